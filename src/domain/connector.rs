@@ -1,0 +1,219 @@
+//! What a connector offers, is given, and gives; and the two traits through which it hands rows over
+//! and borrows tokens without knowing the store.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+use secrecy::SecretString;
+use thiserror::Error;
+
+use super::concept::Source;
+use super::id::LoginId;
+use super::metric::MetricId;
+use super::response::Depth;
+
+/// Name, settings it needs, metrics it supplies.
+#[derive(Clone, Debug)]
+pub struct ConnectorInfo {
+    /// What `connector = "…"` names.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// Where its vendor documents the API; empty for none.
+    pub docs: String,
+    /// The API version it speaks, where the vendor has versions.
+    pub api_version: Option<String>,
+    /// Day that version ends, where known.
+    pub sunset_on: Option<NaiveDate>,
+    /// Day its facts were last checked.
+    pub checked_on: Option<NaiveDate>,
+    /// What the user fills in.
+    pub settings: Vec<SettingInfo>,
+    /// Whether `login = "…"` is needed.
+    pub needs_login: bool,
+    /// What it counts.
+    pub metrics: Vec<MetricId>,
+    /// Days re-read on every pull, because the vendor still changes them.
+    pub lookback_days: u32,
+    /// Longest span of one request, in days.
+    pub longest_days: Option<u32>,
+    /// A setting without which the schedule has nothing to pull (the file connector's `path`).
+    pub scheduled_by: Option<&'static str>,
+}
+
+/// One setting of a connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingInfo {
+    /// Its key.
+    pub name: String,
+    /// What to put there.
+    pub help: String,
+    /// Must be a reference (`env:`, `file:`), never a literal.
+    pub secret: bool,
+    /// Taken when the user gives none.
+    pub default: Option<String>,
+    /// May be left out without a default.
+    pub optional: bool,
+    /// What it must match, anchored.
+    pub pattern: Option<String>,
+    /// What it must be one of, when not empty.
+    pub choices: Vec<String>,
+    /// It is an address: https, or http to loopback only.
+    pub address: bool,
+}
+
+/// A setting's value. `Debug` prints no secret.
+#[derive(Clone, Debug)]
+pub enum SettingValue {
+    /// As written.
+    Plain(String),
+    /// As read from its reference.
+    Secret(SecretString),
+}
+
+/// The settings of one source, checked against its connector, defaults filled in.
+#[derive(Clone, Debug, Default)]
+pub struct Settings(BTreeMap<String, SettingValue>);
+
+impl Settings {
+    /// Puts a value in.
+    pub fn insert(&mut self, name: impl Into<String>, value: SettingValue) {
+        self.0.insert(name.into(), value);
+    }
+
+    /// One value, secret or not.
+    pub fn get(&self, name: &str) -> Option<&SettingValue> {
+        self.0.get(name)
+    }
+
+    /// One value that is not secret.
+    pub fn plain(&self, name: &str) -> Option<&str> {
+        match self.0.get(name) {
+            Some(SettingValue::Plain(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// All of them, in order of name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &SettingValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// `[login.NAME]`: what several sources of one vendor share.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Its name.
+    pub id: LoginId,
+    /// OAuth2 client id.
+    pub client_id: String,
+    /// OAuth2 client secret.
+    pub client_secret: SecretString,
+    /// Long-lived token to renew access with.
+    pub refresh_token: Option<SecretString>,
+    /// Another token address than the manifest's, for rehearsal: https, or loopback.
+    pub token_url: Option<String>,
+}
+
+/// A configured source with all that asking it takes. Handed to whoever pulls, never to whoever decides.
+#[derive(Clone, Debug)]
+pub struct SourceAccess {
+    /// What the decision may know of it.
+    pub source: Source,
+    /// Checked, defaults filled in.
+    pub settings: Settings,
+    /// Present where the connector needs one.
+    pub login: Option<Login>,
+}
+
+/// One row a connector gives.
+#[derive(Debug)]
+pub enum SourceRow<'p> {
+    /// Counts of one entity on one day.
+    Counts {
+        /// The vendor's key for the entity; `None` where the row carries none.
+        arm_key: Option<Cow<'p, str>>,
+        /// A day of the source's zone, inside the window asked for.
+        day: NaiveDate,
+        /// Millionths by metric; never negative.
+        values: &'p [(MetricId, i64)],
+    },
+    /// One person's act.
+    Response(ResponseRow<'p>),
+}
+
+/// One person's act, as a connector reads it.
+pub struct ResponseRow<'p> {
+    /// The vendor's id.
+    pub response_id: Cow<'p, str>,
+    /// Whatever identifies the person (an address): hashed by the sink before it is kept.
+    pub person: Option<Cow<'p, str>>,
+    /// How deep the act goes.
+    pub depth: Depth,
+    /// What tells the arm.
+    pub arm_key: Option<Cow<'p, str>>,
+    /// When it was done.
+    pub at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for ResponseRow<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseRow")
+            .field("response_id", &self.response_id)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why rows were not taken; the window is thrown away whole.
+#[derive(Debug, Error)]
+pub enum SinkError {
+    /// The rows contradict each other.
+    #[error("{0}")]
+    Rows(String),
+    /// The rows could not be kept.
+    #[error("rows could not be kept: {0}")]
+    Storage(String),
+}
+
+/// Where a connector puts the rows of a page, one batch each. Nothing is visible until the store
+/// commits the whole window.
+#[async_trait]
+pub trait RowSink: Send {
+    /// Takes one page's rows.
+    async fn accept(&mut self, page: &[SourceRow<'_>]) -> Result<(), SinkError>;
+}
+
+/// An access token and what renews it.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Sent with each call.
+    pub access: SecretString,
+    /// When it ends, where the vendor said.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// A newer refresh token, where the vendor rotates them.
+    pub refresh: Option<SecretString>,
+}
+
+/// Why a token could not be read or kept.
+#[derive(Debug, Error)]
+#[error("the token store failed: {0}")]
+pub struct VaultError(pub String);
+
+/// Where tokens live between calls.
+#[async_trait]
+pub trait TokenVault: Send + Sync {
+    /// The token last saved for a login.
+    async fn load(&self, login: &LoginId) -> Result<Option<Token>, VaultError>;
+    /// Waits until nobody else renews this login. Load again after it: the winner may have renewed.
+    async fn lock(&self, login: &LoginId) -> Result<Box<dyn TokenLock>, VaultError>;
+}
+
+/// The right to renew one login, given back when dropped.
+#[async_trait]
+pub trait TokenLock: Send {
+    /// Keeps a token; returns only once it is safe to use it.
+    async fn save(&mut self, token: Token) -> Result<(), VaultError>;
+}

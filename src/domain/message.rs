@@ -1,0 +1,59 @@
+//! What is told to people: five short lines, the same for every destination.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::connector::{SettingInfo, Settings};
+use super::id::{ConceptId, DestinationId};
+use super::verdict::Verdict;
+
+/// One message about one change of state. Texts are plain: each notifier escapes for its receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Which concept.
+    pub concept: ConceptId,
+    /// What it now is.
+    pub verdict: Verdict,
+    /// `BUILD · Invoice Autopilot · decide by Fri 20 Mar (owner: Dana, head of product)`.
+    pub headline: String,
+    /// Why, Evidence, Money, Next: a label and one line each.
+    pub lines: Vec<(String, String)>,
+    /// The instant the verdict speaks for.
+    pub decided_at: DateTime<Utc>,
+}
+
+/// A message on its way to one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The same on every attempt and after every restart, so that a receiver can deduplicate:
+    /// letters, digits, `_` and `-` only.
+    pub id: String,
+    /// Where to.
+    pub destination: DestinationId,
+    /// What.
+    pub message: Message,
+    /// Attempts begun so far. More than zero with no answer recorded means a repeat is possible.
+    pub attempts: u32,
+    /// Not before this instant.
+    pub not_before: DateTime<Utc>,
+}
+
+/// What a kind of notifier is called and needs.
+#[derive(Clone, Debug)]
+pub struct NotifierInfo {
+    /// The table it is configured in: `slack` in `[notify.growth.slack]`.
+    pub kind: &'static str,
+    /// What the user fills in.
+    pub settings: Vec<SettingInfo>,
+}
+
+/// `[notify.KEY.KIND]`: one configured place messages go to.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// Its name.
+    pub id: DestinationId,
+    /// Which kind of notifier.
+    pub kind: &'static str,
+    /// Checked, defaults filled in.
+    pub settings: Settings,
+}

@@ -1,0 +1,14 @@
+//! Plain data every other module speaks in: no I/O, no clock, no product decision.
+
+pub mod concept;
+pub mod connector;
+pub mod id;
+pub mod message;
+pub mod metric;
+pub mod millionths;
+pub mod money;
+pub mod observation;
+pub mod response;
+pub mod run;
+pub mod schedule;
+pub mod verdict;

@@ -1,0 +1,171 @@
+//! What sources counted: one entity, one day, as last known; and the pulls that brought it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::id::SourceId;
+use super::metric::{METRICS, MetricId};
+use super::money::Currency;
+use super::response::Response;
+
+/// First and last day, both inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DateWindow {
+    first: NaiveDate,
+    last: NaiveDate,
+}
+
+impl DateWindow {
+    /// `None` when `last` lies before `first`.
+    pub fn new(first: NaiveDate, last: NaiveDate) -> Option<Self> {
+        (first <= last).then_some(Self { first, last })
+    }
+
+    /// First day inside.
+    pub fn first(&self) -> NaiveDate {
+        self.first
+    }
+
+    /// Last day inside.
+    pub fn last(&self) -> NaiveDate {
+        self.last
+    }
+
+    /// How many days, at least one.
+    pub fn days(&self) -> i64 {
+        (self.last - self.first).num_days() + 1
+    }
+
+    /// Whether a day lies inside.
+    pub fn contains(&self, day: NaiveDate) -> bool {
+        self.first <= day && day <= self.last
+    }
+
+    /// Consecutive windows of at most `longest` days, oldest first; the whole when `longest` is `None`.
+    pub fn slices(&self, longest: Option<u32>) -> Vec<Self> {
+        let Some(longest) = longest.filter(|&days| days > 0) else { return vec![*self] };
+        let mut slices = Vec::new();
+        let mut first = self.first;
+        while first <= self.last {
+            let last = first
+                .checked_add_days(chrono::Days::new(u64::from(longest) - 1))
+                .map_or(self.last, |last| last.min(self.last));
+            slices.push(Self { first, last });
+            let Some(next) = last.succ_opt() else { break };
+            first = next;
+        }
+        slices
+    }
+}
+
+/// A value for each catalogue metric the source supplies, in millionths of the metric's unit.
+/// `None` is "not supplied", which is never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Values([Option<i64>; METRICS]);
+
+impl Values {
+    /// The value of one metric.
+    pub fn get(&self, metric: MetricId) -> Option<i64> {
+        self.0[metric.index()]
+    }
+
+    /// Sets the value of one metric.
+    pub fn set(&mut self, metric: MetricId, value: Option<i64>) {
+        self.0[metric.index()] = value;
+    }
+
+    /// Adds each supplied value; `None` on overflow.
+    pub fn plus(&self, other: &Self) -> Option<Self> {
+        let mut sum = *self;
+        for (mine, theirs) in sum.0.iter_mut().zip(other.0) {
+            *mine = match (*mine, theirs) {
+                (Some(mine), Some(theirs)) => Some(mine.checked_add(theirs)?),
+                (mine, theirs) => mine.or(theirs),
+            };
+        }
+        Some(sum)
+    }
+}
+
+/// One entity of a source on one day, as last known. Every earlier state is kept as a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Where it came from.
+    pub source: SourceId,
+    /// A calendar date in the source's day zone.
+    pub day: NaiveDate,
+    /// The vendor's own key (campaign id, ad id, hidden field), empty where it sent none. Arms are
+    /// found by it when read, so a mended mapping needs no new pull.
+    pub arm_key: String,
+    /// The pull that last changed it.
+    pub pull_id: i64,
+    /// What was counted.
+    pub values: Values,
+}
+
+/// One committed window of one source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pull {
+    /// Orders commits.
+    pub id: i64,
+    /// The run that asked, or `import:…`.
+    pub run_id: String,
+    /// Which source.
+    pub source: SourceId,
+    /// First day asked for.
+    pub first_day: NaiveDate,
+    /// Last day asked for.
+    pub last_day: NaiveDate,
+    /// What its money is in, where it supplies money.
+    pub currency: Option<Currency>,
+    /// Where its days begin and end.
+    pub day_zone: Tz,
+    /// When it was committed.
+    pub committed_at: DateTime<Utc>,
+}
+
+/// Everything stored that one experiment's verdict may depend on.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Inputs {
+    /// Of all the experiment's sources, in order of source, day and arm key.
+    pub observations: Vec<Observation>,
+    /// Of all the experiment's sources, in order of source and response id.
+    pub responses: Vec<Response>,
+    /// Of all the experiment's sources, in order of commit.
+    pub pulls: Vec<Pull>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn windows_are_cut_by_the_longest_span_without_gap_or_overlap() {
+        let window = DateWindow::new(day("2026-01-01"), day("2026-03-05")).unwrap();
+        let slices = window.slices(Some(31));
+        assert_eq!(slices.len(), 3);
+        assert_eq!(slices.iter().map(DateWindow::days).sum::<i64>(), window.days());
+        assert_eq!((slices[1].first(), slices[2].last()), (day("2026-02-01"), day("2026-03-05")));
+        assert_eq!(window.slices(None), vec![window]);
+        assert_eq!(DateWindow::new(day("2026-01-02"), day("2026-01-01")), None);
+    }
+
+    #[test]
+    fn adding_keeps_not_supplied_apart_from_zero() {
+        let (mut a, mut b) = (Values::default(), Values::default());
+        a.set(MetricId::CLICKS, Some(2));
+        b.set(MetricId::CLICKS, Some(3));
+        b.set(MetricId::SPEND, Some(0));
+        let sum = a.plus(&b).unwrap();
+        assert_eq!(sum.get(MetricId::CLICKS), Some(5));
+        assert_eq!(sum.get(MetricId::SPEND), Some(0));
+        assert_eq!(sum.get(MetricId::VISITS), None);
+        b.set(MetricId::CLICKS, Some(i64::MAX));
+        assert_eq!(a.plus(&b), None);
+    }
+}

@@ -1,0 +1,241 @@
+//! What was decided, on which evidence, why, and what a reader may recompute it from.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::id::{ArmId, ConceptId, SourceId};
+use super::money::Money;
+
+/// The five words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// Break-even is ruled out and nothing forbids it.
+    Build,
+    /// A rate worth finding is ruled out.
+    Kill,
+    /// Not enough evidence either way yet.
+    Collecting,
+    /// A person must look; the reason says why.
+    Review,
+    /// The data cannot be trusted.
+    Blocked,
+}
+
+impl Verdict {
+    /// The word as printed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Build => "BUILD",
+            Self::Kill => "KILL",
+            Self::Collecting => "COLLECTING",
+            Self::Review => "REVIEW",
+            Self::Blocked => "BLOCKED",
+        }
+    }
+
+    /// Whether an arm stays with it once reached (statistics.md section 4).
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Build | Self::Kill | Self::Review)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Which verdict a test at its cap leans to; carries no error promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Lean {
+    /// Evidence so far speaks for building.
+    Build,
+    /// Evidence so far speaks against it.
+    Kill,
+}
+
+/// Why a verdict is not BUILD or KILL. `decide::explain` turns each into one sentence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum Reason {
+    /// Below a minimum of days or exposures.
+    Insufficient,
+    /// The range still covers both bars.
+    Undecided,
+    /// The evidence says BUILD but a limit is breached.
+    Guardrail {
+        /// Which one.
+        name: String,
+    },
+    /// Days or money are used up without a verdict.
+    CapReached {
+        /// The side it leans to.
+        lean: Lean,
+    },
+    /// No arm says BUILD, none collects, not all say KILL.
+    ArmsDisagree,
+    /// A source of the deciding rate has brought no row since the test began.
+    NoData {
+        /// Which sources.
+        sources: Vec<SourceId>,
+    },
+    /// A source of the deciding rate has not been read for two intervals.
+    Stale {
+        /// Which source.
+        source: SourceId,
+        /// Its last good pull, if there ever was one.
+        last_pull: Option<DateTime<Utc>>,
+    },
+    /// Money went to campaigns no arm claims.
+    UnmappedSpend {
+        /// How much.
+        amount: Money,
+        /// Share of all spend, 0 to 1.
+        share: f64,
+        /// The largest unclaimed keys, at most five, as `source: key`.
+        keys: Vec<String>,
+    },
+    /// Sources report in different currencies, which are never added.
+    MixedCurrencies {
+        /// The codes seen.
+        currencies: Vec<String>,
+    },
+}
+
+/// Something about the counts a reader must know; prints as its name in `snake_case`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// Residuals of successive days go together (statistics.md section 14, limit 4): provisional.
+    AutocorrelatedDays,
+    /// A day with acts but no visitors was ignored; BUILD is withheld.
+    ConversionsWithoutExposure,
+    /// A day with more acts than visitors was cut; BUILD is withheld.
+    ConversionsExceedVisits,
+    /// No act at all: check the tracking before believing a KILL.
+    ZeroConversions,
+}
+
+/// What the test saw for one arm, over settled days.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Active settled days.
+    pub days: u32,
+    /// Exposures (visits), after the clamp of statistics.md section 7.
+    pub trials: f64,
+    /// Acts.
+    pub successes: f64,
+    /// successes ÷ trials; `None` without trials.
+    pub estimate: Option<f64>,
+    /// Lower end of the anytime interval.
+    pub low: Option<f64>,
+    /// Upper end of the anytime interval.
+    pub high: Option<f64>,
+    /// `L_build`: evidence for BUILD on the log scale, dispersion divided out.
+    pub log_e_build: Option<f64>,
+    /// `−L_kill`: evidence for KILL on the log scale, dispersion divided out.
+    pub log_e_kill: Option<f64>,
+    /// `log_e_build` at which BUILD is reached.
+    pub build_at: Option<f64>,
+    /// `log_e_kill` at which KILL is reached.
+    pub kill_at: Option<f64>,
+    /// Dispersion on the BUILD side, at least 1.
+    pub phi: Option<f64>,
+    /// What a reader must know about the counts.
+    pub flags: Vec<Flag>,
+}
+
+/// One arm's part of a scorecard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmScore {
+    /// Which arm.
+    pub arm: ArmId,
+    /// Where it stands.
+    pub verdict: Verdict,
+    /// Why not BUILD or KILL.
+    pub reason: Option<Reason>,
+    /// The as-of day on which a terminal verdict was first reached.
+    pub since: Option<NaiveDate>,
+    /// What the test saw.
+    pub evidence: Evidence,
+    /// Settled spend, where a source supplies it.
+    pub spend: Option<Money>,
+    /// Settled spend ÷ acts; `None` without spend or acts.
+    pub cost_per_act: Option<Money>,
+}
+
+/// A guardrail as it stands, over all arms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardrailScore {
+    /// Its name.
+    pub name: String,
+    /// Observed numerator ÷ denominator.
+    pub value: Option<f64>,
+    /// The limit as set.
+    pub limit: f64,
+    /// `true` for an upper limit.
+    pub is_max: bool,
+    /// Whether its own sequential test shows a breach.
+    pub breached: bool,
+}
+
+/// One test of a concept: a changed policy opens the next, which counts from the day of the change, so
+/// that no bar is ever set after its data was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// 1 for the first.
+    pub number: u32,
+    /// First day it counts, in the experiment's zone.
+    pub first_day: NaiveDate,
+    /// SHA-256 of its policy, in hex.
+    pub policy_hash: String,
+}
+
+/// One stored verdict, never changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scorecard {
+    /// Which concept.
+    pub concept: ConceptId,
+    /// Which test of it: a changed policy opens the next.
+    pub generation: u32,
+    /// The instant it speaks for.
+    pub as_of: DateTime<Utc>,
+    /// Last day old enough to count, in the experiment's zone.
+    pub last_settled_day: NaiveDate,
+    /// The concept's verdict.
+    pub verdict: Verdict,
+    /// Why, one or more unless BUILD or KILL.
+    pub reasons: Vec<Reason>,
+    /// Every arm but the control, in order of name.
+    pub arms: Vec<ArmScore>,
+    /// Every guardrail.
+    pub guardrails: Vec<GuardrailScore>,
+    /// Settled spend of all arms, where a source supplies it.
+    pub spend: Option<Money>,
+    /// Spend and keys no arm claims, where there are any.
+    pub unmapped: Option<Reason>,
+    /// SHA-256 of the policy, in hex.
+    pub policy_hash: String,
+    /// SHA-256 of the settled series, in hex.
+    pub data_hash: String,
+    /// The program that decided.
+    pub program_version: String,
+}
+
+/// A scorecard as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredScorecard {
+    /// Orders verdicts of all concepts.
+    pub id: i64,
+    /// The one it takes the place of, when its verdict differs.
+    pub replaces: Option<i64>,
+    /// Last pull whose data it saw; 0 for none.
+    pub known_at: i64,
+    /// What was decided.
+    #[serde(flatten)]
+    pub scorecard: Scorecard,
+}

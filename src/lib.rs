@@ -1,0 +1,7 @@
+//! `willitsell` pulls campaign results on a schedule, stores them, and says when a concept test
+//! has enough signal to recommend BUILD or KILL. This file is the list of modules; ARCHITECTURE.md
+//! says what each may know about the others.
+
+#![forbid(unsafe_code)]
+
+pub mod domain;

@@ -1,0 +1,5 @@
+//! One test binary: a file per part of the program.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
+
+mod architecture;
