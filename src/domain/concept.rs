@@ -274,7 +274,7 @@ impl MoneyInputs {
             Some(value) => value.times(0.5)?,
             None => tenth,
         };
-        (half.micros > 0).then(|| if half.micros < tenth.micros { half } else { tenth })
+        (half.micros > 0).then_some(if half.micros < tenth.micros { half } else { tenth })
     }
 }
 
