@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::offset::LocalResult;
-use chrono::{DateTime, Duration, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use thiserror::Error;
 
@@ -146,11 +146,15 @@ impl Schedule {
     /// to daylight saving fires right after the gap, a repeated one the first time only; where the
     /// hour field begins with `*`, lost times are skipped and repeated ones repeat.
     pub fn next_after(&self, instant: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
-        let from = instant.with_timezone(&zone).naive_local() - WIDEST_JUMP;
+        let local = instant.with_timezone(&zone).naive_local();
+        let first = self.parts.iter().filter_map(|part| part.after(&local.and_utc()).next()).min()?;
+        if is_quiet(instant, zone) && is_quiet(first, zone) {
+            return zone.from_local_datetime(&first.naive_utc()).single().map(|slot| slot.to_utc());
+        }
         let mut earliest: Option<DateTime<Utc>> = None;
         for part in &self.parts {
             // The crate walks a wall clock without a zone; which instants that clock means is ours.
-            for wall in part.after(&from.and_utc()) {
+            for wall in part.after(&(local - WIDEST_JUMP).and_utc()) {
                 if earliest
                     .is_some_and(|found| wall.naive_utc() > found.with_timezone(&zone).naive_local() + WIDEST_JUMP)
                 {
@@ -164,6 +168,12 @@ impl Schedule {
             }
         }
         earliest
+    }
+
+    /// Slots after `since` up to and including `until`, oldest first.
+    pub fn slots(&self, since: DateTime<Utc>, until: DateTime<Utc>, zone: Tz) -> impl Iterator<Item = DateTime<Utc>> {
+        std::iter::successors(self.next_after(since, zone), move |&slot| self.next_after(slot, zone))
+            .take_while(move |&slot| slot <= until)
     }
 
     fn instants(&self, wall: NaiveDateTime, zone: Tz) -> Vec<DateTime<Utc>> {
@@ -180,6 +190,12 @@ impl Schedule {
     pub fn text(&self) -> &str {
         &self.text
     }
+}
+
+/// Whether no clock change is near, so that every wall-clock time there means one instant.
+fn is_quiet(near: DateTime<Utc>, zone: Tz) -> bool {
+    let offset = |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc()).fix();
+    offset(near - WIDEST_JUMP * 2) == offset(near + WIDEST_JUMP * 2)
 }
 
 /// First instant after the gap a wall-clock time fell into.
