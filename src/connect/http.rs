@@ -153,7 +153,7 @@ impl fmt::Debug for Call<'_> {
 pub struct Answer {
     /// As sent.
     pub status: u16,
-    /// As sent, but for what described the packing.
+    /// As sent; those that describe the packing no longer fit the body.
     pub headers: HeaderMap,
     /// Complete and inflated.
     pub body: Vec<u8>,
@@ -226,13 +226,17 @@ impl Http {
             if !is_redirect(response.status()) {
                 return self.read(call, &url, response).await;
             }
-            url = redirected(call, &url, &response)?;
+            url = redirected(call, &url, response.headers().get(header::LOCATION))?;
         }
         Err(HttpError::Redirect { host: shown_host(&url), to: "itself, again and again".to_owned() })
     }
 
     async fn send(&self, call: &Call<'_>, url: &Url) -> Result<reqwest::Response, HttpError> {
-        let mut request = self.client.request(call.method.clone(), url.clone()).headers(call.headers.clone());
+        let mut request = self
+            .client
+            .request(call.method.clone(), url.clone())
+            .header(header::ACCEPT_ENCODING, "gzip")
+            .headers(call.headers.clone());
         if let Some(body) = &call.body {
             request = request.body(body.clone());
         }
@@ -249,6 +253,7 @@ impl Http {
             body::BodyError::Encoding(saw) => {
                 HttpError::Encoding { host: host(), saw: evidence(saw.as_bytes(), call.secrets) }
             }
+            body::BodyError::Damaged => HttpError::Torn { host: host() },
             body::BodyError::Transport(error) => self.transport(call, url, &error),
         })?;
         Ok(Answer { status, headers, body })
@@ -288,19 +293,20 @@ fn is_redirect(status: StatusCode) -> bool {
 
 /// Where a redirect leads, if it may be followed: a `GET`, to the host and scheme just asked.
 /// Anything else would carry the credentials in headers or body where they were not meant to go.
-fn redirected(call: &Call<'_>, from: &Url, response: &reqwest::Response) -> Result<Url, HttpError> {
+fn redirected(call: &Call<'_>, from: &Url, location: Option<&HeaderValue>) -> Result<Url, HttpError> {
     let refused = |to: String| HttpError::Redirect { host: shown_host(from), to };
-    let target = response
-        .headers()
-        .get(header::LOCATION)
+    let target = location
         .and_then(|location| location.to_str().ok())
         .and_then(|location| from.join(location).ok())
         .ok_or_else(|| refused("no readable address".to_owned()))?;
-    let same = target.origin() == from.origin();
-    if call.method == Method::GET && same && admit(&target, call.hosts).is_ok() {
-        return Ok(target);
+    if target.origin() != from.origin() {
+        return Err(refused(shown_host(&target)));
     }
-    Err(refused(if same { "another page of its own".to_owned() } else { shown_host(&target) }))
+    admit(&target, call.hosts)?;
+    if call.method != Method::GET {
+        return Err(refused("another page of its own".to_owned()));
+    }
+    Ok(target)
 }
 
 fn shown_host(url: &Url) -> String {
@@ -326,4 +332,47 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Call, HeaderMap, HeaderValue, HttpError, Method, Url, redirected};
+
+    #[test]
+    fn h16_no_redirect_leaves_encryption_or_the_host() {
+        let from = Url::parse("https://api.example/v1/rows?token=t").unwrap();
+        let hosts = ["api.example:443", "api.example:80", "other.example:443"].map(str::to_owned);
+        let call = |method| Call {
+            method,
+            url: from.clone(),
+            headers: HeaderMap::new(),
+            body: None,
+            hosts: &hosts,
+            pace: None,
+            secrets: &[],
+        };
+        let get = |to: &str| redirected(&call(Method::GET), &from, Some(&HeaderValue::from_str(to).unwrap()));
+        for (to, target) in [
+            ("/v2", "https://api.example/v2"),
+            ("rows/", "https://api.example/v1/rows/"),
+            ("https://API.example:443/v2", "https://api.example/v2"),
+        ] {
+            assert_eq!(get(to).unwrap().as_str(), target);
+        }
+        for to in [
+            "http://api.example/v1/rows",
+            "https://other.example/v1",
+            "//other.example/v1",
+            "https://api.example:8443/",
+            "http://169.254.169.254/latest",
+            "file:///etc/passwd",
+            "https://",
+        ] {
+            assert!(matches!(get(to), Err(HttpError::Redirect { .. })), "{to}");
+        }
+        assert!(matches!(get("https://me:pw@api.example/"), Err(HttpError::Address(_))));
+        assert!(matches!(redirected(&call(Method::GET), &from, None), Err(HttpError::Redirect { .. })));
+        let post = redirected(&call(Method::POST), &from, Some(&HeaderValue::from_static("/v2")));
+        assert!(matches!(post, Err(HttpError::Redirect { .. })));
+    }
 }
