@@ -2,18 +2,19 @@
 //! no storm of calls after a refusal. Not how a call shows its token: the connector says that.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicTokenResponse};
-use oauth2::{AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, RefreshToken, RequestTokenError};
-use oauth2::{TokenResponse, TokenUrl};
+use oauth2::basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse};
+use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse, RequestTokenError, TokenResponse};
+use oauth2::{AuthType, ClientId, ClientSecret, RefreshToken, TokenUrl};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use thiserror::Error;
 
 use super::http::{
-    Answer, Call, HeaderValue, Http, HttpError, Method, address, evidence, header, host_and_port, retry_after,
+    Answer, Call, HeaderValue, Http, HttpError, Method, Url, address, evidence, header, host_and_port, retry_after,
 };
 use crate::domain::connector::{Login, Token, TokenVault, VaultError};
 use crate::domain::id::LoginId;
@@ -215,12 +216,6 @@ impl Auth {
     ) -> Result<BasicTokenResponse, AuthError> {
         let login = grant.login;
         let url = address(login.token_url.as_deref().unwrap_or(grant.token_url)).map_err(HttpError::from)?;
-        let host = host_and_port(&url);
-        let hosts = [host.clone()];
-        let secrets = [login.client_secret.clone(), refresh.clone()];
-        let not_token =
-            |saw: &str| AuthError::NotToken { login: login.id.clone(), host: host.clone(), saw: saw.to_owned() };
-
         let client = BasicClient::new(ClientId::new(login.client_id.clone()))
             .set_client_secret(ClientSecret::new(login.client_secret.expose_secret().to_owned()))
             .set_auth_type(match grant.client {
@@ -228,45 +223,19 @@ impl Auth {
                 ClientAuth::Basic => AuthType::BasicAuth,
             })
             .set_token_uri(TokenUrl::from_url(url.clone()));
-        let send = |request: HttpRequest| {
-            let (parts, body) = request.into_parts();
-            let call = Call {
-                method: Method::POST,
-                url: url.clone(),
-                headers: parts.headers,
-                body: Some(body),
-                hosts: &hosts,
-                pace: None,
-                secrets: &secrets,
-            };
-            let (http, not_token, host) = (&self.http, &not_token, &host);
-            async move { standard_form(http.call(&call).await?, host, now, not_token) }
+        let endpoint = Endpoint {
+            http: &self.http,
+            login: &login.id,
+            hosts: [host_and_port(&url)],
+            url,
+            secrets: [login.client_secret.clone(), refresh.clone()],
+            now,
         };
-        let answer = client
+        client
             .exchange_refresh_token(&RefreshToken::new(refresh.expose_secret().to_owned()))
-            .request_async(&send)
-            .await;
-
-        answer.map_err(|error| match error {
-            RequestTokenError::Request(error) => error,
-            RequestTokenError::ServerResponse(refusal) => {
-                let mut why = refusal.error().as_ref().to_owned();
-                if let Some(description) = refusal.error_description() {
-                    why = format!("{why}: {description}");
-                }
-                let why = evidence(why.as_bytes(), &secrets);
-                let login = login.id.clone();
-                match refusal.error() {
-                    BasicErrorResponseType::InvalidGrant => AuthError::Refused { login, why },
-                    BasicErrorResponseType::InvalidClient | BasicErrorResponseType::UnauthorizedClient => {
-                        AuthError::Client { login, why }
-                    }
-                    _ => not_token(&format!("the error `{why}`")),
-                }
-            }
-            // Both hold the body, which may hold a token.
-            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => not_token("JSON without an access token"),
-        })
+            .request_async(&endpoint)
+            .await
+            .map_err(|error| endpoint.meaning(error))
     }
 
     /// The refusal this refresh token met within the last hour, if any.
@@ -296,43 +265,103 @@ fn is_fresh(token: &Token, now: DateTime<Utc>) -> bool {
     token.expires_at.is_none_or(|end| now < token.issued_at + (end - token.issued_at) / 5 * 4)
 }
 
-/// Brings a token answer into the form of RFC 6749 section 5, from which vendors stray: errors with
-/// status 200, a life given as text or 0, no token type.
-fn standard_form(
-    answer: Answer,
-    host: &str,
+/// One token address during one call.
+struct Endpoint<'a> {
+    http: &'a Http,
+    login: &'a LoginId,
+    url: Url,
+    hosts: [String; 1],
+    secrets: [SecretString; 2],
     now: DateTime<Utc>,
-    not_token: &impl Fn(&str) -> AuthError,
-) -> Result<HttpResponse, AuthError> {
-    let Answer { mut status, headers, body } = answer;
-    if status == 429 || status >= 500 {
-        let wait = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = wait.and_then(|value| retry_after(value, now));
-        return Err(AuthError::Busy { host: host.to_owned(), status, retry_after });
-    }
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(&body) else {
-        let page = body.trim_ascii_start().first() == Some(&b'<');
-        let saw = if page { "a web page" } else { "no JSON object" };
-        return Err(not_token(&format!("{saw}, status {status}")));
-    };
-    if status == 200 && fields.contains_key("error") {
-        status = 400;
-    }
-    if fields.get("expires_in").is_some_and(|life| life.as_u64().is_none_or(|life| life == 0)) {
-        fields.remove("expires_in");
-    }
-    fields.entry("token_type").or_insert_with(|| "bearer".into());
-    let body = Value::Object(fields).to_string().into_bytes();
-    oauth2::http::Response::builder().status(status).body(body).map_err(|_| not_token(&format!("status {status}")))
 }
 
-/// A header value that holds a secret: marked sensitive, refused when it holds a control character.
+impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
+    type Error = AuthError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, AuthError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}
+
+impl Endpoint<'_> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, AuthError> {
+        let (parts, body) = request.into_parts();
+        let call = Call {
+            method: Method::POST,
+            url: self.url.clone(),
+            headers: parts.headers,
+            body: Some(body),
+            hosts: &self.hosts,
+            pace: None,
+            secrets: &self.secrets,
+        };
+        self.standard_form(&self.http.call(&call).await?)
+    }
+
+    /// Brings a token answer into the form of RFC 6749 section 5, from which vendors stray: errors
+    /// with status 200, a life given as text or 0, no token type.
+    fn standard_form(&self, answer: &Answer) -> Result<HttpResponse, AuthError> {
+        let mut status = answer.status;
+        if status == 429 || status >= 500 {
+            let wait = answer.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let retry_after = wait.and_then(|value| retry_after(value, self.now));
+            return Err(AuthError::Busy { host: self.hosts[0].clone(), status, retry_after });
+        }
+        let Ok(Value::Object(mut fields)) = serde_json::from_slice(&answer.body) else {
+            let page = answer.body.trim_ascii_start().first() == Some(&b'<');
+            let saw = if page { "a web page" } else { "no JSON object" };
+            return Err(self.not_token(format!("{saw}, status {status}")));
+        };
+        if status == 200 && fields.contains_key("error") {
+            status = 400;
+        }
+        if fields.get("expires_in").is_some_and(|life| life.as_u64().is_none_or(|life| life == 0)) {
+            fields.remove("expires_in");
+        }
+        fields.entry("token_type").or_insert_with(|| "bearer".into());
+        let mut standard = HttpResponse::new(Value::Object(fields).to_string().into_bytes());
+        *standard.status_mut() = status.try_into().map_err(|_| self.not_token(format!("status {status}")))?;
+        Ok(standard)
+    }
+
+    fn meaning(&self, error: RequestTokenError<AuthError, BasicErrorResponse>) -> AuthError {
+        let refusal = match error {
+            RequestTokenError::Request(error) => return error,
+            RequestTokenError::ServerResponse(refusal) => refusal,
+            // Both hold the body, which may hold a token.
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+                return self.not_token("JSON without an access token".to_owned());
+            }
+        };
+        let mut why = refusal.error().as_ref().to_owned();
+        if let Some(description) = refusal.error_description() {
+            why = format!("{why}: {description}");
+        }
+        let why = evidence(why.as_bytes(), &self.secrets);
+        let login = self.login.clone();
+        match refusal.error() {
+            BasicErrorResponseType::InvalidGrant => AuthError::Refused { login, why },
+            BasicErrorResponseType::InvalidClient | BasicErrorResponseType::UnauthorizedClient => {
+                AuthError::Client { login, why }
+            }
+            _ => self.not_token(format!("the error `{why}`")),
+        }
+    }
+
+    fn not_token(&self, saw: String) -> AuthError {
+        AuthError::NotToken { login: self.login.clone(), host: self.hosts[0].clone(), saw }
+    }
+}
+
+/// A header value that holds a secret: marked sensitive, refused when it holds a line break, another
+/// control character or a letter beyond ASCII (a pasted quotation mark).
 ///
 /// # Errors
 /// [`AuthError::NotAHeader`].
 pub fn secret_header(value: &SecretString) -> Result<HeaderValue, AuthError> {
     let text = value.expose_secret();
-    if text.chars().any(char::is_control) {
+    if !text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
         return Err(AuthError::NotAHeader);
     }
     let mut header = HeaderValue::from_str(text).map_err(|_| AuthError::NotAHeader)?;
