@@ -172,20 +172,23 @@ impl fmt::Debug for Answer {
 /// [`HttpError::Setup`] where this machine has no CA certificates.
 pub fn client() -> Result<Client, HttpError> {
     let limits = Limits::default();
-    build(&limits, |builder| builder.timeout(limits.whole))
+    builder(&limits).timeout(limits.whole).build().map_err(|error| setup(&error))
 }
 
-/// The one place where a client is built. Without a provider installed first, building panics.
-fn build(limits: &Limits, more: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Result<Client, HttpError> {
+/// Where every client begins. Without a provider installed first, building one panics.
+fn builder(limits: &Limits) -> ClientBuilder {
     // An error means that one is installed already, which is all that is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
+    Client::builder()
         .user_agent(concat!("willitsell/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(limits.connect)
         .read_timeout(limits.silence)
         .redirect(reqwest::redirect::Policy::none())
-        .no_proxy();
-    more(builder).build().map_err(|error| HttpError::Setup { why: root_cause(&error) })
+        .no_proxy()
+}
+
+fn setup(error: &reqwest::Error) -> HttpError {
+    HttpError::Setup { why: root_cause(error) }
 }
 
 /// The client every connector shares. Clones share connections and turns.
@@ -202,7 +205,9 @@ impl Http {
     /// # Errors
     /// [`HttpError::Setup`] where this machine has no CA certificates.
     pub fn new(limits: Limits) -> Result<Self, HttpError> {
-        Ok(Self { client: build(&limits, |builder| builder)?, limits, turns: wait::Turns::default() })
+        // Without the library's limit on the whole: ours counts redirects too and knows its name.
+        let client = builder(&limits).build().map_err(|error| setup(&error))?;
+        Ok(Self { client, limits, turns: wait::Turns::default() })
     }
 
     /// Makes one call, after waiting for its turn, and returns the whole answer whatever its status.

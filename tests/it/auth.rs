@@ -182,6 +182,15 @@ async fn a3_a_rotated_token_is_kept_before_the_access_token_is_used() {
         let next = nth + 1;
         json(200, &format!(r#"{{"access_token":"access-{nth}","refresh_token":"refresh-{next}","expires_in":3600}}"#))
     };
+    let once = |nth: usize, request: &Seen| match (nth, form(request)["refresh_token"].as_str()) {
+        (0, "refresh-0") => json(200, r#"{"access_token":"first","refresh_token":"refresh-1"}"#),
+        (_, "refresh-1") => json(200, &format!(r#"{{"access_token":"later-{nth}"}}"#)),
+        _ => json(400, r#"{"error":"invalid_grant"}"#),
+    };
+    let scene = Scene::new(once).await;
+    for (failed, next) in [("none", "first"), ("first", "later-1"), ("later-1", "later-2")] {
+        assert_eq!(scene.renew(failed, noon()).await.unwrap(), next, "the last one given stays in use");
+    }
     let mut scene = Scene::new(rotating).await;
     for hour in 0..3 {
         let access = scene.access(noon() + TimeDelta::hours(hour)).await.unwrap();

@@ -174,16 +174,25 @@ async fn h10_a_gzip_bomb_is_refused_by_its_inflated_size() {
     }
 }
 
-/// Measures itself in a process of its own: the tests beside it use memory too.
+/// Runs the named test again in a process of its own. There it says so; here, that all went well.
+fn is_child(name: &str, environment: &[(&str, &str)]) -> bool {
+    const CHILD: &str = "WILLITSELL_TEST_IN_A_PROCESS_OF_ITS_OWN";
+    if std::env::var_os(CHILD).is_some() {
+        return true;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args([name, "--exact"]).env(CHILD, "1").envs(environment.iter().copied());
+    let output = child.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    false
+}
+
+/// The tests beside it use memory too, so it is measured apart.
 #[cfg(target_os = "linux")]
 #[test]
 fn h10_memory_stays_near_the_limit() {
-    const NAME: &str = "http::h10_memory_stays_near_the_limit";
-    const CHILD: &str = "WILLITSELL_TEST_MEASURES_ITSELF";
-    if std::env::var_os(CHILD).is_none() {
-        let this = std::env::current_exe().unwrap();
-        let child = std::process::Command::new(this).args([NAME, "--exact"]).env(CHILD, "1").output().unwrap();
-        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    if !is_child("http::h10_memory_stays_near_the_limit", &[]) {
         return;
     }
     let peak_kib = || {
@@ -206,6 +215,19 @@ fn h10_memory_stays_near_the_limit() {
         assert!(grown >= 32, "{grown} MiB: the measure does not see the body");
         assert!(grown < 64 + 16, "{grown} MiB");
     });
+}
+
+#[test]
+fn no_proxy_is_taken_from_the_environment() {
+    let nowhere = "http://127.0.0.1:1";
+    let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, nowhere));
+    if is_child("http::no_proxy_is_taken_from_the_environment", &proxies) {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let server = FakeServer::always(json(200, "[]")).await;
+            get(hurried(), &server, "/").await.unwrap();
+            http::client().unwrap().get(server.url("/")).send().await.unwrap();
+        });
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What may be shown of an answer: one short line without the secrets we know. Not what is shown
-//! of a token answer: of that, nothing is.
+//! What may be shown of an answer: one short line without the secrets we know. Not for the body of a
+//! token answer, which holds a secret we do not know yet: of that only the stated error is shown.
 
 use secrecy::{ExposeSecret, SecretString};
 
