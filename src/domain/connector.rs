@@ -191,6 +191,8 @@ pub trait RowSink: Send {
 pub struct Token {
     /// Sent with each call.
     pub access: SecretString,
+    /// When it was given out: it is renewed when four fifths of its life are over.
+    pub issued_at: DateTime<Utc>,
     /// When it ends, where the vendor said.
     pub expires_at: Option<DateTime<Utc>>,
     /// A newer refresh token, where the vendor rotates them.

@@ -3,3 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 mod architecture;
+mod auth;
+mod canary;
+mod fake_server;
+mod http;

@@ -1,0 +1,29 @@
+//! A secret planted in tests and searched for wherever it must not turn up.
+
+/// Looks like a token, means nothing.
+pub const CANARY: &str = "canary-8c1f42e7b95d";
+
+/// Fails when the canary stands anywhere in `text`, whole or as HTTP Basic would carry it.
+#[track_caller]
+pub fn assert_no_canary(text: impl AsRef<[u8]>) {
+    let text = text.as_ref();
+    for part in [CANARY, "Y2FuYXJ5", "NhbmFyeS", "jYW5hcnkt"] {
+        assert!(
+            !text.windows(part.len()).any(|window| window == part.as_bytes()),
+            "a secret got out: {}",
+            String::from_utf8_lossy(text)
+        );
+    }
+}
+
+#[test]
+fn the_canary_is_found() {
+    use base64::Engine;
+    assert_no_canary("nothing here");
+    for pad in ["", "a", "ab"] {
+        let packed = base64::prelude::BASE64_STANDARD.encode(format!("{pad}{CANARY}"));
+        for text in [format!("x{pad}{CANARY}y"), packed] {
+            assert!(std::panic::catch_unwind(|| assert_no_canary(&text)).is_err(), "{text}");
+        }
+    }
+}
