@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, StreamExt};
 
 use super::{Endpoint, Shared};
 
@@ -98,6 +99,10 @@ async fn torn(response: Response) -> Response {
     let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
     let half: Result<Bytes, io::Error> = Ok(whole.slice(..whole.len() / 2));
-    let broken = Err(io::ErrorKind::ConnectionReset.into());
-    Response::from_parts(head, Body::from_stream(futures_util::stream::iter([half, broken])))
+    // The pause lets the first half leave before the connection is cut.
+    let cut = async {
+        tokio::task::yield_now().await;
+        Err(io::ErrorKind::ConnectionReset.into())
+    };
+    Response::from_parts(head, Body::from_stream(stream::iter([half]).chain(stream::once(cut))))
 }
