@@ -31,8 +31,9 @@ const KINDS: [Kind; 2] =
 /// A place messages go to.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Makes one attempt. `delivery.attempts` counts the attempts begun before this one; `now` signs
-    /// the attempt and is what a date in `Retry-After` is measured from.
+    /// Makes one attempt. `delivery.attempts` counts it: 1 the first time, and more means that an
+    /// earlier attempt may have arrived. `now` signs the attempt and is what a date in `Retry-After`
+    /// is measured from.
     async fn send(&self, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), NotifyError>;
 }
 

@@ -88,7 +88,7 @@ impl Default for Secrets {
             refresh_token: "sandbox-refresh-token".into(),
             typeform_token: "sandbox-typeform-token".into(),
             slack_key: "sandboxsandboxsandbox000".into(),
-            webhook_secret: "whsec_c2FuZGJveC1zYW5kYm94LXNhbmRib3g=".into(),
+            webhook_secret: "whsec_c2FuZGJveC1zYW5kYm94LXNhbmRib3gtc2FuZGJveA==".into(),
         }
     }
 }

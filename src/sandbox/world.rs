@@ -139,6 +139,22 @@ const TWICE: f64 = 0.04;
 const DELETED: f64 = 0.01;
 
 impl World {
+    /// An account of campaigns that belong to no concept and have settled figures at once: for pulls
+    /// of millions of rows.
+    #[expect(clippy::expect_used, reason = "EUR is three capital letters")]
+    pub fn large(seed: u64, campaigns: u32, first_day: NaiveDate, last_day: NaiveDate) -> Self {
+        Self {
+            seed,
+            first_day,
+            last_day,
+            zone: Tz::Europe__Berlin,
+            currency: Currency::from_code("EUR").expect("EUR is a code"),
+            customer_id: "1234567890".into(),
+            concepts: Vec::new(),
+            other_campaigns: campaigns,
+        }
+    }
+
     /// How many campaigns the account has.
     pub fn campaigns(&self) -> u64 {
         self.own_campaigns().count() as u64 + u64::from(self.other_campaigns)

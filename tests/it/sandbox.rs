@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use willitsell::sandbox::world::Figures;
-use willitsell::sandbox::{Endpoint, Fault, Sandbox, Setup, demo, google_ads, slack, typeform};
+use willitsell::sandbox::{Endpoint, Fault, Sandbox, Setup, World, demo, google_ads, slack, typeform};
 
 /// A client as the program uses it: redirects off.
 pub fn client() -> Client {
@@ -376,14 +376,12 @@ async fn slack_answers_in_single_words_and_keeps_what_it_took() {
 
 #[tokio::test]
 async fn a_large_account_is_served_without_keeping_it() {
-    let mut setup = setup("2026-04-12");
-    setup.world.concepts.clear();
-    setup.world.other_campaigns = 600;
-    let sandbox = Sandbox::start(setup).await.unwrap();
+    let world = World::large(1, 600, day("2026-03-02"), day("2026-04-12"));
+    let sandbox = Sandbox::start(Setup::new(world, at("2026-04-20T06:00:00Z"))).await.unwrap();
     let (rows, pages) = all_rows(&sandbox, &query("2026-03-02", "2026-04-12")).await;
     assert!(rows.len() > 24_000 && rows.len() < 600 * 42, "a few days without delivery have no row: {}", rows.len());
     assert_eq!(pages, 3);
-    let truth = sandbox.world().ad_days(day("2026-03-02"), day("2026-04-12"), day("2026-04-12"));
+    let truth = sandbox.world().ad_days(day("2026-03-02"), day("2026-04-12"), day("2026-04-20"));
     assert!(rows.iter().map(figures).eq(truth.map(|row| row.figures)));
 }
 
@@ -405,6 +403,33 @@ fn a_world_follows_from_its_seed_and_has_the_rate_it_says() {
     let people: u64 = world.people("CatMeals", end).values().sum();
     let per_mille = people * 1000 / clicks;
     assert!((53..=57).contains(&per_mille), "55 per mille, not {per_mille}");
+}
+
+/// People and clicks of the demo's concepts over its first `days` days, once settled.
+fn demo_counts(days: usize) -> Vec<(u64, u64)> {
+    let world = demo::world(demo::SEED);
+    let last = world.first_day + Days::new(days as u64 - 1);
+    let later = at("2026-06-01T00:00:00Z");
+    let counts = demo::concepts().into_iter().map(|concept| {
+        let ids: Vec<_> = concept.truth.arms[0].campaigns.iter().map(|campaign| campaign.id).collect();
+        let ads = world.ad_days(world.first_day, last, later.date_naive());
+        let clicks = ads.filter(|row| ids.contains(&row.campaign)).map(|row| row.figures.clicks).sum();
+        let people = world.people(&concept.truth.form_id, later).into_iter();
+        (people.filter(|((day, _), _)| *day <= last).map(|(_, count)| count).sum(), clicks)
+    });
+    counts.collect()
+}
+
+#[test]
+fn the_demo_sells_fails_and_hesitates() {
+    for concept in demo::concepts() {
+        assert!(concept.kill_bar < concept.build_bar && !concept.title.is_empty());
+    }
+    let per_mille = |days: usize| demo_counts(days).into_iter().map(|(people, clicks)| people * 1000 / clicks);
+    let two_weeks: Vec<_> = per_mille(14).collect();
+    assert!(two_weeks[0] > 45 && two_weeks[1] < 12, "bars are 20 and 30: {two_weeks:?}");
+    let undecided = per_mille(39).nth(2).unwrap();
+    assert!((23..=26).contains(&undecided), "between the bars: {undecided}");
 }
 
 #[tokio::test]
