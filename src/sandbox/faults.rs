@@ -17,14 +17,7 @@ use super::{Endpoint, Shared};
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// This answer, whatever was asked.
-    Answer {
-        /// HTTP status.
-        status: u16,
-        /// Headers beside the content type, which is JSON unless given here.
-        headers: Vec<(&'static str, String)>,
-        /// The body.
-        body: String,
-    },
+    Answer(Answer),
     /// The right answer with its full length declared, cut off in the middle of the body.
     Torn,
     /// The right answer, after a while.
@@ -36,7 +29,7 @@ pub enum Fault {
 impl Fault {
     /// A JSON answer.
     pub fn json(status: u16, body: impl Into<String>) -> Self {
-        Self::Answer { status, headers: Vec::new(), body: body.into() }
+        Answer::json(status, body.into()).into()
     }
 
     /// A bare status.
@@ -46,21 +39,44 @@ impl Fault {
 
     /// What a captive portal or a login page answers instead of an API.
     pub fn html() -> Self {
-        Self::Answer {
-            status: 200,
-            headers: vec![("content-type", "text/html; charset=utf-8".into())],
-            body: "<!DOCTYPE html><html><title>Sign in</title><body>Please sign in to continue.</body></html>".into(),
-        }
+        let page = "<!DOCTYPE html><html><title>Sign in</title><body>Please sign in to continue.</body></html>";
+        Answer::json(200, page.into()).with("content-type", "text/html; charset=utf-8").into()
     }
 }
 
-impl IntoResponse for Fault {
+impl From<Answer> for Fault {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+/// An answer written out.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+impl Answer {
+    /// An answer whose content type is JSON unless another is set.
+    pub fn json(status: u16, body: String) -> Self {
+        Self { status, headers: vec![("content-type", "application/json".into())], body }
+    }
+
+    /// Sets a header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let Self::Answer { status, headers, body } = self else { return StatusCode::OK.into_response() };
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in headers {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(name, value);
             }
@@ -81,7 +97,7 @@ pub(super) async fn spoil(
 ) -> Response {
     match state.next_fault(endpoint) {
         None => next.run(request).await,
-        Some(answer @ Fault::Answer { .. }) => answer.into_response(),
+        Some(Fault::Answer(answer)) => answer.into_response(),
         Some(Fault::Torn) => torn(next.run(request).await).await,
         Some(Fault::Slow(wait)) => {
             tokio::time::sleep(wait).await;

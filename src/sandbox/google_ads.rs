@@ -14,7 +14,7 @@ use axum::routing::post;
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
 
-use super::faults::PageLoop;
+use super::faults::{Answer, PageLoop};
 use super::gaql::{self, Field, Query};
 use super::oauth::Admitted;
 use super::world::Figures;
@@ -33,7 +33,7 @@ pub fn throttled(seconds: u32) -> Fault {
 
 /// The access token is not taken any more.
 pub fn expired() -> Fault {
-    Fault::json(401, failure(401, "authenticationError", "OAUTH_TOKEN_EXPIRED", "OAuth token has expired.").to_string())
+    access_expired().into()
 }
 
 /// An error object in an answer with status 200.
@@ -52,7 +52,7 @@ async fn search(
     page_loop: Option<Extension<PageLoop>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, Fault> {
+) -> Result<Response, Answer> {
     admit(&state, &headers)?;
     let world = &state.setup.world;
     let live = version.strip_prefix('v').and_then(|number| number.parse().ok()).is_some_and(|it| LIVE.contains(&it));
@@ -80,15 +80,15 @@ async fn search(
     Ok(([(header::CONTENT_TYPE, "application/json; charset=UTF-8")], body).into_response())
 }
 
-fn admit(state: &Shared, headers: &HeaderMap) -> Result<(), Fault> {
+fn admit(state: &Shared, headers: &HeaderMap) -> Result<(), Answer> {
     let Some(token) = bearer(headers) else {
         let message = "Request is missing required authentication credential.";
         let error = json!({ "error": { "code": 401, "message": message, "status": "UNAUTHENTICATED" } });
-        return Err(Fault::json(401, error.to_string()));
+        return Err(Answer::json(401, error.to_string()));
     };
     match held(&state.access).admit(token, state.now()) {
         Admitted::Yes => Ok(()),
-        Admitted::Expired => Err(expired()),
+        Admitted::Expired => Err(access_expired()),
         Admitted::Unknown => {
             Err(refusal(401, "authenticationError", "OAUTH_TOKEN_INVALID", "OAuth token was not recognized."))
         }
@@ -96,10 +96,10 @@ fn admit(state: &Shared, headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 /// Query, its text and the page token. The size of a page is fixed: asking for one is an error.
-fn request(body: &[u8]) -> Result<(Query, String, Option<String>), Fault> {
+fn request(body: &[u8]) -> Result<(Query, String, Option<String>), Answer> {
     let unreadable = |message: &str| {
         let error = json!({ "error": { "code": 400, "message": message, "status": "INVALID_ARGUMENT" } });
-        Fault::json(400, error.to_string())
+        Answer::json(400, error.to_string())
     };
     let body: Value = serde_json::from_slice(body).map_err(|_| unreadable("Invalid JSON payload received."))?;
     let fields = body.as_object().ok_or_else(|| unreadable("Invalid JSON payload received."))?;
@@ -119,8 +119,12 @@ fn request(body: &[u8]) -> Result<(Query, String, Option<String>), Fault> {
     Ok((query, text, token.filter(|token| !token.is_empty()).map(str::to_owned)))
 }
 
-fn refusal(status: u16, family: &str, code: &str, message: &str) -> Fault {
-    Fault::json(status, failure(status, family, code, message).to_string())
+fn access_expired() -> Answer {
+    refusal(401, "authenticationError", "OAUTH_TOKEN_EXPIRED", "OAuth token has expired.")
+}
+
+fn refusal(status: u16, family: &str, code: &str, message: &str) -> Answer {
+    Answer::json(status, failure(status, family, code, message).to_string())
 }
 
 fn failure(status: u16, family: &str, code: &str, message: &str) -> Value {

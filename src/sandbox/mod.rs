@@ -4,7 +4,7 @@
 
 mod chance;
 pub mod demo;
-pub mod faults;
+mod faults;
 mod gaql;
 pub mod google_ads;
 mod oauth;
@@ -25,7 +25,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use faults::Fault;
+pub use faults::{Answer, Fault};
 pub use world::World;
 
 use oauth::AccessTokens;

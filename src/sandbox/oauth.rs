@@ -9,7 +9,8 @@ use axum::{Form, Json, Router};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
-use super::{Fault, Shared, held};
+use super::faults::Answer;
+use super::{Shared, held};
 
 pub(super) const PATH: &str = "/token";
 
@@ -63,7 +64,7 @@ pub(super) fn routes() -> Router<Shared> {
     Router::new().route(PATH, post(renew))
 }
 
-async fn renew(State(state): State<Shared>, Form(form): Form<BTreeMap<String, String>>) -> Result<Json<Value>, Fault> {
+async fn renew(State(state): State<Shared>, Form(form): Form<BTreeMap<String, String>>) -> Result<Json<Value>, Answer> {
     let secrets = &state.setup.secrets;
     let given = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     if given("grant_type") != "refresh_token" {
@@ -84,6 +85,6 @@ async fn renew(State(state): State<Shared>, Form(form): Form<BTreeMap<String, St
     })))
 }
 
-fn refusal(status: u16, error: &str, description: &str) -> Fault {
-    Fault::json(status, json!({ "error": error, "error_description": description }).to_string())
+fn refusal(status: u16, error: &str, description: &str) -> Answer {
+    Answer::json(status, json!({ "error": error, "error_description": description }).to_string())
 }

@@ -7,17 +7,17 @@ use axum::extract::{Path, State};
 use axum::routing::post;
 use serde_json::Value;
 
+use super::faults::Answer;
 use super::{Endpoint, Fault, Shared};
 
 /// One message a second is the limit; the wait is in seconds.
 pub fn throttled(seconds: u32) -> Fault {
-    let headers = vec![("retry-after", seconds.to_string()), ("content-type", "text/plain".into())];
-    Fault::Answer { status: 429, headers, body: "rate_limited".into() }
+    say(429, "rate_limited").with("retry-after", seconds.to_string()).into()
 }
 
 /// One of Slack's error words.
 pub fn refused(status: u16, word: &str) -> Fault {
-    Fault::Answer { status, headers: vec![("content-type", "text/html".into())], body: word.into() }
+    say(status, word).into()
 }
 
 pub(super) fn path(key: &str) -> String {
@@ -32,23 +32,27 @@ async fn hook(
     State(state): State<Shared>,
     Path((_, _, key)): Path<(String, String, String)>,
     body: Bytes,
-) -> Result<&'static str, Fault> {
+) -> Result<&'static str, Answer> {
     if key != state.setup.secrets.slack_key {
-        return Err(refused(404, "no_service"));
+        return Err(say(404, "no_service"));
     }
-    let message: Value = serde_json::from_slice(&body).map_err(|_| refused(400, "invalid_payload"))?;
+    let message: Value = serde_json::from_slice(&body).map_err(|_| say(400, "invalid_payload"))?;
     if !message.is_object() {
-        return Err(refused(400, "invalid_payload"));
+        return Err(say(400, "invalid_payload"));
     }
     let blocks = message["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
     if blocks.is_empty() && message["text"].as_str().is_none_or(str::is_empty) {
-        return Err(refused(400, "no_text"));
+        return Err(say(400, "no_text"));
     }
     if blocks.len() > 50 || !blocks.iter().all(is_valid) {
-        return Err(refused(400, "invalid_blocks"));
+        return Err(say(400, "invalid_blocks"));
     }
     state.receive(Endpoint::Slack, delivery_id(&message["text"]), message);
     Ok("ok")
+}
+
+fn say(status: u16, word: &str) -> Answer {
+    Answer::json(status, word.into()).with("content-type", "text/html")
 }
 
 /// Within the documented limits, of the kinds known here.

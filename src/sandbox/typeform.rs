@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::faults::PageLoop;
+use super::faults::{Answer, PageLoop};
 use super::world::Act;
 use super::{Fault, Shared, bearer};
 
@@ -19,17 +19,17 @@ const LARGEST_PAGE: usize = 1_000;
 
 /// More than two calls a second.
 pub fn throttled() -> Fault {
-    refusal(429, "TOO_MANY_REQUESTS", "Request limit has been exceeded.")
+    refusal(429, "TOO_MANY_REQUESTS", "Request limit has been exceeded.").into()
 }
 
 /// The token is not taken.
 pub fn unauthorized() -> Fault {
-    refusal(401, "AUTHENTICATION_FAILED", "Authentication credentials not found on the Request Headers.")
+    no_credentials().into()
 }
 
 /// An error object in an answer with status 200.
 pub fn error_in_200() -> Fault {
-    refusal(200, "INTERNAL_SERVER_ERROR", "Something went wrong.")
+    refusal(200, "INTERNAL_SERVER_ERROR", "Something went wrong.").into()
 }
 
 pub(super) fn routes() -> Router<Shared> {
@@ -42,9 +42,9 @@ async fn responses(
     Query(query): Query<BTreeMap<String, String>>,
     page_loop: Option<Extension<PageLoop>>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Value>, Answer> {
     if bearer(&headers) != Some(state.setup.secrets.typeform_token.as_str()) {
-        return Err(unauthorized());
+        return Err(no_credentials());
     }
     let world = &state.setup.world;
     if world.form(&form_id).is_none() {
@@ -75,7 +75,7 @@ struct Asked<'q> {
 }
 
 impl<'q> Asked<'q> {
-    fn read(query: &'q BTreeMap<String, String>) -> Result<Self, Fault> {
+    fn read(query: &'q BTreeMap<String, String>) -> Result<Self, Answer> {
         let mut asked = Self { page_size: PAGE, since: None, until: None, cursor: None, oldest_first: false };
         for (name, value) in query {
             match name.as_str() {
@@ -104,7 +104,7 @@ impl<'q> Asked<'q> {
     }
 
     /// Those of `acts` (oldest first) that are shown, inside the times and beyond the cursor.
-    fn choose<'a>(&self, acts: &'a [Act], now: DateTime<Utc>) -> Result<Vec<&'a Act>, Fault> {
+    fn choose<'a>(&self, acts: &'a [Act], now: DateTime<Utc>) -> Result<Vec<&'a Act>, Answer> {
         // Both cursors leave out the response they name, which may itself be deleted by now.
         let acts = match self.cursor {
             None => acts,
@@ -126,7 +126,7 @@ impl<'q> Asked<'q> {
 }
 
 /// Epoch seconds, or ISO UTC to the second.
-fn instant(text: &str) -> Result<DateTime<Utc>, Fault> {
+fn instant(text: &str) -> Result<DateTime<Utc>, Answer> {
     let seconds = text.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     let iso = || NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S").ok();
     seconds.or_else(|| iso().map(|at| at.and_utc())).ok_or_else(|| invalid("not a time"))
@@ -156,10 +156,14 @@ fn item(act: &Act, form_id: &str) -> Value {
     })
 }
 
-fn invalid(description: &str) -> Fault {
+fn no_credentials() -> Answer {
+    refusal(401, "AUTHENTICATION_FAILED", "Authentication credentials not found on the Request Headers.")
+}
+
+fn invalid(description: &str) -> Answer {
     refusal(400, "VALIDATION_ERROR", description)
 }
 
-fn refusal(status: u16, code: &str, description: &str) -> Fault {
-    Fault::json(status, json!({ "code": code, "description": description }).to_string())
+fn refusal(status: u16, code: &str, description: &str) -> Answer {
+    Answer::json(status, json!({ "code": code, "description": description }).to_string())
 }

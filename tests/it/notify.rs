@@ -14,7 +14,7 @@ use willitsell::domain::id::{ConceptId, DestinationId};
 use willitsell::domain::message::{Delivery, Destination, Message};
 use willitsell::domain::verdict::Verdict;
 use willitsell::notify::{self, Notifier, NotifyError};
-use willitsell::sandbox::{Endpoint, Fault, Sandbox, Secrets, Setup, demo, slack};
+use willitsell::sandbox::{Answer, Endpoint, Fault, Sandbox, Secrets, Setup, demo, slack};
 
 use crate::sandbox::client;
 
@@ -140,8 +140,7 @@ async fn n2_what_each_status_means() {
             assert!(matches!(result, Err(NotifyError::Temporary { retry_after: None, .. })), "{kind} {status}");
         }
         for (header, seconds) in [("90", 90), ("Sun, 15 Mar 2026 06:05:00 GMT", 300), ("999999999", 3600), ("0", 1)] {
-            let fault =
-                Fault::Answer { status: 429, headers: vec![("retry-after", header.into())], body: String::new() };
+            let fault = Answer::json(429, String::new()).with("retry-after", header).into();
             let result = send(kind, endpoint, fault).await;
             let asked = Some(Duration::from_secs(seconds));
             assert!(
@@ -158,8 +157,8 @@ async fn n2_a_redirect_is_a_failure_and_not_followed() {
     let sandbox = start().await;
     for kind in ["slack", "webhook"] {
         let endpoint = if kind == "slack" { Endpoint::Slack } else { Endpoint::Webhook };
-        let headers = vec![("location", sandbox.url(Endpoint::Typeform))];
-        sandbox.script(endpoint, [Fault::Answer { status: 302, headers, body: String::new() }]);
+        let elsewhere = Answer::json(302, String::new()).with("location", sandbox.url(Endpoint::Typeform));
+        sandbox.script(endpoint, [elsewhere.into()]);
         let error = notifier(&sandbox, kind, client()).send(&delivery(1), now()).await.unwrap_err();
         assert!(error.to_string().contains("redirect"), "{error}");
     }
