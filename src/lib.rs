@@ -6,3 +6,5 @@
 
 pub mod connect;
 pub mod domain;
+pub mod notify;
+pub mod sandbox;

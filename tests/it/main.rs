@@ -7,3 +7,5 @@ mod auth;
 mod canary;
 mod fake_server;
 mod http;
+mod notify;
+mod sandbox;

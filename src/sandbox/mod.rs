@@ -1,0 +1,252 @@
+//! Fake vendors on loopback, for the demo, for rehearsal and for tests. Each is written from what the
+//! vendor documents and never from our connectors, so that a mistake in a connector shows. All of
+//! them tell of one simulated [`World`] as of one simulated instant.
+
+mod chance;
+pub mod demo;
+mod faults;
+mod gaql;
+pub mod google_ads;
+mod oauth;
+pub mod slack;
+pub mod typeform;
+mod webhook;
+pub mod world;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use faults::{Answer, Fault};
+pub use world::World;
+
+use oauth::AccessTokens;
+
+/// Something that listens, on a port of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// Google Ads reporting.
+    GoogleAds,
+    /// Where Google renews access.
+    GoogleToken,
+    /// Typeform responses.
+    Typeform,
+    /// A Slack incoming webhook.
+    Slack,
+    /// A receiver of signed webhooks.
+    Webhook,
+}
+
+/// What stands behind an endpoint.
+struct Vendor {
+    endpoint: Endpoint,
+    routes: fn() -> Router<Shared>,
+    /// What follows host and port in the address a user fills in.
+    path: fn(&Secrets) -> String,
+}
+
+/// Every endpoint. A new one is a file beside this one and a line here.
+const VENDORS: [Vendor; 5] = [
+    Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::routes, path: |_| oauth::PATH.into() },
+    Vendor { endpoint: Endpoint::Typeform, routes: typeform::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
+    Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
+];
+
+/// What the fake vendors accept, and nothing else.
+#[derive(Clone)]
+pub struct Secrets {
+    /// OAuth2 client id.
+    pub client_id: String,
+    /// OAuth2 client secret.
+    pub client_secret: String,
+    /// Renews Google access. Access tokens contain it, so that a search of logs for a planted refresh
+    /// token finds a leaked access token too.
+    pub refresh_token: String,
+    /// Typeform personal token.
+    pub typeform_token: String,
+    /// Last part of the Slack webhook's address.
+    pub slack_key: String,
+    /// Signing secret of the webhook receiver, `whsec_…`.
+    pub webhook_secret: String,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self {
+            client_id: "sandbox.apps.googleusercontent.com".into(),
+            client_secret: "sandbox-client-secret".into(),
+            refresh_token: "sandbox-refresh-token".into(),
+            typeform_token: "sandbox-typeform-token".into(),
+            slack_key: "sandboxsandboxsandbox000".into(),
+            webhook_secret: "whsec_c2FuZGJveC1zYW5kYm94LXNhbmRib3gtc2FuZGJveA==".into(),
+        }
+    }
+}
+
+/// How to start.
+#[derive(Clone)]
+pub struct Setup {
+    /// What is true.
+    pub world: World,
+    /// The simulated instant.
+    pub now: DateTime<Utc>,
+    /// What is accepted.
+    pub secrets: Secrets,
+    /// Rows in a page of Google Ads; the vendor's own number is 10,000.
+    pub google_page_rows: usize,
+    /// Calls after which a Google access token has expired, whatever its hour; `None`: none.
+    pub google_token_calls: Option<u32>,
+}
+
+impl Setup {
+    /// The vendors' own limits and the fixed secrets of a rehearsal.
+    pub fn new(world: World, now: DateTime<Utc>) -> Self {
+        Self { world, now, secrets: Secrets::default(), google_page_rows: 10_000, google_token_calls: None }
+    }
+}
+
+/// A message that arrived and was accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// By which receiver.
+    pub endpoint: Endpoint,
+    /// Its delivery id, where it carries one.
+    pub delivery_id: Option<String>,
+    /// Whether the same receiver had accepted that id before.
+    pub repeat: bool,
+    /// The body as sent.
+    pub body: Value,
+}
+
+/// The running vendors; dropping it stops them.
+pub struct Sandbox {
+    state: Shared,
+    ports: BTreeMap<Endpoint, SocketAddr>,
+    _stop: DropGuard,
+}
+
+impl Sandbox {
+    /// Starts every vendor on a free loopback port. Needs a running runtime.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start(setup: Setup) -> io::Result<Self> {
+        let state = Arc::new(Truth {
+            now: Mutex::new(setup.now),
+            access: Mutex::new(AccessTokens::default()),
+            faults: Mutex::default(),
+            calls: Mutex::default(),
+            ledger: Mutex::default(),
+            setup,
+        });
+        let stop = CancellationToken::new();
+        let mut ports = BTreeMap::new();
+        for Vendor { endpoint, routes, .. } in VENDORS {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            ports.insert(endpoint, listener.local_addr()?);
+            let spoil = from_fn_with_state((endpoint, Arc::clone(&state)), faults::spoil);
+            let router = routes().layer(spoil).with_state(Arc::clone(&state));
+            let stopped = stop.clone().cancelled_owned();
+            tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future());
+        }
+        Ok(Self { state, ports, _stop: stop.drop_guard() })
+    }
+
+    /// What a user fills in for an endpoint: the base address of an API, the whole address of a
+    /// webhook or a token endpoint.
+    pub fn url(&self, endpoint: Endpoint) -> String {
+        let host = self.ports.get(&endpoint).map(ToString::to_string).unwrap_or_default();
+        let vendor = VENDORS.into_iter().find(|vendor| vendor.endpoint == endpoint);
+        let path = vendor.map(|vendor| (vendor.path)(&self.state.setup.secrets)).unwrap_or_default();
+        format!("http://{host}{path}")
+    }
+
+    /// What is true.
+    pub fn world(&self) -> &World {
+        &self.state.setup.world
+    }
+
+    /// What is accepted.
+    pub fn secrets(&self) -> &Secrets {
+        &self.state.setup.secrets
+    }
+
+    /// Moves the simulated instant: from now on every vendor answers as of it.
+    pub fn set_now(&self, now: DateTime<Utc>) {
+        *held(&self.state.now) = now;
+    }
+
+    /// Spoils the next answers of an endpoint, one fault each, after those already scripted.
+    pub fn script(&self, endpoint: Endpoint, faults: impl IntoIterator<Item = Fault>) {
+        held(&self.state.faults).entry(endpoint).or_default().extend(faults);
+    }
+
+    /// Ends every Google access token given out so far.
+    pub fn expire_access(&self) {
+        held(&self.state.access).expire_all();
+    }
+
+    /// How often an endpoint was called, spoiled answers included.
+    pub fn calls(&self, endpoint: Endpoint) -> u64 {
+        held(&self.state.calls).get(&endpoint).copied().unwrap_or_default()
+    }
+
+    /// Every message accepted so far, in order of arrival.
+    pub fn messages(&self) -> Vec<Received> {
+        held(&self.state.ledger).clone()
+    }
+}
+
+type Shared = Arc<Truth>;
+
+/// What the vendors share.
+struct Truth {
+    setup: Setup,
+    now: Mutex<DateTime<Utc>>,
+    access: Mutex<AccessTokens>,
+    faults: Mutex<BTreeMap<Endpoint, VecDeque<Fault>>>,
+    calls: Mutex<BTreeMap<Endpoint, u64>>,
+    ledger: Mutex<Vec<Received>>,
+}
+
+impl Truth {
+    fn now(&self) -> DateTime<Utc> {
+        *held(&self.now)
+    }
+
+    fn today(&self) -> NaiveDate {
+        self.now().with_timezone(&self.setup.world.zone).date_naive()
+    }
+
+    fn next_fault(&self, endpoint: Endpoint) -> Option<Fault> {
+        *held(&self.calls).entry(endpoint).or_default() += 1;
+        held(&self.faults).get_mut(&endpoint)?.pop_front()
+    }
+
+    fn receive(&self, endpoint: Endpoint, delivery_id: Option<String>, body: Value) {
+        let mut ledger = held(&self.ledger);
+        let repeat = delivery_id.is_some()
+            && ledger.iter().any(|seen| seen.endpoint == endpoint && seen.delivery_id == delivery_id);
+        ledger.push(Received { endpoint, delivery_id, repeat, body });
+    }
+}
+
+/// The value behind a lock; no holder can leave it half changed.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The token of an `Authorization: Bearer` header.
+fn bearer(headers: &axum::http::HeaderMap) -> Option<&str> {
+    headers.get(axum::http::header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
