@@ -4,4 +4,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod decide;
 pub mod domain;
+pub mod stats;

@@ -107,15 +107,16 @@ pub enum Reason {
 }
 
 /// Something about the counts a reader must know; prints as its name in `snake_case`.
+/// In order of name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
     /// Residuals of successive days go together (statistics.md section 14, limit 4): provisional.
     AutocorrelatedDays,
-    /// A day with acts but no visitors was ignored; BUILD is withheld.
-    ConversionsWithoutExposure,
     /// A day with more acts than visitors was cut; BUILD is withheld.
     ConversionsExceedVisits,
+    /// A day with acts but no visitors was ignored; BUILD is withheld.
+    ConversionsWithoutExposure,
     /// No act at all: check the tracking before believing a KILL.
     ZeroConversions,
 }
