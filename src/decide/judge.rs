@@ -263,3 +263,172 @@ fn guardrail_scores(policy: &Policy, noise: DayNoise, series: &[Vec<(f64, f64)>]
 fn whole(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::concept::Rate;
+    use crate::domain::metric::MetricId;
+
+    fn policy() -> Policy {
+        Policy {
+            primary: Rate { name: "signup".to_owned(), numerator: MetricId::SIGNUPS, denominator: MetricId::CLICKS },
+            kill_bar: 0.02,
+            build_bar: 0.03,
+            alpha: 0.05,
+            beta: 0.05,
+            min_days: 14,
+            min_exposures: 300,
+            min_conversions: 10,
+            maturity_lag_days: 3,
+            horizon_days: 60,
+            budget_cap: None,
+            dispersion: Dispersion::None,
+            boundary: Boundary::Daily,
+            multiplicity: Multiplicity::Bonferroni,
+            guardrails: Vec::new(),
+            guardrail_alpha: 0.05,
+        }
+    }
+
+    fn rule(policy: &Policy) -> Rule<'_> {
+        Rule { policy, arms: 1, arm_budget_cap: None, stop: None }
+    }
+
+    fn day(number: u64) -> NaiveDate {
+        NaiveDate::default() + Days::new(number)
+    }
+
+    fn steady(days: u64, exposures: f64, conversions: f64, guardrail: &[[f64; 2]]) -> Vec<ArmDay> {
+        let one =
+            |number| ArmDay { day: day(number), exposures, conversions, spend: 1.0, guardrails: guardrail.to_vec() };
+        (0..days).map(one).collect()
+    }
+
+    /// The last of the looks at `days`.
+    fn end(rule: &Rule<'_>, days: &[ArmDay]) -> Look {
+        let last = days.last().map_or(day(0), |last| last.day) + Days::new(u64::from(rule.policy.maturity_lag_days));
+        looks(rule, days, day(0), last).pop().unwrap()
+    }
+
+    const UNDECIDED: (Verdict, Option<Reason>) = (Verdict::Collecting, Some(Reason::Undecided));
+    const INSUFFICIENT: (Verdict, Option<Reason>) = (Verdict::Collecting, Some(Reason::Insufficient));
+    const BUILD: (Verdict, Option<Reason>) = (Verdict::Build, None);
+    const KILL: (Verdict, Option<Reason>) = (Verdict::Kill, None);
+
+    fn cap(lean: Lean) -> (Verdict, Option<Reason>) {
+        (Verdict::Review, Some(Reason::CapReached { lean }))
+    }
+
+    fn said(look: Look) -> (Verdict, Option<Reason>) {
+        (look.verdict, look.reason)
+    }
+
+    #[test]
+    fn minimums_hold_back_a_verdict_the_evidence_would_give() {
+        let policy = policy();
+        assert_eq!(said(end(&rule(&policy), &steady(13, 100.0, 0.0, &[]))), INSUFFICIENT);
+        assert_eq!(said(end(&rule(&policy), &steady(14, 100.0, 0.0, &[]))), KILL);
+        // 14 days, 294 exposures: one short of a whole day of the minimum.
+        assert_eq!(said(end(&rule(&policy), &steady(14, 21.0, 0.0, &[]))), INSUFFICIENT);
+        assert_eq!(said(end(&rule(&policy), &steady(14, 22.0, 0.0, &[]))), KILL);
+    }
+
+    #[test]
+    fn build_needs_acts_as_well_as_evidence() {
+        let policy = Policy { min_conversions: 71, ..policy() };
+        let short = end(&rule(&policy), &steady(14, 100.0, 5.0, &[]));
+        assert!(short.evidence.log_e_build >= short.evidence.build_at);
+        assert_eq!(said(short), UNDECIDED);
+        assert_eq!(said(end(&rule(&policy), &steady(15, 100.0, 5.0, &[]))), BUILD);
+    }
+
+    #[test]
+    fn only_settled_days_count_and_the_verdict_remembers_when() {
+        let policy = policy();
+        let days = steady(20, 100.0, 5.0, &[]);
+        let looks = looks(&rule(&policy), &days, day(0), day(22));
+        assert_eq!(looks.len(), 23);
+        let seen: Vec<u32> = looks.iter().map(|look| look.evidence.days).collect();
+        assert_eq!(seen, [&[0; 3][..], &(1..=20).collect::<Vec<_>>()].concat());
+        assert_eq!(looks[15].since, None);
+        assert!(looks[16..].iter().all(|look| (look.verdict, look.since) == (Verdict::Build, Some(day(16)))));
+    }
+
+    #[test]
+    fn more_arms_ask_more_evidence_for_build_and_none_for_kill() {
+        let policy = policy();
+        let days = steady(20, 100.0, 2.4, &[]);
+        let alone = end(&rule(&policy), &days).evidence;
+        let among = end(&Rule { arms: 4, ..rule(&policy) }, &days).evidence;
+        let more = among.build_at.unwrap() - alone.build_at.unwrap();
+        assert!((more - 4.0_f64.ln()).abs() < 1e-12, "{more}");
+        assert_eq!(among.kill_at, alone.kill_at);
+        let each_its_own = Policy { multiplicity: Multiplicity::None, ..policy };
+        assert_eq!(end(&Rule { arms: 4, ..rule(&each_its_own) }, &days).evidence.build_at, alone.build_at);
+    }
+
+    #[test]
+    fn horizon_budget_and_stop_end_a_test_that_is_undecided_or_too_thin() {
+        let policy = policy();
+        let (for_it, against_it) = (steady(20, 40.0, 1.0, &[]), steady(20, 40.0, 0.9, &[]));
+        let horizon = Policy { horizon_days: 20, ..policy.clone() };
+        assert_eq!(said(end(&rule(&horizon), &for_it)), cap(Lean::Build));
+        assert_eq!(said(end(&rule(&horizon), &against_it)), cap(Lean::Kill));
+
+        let spent = Rule { arm_budget_cap: Some(5.0), ..rule(&policy) };
+        let looks = looks(&spent, &for_it, day(0), day(22));
+        assert_eq!(looks[6].verdict, Verdict::Collecting);
+        // The fifth day has settled on the eighth: below the minimum of days, and out of money.
+        assert_eq!((looks[7].verdict, looks[7].evidence.days), (Verdict::Review, 5));
+
+        let stopped = Rule { stop: Some(day(10)), ..rule(&policy) };
+        let looks = super::looks(&stopped, &for_it[..3], day(0), day(20));
+        assert_eq!(looks[12].verdict, Verdict::Collecting, "its last day has not settled");
+        assert_eq!((looks[13].verdict, looks[13].since), (Verdict::Review, Some(day(13))));
+        assert_eq!(said(super::looks(&stopped, &[], day(0), day(13)).pop().unwrap()), cap(Lean::Kill));
+    }
+
+    #[test]
+    fn a_limit_from_below_or_above_vetoes_build_and_the_first_one_is_named() {
+        let limit = |name: &str, limit: Limit| Guardrail {
+            name: name.to_owned(),
+            numerator: MetricId::LEADS,
+            denominator: MetricId::SIGNUPS,
+            limit,
+            margin: 0.25,
+        };
+        let policy =
+            Policy { guardrails: vec![limit("spam", Limit::Max(0.2)), limit("paid", Limit::Min(0.5))], ..policy() };
+        let judged = |guardrails: &[[f64; 2]]| end(&rule(&policy), &steady(20, 200.0, 10.0, guardrails));
+        let veto = |name: &str| (Verdict::Review, Some(Reason::Guardrail { name: name.to_owned() }));
+        assert_eq!(said(judged(&[[1.0, 10.0], [6.0, 10.0]])), BUILD);
+        assert_eq!(said(judged(&[[1.0, 10.0], [2.0, 10.0]])), veto("paid"));
+        assert_eq!(said(judged(&[[5.0, 10.0], [2.0, 10.0]])), veto("spam"));
+        // Nothing to divide by is no breach.
+        let empty = judged(&[[0.0, 0.0], [3.0, 0.0]]);
+        assert_eq!(empty.guardrails.iter().map(|score| score.value).collect::<Vec<_>>(), [None, None]);
+        assert_eq!(said(empty), BUILD);
+    }
+
+    #[test]
+    fn a_concept_follows_from_its_arms() {
+        let veto = (Verdict::Review, Some(Reason::Guardrail { name: "spam".to_owned() }));
+        let disagree = (Verdict::Review, Some(Reason::ArmsDisagree));
+        for (arms, expected) in [
+            (vec![], INSUFFICIENT),
+            (vec![KILL, BUILD, UNDECIDED], BUILD),
+            (vec![KILL, KILL], KILL),
+            (vec![KILL, UNDECIDED, cap(Lean::Kill)], UNDECIDED),
+            (vec![INSUFFICIENT, KILL], INSUFFICIENT),
+            (vec![INSUFFICIENT, UNDECIDED], UNDECIDED),
+            (vec![veto.clone()], veto.clone()),
+            (vec![cap(Lean::Kill), cap(Lean::Kill)], cap(Lean::Kill)),
+            (vec![cap(Lean::Kill), cap(Lean::Build)], cap(Lean::Build)),
+            (vec![KILL, cap(Lean::Kill)], disagree.clone()),
+            (vec![veto, cap(Lean::Kill)], disagree),
+        ] {
+            assert_eq!(concept(&arms), expected, "{arms:?}");
+        }
+    }
+}
