@@ -70,6 +70,12 @@ pub enum ReplayError {
         /// What the system said.
         source: io::Error,
     },
+    /// Save the file as UTF-8.
+    #[error("{} is not UTF-8 text. Save it as UTF-8 (in a spreadsheet: CSV UTF-8).", path.display())]
+    SaveAsUtf8 {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Mend the policy.
     #[error("{}: {problem}.", path.display())]
     MendPolicy {
@@ -78,7 +84,7 @@ pub enum ReplayError {
         /// What is wrong and what to write.
         problem: String,
     },
-    /// Mend the counts as a whole: a column, the encoding.
+    /// Mend the counts as a whole: a column, an arm.
     #[error("{}: {problem}.", path.display())]
     MendCounts {
         /// Which file.
@@ -122,9 +128,9 @@ pub fn counts(csv: &Path, policy: &Path) -> Result<Replay, ReplayError> {
 }
 
 fn text(path: &Path) -> Result<String, ReplayError> {
-    std::fs::read_to_string(path)
-        .map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
-        .map_err(|source| ReplayError::CheckPath { path: path.to_owned(), source })
+    let bytes = std::fs::read(path).map_err(|source| ReplayError::CheckPath { path: path.to_owned(), source })?;
+    let text = String::from_utf8(bytes).map_err(|_| ReplayError::SaveAsUtf8 { path: path.to_owned() })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 /// From looks by arm to lines by day, the concept's last. All arms have a look for every as-of day.

@@ -284,7 +284,8 @@ fn broken_counts_are_refused_on_their_line() {
     assert!(refusal("day,arm,visits\n2026-03-01,a,1\n", policy).contains("no column \"conversions\""));
     assert!(refusal("day,arm,visits,visits,conversions\n2026-03-01,a,1,1,0\n", policy).contains("there twice"));
     assert!(refusal("day,arm,visits,conversions,spend\n2026-03-01,a,1,1,-4\n", policy).contains("spend is -4"));
-    assert!(replay(b"day,arm,visits,conversions\n2026-03-01,caf\xe9,1,1\n", policy).is_err());
+    let latin = replay(b"day,arm,visits,conversions\n2026-03-01,caf\xe9,1,1\n", policy).unwrap_err().to_string();
+    assert!(latin.contains("Save it as UTF-8"), "{latin}");
     let missing = counts(Path::new("no/such.csv"), Path::new("no/such.json")).unwrap_err().to_string();
     assert!(missing.contains("such.json cannot be read") && missing.contains("Check the path"), "{missing}");
 }
