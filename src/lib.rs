@@ -4,7 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod connect;
+pub mod decide;
 pub mod domain;
 pub mod notify;
 pub mod sandbox;
+pub mod stats;

@@ -106,16 +106,34 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// Its name, as in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Insufficient => "insufficient",
+            Self::Undecided => "undecided",
+            Self::Guardrail { .. } => "guardrail",
+            Self::CapReached { .. } => "cap_reached",
+            Self::ArmsDisagree => "arms_disagree",
+            Self::NoData { .. } => "no_data",
+            Self::Stale { .. } => "stale",
+            Self::UnmappedSpend { .. } => "unmapped_spend",
+            Self::MixedCurrencies { .. } => "mixed_currencies",
+        }
+    }
+}
+
 /// Something about the counts a reader must know; prints as its name in `snake_case`.
+/// In order of name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
     /// Residuals of successive days go together (statistics.md section 14, limit 4): provisional.
     AutocorrelatedDays,
-    /// A day with acts but no visitors was ignored; BUILD is withheld.
-    ConversionsWithoutExposure,
     /// A day with more acts than visitors was cut; BUILD is withheld.
     ConversionsExceedVisits,
+    /// A day with acts but no visitors was ignored; BUILD is withheld.
+    ConversionsWithoutExposure,
     /// No act at all: check the tracking before believing a KILL.
     ZeroConversions,
 }
@@ -238,4 +256,29 @@ pub struct StoredScorecard {
     /// What was decided.
     #[serde(flatten)]
     pub scorecard: Scorecard,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_json() {
+        for reason in [Reason::Undecided, Reason::CapReached { lean: Lean::Kill }, Reason::ArmsDisagree] {
+            assert_eq!(serde_json::to_value(&reason).unwrap()["reason"], reason.word());
+        }
+    }
+
+    #[test]
+    fn flags_sort_by_name() {
+        let mut flags = [
+            Flag::ZeroConversions,
+            Flag::ConversionsWithoutExposure,
+            Flag::ConversionsExceedVisits,
+            Flag::AutocorrelatedDays,
+        ];
+        flags.sort_unstable();
+        let names = flags.map(|flag| serde_json::to_value(flag).unwrap().to_string());
+        assert!(names.is_sorted(), "{names:?}");
+    }
 }

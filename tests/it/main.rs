@@ -8,4 +8,6 @@ mod canary;
 mod fake_server;
 mod http;
 mod notify;
+mod replay;
 mod sandbox;
+mod stats_vectors;

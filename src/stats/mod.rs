@@ -1,0 +1,7 @@
+//! Pure mathematics on plain numbers: no product word, no date, no I/O. Everything is in natural
+//! logarithms; the symbols are those of the statistics design (p0, p1, delta, phi).
+
+pub mod dispersion;
+pub mod guardrail;
+pub mod rate;
+pub mod special;
