@@ -92,8 +92,8 @@ pub enum Reason {
     },
     /// Money went to campaigns no arm claims.
     UnmappedSpend {
-        /// How much.
-        amount: Money,
+        /// How much; `None` where the source names no currency.
+        amount: Option<Money>,
         /// Share of all spend, 0 to 1.
         share: f64,
         /// The largest unclaimed keys, at most five, as `source: key`.
@@ -122,7 +122,7 @@ pub enum Flag {
 }
 
 /// What the test saw for one arm, over settled days.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Active settled days.
     pub days: u32,

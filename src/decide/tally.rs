@@ -1,0 +1,258 @@
+//! Observations and responses to what was counted for each arm on each day of the test. Sums are
+//! exact integers. Not for judging: which days have settled is asked of the [`Calendar`], what they
+//! say of `judge`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use super::qualify;
+use crate::domain::concept::{Arm, Experiment, Source};
+use crate::domain::id::SourceId;
+use crate::domain::metric::{METRICS, MetricId};
+use crate::domain::millionths;
+use crate::domain::money::{Currency, Money};
+use crate::domain::observation::{DateWindow, Inputs, Observation, Pull, Values};
+use crate::domain::verdict::Generation;
+
+/// The days of a test as seen at one instant, in the experiment's zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Calendar {
+    /// First day that counts.
+    pub first: NaiveDate,
+    /// The day of `as_of`.
+    pub today: NaiveDate,
+    /// Last day old enough to count and not after the stop; may lie before `first`.
+    pub last_settled: NaiveDate,
+    /// From `first` to today or the stop; `None` before the test begins.
+    pub days: Option<DateWindow>,
+}
+
+impl Calendar {
+    /// The calendar at `as_of`.
+    pub fn at(experiment: &Experiment, generation: &Generation, as_of: DateTime<Utc>) -> Self {
+        let first = experiment.start.max(generation.first_day);
+        let today = as_of.with_timezone(&experiment.timezone).date_naive();
+        let not_after_stop = |day: NaiveDate| experiment.stop.map_or(day, |stop| day.min(stop));
+        let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
+        let last_settled = not_after_stop(today.checked_sub_days(lag).unwrap_or(NaiveDate::MIN));
+        Self { first, today, last_settled, days: DateWindow::new(first, not_after_stop(today)) }
+    }
+}
+
+/// Which arm a vendor's key belongs to.
+pub struct ArmKeys<'a>(HashMap<(&'a SourceId, &'a str), usize>);
+
+impl<'a> ArmKeys<'a> {
+    /// The keys of all arms, the control's too; a key claimed twice belongs to the first.
+    pub fn of(arms: &'a [Arm]) -> Self {
+        let mut claimed = HashMap::new();
+        for (position, arm) in arms.iter().enumerate() {
+            for (source, keys) in &arm.keys {
+                for key in keys {
+                    claimed.entry((source, key.as_str())).or_insert(position);
+                }
+            }
+        }
+        Self(claimed)
+    }
+
+    /// Position of the arm that claims a key of a source.
+    pub fn arm(&self, source: &SourceId, key: &str) -> Option<usize> {
+        self.0.get(&(source, key)).copied()
+    }
+}
+
+/// What was counted for one arm on one day, in millionths. `i128` holds any sum of `i64`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayCounts {
+    /// Which day.
+    pub day: NaiveDate,
+    /// Whether a good pull of every source of the deciding rate speaks for this day. Otherwise
+    /// exposures and conversions are 0 and say nothing: the day is no part of the test.
+    pub covered: bool,
+    /// The deciding rate's denominator.
+    pub exposures: i128,
+    /// The deciding rate's numerator.
+    pub conversions: i128,
+    /// What it cost, covered or not: money gone is gone.
+    pub spend: i128,
+    /// Numerator and denominator of each guardrail, in the policy's order; both 0 unless all its
+    /// sources speak for this day.
+    pub guardrails: Vec<[i128; 2]>,
+}
+
+/// Everything counted in one test.
+pub struct Tally<'a> {
+    /// When.
+    pub calendar: Calendar,
+    /// Every arm, the control too, with every day of the test in date order.
+    pub arms: Vec<(&'a Arm, Vec<DayCounts>)>,
+    /// Settled spend on keys no arm claims.
+    pub unclaimed: BTreeMap<(&'a SourceId, &'a str), i128>,
+    /// What settled and unsettled spend is in, and the budget cap; `None` is a currency the source did not name.
+    pub currencies: BTreeSet<Option<Currency>>,
+}
+
+/// Sums of one arm and day, by metric.
+type Sums = [i128; METRICS];
+
+impl<'a> Tally<'a> {
+    /// Counts everything `data` holds for the test at `as_of`. The order of `data` does not matter,
+    /// and what stands in it twice counts once.
+    pub fn of(experiment: &'a Experiment, generation: &Generation, data: &'a Inputs, as_of: DateTime<Utc>) -> Self {
+        let calendar = Calendar::at(experiment, generation, as_of);
+        let mut tally = Self {
+            calendar,
+            arms: experiment.arms.iter().map(|arm| (arm, Vec::new())).collect(),
+            unclaimed: BTreeMap::new(),
+            currencies: experiment.policy.budget_cap.iter().map(|cap| Some(cap.currency)).collect(),
+        };
+        let Some(days) = calendar.days else { return tally };
+
+        let keys = ArmKeys::of(&experiment.arms);
+        let people_known: HashSet<&SourceId> = data.responses.iter().map(|response| &response.source).collect();
+        let pulls = Pulls::of(&experiment.sources, &data.pulls, days);
+        let mut sums: BTreeMap<(usize, NaiveDate), Sums> = BTreeMap::new();
+        for observation in last_known(data) {
+            if !days.contains(observation.day) || !experiment.sources.iter().any(|one| one.id == observation.source) {
+                continue;
+            }
+            if observation.values.get(MetricId::SPEND).is_some_and(|spend| spend != 0) {
+                tally.currencies.insert(pulls.currency(&observation.source, observation.day));
+            }
+            if let Some(arm) = keys.arm(&observation.source, &observation.arm_key) {
+                let gives_people = people_known.contains(&observation.source);
+                add(sums.entry((arm, observation.day)).or_default(), &observation.values, gives_people);
+            } else if observation.day <= calendar.last_settled {
+                let spend = observation.values.get(MetricId::SPEND).unwrap_or(0);
+                *tally.unclaimed.entry((&observation.source, &observation.arm_key)).or_default() += i128::from(spend);
+            }
+        }
+        for act in qualify::acts(&data.responses, &keys, experiment.timezone, days) {
+            sums.entry((act.arm, act.day)).or_default()[MetricId::SIGNUPS.index()] += i128::from(millionths::ONE);
+        }
+
+        let policy = &experiment.policy;
+        for (position, (_, counted)) in tally.arms.iter_mut().enumerate() {
+            for day in days.first().iter_days().take_while(|&day| day <= days.last()) {
+                let sums = sums.get(&(position, day)).copied().unwrap_or_default();
+                let both = |numerator: MetricId, denominator: MetricId| {
+                    pulls
+                        .cover(day, &[numerator, denominator])
+                        .then(|| [sums[numerator.index()], sums[denominator.index()]])
+                };
+                let primary = both(policy.primary.numerator, policy.primary.denominator);
+                let [conversions, exposures] = primary.unwrap_or_default();
+                counted.push(DayCounts {
+                    day,
+                    covered: primary.is_some(),
+                    exposures,
+                    conversions,
+                    spend: sums[MetricId::SPEND.index()],
+                    guardrails: policy
+                        .guardrails
+                        .iter()
+                        .map(|rail| both(rail.numerator, rail.denominator).unwrap_or_default())
+                        .collect(),
+                });
+            }
+        }
+        tally
+    }
+
+    /// The settled days of one arm's series, in date order.
+    pub fn settled(&self, days: &'a [DayCounts]) -> impl Iterator<Item = &'a DayCounts> {
+        let last = self.calendar.last_settled;
+        days.iter().filter(move |day| day.day <= last)
+    }
+
+    /// An amount in the one currency of the test; `None` where sources name none or several, or no
+    /// spend was seen.
+    pub fn money(&self, micros: i128) -> Option<Money> {
+        let mut named = self.currencies.iter();
+        match (named.next(), named.next()) {
+            (Some(&Some(currency)), None) => Some(Money { micros: i64::try_from(micros).ok()?, currency }),
+            _ => None,
+        }
+    }
+}
+
+/// Each observation once, as the latest pull knows it.
+fn last_known(data: &Inputs) -> impl Iterator<Item = &Observation> {
+    let mut latest: BTreeMap<_, &Observation> = BTreeMap::new();
+    for observation in &data.observations {
+        let key = (&observation.source, observation.day, &observation.arm_key);
+        let known = latest.entry(key).or_insert(observation);
+        if observation.pull_id > known.pull_id {
+            *known = observation;
+        }
+    }
+    latest.into_values()
+}
+
+/// An exact sum as the statistics take it: in whole units.
+#[expect(clippy::cast_precision_loss, reason = "statistics work in floats; 2^53 millionths are 9 billion units")]
+pub fn units(sum: i128) -> f64 {
+    sum as f64 / 1e6
+}
+
+/// Adds what a row supplies; sign-ups of a source that hands over the people are counted from those.
+fn add(sums: &mut Sums, values: &Values, gives_people: bool) {
+    for metric in MetricId::all() {
+        if !(gives_people && metric == MetricId::SIGNUPS) {
+            sums[metric.index()] += i128::from(values.get(metric).unwrap_or(0));
+        }
+    }
+}
+
+/// For each source, which days a good pull speaks for and in which currency.
+struct Pulls<'a> {
+    sources: &'a [Source],
+    days: DateWindow,
+    /// By source, then by days since the first; the latest pull of a day speaks for it.
+    latest: Vec<Vec<Option<&'a Pull>>>,
+}
+
+impl<'a> Pulls<'a> {
+    fn of(sources: &'a [Source], pulls: &'a [Pull], days: DateWindow) -> Self {
+        let length = days.first().iter_days().take_while(|&day| day <= days.last()).count();
+        let mut latest = vec![vec![None::<&Pull>; length]; sources.len()];
+        for pull in pulls {
+            let Some(source) = sources.iter().position(|source| source.id == pull.source) else { continue };
+            for (day, known) in days.first().iter_days().zip(&mut latest[source]) {
+                let speaks = pull.first_day <= day && day <= pull.last_day;
+                if speaks && known.is_none_or(|known| known.id < pull.id) {
+                    *known = Some(pull);
+                }
+            }
+        }
+        Self { sources, days, latest }
+    }
+
+    fn latest(&self, source: usize, day: NaiveDate) -> Option<&'a Pull> {
+        let offset = usize::try_from((day - self.days.first()).num_days()).ok()?;
+        *self.latest[source].get(offset)?
+    }
+
+    /// A day still running when it was read is not known yet: the next pull reads it again.
+    fn knows(&self, source: usize, day: NaiveDate) -> bool {
+        self.latest(source, day).is_some_and(|pull| day < pull.committed_at.with_timezone(&pull.day_zone).date_naive())
+    }
+
+    /// Whether every source that supplies any of these metrics knows a day, and at least one supplies
+    /// each. Platforms send no row for a day without delivery, so a known day without a row is zero;
+    /// any other is unknown.
+    fn cover(&self, day: NaiveDate, metrics: &[MetricId]) -> bool {
+        metrics.iter().all(|metric| {
+            let mut supplying =
+                self.sources.iter().enumerate().filter(|(_, source)| source.metrics.contains(metric)).peekable();
+            supplying.peek().is_some() && supplying.all(|(position, _)| self.knows(position, day))
+        })
+    }
+
+    fn currency(&self, source: &SourceId, day: NaiveDate) -> Option<Currency> {
+        let position = self.sources.iter().position(|one| &one.id == source)?;
+        self.latest(position, day)?.currency
+    }
+}
