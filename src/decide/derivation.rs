@@ -1,15 +1,14 @@
 //! The long way to a verdict, for the reader who checks the claim: the rule, the days that counted,
 //! what would change the verdict, and the fingerprints to recompute it from.
 
-use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::explain::{self, acted};
 use super::figures;
 use super::tally::{DayCounts, Tally, units};
 use crate::domain::concept::Experiment;
+use crate::domain::metric::MetricId;
 use crate::domain::millionths;
-use crate::domain::money::Money;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Evidence, Generation, Reason, Scorecard, Verdict};
 use crate::stats::rate::Bars;
@@ -31,6 +30,7 @@ pub fn sections(experiment: &Experiment, generation: &Generation, data: &Inputs,
         section("Verdict", vec![explain::banner(experiment, card)]),
         section("The rule", rule(experiment)),
         section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, arm)).collect()),
+        section("What was left out", left_out(card)),
     ];
     if card.verdict != Verdict::Blocked {
         let flips = card.arms.iter().filter_map(|arm| {
@@ -62,18 +62,18 @@ fn rule(experiment: &Experiment) -> Vec<String> {
     let mut lines = vec![
         format!("{} = {} ÷ {}", rate.name, figures::many(rate.numerator), figures::many(rate.denominator)),
         format!(
-            "BUILD when the whole range is above break-even, {}: at most {} in 100 concepts at or below it ever get there.",
+            "BUILD when the whole range is above break-even, {}. Of concepts at or below it, at most {} in 100 ever get BUILD.",
             figures::bar(policy.kill_bar),
             in_hundred(policy.alpha)
         ),
         format!(
-            "KILL when the whole range is below worth building for, {}: at most {} in 100 concepts at or above it ever get there.",
+            "KILL when the whole range is below worth building for, {}. Of concepts at or above it, at most {} in 100 ever get KILL.",
             figures::bar(policy.build_bar),
             in_hundred(policy.beta)
         ),
         format!(
-            "Before either: {} with {}, {} per version; for BUILD also {}.",
-            figures::days(policy.min_days),
+            "Before either: {} settled days with {} and {} per version; BUILD also needs {}.",
+            policy.min_days,
             figures::many(rate.denominator),
             figures::counted(explain::whole(policy.min_exposures), rate.denominator),
             figures::counted(explain::whole(policy.min_conversions), rate.numerator)
@@ -92,24 +92,29 @@ fn rule(experiment: &Experiment) -> Vec<String> {
 fn seen(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Vec<String> {
     let who = explain::who(experiment, card, arm);
     let evidence = &arm.evidence;
-    let mut lines = vec![format!("{who}{}, over {}.", acted(experiment, evidence), figures::days(evidence.days))];
-    let ratio =
-        |evidence: Option<f64>, needed: Option<f64>| Some(evidence? / needed?).filter(|ratio| ratio.is_finite());
-    if let (Some(build), Some(kill)) =
-        (ratio(evidence.log_e_build, evidence.build_at), ratio(evidence.log_e_kill, evidence.kill_at))
-    {
-        lines.push(format!(
-            "{who}{} BUILD needs, {} KILL needs.",
-            capital(&figures::factor(build)),
-            figures::factor(kill)
-        ));
+    if evidence.days == 0 {
+        return vec![format!("{who}Nothing has settled yet.")];
     }
+    let mut lines = vec![format!("{who}{}, over {}.", acted(experiment, evidence), figures::days(evidence.days))];
+    let side = |verdict: Verdict, evidence: Option<f64>, needed: Option<f64>| {
+        let factor = Some(evidence? / needed?).filter(|factor| factor.is_finite() && *factor > 0.0)?;
+        Some(format!("{who}The evidence is {} what {verdict} needs.", figures::factor(factor)))
+    };
+    lines.extend(side(Verdict::Build, evidence.log_e_build, evidence.build_at));
+    lines.extend(side(Verdict::Kill, evidence.log_e_kill, evidence.kill_at));
     if let Some(phi) = evidence.phi.filter(|&phi| phi > 1.0) {
-        lines.push(format!(
-            "{who}Days differ more than chance alone explains, so the evidence is divided by {phi:.2} (phi)."
-        ));
+        lines.push(format!("{who}To allow for good and bad days, the evidence is divided by {phi:.2} (phi)."));
     }
     lines
+}
+
+fn left_out(card: &Scorecard) -> Vec<String> {
+    match &card.unmapped {
+        Some(Reason::UnmappedSpend { amount, share, keys }) => {
+            vec![format!("{}.", explain::unmapped(*amount, *share, keys))]
+        }
+        _ => vec![],
+    }
 }
 
 /// What it would take to change where an arm stands.
@@ -117,10 +122,7 @@ fn flip(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Option<Str
     match arm.verdict {
         Verdict::Collecting => Some(outlook(experiment, card, arm)),
         Verdict::Build | Verdict::Kill => Some(margin(experiment, arm)),
-        Verdict::Review => Some(match arm.reason {
-            Some(Reason::Guardrail { .. }) => "A person weighs the breached limit against the rate.".into(),
-            _ => "A person decides, or a new test with a larger cap settles it.".into(),
-        }),
+        Verdict::Review => arm.reason.as_ref().map(|why| format!("{}.", explain::settles(why))),
         Verdict::Blocked => None,
     }
 }
@@ -138,25 +140,24 @@ fn outlook(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String 
         .map(|factor| (Verdict::Build, factor.max(minimums).max(explain::whole(policy.min_conversions) / successes)));
     let kill = ahead(arm.evidence.log_e_kill, arm.evidence.kill_at).map(|factor| (Verdict::Kill, factor.max(minimums)));
     let Some((verdict, factor)) = build.or(kill).filter(|(_, factor)| factor.is_finite()) else {
-        return "Not known yet: there is nothing to reckon with.".into();
+        return "Not known yet: the evidence points neither way.".into();
     };
     if factor <= 1.0 {
         return format!("The evidence is there for {verdict}; what withholds it is named above.");
     }
-    let more = factor - 1.0;
-    let visitors = figures::counted((trials * more).ceil(), policy.primary.denominator);
-    let acts = figures::counted((successes * more).ceil(), policy.primary.numerator);
+    let more = |so_far: f64| figures::about(so_far * (factor - 1.0));
+    let more_days = figures::count(more(f64::from(days)));
     let needed = format!(
-        "At the present rate {verdict} takes about {visitors} more, with {acts}: {} more like those so far",
-        days_like((f64::from(days) * more).ceil())
+        "At the present rate: {verdict} after about {more_days} more {}, {} and {}",
+        if more_days == "1" { "day" } else { "days" },
+        figures::further(more(trials), policy.primary.denominator),
+        figures::further(more(successes), policy.primary.numerator)
     );
-    let share = policy
-        .budget_cap
-        .map(|cap| millionths::to_f64(cap.micros) / f64::from(u32::try_from(card.arms.len()).unwrap_or(u32::MAX)));
+    let cap = explain::arm_cap(experiment, card).map(|cap| millionths::to_f64(cap.micros));
     let spend = arm.spend.map(|spend| millionths::to_f64(spend.micros) * factor);
     if f64::from(days) * factor > f64::from(policy.horizon_days) {
         format!("{needed}. That is beyond the cap of {}: it would end in REVIEW.", figures::days(policy.horizon_days))
-    } else if share.zip(spend).is_some_and(|(share, spend)| spend > share) {
+    } else if cap.zip(spend).is_some_and(|(cap, spend)| spend > cap) {
         format!("{needed}. That is beyond the budget cap: it would end in REVIEW.")
     } else {
         needed + "."
@@ -168,17 +169,17 @@ fn outlook(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String 
 fn margin(experiment: &Experiment, arm: &ArmScore) -> String {
     let policy = &experiment.policy;
     let evidence = &arm.evidence;
-    let (side, seen, needed) = match arm.verdict {
-        Verdict::Build => ("fewer", evidence.log_e_build, evidence.build_at),
-        _ => ("more", evidence.log_e_kill, evidence.kill_at),
+    let (print, seen, needed): (fn(f64, MetricId) -> String, _, _) = match arm.verdict {
+        Verdict::Build => (figures::fewer, evidence.log_e_build, evidence.build_at),
+        _ => (figures::further, evidence.log_e_kill, evidence.kill_at),
     };
     let act = Bars::new(policy.kill_bar, policy.build_bar).log_ratio(1.0, 0.0);
     let beyond = needed.zip(seen).map(|(needed, seen)| 1.0 - needed / seen).filter(|&share| share >= 0.0);
     let log_ratio = evidence.log_e_build.zip(evidence.phi).map(|(build, phi)| (build * phi).abs());
     match beyond.zip(log_ratio) {
         Some((beyond, log_ratio)) => format!(
-            "Restated counts with about {} {side} on the same days would withdraw it.",
-            figures::counted((beyond * log_ratio / act).floor() + 1.0, policy.primary.numerator)
+            "About {} on the same days would withdraw it.",
+            print((beyond * log_ratio / act).floor() + 1.0, policy.primary.numerator)
         ),
         None => {
             "The evidence has slipped below what was needed since; it stands unless earlier days are restated.".into()
@@ -200,21 +201,11 @@ fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: 
                 vec!["not read from every source".to_owned()]
             };
             if day.spend != 0 {
-                parts.extend(tally.money(day.spend).map(|money: Money| money.to_string()));
+                parts.extend(tally.money(day.spend).map(|money| money.to_string()));
             }
-            let counts = |date: NaiveDate| date <= tally.calendar.last_settled;
-            let left_out = if counts(day.day) { "" } else { " (not settled, does not count yet)" };
+            let is_settled = day.day <= tally.calendar.last_settled;
+            let left_out = if is_settled { "" } else { " (not settled, does not count yet)" };
             format!("{}: {}{left_out}", figures::day(day.day, today), parts.join(", "))
         })
         .collect()
-}
-
-fn days_like(number: f64) -> String {
-    let count = figures::count(number);
-    if count == "1" { "1 day".into() } else { format!("{count} days") }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

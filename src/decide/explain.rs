@@ -6,7 +6,7 @@ use std::mem::discriminant;
 use chrono::{Days, NaiveDate};
 
 use super::figures;
-use crate::domain::concept::{Experiment, Limit, Rate};
+use crate::domain::concept::{Experiment, Rate};
 use crate::domain::id::ArmId;
 use crate::domain::metric::{MetricId, Unit};
 use crate::domain::millionths;
@@ -28,10 +28,7 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard) -> String {
         }
     };
     if card.verdict != Verdict::Blocked {
-        let mut flags: Vec<Flag> = card.arms.iter().flat_map(|arm| arm.evidence.flags.iter().copied()).collect();
-        flags.sort_unstable();
-        flags.dedup();
-        parts.extend(flags.into_iter().map(|one| flag(&experiment.policy.primary, one)));
+        parts.extend(flags(experiment, card));
     }
     parts.join(" ")
 }
@@ -45,7 +42,10 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             let concerned = card.arms.iter().filter_map(|arm| Some((arm, arm.reason.as_ref()?)));
             let sentences: Vec<String> = concerned
                 .filter(|(_, own)| discriminant(*own) == discriminant(why))
-                .map(|(arm, own)| format!("{}{}", who(experiment, card, arm), of_arm(experiment, card, arm, own)))
+                .map(|(arm, own)| match who(experiment, card, arm) {
+                    name if name.is_empty() => capital(&of_arm(experiment, card, arm, own)),
+                    name => name + &of_arm(experiment, card, arm, own),
+                })
                 .collect();
             sentences.join(" ")
         }
@@ -64,37 +64,56 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
             format!(
                 "Nothing has come from {} since the test began, so there is no verdict. Check that {read} the right \
-                 account; a form that nobody has filled in yet is proven by one test answer.",
+                 account. If it is a form that nobody has filled in yet, send one test answer.",
                 figures::list(&names)
             )
         }
         Reason::Stale { source, last_pull } => {
             let read = match last_pull {
                 Some(at) => {
-                    let day = at.with_timezone(&experiment.timezone).date_naive();
-                    format!(
-                        "{source} was last read on {} and two planned readings have failed since",
-                        figures::day(day, today)
-                    )
+                    let day = figures::day(at.with_timezone(&experiment.timezone).date_naive(), today);
+                    format!("Source {source} was last read on {day}; two planned readings since then brought nothing")
                 }
-                None => format!("{source} has never been read, although two readings were planned"),
+                None => format!("Source {source} has never been read, although two readings were planned"),
             };
             format!("{read}, so there is no verdict. Run `willitsell pull` to see what is wrong.")
         }
-        Reason::UnmappedSpend { amount, share, keys } => {
-            let amount = amount.map_or_else(|| "Some of the spend".to_owned(), |amount| amount.to_string());
-            format!(
-                "{amount} ({} of spend) went to campaigns that belong to no arm, so there is no verdict. Add them to \
-                 the arm they belong to: {}.",
-                figures::share(*share),
-                figures::list(keys)
-            )
-        }
+        Reason::UnmappedSpend { amount, share, keys } => format!(
+            "{}, so there is no verdict. Give them to the arms they belong to.",
+            unmapped(*amount, *share, keys)
+        ),
         Reason::MixedCurrencies { currencies } => format!(
             "Money is in {}, which are never added, so there is no verdict. Give each currency its own experiment.",
             figures::list(currencies)
         ),
     }
+}
+
+/// `$412 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009)`.
+pub fn unmapped(amount: Option<Money>, share: f64, keys: &[String]) -> String {
+    let amount = amount.map_or_else(|| "Part of the money".to_owned(), |amount| amount.to_string());
+    format!(
+        "{amount} ({} of spend) went to campaigns that belong to no arm ({})",
+        figures::share(share),
+        figures::list(keys)
+    )
+}
+
+/// What a person, or more data, must do about a REVIEW.
+pub fn settles(why: &Reason) -> &'static str {
+    match why {
+        Reason::Guardrail { .. } => "A person decides whether the limit may be passed",
+        Reason::ArmsDisagree => "A person decides: build, kill, or test one version again",
+        _ => "A person decides: build, kill, or test again with a larger cap",
+    }
+}
+
+/// What a reader must know about the counts of all arms.
+pub fn flags(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let mut flags: Vec<Flag> = card.arms.iter().flat_map(|arm| arm.evidence.flags.iter().copied()).collect();
+    flags.sort_unstable();
+    flags.dedup();
+    flags.into_iter().map(|one| flag(&experiment.policy.primary, one)).collect()
 }
 
 /// What a reader must know about the counts.
@@ -122,22 +141,14 @@ pub fn flag(rate: &Rate, flag: Flag) -> String {
 }
 
 fn build(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
-    let bar = experiment.policy.kill_bar;
     let above: Vec<&ArmScore> = card.arms.iter().filter(|arm| arm.verdict == Verdict::Build).collect();
     let mut parts = vec![];
     for (position, arm) in above.iter().enumerate() {
         let who = who(experiment, card, arm);
         let break_even = if position == 0 { format!("; {}", break_even(experiment, card)) } else { String::new() };
         parts.push(format!("{who}{}{break_even}.", acted(experiment, &arm.evidence)));
-        if let (Some(since), Some(low)) = (arm.since, arm.evidence.low)
-            && low < bar
-        {
-            parts.push(format!(
-                "The whole range was above break-even on {}; it has widened since.",
-                figures::day(since, today(experiment, card))
-            ));
-        }
     }
+    parts.extend(slipped(experiment, card));
     if !card.guardrails.is_empty() {
         parts.push(guardrails(&card.guardrails));
     }
@@ -145,32 +156,46 @@ fn build(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     parts
 }
 
+/// A BUILD whose numbers have moved since: a verdict stays, the range follows the data.
+pub fn slipped(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+    let bar = experiment.policy.kill_bar;
+    let above = card.arms.iter().filter(|arm| arm.verdict == Verdict::Build);
+    let since = above.filter(|arm| arm.evidence.low.is_some_and(|low| low < bar)).find_map(|arm| arm.since)?;
+    let since = figures::day(since, today(experiment, card));
+    Some(format!("The whole range was above break-even on {since}; it has widened since."))
+}
+
 fn kill(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let mut parts = vec![format!("{}.", capital(&best_case(experiment, card)))];
+    parts.extend(
+        card.arms.iter().map(|arm| format!("{}{}.", who(experiment, card, arm), acted(experiment, &arm.evidence))),
+    );
+    parts.extend(experiment.money.build_cost().map(|cost| format!("Expected build cost avoided: up to {cost}.")));
+    parts
+}
+
+/// `even the best case (2.1%) misses the 4.5% worth building for, and break-even too`; where the numbers
+/// have moved since the verdict, that it was so on its day.
+pub fn best_case(experiment: &Experiment, card: &Scorecard) -> String {
     let policy = &experiment.policy;
-    let bars = [policy.kill_bar, policy.build_bar];
     let worth = figures::bar(policy.build_bar);
-    let best = card.arms.iter().filter_map(|arm| arm.evidence.high).max_by(f64::total_cmp);
-    let mut parts = vec![];
-    match best {
+    let whose = if card.arms.len() == 1 { "the best case" } else { "the best case of all versions" };
+    match card.arms.iter().filter_map(|arm| arm.evidence.high).max_by(f64::total_cmp) {
         Some(best) if best <= policy.build_bar => {
-            let even = if card.arms.len() == 1 { "Even the best case" } else { "Even the best case of all versions" };
+            let best_case = figures::end(best, &[policy.kill_bar, policy.build_bar]);
             let too = if best < policy.kill_bar { ", and break-even too" } else { "" };
-            parts.push(format!("{even} ({}) misses the {worth} worth building for{too}.", figures::end(best, &bars)));
+            format!("even {whose} ({best_case}) misses the {worth} worth building for{too}")
         }
         _ => {
             let since = figures::day(since(experiment, card), today(experiment, card));
-            parts.push(format!(
-                "On {since} even the best case missed the {worth} worth building for; the range has widened since."
-            ));
+            format!("on {since} even {whose} missed the {worth} worth building for; the range has widened since")
         }
     }
-    for arm in &card.arms {
-        parts.push(format!("{}{}.", who(experiment, card, arm), acted(experiment, &arm.evidence)));
-    }
-    if let Some(cost) = experiment.money.build_cost() {
-        parts.push(format!("Expected build cost avoided: up to {cost}."));
-    }
-    parts
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `break-even, fixed on Mon 2 Mar, is 3.0%`. A later test of the same concept says that it is one.
@@ -219,7 +244,7 @@ pub fn who(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String 
     if card.arms.len() == 1 { String::new() } else { format!("{}: ", name(experiment, &arm.arm)) }
 }
 
-/// One arm's reason.
+/// One arm's reason, to follow its name or to begin a sentence.
 fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reason) -> String {
     match why {
         Reason::Insufficient => insufficient(experiment, card, &arm.evidence),
@@ -229,8 +254,9 @@ fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reaso
                 Lean::Kill => Verdict::Kill,
             };
             format!(
-                "{}; {}. Leaning to {lean}; a lean carries no promise.",
+                "{}. {}; {}. Leaning to {lean}; a lean carries no promise.",
                 cap(experiment, card, arm),
+                acted(experiment, &arm.evidence),
                 covers(experiment, &arm.evidence)
             )
         }
@@ -250,8 +276,8 @@ fn insufficient(experiment: &Experiment, card: &Scorecard, evidence: &Evidence) 
         let first = experiment.start.checked_add_days(Days::new(u64::from(policy.maturity_lag_days)));
         let wait = format!("a day counts after {}", figures::days(policy.maturity_lag_days));
         return match first.filter(|&first| card.generation == 1 && first > today) {
-            Some(first) => format!("First numbers on {}: {wait}.", figures::day(first, today)),
-            None => format!("No numbers yet: {wait}."),
+            Some(first) => format!("first numbers on {}: {wait}.", figures::day(first, today)),
+            None => format!("no numbers yet: {wait}."),
         };
     }
     let mut have = vec![];
@@ -267,7 +293,7 @@ fn insufficient(experiment: &Experiment, card: &Scorecard, evidence: &Evidence) 
             figures::many(policy.primary.denominator)
         ));
     }
-    format!("Too early: {} a verdict needs.", figures::list(&have))
+    format!("too early: {} a verdict needs.", figures::list(&have))
 }
 
 fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {
@@ -290,36 +316,40 @@ fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {
     }
 }
 
-/// Where the range lies, after a count that has given it or not.
+/// Where the range lies, after a count that has given it.
 fn covers(experiment: &Experiment, evidence: &Evidence) -> String {
     let policy = &experiment.policy;
-    let bars = [policy.kill_bar, policy.build_bar];
-    let Some((low, high)) = ends(evidence) else { return "there is no range yet".into() };
-    let range = figures::range(low, high, &bars);
     let (break_even, worth) = (figures::bar(policy.kill_bar), figures::bar(policy.build_bar));
-    if low < policy.kill_bar && high > policy.build_bar {
-        format!("the range ({range}) still covers both break-even ({break_even}) and worth building for ({worth})")
-    } else if low >= policy.kill_bar {
-        format!("the range ({range}) is above break-even ({break_even}), but a minimum is not met")
-    } else {
-        format!("the range ({range}) is below worth building for ({worth}), but a minimum is not met")
+    match ends(evidence) {
+        None => "there is no range yet".into(),
+        Some((low, _)) if low >= policy.kill_bar => {
+            format!("the range is above break-even ({break_even}), but a minimum is not met")
+        }
+        Some((_, high)) if high <= policy.build_bar => {
+            format!("the range is below worth building for ({worth}), but a minimum is not met")
+        }
+        Some(_) => format!("the range still covers break-even ({break_even}) and worth building for ({worth})"),
     }
+}
+
+/// An arm's equal share of the budget cap.
+pub fn arm_cap(experiment: &Experiment, card: &Scorecard) -> Option<Money> {
+    let arms = i64::try_from(card.arms.len().max(1)).unwrap_or(i64::MAX);
+    experiment.policy.budget_cap.map(|cap| Money { micros: cap.micros / arms, ..cap })
 }
 
 /// Which cap it was: days first, as the policy names them first.
 fn cap(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
     let policy = &experiment.policy;
-    let arms = i64::try_from(card.arms.len().max(1)).unwrap_or(i64::MAX);
-    let share = policy.budget_cap.map(|cap| Money { micros: cap.micros / arms, ..cap });
-    let spent = share.zip(arm.spend).is_some_and(|(share, spend)| spend.micros >= share.micros);
+    let spent = arm_cap(experiment, card).zip(arm.spend).is_some_and(|(share, spend)| spend.micros >= share.micros);
     match (policy.budget_cap, experiment.stop) {
-        _ if arm.evidence.days >= policy.horizon_days => format!("All {} are used", figures::days(policy.horizon_days)),
-        (Some(cap), _) if spent && card.arms.len() > 1 => format!("Its share of the {cap} cap is spent"),
-        (Some(cap), _) if spent => format!("The cap of {cap} is spent"),
+        _ if arm.evidence.days >= policy.horizon_days => format!("all {} are used", figures::days(policy.horizon_days)),
+        (Some(cap), _) if spent && card.arms.len() > 1 => format!("its share of the {cap} cap is spent"),
+        (Some(cap), _) if spent => format!("the cap of {cap} is spent"),
         (_, Some(stop)) if card.last_settled_day >= stop => {
-            format!("The test ended on {}", figures::day(stop, today(experiment, card)))
+            format!("the test ended on {}", figures::day(stop, today(experiment, card)))
         }
-        _ => "The cap is reached".into(),
+        _ => "the cap is reached".into(),
     }
 }
 
@@ -327,13 +357,12 @@ fn breach(experiment: &Experiment, card: &Scorecard, name: &str) -> String {
     let rail = experiment.policy.guardrails.iter().find(|rail| rail.name == name);
     let score = card.guardrails.iter().find(|score| score.name == name);
     let Some((rail, score)) = rail.zip(score) else { return format!("{name} is beyond its limit") };
-    let currency = card.spend.map(|spend| spend.currency);
-    let limit = guardrail_figure(rail.numerator, score.limit, currency);
-    let value = score
-        .value
-        .map_or_else(String::new, |value| format!(" ({})", guardrail_figure(rail.numerator, value, currency)));
-    let side = if matches!(rail.limit, Limit::Max(_)) { "above" } else { "below" };
-    format!("{name}{value} is {side} its limit of {limit}")
+    let print = |value| guardrail_figure(rail.numerator, value, card.spend.map(|spend| spend.currency));
+    // One arm's breach need not show in the value of all arms together.
+    let shows = |value: &f64| if score.is_max { *value > score.limit } else { *value < score.limit };
+    let value = score.value.filter(shows).map_or_else(String::new, |value| format!(" ({})", print(value)));
+    let side = if score.is_max { "above" } else { "below" };
+    format!("{name}{value} is {side} its limit of {}", print(score.limit))
 }
 
 /// A guardrail's value: money per act, or a share in whole per cent.

@@ -69,14 +69,16 @@ pub fn share(share: f64) -> String {
     }
 }
 
-/// Evidence over what a verdict needs: `62% of what`, `2.2 times what`. Below what is needed it never
-/// prints as all of it.
+/// Evidence over what a verdict needs: `62% of`, `2.2 times`. Below what is needed it never prints as all
+/// of it.
 pub fn factor(factor: f64) -> String {
-    if factor < 1.0 {
-        format!("{:.0}% of what", (factor.max(0.0) * 100.0).floor())
-    } else {
-        format!("{factor:.1} times what")
-    }
+    if factor < 1.0 { format!("{:.0}% of", (factor * 100.0).floor()) } else { format!("{factor:.1} times") }
+}
+
+/// A number that is only an estimate, rounded up to two digits: `2,800` for 2,717.
+pub fn about(number: f64) -> f64 {
+    let step = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
+    (number / step).ceil() * step
 }
 
 /// A count, one decimal where the source counts in fractions: `1,240`, `2.5`.
@@ -91,9 +93,23 @@ pub fn count(number: f64) -> String {
 
 /// A count with its noun: `1 visitor`, `1,240 visitors`.
 pub fn counted(number: f64, metric: MetricId) -> String {
+    with_noun(number, "", metric)
+}
+
+/// A count that is still to come: `1 more visitor`, `1,240 more visitors`.
+pub fn further(number: f64, metric: MetricId) -> String {
+    with_noun(number, "more ", metric)
+}
+
+/// A count that would have to go: `18 fewer sign-ups`.
+pub fn fewer(number: f64, metric: MetricId) -> String {
+    with_noun(number, "fewer ", metric)
+}
+
+fn with_noun(number: f64, which: &str, metric: MetricId) -> String {
     let count = count(number);
     let plural = if count == "1" { "" } else { "s" };
-    format!("{count} {}{plural}", metric.metric().noun)
+    format!("{count} {which}{}{plural}", metric.metric().noun)
 }
 
 /// Many of a metric: `visitors`.
@@ -195,10 +211,9 @@ mod tests {
     fn shares_factors_counts_and_days() {
         assert_eq!(share(52.0 / 74.0), "70%");
         assert_eq!((share(0.001), share(0.999), share(1.0)), ("under 1%".into(), "over 99%".into(), "100%".into()));
-        assert_eq!(
-            (factor(0.999), factor(2.24), factor(-1.0)),
-            ("99% of what".into(), "2.2 times what".into(), "0% of what".into())
-        );
+        assert_eq!((factor(0.999), factor(2.24)), ("99% of".into(), "2.2 times".into()));
+        let about = [0.0, 7.2, 96.0, 101.0, 2717.0].map(|number| count(about(number)));
+        assert_eq!(about, ["0", "8", "96", "110", "2,800"]);
         assert_eq!((count(1240.0), count(2.5), count(0.04)), ("1,240".into(), "2.5".into(), "0".into()));
         assert_eq!(counted(1.0, MetricId::VISITS), "1 visitor");
         assert_eq!(counted(0.0, MetricId::SIGNUPS), "0 sign-ups");

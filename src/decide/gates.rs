@@ -7,6 +7,7 @@ use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
 
 use super::tally::{Calendar, Tally};
 use crate::domain::concept::{Experiment, Source};
+use crate::domain::id::SourceId;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::Reason;
 
@@ -102,8 +103,12 @@ pub fn unmapped_spend(tally: &Tally<'_>) -> Option<Reason> {
     Some(Reason::UnmappedSpend {
         amount: tally.money(unclaimed),
         share: super::tally::units(unclaimed) / super::tally::units(unclaimed + claimed.max(0)),
-        keys: largest.iter().take(KEYS_NAMED).map(|((source, key), _)| format!("{source}: {key}")).collect(),
+        keys: largest.iter().take(KEYS_NAMED).map(|((source, key), _)| named(source, key)).collect(),
     })
+}
+
+fn named(source: &SourceId, key: &str) -> String {
+    format!("{source}: {}", if key.is_empty() { "no key" } else { key })
 }
 
 fn blocks(unmapped: &Reason) -> bool {

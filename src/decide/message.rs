@@ -7,7 +7,7 @@ use chrono::Days;
 
 use super::explain::{self, today};
 use super::figures;
-use crate::domain::concept::{Experiment, Limit};
+use crate::domain::concept::{Experiment, Guardrail, Limit};
 use crate::domain::message::Message;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
@@ -20,6 +20,8 @@ enum Change<'a> {
     Reached,
     /// An earlier verdict that the numbers, restated, no longer carry.
     Withdrawn(&'a Scorecard),
+    /// An earlier verdict that cannot be confirmed while the data is defective.
+    Suspended(&'a Scorecard),
     /// The data can be trusted again.
     Recovered,
 }
@@ -32,7 +34,7 @@ pub fn message(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scor
         Some(("Why", why(experiment, &change, now))),
         evidence(experiment, now).map(|line| ("Evidence", line)),
         money(experiment, now).map(|line| ("Money", line)),
-        Some(("Next", next(experiment, now))),
+        Some(("Next", next(experiment, &change, now))),
     ];
     Some(Message {
         concept: now.concept.clone(),
@@ -55,7 +57,8 @@ fn change<'a>(previous: Option<&'a Scorecard>, now: &Scorecard) -> Option<Change
             };
             (!now.reasons.iter().all(known)).then_some(Change::Reached)
         }
-        (old, new) if old.is_terminal() && new != Verdict::Blocked => previous.map(Change::Withdrawn),
+        (old, Verdict::Blocked) if old.is_terminal() => previous.map(Change::Suspended),
+        (old, _) if old.is_terminal() => previous.map(Change::Withdrawn),
         _ => Some(Change::Reached),
     }
 }
@@ -65,7 +68,7 @@ fn headline(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> St
     match change {
         Change::Withdrawn(earlier) => parts.push(format!("{} is withdrawn", dated(experiment, earlier, now))),
         Change::Recovered => parts.push("data sound again".to_owned()),
-        Change::Reached => {}
+        Change::Reached | Change::Suspended(_) => {}
     }
     let owner = experiment.owner.as_ref().map_or_else(String::new, |owner| format!(" (owner: {owner})"));
     let today = today(experiment, now);
@@ -86,58 +89,69 @@ fn dated(experiment: &Experiment, earlier: &Scorecard, now: &Scorecard) -> Strin
 }
 
 fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String {
-    let sentence = match now.verdict {
-        Verdict::Build => build(experiment, now),
-        _ => explain::sentence(experiment, now),
-    };
+    let mut parts = vec![];
     match change {
-        Change::Reached => sentence,
-        Change::Recovered => format!("The data can be trusted again. {sentence}"),
+        Change::Reached => {}
+        Change::Suspended(earlier) => {
+            parts.push(format!("The {} cannot be confirmed for now.", dated(experiment, earlier, now)));
+        }
+        Change::Recovered => parts.push("The data can be trusted again.".to_owned()),
         Change::Withdrawn(earlier) => {
-            let (then, since) = (acts(earlier), acts(now));
             let noun = figures::many(experiment.policy.primary.numerator);
-            let restated = if since < then {
-                format!("from {} to {} {noun}", figures::count(then), figures::count(since))
-            } else {
-                "by a source".to_owned()
-            };
+            let (then, today) = (figures::count(acts(earlier)), figures::count(acts(now)));
             let old = dated(experiment, earlier, now);
-            format!("Past days were restated {restated}, which no longer supports the {old}. {sentence}")
+            parts.push(format!(
+                "The numbers of past days changed ({then} {noun} then, {today} now), so the {old} no longer holds."
+            ));
         }
     }
+    match now.verdict {
+        Verdict::Build => {
+            parts.push(format!("{}; {}.", rates(experiment, now), explain::break_even(experiment, now)));
+            parts.extend(explain::slipped(experiment, now));
+            parts.extend(explain::flags(experiment, now));
+        }
+        Verdict::Kill => {
+            parts.push(format!("{}; {}.", rates(experiment, now), explain::best_case(experiment, now)));
+            parts.extend(explain::flags(experiment, now));
+        }
+        Verdict::Collecting | Verdict::Review | Verdict::Blocked => parts.push(explain::sentence(experiment, now)),
+    }
+    parts.join(" ")
 }
 
-/// Shorter than the page's sentence: the counts stand in the next line.
-fn build(experiment: &Experiment, now: &Scorecard) -> String {
-    let above = now.arms.iter().filter(|arm| arm.verdict == Verdict::Build);
+/// The rate and range of every arm that carries the verdict; their counts stand in the next line.
+fn rates(experiment: &Experiment, now: &Scorecard) -> String {
     let bars = [experiment.policy.kill_bar, experiment.policy.build_bar];
-    let rates: Vec<String> = above
-        .filter_map(|arm| {
-            let (low, high) = explain::ends(&arm.evidence)?;
-            let rate = figures::rate(arm.evidence.estimate?, &bars);
-            Some(format!(
-                "{}{rate} {} (range {})",
-                explain::who(experiment, now, arm),
-                explain::did(experiment),
-                figures::range(low, high, &bars)
-            ))
-        })
-        .collect();
-    format!("{}; {}", rates.join("; "), explain::break_even(experiment, now))
+    let rates = now.arms.iter().filter(|arm| arm.verdict == now.verdict).filter_map(|arm| {
+        let (low, high) = explain::ends(&arm.evidence)?;
+        Some(format!(
+            "{}{} {} (range {})",
+            explain::who(experiment, now, arm),
+            figures::rate(arm.evidence.estimate?, &bars),
+            explain::did(experiment),
+            figures::range(low, high, &bars)
+        ))
+    });
+    rates.collect::<Vec<_>>().join("; ")
 }
 
 fn acts(card: &Scorecard) -> f64 {
     card.arms.iter().map(|arm| arm.evidence.successes).sum()
 }
 
-/// What it rests on; nothing while there is nothing settled.
+/// What it rests on; nothing while nothing is settled or what is cannot be trusted.
 fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
+    if now.verdict == Verdict::Blocked {
+        return None;
+    }
     let trials: f64 = now.arms.iter().map(|arm| arm.evidence.trials).sum();
     let days = now.arms.iter().map(|arm| arm.evidence.days).max().filter(|&days| days > 0)?;
     let today = today(experiment, now);
     let settled = figures::day(now.last_settled_day, today);
+    let visitors = figures::counted(trials, experiment.policy.primary.denominator);
     let mut parts = vec![
-        figures::counted(trials, experiment.policy.primary.denominator),
+        format!("{} of {visitors}", figures::count(acts(now))),
         format!("{} {} to {settled}", days, if days == 1 { "settled day" } else { "settled days" }),
     ];
     let mut channels: Vec<&str> = experiment.sources.iter().filter_map(|source| source.channel.as_deref()).collect();
@@ -150,13 +164,15 @@ fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
         parts.push(format!("{} versions", now.arms.len()));
     }
     let currency = now.spend.map(|spend| spend.currency);
-    let rails = now.guardrails.iter().zip(&experiment.policy.guardrails).filter_map(|(score, rail)| {
+    // What an act costs, and may, stands in the next line.
+    let others =
+        now.guardrails.iter().zip(&experiment.policy.guardrails).filter(|(_, rail)| !is_cost(experiment, rail));
+    let rails = others.filter_map(|(score, rail)| {
         let value = explain::guardrail_figure(rail.numerator, score.value?, currency);
         let limit = explain::guardrail_figure(rail.numerator, score.limit, currency);
         Some(format!("{} {value} (limit {limit})", score.name))
     });
-    let rails: Vec<String> = if now.verdict == Verdict::Blocked { vec![] } else { rails.collect() };
-    Some([vec![parts.join(", ")], rails].concat().join("; "))
+    Some([parts.join(", ")].into_iter().chain(rails).collect::<Vec<_>>().join("; "))
 }
 
 /// Spent, per act with its limit, and what is at stake; each part only where it is known.
@@ -198,19 +214,21 @@ fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
 
 /// What an act may cost: the guardrail's limit, else what unit economics allow, in the same currency.
 fn cost_limit(experiment: &Experiment, cost: Money) -> Option<Money> {
-    let rails = &experiment.policy.guardrails;
-    let rail = rails.iter().find_map(|rail| match rail.limit {
-        Limit::Max(limit)
-            if rail.numerator == MetricId::SPEND && rail.denominator == experiment.policy.primary.numerator =>
-        {
-            Money { micros: millionths::ONE, ..cost }.times(limit)
-        }
-        _ => None,
-    });
-    rail.or_else(|| experiment.money.allowed_cost_per_act().filter(|limit| limit.currency == cost.currency))
+    let rail = experiment.policy.guardrails.iter().find(|rail| is_cost(experiment, rail));
+    match rail.map(|rail| rail.limit) {
+        Some(Limit::Max(limit)) => Money { micros: millionths::ONE, ..cost }.times(limit),
+        _ => experiment.money.allowed_cost_per_act().filter(|limit| limit.currency == cost.currency),
+    }
 }
 
-fn next(experiment: &Experiment, now: &Scorecard) -> String {
+/// Whether a guardrail limits what one deciding act costs.
+fn is_cost(experiment: &Experiment, rail: &Guardrail) -> bool {
+    rail.numerator == MetricId::SPEND
+        && rail.denominator == experiment.policy.primary.numerator
+        && matches!(rail.limit, Limit::Max(_))
+}
+
+fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String {
     match now.verdict {
         Verdict::Build => {
             let weak =
@@ -218,8 +236,11 @@ fn next(experiment: &Experiment, now: &Scorecard) -> String {
             format!("Approve, override or extend · stop the ads either way{weak}")
         }
         Verdict::Kill => "Approve or override · stop the ads either way".into(),
-        Verdict::Review => "A person decides: build, kill, or test again with a larger cap".into(),
+        Verdict::Review => now.reasons.first().map_or("A person decides", explain::settles).into(),
+        Verdict::Collecting if matches!(change, Change::Withdrawn(_)) => {
+            "Hold what was begun on that verdict · the test goes on".into()
+        }
         Verdict::Collecting => "Nothing to do: the test goes on".into(),
-        Verdict::Blocked => "Mend the data; the test goes on by itself".into(),
+        Verdict::Blocked => "Mend the data · the test goes on by itself".into(),
     }
 }

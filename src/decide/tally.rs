@@ -90,7 +90,7 @@ pub struct Tally<'a> {
     pub arms: Vec<(&'a Arm, Vec<DayCounts>)>,
     /// Settled spend on keys no arm claims.
     pub unclaimed: BTreeMap<(&'a SourceId, &'a str), i128>,
-    /// What settled and unsettled spend is in, and the budget cap; `None` is a currency the source did not name.
+    /// What settled spend is in, and the budget cap; `None` is a currency the source did not name.
     pub currencies: BTreeSet<Option<Currency>>,
 }
 
@@ -118,13 +118,15 @@ impl<'a> Tally<'a> {
             if !days.contains(observation.day) || !experiment.sources.iter().any(|one| one.id == observation.source) {
                 continue;
             }
-            if observation.values.get(MetricId::SPEND).is_some_and(|spend| spend != 0) {
-                tally.currencies.insert(pulls.currency(&observation.source, observation.day));
+            let is_settled = observation.day <= calendar.last_settled;
+            if is_settled && observation.values.get(MetricId::SPEND).is_some_and(|spend| spend != 0) {
+                let pull = pulls.speaks(&observation.source, observation.day);
+                tally.currencies.extend(pull.map(|pull| pull.currency));
             }
             if let Some(arm) = keys.arm(&observation.source, &observation.arm_key) {
                 let gives_people = people_known.contains(&observation.source);
                 add(sums.entry((arm, observation.day)).or_default(), &observation.values, gives_people);
-            } else if observation.day <= calendar.last_settled {
+            } else if is_settled {
                 let spend = observation.values.get(MetricId::SPEND).unwrap_or(0);
                 *tally.unclaimed.entry((&observation.source, &observation.arm_key)).or_default() += i128::from(spend);
             }
@@ -251,8 +253,9 @@ impl<'a> Pulls<'a> {
         })
     }
 
-    fn currency(&self, source: &SourceId, day: NaiveDate) -> Option<Currency> {
+    /// The pull that speaks for a source's day, complete or not.
+    fn speaks(&self, source: &SourceId, day: NaiveDate) -> Option<&'a Pull> {
         let position = self.sources.iter().position(|one| &one.id == source)?;
-        self.latest(position, day)?.currency
+        self.latest(position, day)
     }
 }
