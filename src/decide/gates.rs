@@ -69,13 +69,13 @@ fn no_data(experiment: &Experiment, data: &Inputs, calendar: &Calendar) -> Optio
 }
 
 /// Scheduled sources of the deciding rate that two slots of the schedule have passed by since their
-/// last good pull (or since the test began). Once the last day of a stopped test was read after it
+/// last good pull, or since the test began if that is later. Once the last day of a stopped test was read after it
 /// settled, nothing more is expected.
 pub fn stale(experiment: &Experiment, data: &Inputs, calendar: &Calendar, as_of: DateTime<Utc>) -> Vec<Reason> {
     let zone = experiment.timezone;
     let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
     let complete = experiment.stop.and_then(|stop| stop.checked_add_days(lag));
-    let began = zone.from_local_datetime(&calendar.first.and_time(NaiveTime::MIN)).earliest();
+    let began = zone.from_local_datetime(&calendar.first.and_time(NaiveTime::MIN)).earliest().map(|at| at.to_utc());
     primary_sources(experiment)
         .filter(|source| source.scheduled)
         .filter_map(|source| {
@@ -84,7 +84,7 @@ pub fn stale(experiment: &Experiment, data: &Inputs, calendar: &Calendar, as_of:
             if last_pull.zip(complete).is_some_and(|(at, day)| at.with_timezone(&zone).date_naive() >= day) {
                 return None;
             }
-            let since = last_pull.or(began.map(|began| began.to_utc()))?;
+            let since = last_pull.max(began)?;
             let second = experiment.schedule.next_after(experiment.schedule.next_after(since, zone)?, zone)?;
             (second <= as_of).then(|| Reason::Stale { source: source.id.clone(), last_pull })
         })

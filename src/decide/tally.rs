@@ -259,3 +259,35 @@ impl<'a> Pulls<'a> {
         self.latest(position, day)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::ArmId;
+
+    #[test]
+    fn a_key_claimed_twice_belongs_to_the_first_arm() {
+        let source = SourceId::new("ads");
+        let arms = ["a", "b"].map(|name| Arm {
+            id: ArmId::new(name),
+            title: name.into(),
+            control: name == "b",
+            keys: [(source.clone(), vec!["shared".to_owned(), name.to_owned()])].into(),
+        });
+        let keys = ArmKeys::of(&arms);
+        assert_eq!(["shared", "a", "b", "c"].map(|key| keys.arm(&source, key)), [Some(0), Some(0), Some(1), None]);
+        assert_eq!(keys.arm(&SourceId::new("form"), "a"), None);
+    }
+
+    #[test]
+    fn sums_are_exact_beyond_any_single_count() {
+        let mut sums = Sums::default();
+        let mut values = Values::default();
+        values.set(MetricId::VISITS, Some(i64::MAX));
+        values.set(MetricId::SIGNUPS, Some(2_500_000));
+        add(&mut sums, &values, false);
+        add(&mut sums, &values, true);
+        assert_eq!(sums[MetricId::VISITS.index()], 2 * i128::from(i64::MAX));
+        assert!((units(sums[MetricId::SIGNUPS.index()]) - 2.5).abs() < f64::EPSILON, "people are counted elsewhere");
+    }
+}

@@ -252,6 +252,9 @@ fn a_source_never_read_is_stale_after_two_slots() {
     let experiment = experiment(&["a"]);
     assert_eq!(stale(&experiment, &generation(), &Inputs::default(), "2026-03-02T06:00:00Z".parse().unwrap()), None);
     let card = stale(&experiment, &generation(), &Inputs::default(), as_of(&experiment, 1)).unwrap();
+    let old = Pull { committed_at: "2026-02-20T06:00:00Z".parse().unwrap(), ..pulls(&experiment, 0).remove(0) };
+    let before = Inputs { pulls: vec![old], ..Inputs::default() };
+    assert_eq!(stale(&experiment, &generation(), &before, as_of(&experiment, 0)), None, "the first slot of the test");
     let never = |id| Reason::Stale { source: SourceId::new(id), last_pull: None };
     assert_eq!(card.reasons, [never("ads"), never("form")]);
 }
@@ -296,6 +299,17 @@ fn two_currencies_are_never_added() {
         }
     }
     assert_eq!(decide(&experiment, 20, &mended).verdict, Verdict::Build);
+}
+
+#[test]
+fn days_and_their_settling_are_the_experiments_own() {
+    let mut experiment = experiment(&["a"]);
+    experiment.timezone = Tz::America__New_York;
+    let data = inputs(&experiment, 20, &[SELLS]);
+    // 03:00 UTC on 22 March is still the 21st in New York.
+    let night = "2026-03-22T03:00:00Z".parse().unwrap();
+    let card = willitsell::decide::decide(&experiment, &generation(), &data, night);
+    assert_eq!((card.last_settled_day, card.arms[0].evidence.days), (day("2026-03-18"), 17));
 }
 
 #[test]
