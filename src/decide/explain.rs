@@ -82,6 +82,12 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             "{}, so there is no verdict. Give them to the arms they belong to.",
             unmapped(*amount, *share, keys)
         ),
+        Reason::UnmappedActs { acts, keys } => format!(
+            "None of the {} so far says which arm it belongs to ({}), so there is no verdict. Add the keys to their \
+             arms, or have the form pass on where a person came from.",
+            figures::counted(*acts, experiment.policy.primary.numerator),
+            figures::list(keys)
+        ),
         Reason::MixedCurrencies { currencies } => format!(
             "Money is in {}, which are never added, so there is no verdict. Give each currency its own experiment.",
             figures::list(currencies)

@@ -1,11 +1,12 @@
 //! Health gates: defects in the data while which there is no verdict. What each means for the reader
 //! is said by `explain`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
 
-use super::tally::{Calendar, Tally};
+use super::tally::{Calendar, Tally, Unclaimed, units};
 use crate::domain::concept::{Experiment, Source};
 use crate::domain::id::SourceId;
 use crate::domain::observation::Inputs;
@@ -18,6 +19,9 @@ const UNMAPPED_SHARE_AT_MOST: f64 = 0.10;
 
 /// Settled days a source may bring nothing before its silence is a defect.
 const SILENT_SETTLED_DAYS: u64 = 2;
+
+/// Unclaimed acts that are more than a test answer or two.
+const UNMAPPED_ACTS_AT_LEAST: f64 = 3.0;
 
 /// How many unclaimed keys are named.
 const KEYS_NAMED: usize = 5;
@@ -33,6 +37,7 @@ pub fn defects(
     let mut found: Vec<Reason> = no_data(experiment, data, &tally.calendar).into_iter().collect();
     found.extend(stale(experiment, data, &tally.calendar, as_of));
     found.extend(unmapped.filter(|reason| blocks(reason)).cloned());
+    found.extend(unmapped_acts(tally));
     found.extend(mixed_currencies(tally));
     found
 }
@@ -93,22 +98,30 @@ pub fn stale(experiment: &Experiment, data: &Inputs, calendar: &Calendar, as_of:
 
 /// Settled spend on keys no arm claims, largest first, whether or not it is enough to block.
 pub fn unmapped_spend(tally: &Tally<'_>) -> Option<Reason> {
-    let unclaimed: i128 = tally.unclaimed.values().sum();
+    let unclaimed: i128 = tally.unclaimed_spend.values().sum();
     let claimed: i128 = tally.arms.iter().flat_map(|(_, days)| tally.settled(days)).map(|day| day.spend).sum();
-    if unclaimed <= 0 {
-        return None;
-    }
-    let mut largest: Vec<_> = tally.unclaimed.iter().filter(|(_, spend)| **spend > 0).collect();
-    largest.sort_by_key(|(_, spend)| std::cmp::Reverse(**spend));
-    Some(Reason::UnmappedSpend {
+    (unclaimed > 0).then(|| Reason::UnmappedSpend {
         amount: tally.money(unclaimed),
-        share: super::tally::units(unclaimed) / super::tally::units(unclaimed + claimed.max(0)),
-        keys: largest.iter().take(KEYS_NAMED).map(|((source, key), _)| named(source, key)).collect(),
+        share: units(unclaimed) / units(unclaimed + claimed.max(0)),
+        keys: largest(&tally.unclaimed_spend),
     })
 }
 
-fn named(source: &SourceId, key: &str) -> String {
-    format!("{source}: {}", if key.is_empty() { "no key" } else { key })
+/// Acts came in, and not one on an arm: a form that does not pass on which arm brought a person looks
+/// just like a concept that nobody wants.
+fn unmapped_acts(tally: &Tally<'_>) -> Option<Reason> {
+    let acts = units(tally.unclaimed_acts.values().sum());
+    let claimed = tally.arms.iter().flat_map(|(_, days)| tally.settled(days)).any(|day| day.conversions > 0);
+    (acts >= UNMAPPED_ACTS_AT_LEAST && !claimed)
+        .then(|| Reason::UnmappedActs { acts, keys: largest(&tally.unclaimed_acts) })
+}
+
+/// The keys with most, as `source: key`.
+fn largest(unclaimed: &Unclaimed<'_>) -> Vec<String> {
+    let mut largest: Vec<_> = unclaimed.iter().filter(|(_, sum)| **sum > 0).collect();
+    largest.sort_by_key(|(_, sum)| Reverse(**sum));
+    let named = |source: &SourceId, key: &str| format!("{source}: {}", if key.is_empty() { "no key" } else { key });
+    largest.into_iter().take(KEYS_NAMED).map(|((source, key), _)| named(source, key)).collect()
 }
 
 fn blocks(unmapped: &Reason) -> bool {

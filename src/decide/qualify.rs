@@ -23,7 +23,36 @@ pub struct Act {
 /// acts on an arm and inside `days` are looked at: what belongs to no arm is no part of the test, so
 /// it can take nobody away from one. A click is no sign-up.
 pub fn acts(responses: &[Response], keys: &ArmKeys<'_>, zone: Tz, days: DateWindow) -> Vec<Act> {
-    // The same response id twice is the same act, as the latest pull knows it.
+    let mut claimed: Vec<(&Response, Act)> = sign_ups(responses, zone, days)
+        .filter_map(|(response, day)| {
+            let arm = keys.arm(&response.source, &response.arm_key)?;
+            Some((response, Act { arm, day }))
+        })
+        .collect();
+    // Already in order of source and id, which a stable sort keeps among equal instants.
+    claimed.sort_by_key(|(response, _)| response.at);
+    let mut seen = HashSet::new();
+    claimed
+        .into_iter()
+        .filter(|(response, _)| response.person.as_ref().is_none_or(|person| seen.insert(person)))
+        .map(|(_, act)| act)
+        .collect()
+}
+
+/// Sign-ups that no arm claims, one for each act.
+pub fn unclaimed<'a>(
+    responses: &'a [Response],
+    keys: &ArmKeys<'_>,
+    zone: Tz,
+    days: DateWindow,
+) -> impl Iterator<Item = &'a Response> {
+    sign_ups(responses, zone, days)
+        .map(|(response, _)| response)
+        .filter(|response| keys.arm(&response.source, &response.arm_key).is_none())
+}
+
+/// Every sign-up on these days once, as the latest pull knows it, in order of source and id.
+fn sign_ups(responses: &[Response], zone: Tz, days: DateWindow) -> impl Iterator<Item = (&Response, NaiveDate)> {
     let mut latest = BTreeMap::new();
     for response in responses {
         let known = latest.entry((&response.source, &response.response_id)).or_insert(response);
@@ -31,23 +60,11 @@ pub fn acts(responses: &[Response], keys: &ArmKeys<'_>, zone: Tz, days: DateWind
             *known = response;
         }
     }
-    let mut candidates: Vec<(&Response, Act)> = latest
+    latest
         .into_values()
         .filter(|response| response.depth >= Depth::Email)
-        .filter_map(|response| {
-            let day = response.at.with_timezone(&zone).date_naive();
-            let arm = keys.arm(&response.source, &response.arm_key)?;
-            days.contains(day).then_some((response, Act { arm, day }))
-        })
-        .collect();
-    // Already in order of source and id, which a stable sort keeps among equal instants.
-    candidates.sort_by_key(|(response, _)| response.at);
-    let mut seen = HashSet::new();
-    candidates
-        .into_iter()
-        .filter(|(response, _)| response.person.as_ref().is_none_or(|person| seen.insert(person)))
-        .map(|(_, act)| act)
-        .collect()
+        .map(move |response| (response, response.at.with_timezone(&zone).date_naive()))
+        .filter(move |(_, day)| days.contains(*day))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::qualify;
-use crate::domain::concept::{Arm, Experiment, Source};
+use crate::domain::concept::{Arm, Experiment, Guardrail, Policy, Source};
 use crate::domain::id::SourceId;
 use crate::domain::metric::{METRICS, MetricId};
 use crate::domain::millionths;
@@ -82,6 +82,27 @@ pub struct DayCounts {
     pub guardrails: Vec<[i128; 2]>,
 }
 
+impl DayCounts {
+    /// Takes from an arm's sums what the policy's rates read, where their sources know the day.
+    fn of(policy: &Policy, pulls: &Pulls<'_>, day: NaiveDate, sums: &Sums) -> Self {
+        let both = |numerator: MetricId, denominator: MetricId| {
+            let known = pulls.cover(day, &[numerator, denominator]);
+            known.then(|| [sums[numerator.index()], sums[denominator.index()]])
+        };
+        let primary = both(policy.primary.numerator, policy.primary.denominator);
+        let [conversions, exposures] = primary.unwrap_or_default();
+        let guardrail = |rail: &Guardrail| both(rail.numerator, rail.denominator).unwrap_or_default();
+        Self {
+            day,
+            covered: primary.is_some(),
+            exposures,
+            conversions,
+            spend: sums[MetricId::SPEND.index()],
+            guardrails: policy.guardrails.iter().map(guardrail).collect(),
+        }
+    }
+}
+
 /// Everything counted in one test.
 pub struct Tally<'a> {
     /// When.
@@ -89,10 +110,15 @@ pub struct Tally<'a> {
     /// Every arm, the control too, with every day of the test in date order.
     pub arms: Vec<(&'a Arm, Vec<DayCounts>)>,
     /// Settled spend on keys no arm claims.
-    pub unclaimed: BTreeMap<(&'a SourceId, &'a str), i128>,
+    pub unclaimed_spend: Unclaimed<'a>,
+    /// Settled acts of the deciding rate with keys no arm claims.
+    pub unclaimed_acts: Unclaimed<'a>,
     /// What settled spend is in, and the budget cap; `None` is a currency the source did not name.
     pub currencies: BTreeSet<Option<Currency>>,
 }
+
+/// A sum for each key of a source that no arm claims.
+pub type Unclaimed<'a> = BTreeMap<(&'a SourceId, &'a str), i128>;
 
 /// Sums of one arm and day, by metric.
 type Sums = [i128; METRICS];
@@ -105,11 +131,13 @@ impl<'a> Tally<'a> {
         let mut tally = Self {
             calendar,
             arms: experiment.arms.iter().map(|arm| (arm, Vec::new())).collect(),
-            unclaimed: BTreeMap::new(),
+            unclaimed_spend: BTreeMap::new(),
+            unclaimed_acts: BTreeMap::new(),
             currencies: experiment.policy.budget_cap.iter().map(|cap| Some(cap.currency)).collect(),
         };
         let Some(days) = calendar.days else { return tally };
 
+        let policy = &experiment.policy;
         let keys = ArmKeys::of(&experiment.arms);
         let people_known: HashSet<&SourceId> = data.responses.iter().map(|response| &response.source).collect();
         let pulls = Pulls::of(&experiment.sources, &data.pulls, days);
@@ -123,41 +151,32 @@ impl<'a> Tally<'a> {
                 let pull = pulls.speaks(&observation.source, observation.day);
                 tally.currencies.extend(pull.map(|pull| pull.currency));
             }
-            if let Some(arm) = keys.arm(&observation.source, &observation.arm_key) {
-                let gives_people = people_known.contains(&observation.source);
+            let gives_people = people_known.contains(&observation.source);
+            let key = (&observation.source, observation.arm_key.as_str());
+            if let Some(arm) = keys.arm(key.0, key.1) {
                 add(sums.entry((arm, observation.day)).or_default(), &observation.values, gives_people);
             } else if is_settled {
-                let spend = observation.values.get(MetricId::SPEND).unwrap_or(0);
-                *tally.unclaimed.entry((&observation.source, &observation.arm_key)).or_default() += i128::from(spend);
+                let mut sums = Sums::default();
+                add(&mut sums, &observation.values, gives_people);
+                *tally.unclaimed_spend.entry(key).or_default() += sums[MetricId::SPEND.index()];
+                *tally.unclaimed_acts.entry(key).or_default() += sums[policy.primary.numerator.index()];
             }
         }
         for act in qualify::acts(&data.responses, &keys, experiment.timezone, days) {
             sums.entry((act.arm, act.day)).or_default()[MetricId::SIGNUPS.index()] += i128::from(millionths::ONE);
         }
 
-        let policy = &experiment.policy;
+        let settled = DateWindow::new(calendar.first, calendar.last_settled);
+        if let Some(settled) = settled.filter(|_| policy.primary.numerator == MetricId::SIGNUPS) {
+            for act in qualify::unclaimed(&data.responses, &keys, experiment.timezone, settled) {
+                *tally.unclaimed_acts.entry((&act.source, &act.arm_key)).or_default() += i128::from(millionths::ONE);
+            }
+        }
+
         for (position, (_, counted)) in tally.arms.iter_mut().enumerate() {
             for day in days.first().iter_days().take_while(|&day| day <= days.last()) {
                 let sums = sums.get(&(position, day)).copied().unwrap_or_default();
-                let both = |numerator: MetricId, denominator: MetricId| {
-                    pulls
-                        .cover(day, &[numerator, denominator])
-                        .then(|| [sums[numerator.index()], sums[denominator.index()]])
-                };
-                let primary = both(policy.primary.numerator, policy.primary.denominator);
-                let [conversions, exposures] = primary.unwrap_or_default();
-                counted.push(DayCounts {
-                    day,
-                    covered: primary.is_some(),
-                    exposures,
-                    conversions,
-                    spend: sums[MetricId::SPEND.index()],
-                    guardrails: policy
-                        .guardrails
-                        .iter()
-                        .map(|rail| both(rail.numerator, rail.denominator).unwrap_or_default())
-                        .collect(),
-                });
+                counted.push(DayCounts::of(policy, &pulls, day, &sums));
             }
         }
         tally

@@ -99,6 +99,13 @@ pub enum Reason {
         /// The largest unclaimed keys, at most five, as `source: key`.
         keys: Vec<String>,
     },
+    /// Every deciding act so far carries a key no arm claims.
+    UnmappedActs {
+        /// How many.
+        acts: f64,
+        /// The commonest unclaimed keys, at most five, as `source: key`.
+        keys: Vec<String>,
+    },
     /// Sources report in different currencies, which are never added.
     MixedCurrencies {
         /// The codes seen.

@@ -283,6 +283,21 @@ fn money_on_unclaimed_keys_is_reported_and_blocks_above_a_tenth() {
 }
 
 #[test]
+fn acts_that_all_lack_an_arm_are_no_sign_of_a_concept_nobody_wants() {
+    let experiment = experiment(&["a"]);
+    let mut data = inputs(&experiment, 20, &[SELLS]);
+    for response in &mut data.responses {
+        response.arm_key.clear();
+    }
+    let card = decide(&experiment, 20, &data);
+    let keys = vec!["form: no key".to_owned()];
+    assert_eq!((card.verdict, card.reasons), (Verdict::Blocked, vec![Reason::UnmappedActs { acts: 144.0, keys }]));
+    // One on an arm shows that arms are passed on: the others came by other ways.
+    data.responses[0].arm_key = "a".into();
+    assert_eq!(decide(&experiment, 20, &data).verdict, Verdict::Kill);
+}
+
+#[test]
 fn two_currencies_are_never_added() {
     let mut experiment = experiment(&["a"]);
     let data = inputs(&experiment, 20, &[SELLS]);

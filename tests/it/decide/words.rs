@@ -206,12 +206,13 @@ fn every_card() -> Vec<(Experiment, Scorecard)> {
                 keys: vec!["ads: 7003".into(), "ads: 7009".into()],
             }),
         ),
+        (autopilot(), blocked(Reason::UnmappedActs { acts: 12.0, keys: vec!["form: no key".into()] })),
         (autopilot(), blocked(Reason::MixedCurrencies { currencies: vec!["EUR".into(), "USD".into()] })),
     ]
 }
 
 /// What is said of each of them, in the same order.
-const SENTENCES: [&str; 32] = [
+const SENTENCES: [&str; 33] = [
     "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. All guardrails hold.",
     "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, changed after the start (this is test 2), is 3.0%. All guardrails hold.",
     "KILL: Team Chat Widget. Even the best case (2.1%) misses the 4.5% worth building for, and break-even too. 9 of 1,050 visitors (0.9%, range 0.0 to 2.1%) signed up. Expected build cost avoided: up to $46,800.",
@@ -243,6 +244,7 @@ const SENTENCES: [&str; 32] = [
     "BLOCKED: Invoice Autopilot. Source ads was last read on Sun 15 Mar; two planned readings since then brought nothing, so there is no verdict. Run `willitsell pull` to see what is wrong.",
     "BLOCKED: Invoice Autopilot. Source ads has never been read, although two readings were planned, so there is no verdict. Run `willitsell pull` to see what is wrong.",
     "BLOCKED: Invoice Autopilot. $413 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009), so there is no verdict. Give them to the arms they belong to.",
+    "BLOCKED: Invoice Autopilot. None of the 12 sign-ups so far says which arm it belongs to (form: no key), so there is no verdict. Add the keys to their arms, or have the form pass on where a person came from.",
     "BLOCKED: Invoice Autopilot. Money is in EUR and USD, which are never added, so there is no verdict. Give each currency its own experiment.",
 ];
 
