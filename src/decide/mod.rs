@@ -1,3 +1,226 @@
-//! Inputs and policy in, a verdict out. Pure: no clock, no file, no socket.
+//! Inputs and policy to a scorecard, and a scorecard to words. Pure: the clock comes in as `as_of`,
+//! the data as [`Inputs`], and the same bytes in give the same bytes out.
 
+pub mod derivation;
+pub mod explain;
+pub mod figures;
+mod gates;
 pub mod judge;
+pub mod message;
+mod qualify;
+mod tally;
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use ring::digest::{SHA256, digest};
+use serde::Serialize;
+
+use crate::domain::concept::{Arm, Experiment, Limit, Policy};
+use crate::domain::millionths;
+use crate::domain::observation::Inputs;
+use crate::domain::verdict::{ArmScore, Evidence, Generation, GuardrailScore, Reason, Scorecard, Verdict};
+use judge::{ArmDay, Look, Rule};
+use tally::{DayCounts, Tally, units};
+
+/// The scorecard of one test at one instant. It depends on nothing but its arguments: not on when or
+/// how often it was asked before.
+pub fn decide(experiment: &Experiment, generation: &Generation, data: &Inputs, as_of: DateTime<Utc>) -> Scorecard {
+    let tally = Tally::of(experiment, generation, data, as_of);
+    let unmapped = gates::unmapped_spend(&tally);
+    let defects = gates::defects(experiment, data, &tally, unmapped.as_ref(), as_of);
+    scorecard(experiment, generation, &tally, unmapped, defects, as_of)
+}
+
+/// For a run in which a source failed, so that nothing may be decided on part of the data: the BLOCKED
+/// scorecard where a source of the deciding rate has not been read for two slots, else `None`.
+pub fn stale(
+    experiment: &Experiment,
+    generation: &Generation,
+    data: &Inputs,
+    as_of: DateTime<Utc>,
+) -> Option<Scorecard> {
+    let tally = Tally::of(experiment, generation, data, as_of);
+    let defects = gates::stale(experiment, data, &tally.calendar, as_of);
+    let unmapped = gates::unmapped_spend(&tally);
+    (!defects.is_empty()).then(|| scorecard(experiment, generation, &tally, unmapped, defects, as_of))
+}
+
+/// SHA-256, in hex, of what is fixed when a test begins: the policy, the arms, the days. Titles and
+/// keys are not among it: mending a name or a mapping opens no new test.
+pub fn policy_hash(experiment: &Experiment) -> String {
+    #[derive(Serialize)]
+    struct Fixed<'a> {
+        policy: &'a Policy,
+        arms: Vec<(&'a str, bool)>,
+        start: NaiveDate,
+        stop: Option<NaiveDate>,
+        timezone: Tz,
+    }
+    let fixed = Fixed {
+        policy: &experiment.policy,
+        arms: experiment.arms.iter().map(|arm| (arm.id.as_str(), arm.control)).collect(),
+        start: experiment.start,
+        stop: experiment.stop,
+        timezone: experiment.timezone,
+    };
+    // Fields stand in the order written above, so the text is the same every time.
+    #[expect(clippy::expect_used, reason = "plain data whose map keys are all field names")]
+    let text = serde_json::to_vec(&fixed).expect("plain data is always JSON");
+    hex(&text)
+}
+
+/// SHA-256, in hex, of the settled series: every arm, day and count a verdict rests on.
+fn data_hash(tally: &Tally<'_>) -> String {
+    let mut text = String::new();
+    for (arm, days) in &tally.arms {
+        for day in tally.settled(days) {
+            let DayCounts { day, covered, exposures, conversions, spend, guardrails } = day;
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{}\t{day}\t{covered}\t{exposures}\t{conversions}\t{spend}\t{guardrails:?}", arm.id);
+        }
+    }
+    hex(text.as_bytes())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn scorecard(
+    experiment: &Experiment,
+    generation: &Generation,
+    tally: &Tally<'_>,
+    unmapped: Option<Reason>,
+    defects: Vec<Reason>,
+    as_of: DateTime<Utc>,
+) -> Scorecard {
+    let blocked = !defects.is_empty();
+    let tested: Vec<&(&Arm, Vec<DayCounts>)> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
+    let looks: Vec<Look> = tested.iter().map(|(_, days)| last_look(experiment, tally, days, tested.len())).collect();
+    let (verdict, reasons) = if blocked {
+        (Verdict::Blocked, defects)
+    } else {
+        let (verdict, reason) =
+            judge::concept(&looks.iter().map(|look| (look.verdict, look.reason.clone())).collect::<Vec<_>>());
+        (verdict, reason.into_iter().collect())
+    };
+    let guardrails = guardrail_scores(experiment, tally, &tested, &looks);
+    let arms = tested
+        .iter()
+        .zip(looks)
+        .map(|((arm, days), look)| {
+            let score = arm_score(arm, tally, days, look);
+            if blocked { withheld(score) } else { score }
+        })
+        .collect();
+    let spend = tally.arms.iter().flat_map(|(_, days)| tally.settled(days)).map(|day| day.spend).sum();
+    Scorecard {
+        concept: experiment.concept.id.clone(),
+        generation: generation.number,
+        as_of,
+        last_settled_day: tally.calendar.last_settled,
+        verdict,
+        reasons,
+        arms,
+        guardrails,
+        spend: tally.money(spend),
+        unmapped,
+        policy_hash: generation.policy_hash.clone(),
+        data_hash: data_hash(tally),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// The judge's view of one arm as of today; of a test not begun, that nothing is there yet.
+fn last_look(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts], arms: usize) -> Look {
+    let policy = &experiment.policy;
+    let arms = u32::try_from(arms).unwrap_or(u32::MAX);
+    let rule = Rule {
+        policy,
+        arms,
+        arm_budget_cap: policy.budget_cap.map(|cap| millionths::to_f64(cap.micros) / f64::from(arms)),
+        stop: experiment.stop,
+    };
+    let series: Vec<ArmDay> = days
+        .iter()
+        .map(|day| ArmDay {
+            day: day.day,
+            exposures: units(day.exposures),
+            conversions: units(day.conversions),
+            spend: units(day.spend),
+            guardrails: day.guardrails.iter().map(|pair| pair.map(units)).collect(),
+        })
+        .collect();
+    let calendar = &tally.calendar;
+    judge::looks(&rule, &series, calendar.first, calendar.today).pop().unwrap_or_else(|| Look {
+        as_of: calendar.today,
+        verdict: Verdict::Collecting,
+        reason: Some(Reason::Insufficient),
+        since: None,
+        evidence: Evidence::default(),
+        guardrails: Vec::new(),
+    })
+}
+
+fn arm_score(arm: &Arm, tally: &Tally<'_>, days: &[DayCounts], look: Look) -> ArmScore {
+    let settled = || tally.settled(days);
+    let spend = tally.money(settled().map(|day| day.spend).sum());
+    let acts = units(settled().map(|day| day.conversions).sum());
+    // Money of days without a known number of acts would make each act look dearer than it was.
+    let spend_on_acts = tally.money(settled().filter(|day| day.covered).map(|day| day.spend).sum());
+    ArmScore {
+        arm: arm.id.clone(),
+        verdict: look.verdict,
+        reason: look.reason,
+        since: look.since,
+        evidence: look.evidence,
+        spend,
+        cost_per_act: spend_on_acts.filter(|_| acts > 0.0).and_then(|money| money.times(1.0 / acts)),
+    }
+}
+
+/// What may be shown of an arm while its data cannot be trusted: counts, but no range and no verdict.
+fn withheld(score: ArmScore) -> ArmScore {
+    let Evidence { days, trials, successes, flags, .. } = score.evidence;
+    let evidence = Evidence { days, trials, successes, flags, ..Evidence::default() };
+    ArmScore { verdict: Verdict::Blocked, reason: None, since: None, evidence, ..score }
+}
+
+/// Each guardrail over all tested arms: its value from their sums, breached where any arm's own test
+/// shows it.
+fn guardrail_scores(
+    experiment: &Experiment,
+    tally: &Tally<'_>,
+    tested: &[&(&Arm, Vec<DayCounts>)],
+    looks: &[Look],
+) -> Vec<GuardrailScore> {
+    experiment
+        .policy
+        .guardrails
+        .iter()
+        .enumerate()
+        .map(|(position, rail)| {
+            let [numerator, denominator] = tested
+                .iter()
+                .flat_map(|(_, days)| tally.settled(days))
+                .map(|day| day.guardrails[position])
+                .fold([0, 0], |sum, pair| [sum[0] + pair[0], sum[1] + pair[1]]);
+            let (limit, is_max) = match rail.limit {
+                Limit::Max(limit) => (limit, true),
+                Limit::Min(limit) => (limit, false),
+            };
+            GuardrailScore {
+                name: rail.name.clone(),
+                value: (denominator > 0).then(|| units(numerator) / units(denominator)),
+                limit,
+                is_max,
+                breached: looks.iter().any(|look| look.guardrails.get(position).is_some_and(|score| score.breached)),
+            }
+        })
+        .collect()
+}

@@ -33,7 +33,9 @@ pub struct Metric {
     pub unit: Unit,
     /// Which way is better.
     pub direction: Direction,
-    /// One act of it in a sentence: "74 of 1,240 *visitors* *signed up*".
+    /// One of it; more take an "s": "1,240 *visitors*".
+    pub noun: &'static str,
+    /// One act of it in a sentence: "74 of 1,240 visitors *signed up*".
     pub acts: &'static str,
     /// What it counts, for `check` and error messages.
     pub help: &'static str,
@@ -44,8 +46,8 @@ pub struct Metric {
 #[serde(try_from = "String", into = "String")]
 pub struct MetricId(u8);
 
-const fn count(name: &'static str, acts: &'static str, help: &'static str) -> Metric {
-    Metric { name, unit: Unit::Count, direction: Direction::HigherIsBetter, acts, help }
+const fn count(name: &'static str, noun: &'static str, acts: &'static str, help: &'static str) -> Metric {
+    Metric { name, unit: Unit::Count, direction: Direction::HigherIsBetter, noun, acts, help }
 }
 
 /// How many metrics there are.
@@ -53,20 +55,26 @@ pub const METRICS: usize = 8;
 
 /// Every metric, in the order of its column.
 pub static CATALOGUE: [Metric; METRICS] = [
-    count("impressions", "saw the ad", "times an ad was shown; never decides"),
-    count("clicks", "clicked", "clicks of the kind that reach the landing page"),
-    count("visits", "visited", "landing visitors"),
+    count("impressions", "impression", "saw the ad", "times an ad was shown; never decides"),
+    count("clicks", "click", "clicked", "clicks of the kind that reach the landing page"),
+    count("visits", "visitor", "visited", "landing visitors"),
     Metric {
         name: "spend",
         unit: Unit::Money,
         direction: Direction::LowerIsBetter,
+        noun: "unit of money",
         acts: "was spent",
         help: "what the ads cost",
     },
-    count("conversions", "converted", "acts the ad platform counted, possibly modelled and fractional"),
-    count("leads", "became a lead", "leads the ad platform counted"),
-    count("form_opens", "opened the form", "forms opened, before they are sent"),
-    count("signups", "signed up", "people who left their details, counted once each where the form knows them"),
+    count("conversions", "conversion", "converted", "acts the ad platform counted, possibly modelled and fractional"),
+    count("leads", "lead", "became a lead", "leads the ad platform counted"),
+    count("form_opens", "form opening", "opened the form", "forms opened, before they are sent"),
+    count(
+        "signups",
+        "sign-up",
+        "signed up",
+        "people who left their details, counted once each where the form knows them",
+    ),
 ];
 
 impl MetricId {

@@ -92,11 +92,18 @@ pub enum Reason {
     },
     /// Money went to campaigns no arm claims.
     UnmappedSpend {
-        /// How much.
-        amount: Money,
+        /// How much; `None` where the source names no currency.
+        amount: Option<Money>,
         /// Share of all spend, 0 to 1.
         share: f64,
         /// The largest unclaimed keys, at most five, as `source: key`.
+        keys: Vec<String>,
+    },
+    /// Every deciding act so far carries a key no arm claims.
+    UnmappedActs {
+        /// How many.
+        acts: f64,
+        /// The commonest unclaimed keys, at most five, as `source: key`.
         keys: Vec<String>,
     },
     /// Sources report in different currencies, which are never added.
@@ -118,6 +125,7 @@ impl Reason {
             Self::NoData { .. } => "no_data",
             Self::Stale { .. } => "stale",
             Self::UnmappedSpend { .. } => "unmapped_spend",
+            Self::UnmappedActs { .. } => "unmapped_acts",
             Self::MixedCurrencies { .. } => "mixed_currencies",
         }
     }
@@ -139,7 +147,7 @@ pub enum Flag {
 }
 
 /// What the test saw for one arm, over settled days.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Active settled days.
     pub days: u32,

@@ -1,0 +1,211 @@
+//! The long way to a verdict, for the reader who checks the claim: the rule, the days that counted,
+//! what would change the verdict, and the fingerprints to recompute it from.
+
+use serde::Serialize;
+
+use super::explain::{self, acted};
+use super::figures;
+use super::tally::{DayCounts, Tally, units};
+use crate::domain::concept::Experiment;
+use crate::domain::metric::MetricId;
+use crate::domain::millionths;
+use crate::domain::observation::Inputs;
+use crate::domain::verdict::{ArmScore, Evidence, Generation, Reason, Scorecard, Verdict};
+use crate::stats::rate::Bars;
+
+/// One heading and what stands below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Section {
+    /// What it answers.
+    pub title: String,
+    /// One sentence or row each.
+    pub lines: Vec<String>,
+}
+
+/// From the verdict back to the days it came from. `data` is what the scorecard was decided on.
+pub fn sections(experiment: &Experiment, generation: &Generation, data: &Inputs, card: &Scorecard) -> Vec<Section> {
+    let tally = Tally::of(experiment, generation, data, card.as_of);
+    let section = |title: &str, lines: Vec<String>| Section { title: title.into(), lines };
+    let mut sections = vec![
+        section("Verdict", vec![explain::banner(experiment, card)]),
+        section("The rule", rule(experiment)),
+        section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, arm)).collect()),
+        section("What was left out", left_out(card)),
+    ];
+    if card.verdict != Verdict::Blocked {
+        let flips = card.arms.iter().filter_map(|arm| {
+            let what = flip(experiment, card, arm)?;
+            Some(format!("{}{what}", explain::who(experiment, card, arm)))
+        });
+        sections.push(section("What would change it", flips.collect()));
+    }
+    for (arm, days) in &tally.arms {
+        let title = format!("Days of {}{}", arm.title, if arm.control { " (reference, not judged)" } else { "" });
+        sections.push(section(&title, day_rows(experiment, card, &tally, days)));
+    }
+    sections.push(section(
+        "Fingerprints",
+        vec![
+            format!("policy {} (test {})", card.policy_hash, card.generation),
+            format!("data {}", card.data_hash),
+            format!("willitsell {}", card.program_version),
+        ],
+    ));
+    sections.retain(|section| !section.lines.is_empty());
+    sections
+}
+
+fn rule(experiment: &Experiment) -> Vec<String> {
+    let policy = &experiment.policy;
+    let rate = &policy.primary;
+    let in_hundred = |error: f64| figures::bar(error).trim_end_matches(['%', '0']).trim_end_matches('.').to_owned();
+    let mut lines = vec![
+        format!("{} = {} ÷ {}", rate.name, figures::many(rate.numerator), figures::many(rate.denominator)),
+        format!(
+            "BUILD when the whole range is above break-even, {}. Of concepts at or below it, at most {} in 100 ever get BUILD.",
+            figures::bar(policy.kill_bar),
+            in_hundred(policy.alpha)
+        ),
+        format!(
+            "KILL when the whole range is below worth building for, {}. Of concepts at or above it, at most {} in 100 ever get KILL.",
+            figures::bar(policy.build_bar),
+            in_hundred(policy.beta)
+        ),
+        format!(
+            "Before either: {} settled days with {} and {} per version; BUILD also needs {}.",
+            policy.min_days,
+            figures::many(rate.denominator),
+            figures::counted(explain::whole(policy.min_exposures), rate.denominator),
+            figures::counted(explain::whole(policy.min_conversions), rate.numerator)
+        ),
+        format!("A day counts after {}; younger days are not looked at.", figures::days(policy.maturity_lag_days)),
+    ];
+    if experiment.arms.iter().filter(|arm| !arm.control).count() > 1 {
+        lines.push(
+            "Each version is delivered with its own audience: a difference between versions may be the audience's."
+                .into(),
+        );
+    }
+    lines
+}
+
+fn seen(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Vec<String> {
+    let who = explain::who(experiment, card, arm);
+    let evidence = &arm.evidence;
+    if evidence.days == 0 {
+        return vec![format!("{who}Nothing has settled yet.")];
+    }
+    let mut lines = vec![format!("{who}{}, over {}.", acted(experiment, evidence), figures::days(evidence.days))];
+    let side = |verdict: Verdict, evidence: Option<f64>, needed: Option<f64>| {
+        let factor = Some(evidence? / needed?).filter(|factor| factor.is_finite() && *factor > 0.0)?;
+        Some(format!("{who}The evidence is {} what {verdict} needs.", figures::factor(factor)))
+    };
+    lines.extend(side(Verdict::Build, evidence.log_e_build, evidence.build_at));
+    lines.extend(side(Verdict::Kill, evidence.log_e_kill, evidence.kill_at));
+    if let Some(phi) = evidence.phi.filter(|&phi| phi > 1.0) {
+        lines.push(format!("{who}To allow for good and bad days, the evidence is divided by {phi:.2} (phi)."));
+    }
+    lines
+}
+
+fn left_out(card: &Scorecard) -> Vec<String> {
+    match &card.unmapped {
+        Some(Reason::UnmappedSpend { amount, share, keys }) => {
+            vec![format!("{}.", explain::unmapped(*amount, *share, keys))]
+        }
+        _ => vec![],
+    }
+}
+
+/// What it would take to change where an arm stands.
+fn flip(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Option<String> {
+    match arm.verdict {
+        Verdict::Collecting => Some(outlook(experiment, card, arm)),
+        Verdict::Build | Verdict::Kill => Some(margin(experiment, arm)),
+        Verdict::Review => arm.reason.as_ref().map(|why| format!("{}.", explain::settles(why))),
+        Verdict::Blocked => None,
+    }
+}
+
+/// The verdict ahead at the present rate. Evidence at a constant rate grows in proportion to visitors,
+/// so the factor still missing is needed ÷ present.
+fn outlook(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
+    let policy = &experiment.policy;
+    let Evidence { days, trials, successes, .. } = arm.evidence;
+    let ahead = |evidence: Option<f64>, needed: Option<f64>| {
+        Some(needed? / evidence?).filter(|factor| factor.is_finite() && *factor > 0.0)
+    };
+    let minimums = (f64::from(policy.min_days) / f64::from(days)).max(explain::whole(policy.min_exposures) / trials);
+    let build = ahead(arm.evidence.log_e_build, arm.evidence.build_at)
+        .map(|factor| (Verdict::Build, factor.max(minimums).max(explain::whole(policy.min_conversions) / successes)));
+    let kill = ahead(arm.evidence.log_e_kill, arm.evidence.kill_at).map(|factor| (Verdict::Kill, factor.max(minimums)));
+    let Some((verdict, factor)) = build.or(kill).filter(|(_, factor)| factor.is_finite()) else {
+        return "Not known yet: the evidence points neither way.".into();
+    };
+    if factor <= 1.0 {
+        return format!("The evidence is there for {verdict}; what withholds it is named above.");
+    }
+    let more = |so_far: f64| figures::about(so_far * (factor - 1.0));
+    let more_days = figures::count(more(f64::from(days)));
+    let needed = format!(
+        "At the present rate: {verdict} after about {more_days} more {}, {} and {}",
+        if more_days == "1" { "day" } else { "days" },
+        figures::further(more(trials), policy.primary.denominator),
+        figures::further(more(successes), policy.primary.numerator)
+    );
+    let cap = explain::arm_cap(experiment, card).map(|cap| millionths::to_f64(cap.micros));
+    let spend = arm.spend.map(|spend| millionths::to_f64(spend.micros) * factor);
+    if f64::from(days) * factor > f64::from(policy.horizon_days) {
+        format!("{needed}. That is beyond the cap of {}: it would end in REVIEW.", figures::days(policy.horizon_days))
+    } else if cap.zip(spend).is_some_and(|(cap, spend)| spend > cap) {
+        format!("{needed}. That is beyond the budget cap: it would end in REVIEW.")
+    } else {
+        needed + "."
+    }
+}
+
+/// How many acts stand between a verdict and its withdrawal, on the same days: what the log-likelihood
+/// ratio holds beyond what was needed, over what one act adds to it.
+fn margin(experiment: &Experiment, arm: &ArmScore) -> String {
+    let policy = &experiment.policy;
+    let evidence = &arm.evidence;
+    let (print, seen, needed): (fn(f64, MetricId) -> String, _, _) = match arm.verdict {
+        Verdict::Build => (figures::fewer, evidence.log_e_build, evidence.build_at),
+        _ => (figures::further, evidence.log_e_kill, evidence.kill_at),
+    };
+    let act = Bars::new(policy.kill_bar, policy.build_bar).log_ratio(1.0, 0.0);
+    let beyond = needed.zip(seen).map(|(needed, seen)| 1.0 - needed / seen).filter(|&share| share >= 0.0);
+    let log_ratio = evidence.log_e_build.zip(evidence.phi).map(|(build, phi)| (build * phi).abs());
+    match beyond.zip(log_ratio) {
+        Some((beyond, log_ratio)) => format!(
+            "About {} on the same days would withdraw it.",
+            print((beyond * log_ratio / act).floor() + 1.0, policy.primary.numerator)
+        ),
+        None => {
+            "The evidence has slipped below what was needed since; it stands unless earlier days are restated.".into()
+        }
+    }
+}
+
+fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: &[DayCounts]) -> Vec<String> {
+    let policy = &experiment.policy;
+    let today = explain::today(experiment, card);
+    days.iter()
+        .map(|day| {
+            let mut parts = if day.covered {
+                vec![
+                    figures::counted(units(day.exposures), policy.primary.denominator),
+                    figures::counted(units(day.conversions), policy.primary.numerator),
+                ]
+            } else {
+                vec!["not read from every source".to_owned()]
+            };
+            if day.spend != 0 {
+                parts.extend(tally.money(day.spend).map(|money| money.to_string()));
+            }
+            let is_settled = day.day <= tally.calendar.last_settled;
+            let left_out = if is_settled { "" } else { " (not settled, does not count yet)" };
+            format!("{}: {}{left_out}", figures::day(day.day, today), parts.join(", "))
+        })
+        .collect()
+}

@@ -1,0 +1,439 @@
+//! Every verdict, reason and flag as a plain sentence that a reader without statistics takes in at
+//! once (design.md section 6). How figures print is `figures`; the long way to a verdict `derivation`.
+
+use std::mem::discriminant;
+
+use chrono::{Days, NaiveDate};
+
+use super::figures;
+use crate::domain::concept::{Experiment, Rate};
+use crate::domain::id::ArmId;
+use crate::domain::metric::{MetricId, Unit};
+use crate::domain::millionths;
+use crate::domain::money::{Currency, Money};
+use crate::domain::verdict::{ArmScore, Evidence, Flag, GuardrailScore, Lean, Reason, Scorecard, Verdict};
+
+/// The verdict with its concept and its sentence: `BUILD: Invoice Autopilot. 74 of 1,240 …`.
+pub fn banner(experiment: &Experiment, card: &Scorecard) -> String {
+    format!("{}: {}. {}", card.verdict, experiment.concept.title, sentence(experiment, card))
+}
+
+/// What the verdict rests on, for a reader who has the verdict before their eyes.
+pub fn sentence(experiment: &Experiment, card: &Scorecard) -> String {
+    let mut parts = match card.verdict {
+        Verdict::Build => build(experiment, card),
+        Verdict::Kill => kill(experiment, card),
+        Verdict::Collecting | Verdict::Review | Verdict::Blocked => {
+            card.reasons.iter().map(|why| reason(experiment, card, why)).collect()
+        }
+    };
+    if card.verdict != Verdict::Blocked {
+        parts.extend(flags(experiment, card));
+    }
+    parts.join(" ")
+}
+
+/// Why a verdict is not BUILD or KILL.
+pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
+    let today = today(experiment, card);
+    match why {
+        Reason::Insufficient | Reason::Undecided | Reason::CapReached { .. } | Reason::Guardrail { .. } => {
+            // Arms at their cap may lean to different sides: each says its own.
+            let concerned = card.arms.iter().filter_map(|arm| Some((arm, arm.reason.as_ref()?)));
+            let sentences: Vec<String> = concerned
+                .filter(|(_, own)| discriminant(*own) == discriminant(why))
+                .map(|(arm, own)| match who(experiment, card, arm) {
+                    name if name.is_empty() => capital(&of_arm(experiment, card, arm, own)),
+                    name => name + &of_arm(experiment, card, arm, own),
+                })
+                .collect();
+            sentences.join(" ")
+        }
+        Reason::ArmsDisagree => {
+            let stands = card.arms.iter().map(|arm| {
+                let name = name(experiment, &arm.arm);
+                match &arm.reason {
+                    Some(why) => format!("{name}: {}", of_arm(experiment, card, arm, why)),
+                    None => format!("{name} is {}: {}.", arm.verdict, acted(experiment, &arm.evidence)),
+                }
+            });
+            format!("The versions disagree. {}", stands.collect::<Vec<_>>().join(" "))
+        }
+        Reason::NoData { sources } => {
+            let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+            let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
+            format!(
+                "Nothing has come from {} since the test began, so there is no verdict. Check that {read} the right \
+                 account. If it is a form that nobody has filled in yet, send one test answer.",
+                figures::list(&names)
+            )
+        }
+        Reason::Stale { source, last_pull } => {
+            let read = match last_pull {
+                Some(at) => {
+                    let day = figures::day(at.with_timezone(&experiment.timezone).date_naive(), today);
+                    format!("Source {source} was last read on {day}; two planned readings since then brought nothing")
+                }
+                None => format!("Source {source} has never been read, although two readings were planned"),
+            };
+            format!("{read}, so there is no verdict. Run `willitsell pull` to see what is wrong.")
+        }
+        Reason::UnmappedSpend { amount, share, keys } => format!(
+            "{}, so there is no verdict. Give them to the arms they belong to.",
+            unmapped(*amount, *share, keys)
+        ),
+        Reason::UnmappedActs { acts, keys } => format!(
+            "None of the {} so far says which arm it belongs to ({}), so there is no verdict. Add the keys to their \
+             arms, or have the form pass on where a person came from.",
+            figures::counted(*acts, experiment.policy.primary.numerator),
+            figures::list(keys)
+        ),
+        Reason::MixedCurrencies { currencies } => format!(
+            "Money is in {}, which are never added, so there is no verdict. Give each currency its own experiment.",
+            figures::list(currencies)
+        ),
+    }
+}
+
+/// `$412 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009)`.
+pub fn unmapped(amount: Option<Money>, share: f64, keys: &[String]) -> String {
+    let amount = amount.map_or_else(|| "Part of the money".to_owned(), |amount| amount.to_string());
+    format!(
+        "{amount} ({} of spend) went to campaigns that belong to no arm ({})",
+        figures::share(share),
+        figures::list(keys)
+    )
+}
+
+/// What a person, or more data, must do about a REVIEW.
+pub fn settles(why: &Reason) -> &'static str {
+    match why {
+        Reason::Guardrail { .. } => "A person decides whether the limit may be passed",
+        Reason::ArmsDisagree => "A person decides: build, kill, or test one version again",
+        _ => "A person decides: build, kill, or test again with a larger cap",
+    }
+}
+
+/// What a reader must know about the counts of all arms.
+pub fn flags(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let mut flags: Vec<Flag> = card.arms.iter().flat_map(|arm| arm.evidence.flags.iter().copied()).collect();
+    flags.sort_unstable();
+    flags.dedup();
+    flags.into_iter().map(|one| flag(&experiment.policy.primary, one)).collect()
+}
+
+/// What a reader must know about the counts.
+pub fn flag(rate: &Rate, flag: Flag) -> String {
+    let (acts, exposures) = (figures::many(rate.numerator), figures::many(rate.denominator));
+    match flag {
+        Flag::AutocorrelatedDays => "Good and bad days came in runs, so take this as provisional: a second test run \
+                                     would settle it."
+            .to_owned(),
+        Flag::ConversionsWithoutExposure => format!(
+            "At least one day has {acts} but no {exposures}: that day is left out, and there can be no BUILD until its \
+             counts are mended."
+        ),
+        Flag::ConversionsExceedVisits => format!(
+            "At least one day has more {acts} than {exposures}: the surplus is left out, and there can be no BUILD \
+             until its counts are mended."
+        ),
+        Flag::ZeroConversions => {
+            format!(
+                "No {} was counted at all: check the tracking before you believe this.",
+                rate.numerator.metric().noun
+            )
+        }
+    }
+}
+
+fn build(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let above: Vec<&ArmScore> = card.arms.iter().filter(|arm| arm.verdict == Verdict::Build).collect();
+    let mut parts = vec![];
+    for (position, arm) in above.iter().enumerate() {
+        let who = who(experiment, card, arm);
+        let break_even = if position == 0 { format!("; {}", break_even(experiment, card)) } else { String::new() };
+        parts.push(format!("{who}{}{break_even}.", acted(experiment, &arm.evidence)));
+    }
+    parts.extend(slipped(experiment, card));
+    if !card.guardrails.is_empty() {
+        parts.push(guardrails(&card.guardrails));
+    }
+    parts.extend(weakest(experiment, card).map(|weak| format!("Weakest point: {weak}.")));
+    parts
+}
+
+/// A BUILD whose numbers have moved since: a verdict stays, the range follows the data.
+pub fn slipped(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+    let bar = experiment.policy.kill_bar;
+    let above = card.arms.iter().filter(|arm| arm.verdict == Verdict::Build);
+    let since = above.filter(|arm| arm.evidence.low.is_some_and(|low| low < bar)).find_map(|arm| arm.since)?;
+    let since = figures::day(since, today(experiment, card));
+    Some(format!("The whole range was above break-even on {since}; it has widened since."))
+}
+
+fn kill(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let mut parts = vec![format!("{}.", capital(&best_case(experiment, card)))];
+    parts.extend(
+        card.arms.iter().map(|arm| format!("{}{}.", who(experiment, card, arm), acted(experiment, &arm.evidence))),
+    );
+    parts.extend(experiment.money.build_cost().map(|cost| format!("Expected build cost avoided: up to {cost}.")));
+    parts
+}
+
+/// `even the best case (2.1%) misses the 4.5% worth building for, and break-even too`; where the numbers
+/// have moved since the verdict, that it was so on its day.
+pub fn best_case(experiment: &Experiment, card: &Scorecard) -> String {
+    let policy = &experiment.policy;
+    let worth = figures::bar(policy.build_bar);
+    let whose = if card.arms.len() == 1 { "the best case" } else { "the best case of all versions" };
+    match card.arms.iter().filter_map(|arm| arm.evidence.high).max_by(f64::total_cmp) {
+        Some(best) if best <= policy.build_bar => {
+            let best_case = figures::end(best, &[policy.kill_bar, policy.build_bar]);
+            let too = if best < policy.kill_bar { ", and break-even too" } else { "" };
+            format!("even {whose} ({best_case}) misses the {worth} worth building for{too}")
+        }
+        _ => {
+            let since = figures::day(since(experiment, card), today(experiment, card));
+            format!("on {since} even {whose} missed the {worth} worth building for; the range has widened since")
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// `break-even, fixed on Mon 2 Mar, is 3.0%`. A later test of the same concept says that it is one.
+pub fn break_even(experiment: &Experiment, card: &Scorecard) -> String {
+    let bar = figures::bar(experiment.policy.kill_bar);
+    if card.generation == 1 {
+        let fixed = figures::day(experiment.start, today(experiment, card));
+        format!("break-even, fixed on {fixed}, is {bar}")
+    } else {
+        format!("break-even, changed after the start (this is test {}), is {bar}", card.generation)
+    }
+}
+
+/// Which guardrails are breached, or that none is.
+pub fn guardrails(scores: &[GuardrailScore]) -> String {
+    let breached: Vec<String> = scores.iter().filter(|score| score.breached).map(|score| score.name.clone()).collect();
+    if breached.is_empty() { "All guardrails hold.".into() } else { format!("Breached: {}.", figures::list(&breached)) }
+}
+
+/// The arm a BUILD of another arm says least about.
+pub fn weakest(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+    let weakest = card
+        .arms
+        .iter()
+        .filter(|arm| arm.verdict != Verdict::Build)
+        .min_by(|a, b| a.evidence.log_e_build.unwrap_or(0.0).total_cmp(&b.evidence.log_e_build.unwrap_or(0.0)))?;
+    let name = name(experiment, &weakest.arm);
+    let policy = &experiment.policy;
+    let bars = [policy.kill_bar, policy.build_bar];
+    Some(match (&weakest.reason, ends(&weakest.evidence)) {
+        (Some(Reason::Guardrail { name: rail }), _) => format!("{name} alone breaches {rail}"),
+        (_, Some((low, high))) if weakest.verdict == Verdict::Kill && high <= policy.build_bar => format!(
+            "{name} alone is a KILL ({}; worth building for is {})",
+            figures::range(low, high, &bars),
+            figures::bar(policy.build_bar)
+        ),
+        (_, Some((low, high))) if low < policy.kill_bar => {
+            format!("{name} alone is not yet above it ({})", figures::range(low, high, &bars))
+        }
+        _ => format!("{name} alone has not settled"),
+    })
+}
+
+/// Which version a sentence is about, where there are several.
+pub fn who(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
+    if card.arms.len() == 1 { String::new() } else { format!("{}: ", name(experiment, &arm.arm)) }
+}
+
+/// One arm's reason, to follow its name or to begin a sentence.
+fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reason) -> String {
+    match why {
+        Reason::Insufficient => insufficient(experiment, card, &arm.evidence),
+        Reason::CapReached { lean } => {
+            let lean = match lean {
+                Lean::Build => Verdict::Build,
+                Lean::Kill => Verdict::Kill,
+            };
+            format!(
+                "{}. {}; {}. Leaning to {lean}; a lean carries no promise.",
+                cap(experiment, card, arm),
+                acted(experiment, &arm.evidence),
+                covers(experiment, &arm.evidence)
+            )
+        }
+        Reason::Guardrail { name } => format!(
+            "{}, which is enough for BUILD, but {}.",
+            acted(experiment, &arm.evidence),
+            breach(experiment, card, name)
+        ),
+        _ => undecided(experiment, &arm.evidence),
+    }
+}
+
+fn insufficient(experiment: &Experiment, card: &Scorecard, evidence: &Evidence) -> String {
+    let policy = &experiment.policy;
+    let today = today(experiment, card);
+    if evidence.days == 0 {
+        let first = experiment.start.checked_add_days(Days::new(u64::from(policy.maturity_lag_days)));
+        let wait = format!("a day counts after {}", figures::days(policy.maturity_lag_days));
+        return match first.filter(|&first| card.generation == 1 && first > today) {
+            Some(first) => format!("first numbers on {}: {wait}.", figures::day(first, today)),
+            None => format!("no numbers yet: {wait}."),
+        };
+    }
+    let mut have = vec![];
+    if evidence.days < policy.min_days {
+        have.push(format!("{} of the {} settled days", evidence.days, policy.min_days));
+    }
+    let min_exposures = whole(policy.min_exposures);
+    if evidence.trials < min_exposures {
+        have.push(format!(
+            "{} of the {} {}",
+            figures::count(evidence.trials.floor()),
+            figures::count(min_exposures),
+            figures::many(policy.primary.denominator)
+        ));
+    }
+    format!("too early: {} a verdict needs.", figures::list(&have))
+}
+
+fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {
+    let policy = &experiment.policy;
+    let counted = acted(experiment, evidence);
+    let withheld = evidence
+        .flags
+        .iter()
+        .any(|flag| matches!(flag, Flag::ConversionsWithoutExposure | Flag::ConversionsExceedVisits));
+    match ends(evidence) {
+        Some((low, _)) if low >= policy.kill_bar && evidence.successes < whole(policy.min_conversions) => format!(
+            "{counted}: above break-even ({}), but BUILD needs {}.",
+            figures::bar(policy.kill_bar),
+            figures::counted(whole(policy.min_conversions), policy.primary.numerator)
+        ),
+        Some((low, _)) if low >= policy.kill_bar && withheld => {
+            format!("{counted}: above break-even ({}), but BUILD is withheld.", figures::bar(policy.kill_bar))
+        }
+        _ => format!("{counted}; {}.", covers(experiment, evidence)),
+    }
+}
+
+/// Where the range lies, after a count that has given it.
+fn covers(experiment: &Experiment, evidence: &Evidence) -> String {
+    let policy = &experiment.policy;
+    let (break_even, worth) = (figures::bar(policy.kill_bar), figures::bar(policy.build_bar));
+    match ends(evidence) {
+        None => "there is no range yet".into(),
+        Some((low, _)) if low >= policy.kill_bar => {
+            format!("the range is above break-even ({break_even}), but a minimum is not met")
+        }
+        Some((_, high)) if high <= policy.build_bar => {
+            format!("the range is below worth building for ({worth}), but a minimum is not met")
+        }
+        Some(_) => format!("the range still covers break-even ({break_even}) and worth building for ({worth})"),
+    }
+}
+
+/// An arm's equal share of the budget cap.
+pub fn arm_cap(experiment: &Experiment, card: &Scorecard) -> Option<Money> {
+    let arms = i64::try_from(card.arms.len().max(1)).unwrap_or(i64::MAX);
+    experiment.policy.budget_cap.map(|cap| Money { micros: cap.micros / arms, ..cap })
+}
+
+/// Which cap it was: days first, as the policy names them first.
+fn cap(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
+    let policy = &experiment.policy;
+    let spent = arm_cap(experiment, card).zip(arm.spend).is_some_and(|(share, spend)| spend.micros >= share.micros);
+    match (policy.budget_cap, experiment.stop) {
+        _ if arm.evidence.days >= policy.horizon_days => format!("all {} are used", figures::days(policy.horizon_days)),
+        (Some(cap), _) if spent && card.arms.len() > 1 => format!("its share of the {cap} cap is spent"),
+        (Some(cap), _) if spent => format!("the cap of {cap} is spent"),
+        (_, Some(stop)) if card.last_settled_day >= stop => {
+            format!("the test ended on {}", figures::day(stop, today(experiment, card)))
+        }
+        _ => "the cap is reached".into(),
+    }
+}
+
+fn breach(experiment: &Experiment, card: &Scorecard, name: &str) -> String {
+    let rail = experiment.policy.guardrails.iter().find(|rail| rail.name == name);
+    let score = card.guardrails.iter().find(|score| score.name == name);
+    let Some((rail, score)) = rail.zip(score) else { return format!("{name} is beyond its limit") };
+    let print = |value| guardrail_figure(rail.numerator, value, card.spend.map(|spend| spend.currency));
+    // One arm's breach need not show in the value of all arms together.
+    let shows = |value: &f64| if score.is_max { *value > score.limit } else { *value < score.limit };
+    let value = score.value.filter(shows).map_or_else(String::new, |value| format!(" ({})", print(value)));
+    let side = if score.is_max { "above" } else { "below" };
+    format!("{name}{value} is {side} its limit of {}", print(score.limit))
+}
+
+/// A guardrail's value: money per act, or a share in whole per cent.
+pub fn guardrail_figure(numerator: MetricId, value: f64, currency: Option<Currency>) -> String {
+    match (numerator.metric().unit, currency) {
+        (Unit::Money, Some(currency)) => Money { micros: millionths::ONE, currency }
+            .times(value)
+            .map_or_else(|| figures::count(value), |money| money.to_string()),
+        (Unit::Money, None) => figures::count(value),
+        (Unit::Count, _) => figures::share(value),
+    }
+}
+
+/// `74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up`; shares of fewer than 20 as counts only.
+pub fn acted(experiment: &Experiment, evidence: &Evidence) -> String {
+    let denominator = experiment.policy.primary.denominator;
+    let bars = [experiment.policy.kill_bar, experiment.policy.build_bar];
+    let whole = figures::counted(evidence.trials, denominator);
+    let part = figures::count(evidence.successes);
+    let did = did(experiment);
+    let estimate = evidence.estimate.filter(|_| figures::enough_for_a_share(evidence.trials));
+    let share = match (estimate, ends(evidence)) {
+        (Some(estimate), Some((low, high))) => {
+            format!(" ({}, range {})", figures::rate(estimate, &bars), figures::range(low, high, &bars))
+        }
+        (Some(estimate), None) => format!(" ({})", figures::rate(estimate, &bars)),
+        (None, _) => String::new(),
+    };
+    format!("{part} of {whole}{share} {did}")
+}
+
+/// `signed up`, of visitors; of clicks, which are no people, `led to a sign-up`.
+pub fn did(experiment: &Experiment) -> String {
+    let Rate { numerator, denominator, .. } = experiment.policy.primary;
+    if denominator == MetricId::VISITS {
+        numerator.metric().acts.to_owned()
+    } else {
+        format!("led to a {}", numerator.metric().noun)
+    }
+}
+
+/// Both ends of the range, where there is one.
+pub fn ends(evidence: &Evidence) -> Option<(f64, f64)> {
+    evidence.low.zip(evidence.high)
+}
+
+/// What people call an arm.
+pub fn name<'a>(experiment: &'a Experiment, id: &'a ArmId) -> &'a str {
+    experiment.arms.iter().find(|arm| &arm.id == id).map_or(id.as_str(), |arm| &arm.title)
+}
+
+/// The day a scorecard speaks for, in the experiment's zone.
+pub fn today(experiment: &Experiment, card: &Scorecard) -> NaiveDate {
+    card.as_of.with_timezone(&experiment.timezone).date_naive()
+}
+
+/// The day a verdict was reached: of a BUILD the first arm's, of the others the last arm's.
+pub fn since(experiment: &Experiment, card: &Scorecard) -> NaiveDate {
+    let reached = card.arms.iter().filter(|arm| arm.verdict == card.verdict).filter_map(|arm| arm.since);
+    let day = if card.verdict == Verdict::Build { reached.min() } else { reached.max() };
+    day.unwrap_or_else(|| today(experiment, card))
+}
+
+/// A minimum of the policy, to compare a count with.
+#[expect(clippy::cast_precision_loss, reason = "minimums of a policy, far below 2^53")]
+pub fn whole(minimum: u64) -> f64 {
+    minimum as f64
+}

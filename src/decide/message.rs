@@ -1,0 +1,246 @@
+//! The five lines people are told (product.md section 9), one message a change of state. Not for
+//! sending or escaping: that is the notifiers' business.
+
+use std::mem::discriminant;
+
+use chrono::Days;
+
+use super::explain::{self, today};
+use super::figures;
+use crate::domain::concept::{Experiment, Guardrail, Limit};
+use crate::domain::message::Message;
+use crate::domain::metric::MetricId;
+use crate::domain::millionths;
+use crate::domain::money::Money;
+use crate::domain::verdict::{Scorecard, Verdict};
+
+/// How `now` differs from what was last told.
+enum Change<'a> {
+    /// A verdict, a cause to look, or a defect that is new.
+    Reached,
+    /// An earlier verdict that the numbers, restated, no longer carry.
+    Withdrawn(&'a Scorecard),
+    /// An earlier verdict that cannot be confirmed while the data is defective.
+    Suspended(&'a Scorecard),
+    /// The data can be trusted again.
+    Recovered,
+}
+
+/// The message for the step from `previous`, the concept's last stored scorecard, to `now`; `None` when
+/// nothing a reader must know changed: a range that moved, a first COLLECTING, a new test begun.
+pub fn message(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<Message> {
+    let change = change(previous.filter(|card| card.generation == now.generation), now)?;
+    let parts = [
+        Some(("Why", why(experiment, &change, now))),
+        evidence(experiment, now).map(|line| ("Evidence", line)),
+        money(experiment, now).map(|line| ("Money", line)),
+        Some(("Next", next(experiment, &change, now))),
+    ];
+    Some(Message {
+        concept: now.concept.clone(),
+        verdict: now.verdict,
+        headline: headline(experiment, &change, now),
+        lines: parts.into_iter().flatten().map(|(label, line)| (label.to_owned(), line)).collect(),
+        decided_at: now.as_of,
+    })
+}
+
+fn change<'a>(previous: Option<&'a Scorecard>, now: &Scorecard) -> Option<Change<'a>> {
+    let before = previous.map_or(Verdict::Collecting, |card| card.verdict);
+    match (before, now.verdict) {
+        (Verdict::Collecting, Verdict::Collecting) => None,
+        (Verdict::Blocked, Verdict::Collecting) => Some(Change::Recovered),
+        (old, new) if old == new => {
+            // A new cause to look, or a new defect to mend, is a new job for the reader.
+            let known = |why| {
+                previous.is_some_and(|card| card.reasons.iter().any(|old| discriminant(old) == discriminant(why)))
+            };
+            (!now.reasons.iter().all(known)).then_some(Change::Reached)
+        }
+        (old, Verdict::Blocked) if old.is_terminal() => previous.map(Change::Suspended),
+        (old, _) if old.is_terminal() => previous.map(Change::Withdrawn),
+        _ => Some(Change::Reached),
+    }
+}
+
+fn headline(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String {
+    let mut parts = vec![now.verdict.to_string(), experiment.concept.title.clone()];
+    match change {
+        Change::Withdrawn(earlier) => parts.push(format!("{} is withdrawn", dated(experiment, earlier, now))),
+        Change::Recovered => parts.push("data sound again".to_owned()),
+        Change::Reached | Change::Suspended(_) => {}
+    }
+    let owner = experiment.owner.as_ref().map_or_else(String::new, |owner| format!(" (owner: {owner})"));
+    let today = today(experiment, now);
+    match now.verdict {
+        Verdict::Blocked => parts.push(format!("no verdict until the data is mended{owner}")),
+        Verdict::Build | Verdict::Kill | Verdict::Review => {
+            let due = today.checked_add_days(Days::new(u64::from(experiment.decide_within_days))).unwrap_or(today);
+            parts.push(format!("decide by {}{owner}", figures::day(due, today)));
+        }
+        Verdict::Collecting => {}
+    }
+    parts.join(" · ")
+}
+
+/// `BUILD of Sun 15 Mar`.
+fn dated(experiment: &Experiment, earlier: &Scorecard, now: &Scorecard) -> String {
+    format!("{} of {}", earlier.verdict, figures::day(explain::since(experiment, earlier), today(experiment, now)))
+}
+
+fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String {
+    let mut parts = vec![];
+    match change {
+        Change::Reached => {}
+        Change::Suspended(earlier) => {
+            parts.push(format!("The {} cannot be confirmed for now.", dated(experiment, earlier, now)));
+        }
+        Change::Recovered => parts.push("The data can be trusted again.".to_owned()),
+        Change::Withdrawn(earlier) => {
+            let noun = figures::many(experiment.policy.primary.numerator);
+            let (then, today) = (figures::count(acts(earlier)), figures::count(acts(now)));
+            let old = dated(experiment, earlier, now);
+            parts.push(format!(
+                "The numbers of past days changed ({then} {noun} then, {today} now), so the {old} no longer holds."
+            ));
+        }
+    }
+    match now.verdict {
+        Verdict::Build => {
+            parts.push(format!("{}; {}.", rates(experiment, now), explain::break_even(experiment, now)));
+            parts.extend(explain::slipped(experiment, now));
+            parts.extend(explain::flags(experiment, now));
+        }
+        Verdict::Kill => {
+            parts.push(format!("{}; {}.", rates(experiment, now), explain::best_case(experiment, now)));
+            parts.extend(explain::flags(experiment, now));
+        }
+        Verdict::Collecting | Verdict::Review | Verdict::Blocked => parts.push(explain::sentence(experiment, now)),
+    }
+    parts.join(" ")
+}
+
+/// The rate and range of every arm that carries the verdict; their counts stand in the next line.
+fn rates(experiment: &Experiment, now: &Scorecard) -> String {
+    let bars = [experiment.policy.kill_bar, experiment.policy.build_bar];
+    let rates = now.arms.iter().filter(|arm| arm.verdict == now.verdict).filter_map(|arm| {
+        let (low, high) = explain::ends(&arm.evidence)?;
+        Some(format!(
+            "{}{} {} (range {})",
+            explain::who(experiment, now, arm),
+            figures::rate(arm.evidence.estimate?, &bars),
+            explain::did(experiment),
+            figures::range(low, high, &bars)
+        ))
+    });
+    rates.collect::<Vec<_>>().join("; ")
+}
+
+fn acts(card: &Scorecard) -> f64 {
+    card.arms.iter().map(|arm| arm.evidence.successes).sum()
+}
+
+/// What it rests on; nothing while nothing is settled or what is cannot be trusted.
+fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
+    if now.verdict == Verdict::Blocked {
+        return None;
+    }
+    let trials: f64 = now.arms.iter().map(|arm| arm.evidence.trials).sum();
+    let days = now.arms.iter().map(|arm| arm.evidence.days).max().filter(|&days| days > 0)?;
+    let today = today(experiment, now);
+    let settled = figures::day(now.last_settled_day, today);
+    let visitors = figures::counted(trials, experiment.policy.primary.denominator);
+    let mut parts = vec![
+        format!("{} of {visitors}", figures::count(acts(now))),
+        format!("{} {} to {settled}", days, if days == 1 { "settled day" } else { "settled days" }),
+    ];
+    let mut channels: Vec<&str> = experiment.sources.iter().filter_map(|source| source.channel.as_deref()).collect();
+    channels.sort_unstable();
+    channels.dedup();
+    if channels.len() > 1 {
+        parts.push(format!("{} channels", channels.len()));
+    }
+    if now.arms.len() > 1 {
+        parts.push(format!("{} versions", now.arms.len()));
+    }
+    let currency = now.spend.map(|spend| spend.currency);
+    // What an act costs, and may, stands in the next line.
+    let others =
+        now.guardrails.iter().zip(&experiment.policy.guardrails).filter(|(_, rail)| !is_cost(experiment, rail));
+    let rails = others.filter_map(|(score, rail)| {
+        let value = explain::guardrail_figure(rail.numerator, score.value?, currency);
+        let limit = explain::guardrail_figure(rail.numerator, score.limit, currency);
+        Some(format!("{} {value} (limit {limit})", score.name))
+    });
+    Some([parts.join(", ")].into_iter().chain(rails).collect::<Vec<_>>().join("; "))
+}
+
+/// Spent, per act with its limit, and what is at stake; each part only where it is known.
+fn money(experiment: &Experiment, now: &Scorecard) -> Option<String> {
+    let mut parts = vec![];
+    if let Some(spend) = now.spend.filter(|spend| spend.micros > 0) {
+        parts.push(format!("{spend} spent"));
+        parts.extend(per_act(experiment, now));
+    }
+    if let Some(cost) = experiment.money.build_cost() {
+        match now.verdict {
+            Verdict::Kill => parts.push(format!("expected build cost avoided: up to {cost}")),
+            _ => parts.push(format!("build at stake {cost}")),
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join(" · "))
+}
+
+/// `$42.84 per sign-up (limit $84)`; before the first act, more than all that was spent.
+fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
+    if now.verdict == Verdict::Blocked {
+        return None;
+    }
+    let noun = experiment.policy.primary.numerator.metric().noun;
+    let acts = acts(now);
+    // Each arm's own cost of an act, weighed by its acts: the reference arm's money is not among it.
+    let cost = now.arms.iter().filter_map(|arm| arm.cost_per_act?.times(arm.evidence.successes / acts));
+    let cost = cost.reduce(|sum, part| sum.plus(part).unwrap_or(sum));
+    let spent = now.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum))?;
+    match cost {
+        Some(cost) if acts > 0.0 => {
+            let limit = cost_limit(experiment, cost);
+            let limit = limit.map_or_else(String::new, |limit| format!(" (limit {limit})"));
+            Some(format!("{cost} per {noun}{limit}"))
+        }
+        _ => Some(format!("more than {spent} per {noun} (none yet)")),
+    }
+}
+
+/// What an act may cost: the guardrail's limit, else what unit economics allow, in the same currency.
+fn cost_limit(experiment: &Experiment, cost: Money) -> Option<Money> {
+    let rail = experiment.policy.guardrails.iter().find(|rail| is_cost(experiment, rail));
+    match rail.map(|rail| rail.limit) {
+        Some(Limit::Max(limit)) => Money { micros: millionths::ONE, ..cost }.times(limit),
+        _ => experiment.money.allowed_cost_per_act().filter(|limit| limit.currency == cost.currency),
+    }
+}
+
+/// Whether a guardrail limits what one deciding act costs.
+fn is_cost(experiment: &Experiment, rail: &Guardrail) -> bool {
+    rail.numerator == MetricId::SPEND
+        && rail.denominator == experiment.policy.primary.numerator
+        && matches!(rail.limit, Limit::Max(_))
+}
+
+fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String {
+    match now.verdict {
+        Verdict::Build => {
+            let weak =
+                explain::weakest(experiment, now).map_or_else(String::new, |weak| format!(" · weak spot: {weak}"));
+            format!("Approve, override or extend · stop the ads either way{weak}")
+        }
+        Verdict::Kill => "Approve or override · stop the ads either way".into(),
+        Verdict::Review => now.reasons.first().map_or("A person decides", explain::settles).into(),
+        Verdict::Collecting if matches!(change, Change::Withdrawn(_)) => {
+            "Hold what was begun on that verdict · the test goes on".into()
+        }
+        Verdict::Collecting => "Nothing to do: the test goes on".into(),
+        Verdict::Blocked => "Mend the data · the test goes on by itself".into(),
+    }
+}

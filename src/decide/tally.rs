@@ -1,0 +1,312 @@
+//! Observations and responses to what was counted for each arm on each day of the test. Sums are
+//! exact integers. Not for judging: which days have settled is asked of the [`Calendar`], what they
+//! say of `judge`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use super::qualify;
+use crate::domain::concept::{Arm, Experiment, Guardrail, Policy, Source};
+use crate::domain::id::SourceId;
+use crate::domain::metric::{METRICS, MetricId};
+use crate::domain::millionths;
+use crate::domain::money::{Currency, Money};
+use crate::domain::observation::{DateWindow, Inputs, Observation, Pull, Values};
+use crate::domain::verdict::Generation;
+
+/// The days of a test as seen at one instant, in the experiment's zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Calendar {
+    /// First day that counts.
+    pub first: NaiveDate,
+    /// The day of `as_of`.
+    pub today: NaiveDate,
+    /// Last day old enough to count and not after the stop; may lie before `first`.
+    pub last_settled: NaiveDate,
+    /// From `first` to today or the stop; `None` before the test begins.
+    pub days: Option<DateWindow>,
+}
+
+impl Calendar {
+    /// The calendar at `as_of`.
+    pub fn at(experiment: &Experiment, generation: &Generation, as_of: DateTime<Utc>) -> Self {
+        let first = experiment.start.max(generation.first_day);
+        let today = as_of.with_timezone(&experiment.timezone).date_naive();
+        let not_after_stop = |day: NaiveDate| experiment.stop.map_or(day, |stop| day.min(stop));
+        let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
+        let last_settled = not_after_stop(today.checked_sub_days(lag).unwrap_or(NaiveDate::MIN));
+        Self { first, today, last_settled, days: DateWindow::new(first, not_after_stop(today)) }
+    }
+}
+
+/// Which arm a vendor's key belongs to.
+pub struct ArmKeys<'a>(HashMap<(&'a SourceId, &'a str), usize>);
+
+impl<'a> ArmKeys<'a> {
+    /// The keys of all arms, the control's too; a key claimed twice belongs to the first.
+    pub fn of(arms: &'a [Arm]) -> Self {
+        let mut claimed = HashMap::new();
+        for (position, arm) in arms.iter().enumerate() {
+            for (source, keys) in &arm.keys {
+                for key in keys {
+                    claimed.entry((source, key.as_str())).or_insert(position);
+                }
+            }
+        }
+        Self(claimed)
+    }
+
+    /// Position of the arm that claims a key of a source.
+    pub fn arm(&self, source: &SourceId, key: &str) -> Option<usize> {
+        self.0.get(&(source, key)).copied()
+    }
+}
+
+/// What was counted for one arm on one day, in millionths. `i128` holds any sum of `i64`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayCounts {
+    /// Which day.
+    pub day: NaiveDate,
+    /// Whether a good pull of every source of the deciding rate speaks for this day. Otherwise
+    /// exposures and conversions are 0 and say nothing: the day is no part of the test.
+    pub covered: bool,
+    /// The deciding rate's denominator.
+    pub exposures: i128,
+    /// The deciding rate's numerator.
+    pub conversions: i128,
+    /// What it cost, covered or not: money gone is gone.
+    pub spend: i128,
+    /// Numerator and denominator of each guardrail, in the policy's order; both 0 unless all its
+    /// sources speak for this day.
+    pub guardrails: Vec<[i128; 2]>,
+}
+
+impl DayCounts {
+    /// Takes from an arm's sums what the policy's rates read, where their sources know the day.
+    fn of(policy: &Policy, pulls: &Pulls<'_>, day: NaiveDate, sums: &Sums) -> Self {
+        let both = |numerator: MetricId, denominator: MetricId| {
+            let known = pulls.cover(day, &[numerator, denominator]);
+            known.then(|| [sums[numerator.index()], sums[denominator.index()]])
+        };
+        let primary = both(policy.primary.numerator, policy.primary.denominator);
+        let [conversions, exposures] = primary.unwrap_or_default();
+        let guardrail = |rail: &Guardrail| both(rail.numerator, rail.denominator).unwrap_or_default();
+        Self {
+            day,
+            covered: primary.is_some(),
+            exposures,
+            conversions,
+            spend: sums[MetricId::SPEND.index()],
+            guardrails: policy.guardrails.iter().map(guardrail).collect(),
+        }
+    }
+}
+
+/// Everything counted in one test.
+pub struct Tally<'a> {
+    /// When.
+    pub calendar: Calendar,
+    /// Every arm, the control too, with every day of the test in date order.
+    pub arms: Vec<(&'a Arm, Vec<DayCounts>)>,
+    /// Settled spend on keys no arm claims.
+    pub unclaimed_spend: Unclaimed<'a>,
+    /// Settled acts of the deciding rate with keys no arm claims.
+    pub unclaimed_acts: Unclaimed<'a>,
+    /// What settled spend is in, and the budget cap; `None` is a currency the source did not name.
+    pub currencies: BTreeSet<Option<Currency>>,
+}
+
+/// A sum for each key of a source that no arm claims.
+pub type Unclaimed<'a> = BTreeMap<(&'a SourceId, &'a str), i128>;
+
+/// Sums of one arm and day, by metric.
+type Sums = [i128; METRICS];
+
+impl<'a> Tally<'a> {
+    /// Counts everything `data` holds for the test at `as_of`. The order of `data` does not matter,
+    /// and what stands in it twice counts once.
+    pub fn of(experiment: &'a Experiment, generation: &Generation, data: &'a Inputs, as_of: DateTime<Utc>) -> Self {
+        let calendar = Calendar::at(experiment, generation, as_of);
+        let mut tally = Self {
+            calendar,
+            arms: experiment.arms.iter().map(|arm| (arm, Vec::new())).collect(),
+            unclaimed_spend: BTreeMap::new(),
+            unclaimed_acts: BTreeMap::new(),
+            currencies: experiment.policy.budget_cap.iter().map(|cap| Some(cap.currency)).collect(),
+        };
+        let Some(days) = calendar.days else { return tally };
+
+        let policy = &experiment.policy;
+        let keys = ArmKeys::of(&experiment.arms);
+        let people_known: HashSet<&SourceId> = data.responses.iter().map(|response| &response.source).collect();
+        let pulls = Pulls::of(&experiment.sources, &data.pulls, days);
+        let mut sums: BTreeMap<(usize, NaiveDate), Sums> = BTreeMap::new();
+        for observation in last_known(data) {
+            if !days.contains(observation.day) || !experiment.sources.iter().any(|one| one.id == observation.source) {
+                continue;
+            }
+            let is_settled = observation.day <= calendar.last_settled;
+            if is_settled && observation.values.get(MetricId::SPEND).is_some_and(|spend| spend != 0) {
+                let pull = pulls.speaks(&observation.source, observation.day);
+                tally.currencies.extend(pull.map(|pull| pull.currency));
+            }
+            let gives_people = people_known.contains(&observation.source);
+            let key = (&observation.source, observation.arm_key.as_str());
+            if let Some(arm) = keys.arm(key.0, key.1) {
+                add(sums.entry((arm, observation.day)).or_default(), &observation.values, gives_people);
+            } else if is_settled {
+                let mut sums = Sums::default();
+                add(&mut sums, &observation.values, gives_people);
+                *tally.unclaimed_spend.entry(key).or_default() += sums[MetricId::SPEND.index()];
+                *tally.unclaimed_acts.entry(key).or_default() += sums[policy.primary.numerator.index()];
+            }
+        }
+        for act in qualify::acts(&data.responses, &keys, experiment.timezone, days) {
+            sums.entry((act.arm, act.day)).or_default()[MetricId::SIGNUPS.index()] += i128::from(millionths::ONE);
+        }
+
+        let settled = DateWindow::new(calendar.first, calendar.last_settled);
+        if let Some(settled) = settled.filter(|_| policy.primary.numerator == MetricId::SIGNUPS) {
+            for act in qualify::unclaimed(&data.responses, &keys, experiment.timezone, settled) {
+                *tally.unclaimed_acts.entry((&act.source, &act.arm_key)).or_default() += i128::from(millionths::ONE);
+            }
+        }
+
+        for (position, (_, counted)) in tally.arms.iter_mut().enumerate() {
+            for day in days.first().iter_days().take_while(|&day| day <= days.last()) {
+                let sums = sums.get(&(position, day)).copied().unwrap_or_default();
+                counted.push(DayCounts::of(policy, &pulls, day, &sums));
+            }
+        }
+        tally
+    }
+
+    /// The settled days of one arm's series, in date order.
+    pub fn settled(&self, days: &'a [DayCounts]) -> impl Iterator<Item = &'a DayCounts> {
+        let last = self.calendar.last_settled;
+        days.iter().filter(move |day| day.day <= last)
+    }
+
+    /// An amount in the one currency of the test; `None` where sources name none or several, or no
+    /// spend was seen.
+    pub fn money(&self, micros: i128) -> Option<Money> {
+        let mut named = self.currencies.iter();
+        match (named.next(), named.next()) {
+            (Some(&Some(currency)), None) => Some(Money { micros: i64::try_from(micros).ok()?, currency }),
+            _ => None,
+        }
+    }
+}
+
+/// Each observation once, as the latest pull knows it.
+fn last_known(data: &Inputs) -> impl Iterator<Item = &Observation> {
+    let mut latest: BTreeMap<_, &Observation> = BTreeMap::new();
+    for observation in &data.observations {
+        let key = (&observation.source, observation.day, &observation.arm_key);
+        let known = latest.entry(key).or_insert(observation);
+        if observation.pull_id > known.pull_id {
+            *known = observation;
+        }
+    }
+    latest.into_values()
+}
+
+/// An exact sum as the statistics take it: in whole units.
+#[expect(clippy::cast_precision_loss, reason = "statistics work in floats; 2^53 millionths are 9 billion units")]
+pub fn units(sum: i128) -> f64 {
+    sum as f64 / 1e6
+}
+
+/// Adds what a row supplies; sign-ups of a source that hands over the people are counted from those.
+fn add(sums: &mut Sums, values: &Values, gives_people: bool) {
+    for metric in MetricId::all() {
+        if !(gives_people && metric == MetricId::SIGNUPS) {
+            sums[metric.index()] += i128::from(values.get(metric).unwrap_or(0));
+        }
+    }
+}
+
+/// For each source, which days a good pull speaks for and in which currency.
+struct Pulls<'a> {
+    sources: &'a [Source],
+    days: DateWindow,
+    /// By source, then by days since the first; the latest pull of a day speaks for it.
+    latest: Vec<Vec<Option<&'a Pull>>>,
+}
+
+impl<'a> Pulls<'a> {
+    fn of(sources: &'a [Source], pulls: &'a [Pull], days: DateWindow) -> Self {
+        let length = days.first().iter_days().take_while(|&day| day <= days.last()).count();
+        let mut latest = vec![vec![None::<&Pull>; length]; sources.len()];
+        for pull in pulls {
+            let Some(source) = sources.iter().position(|source| source.id == pull.source) else { continue };
+            for (day, known) in days.first().iter_days().zip(&mut latest[source]) {
+                let speaks = pull.first_day <= day && day <= pull.last_day;
+                if speaks && known.is_none_or(|known| known.id < pull.id) {
+                    *known = Some(pull);
+                }
+            }
+        }
+        Self { sources, days, latest }
+    }
+
+    fn latest(&self, source: usize, day: NaiveDate) -> Option<&'a Pull> {
+        let offset = usize::try_from((day - self.days.first()).num_days()).ok()?;
+        *self.latest[source].get(offset)?
+    }
+
+    /// A day still running when it was read is not known yet: the next pull reads it again.
+    fn knows(&self, source: usize, day: NaiveDate) -> bool {
+        self.latest(source, day).is_some_and(|pull| day < pull.committed_at.with_timezone(&pull.day_zone).date_naive())
+    }
+
+    /// Whether every source that supplies any of these metrics knows a day, and at least one supplies
+    /// each. Platforms send no row for a day without delivery, so a known day without a row is zero;
+    /// any other is unknown.
+    fn cover(&self, day: NaiveDate, metrics: &[MetricId]) -> bool {
+        metrics.iter().all(|metric| {
+            let mut supplying =
+                self.sources.iter().enumerate().filter(|(_, source)| source.metrics.contains(metric)).peekable();
+            supplying.peek().is_some() && supplying.all(|(position, _)| self.knows(position, day))
+        })
+    }
+
+    /// The pull that speaks for a source's day, complete or not.
+    fn speaks(&self, source: &SourceId, day: NaiveDate) -> Option<&'a Pull> {
+        let position = self.sources.iter().position(|one| &one.id == source)?;
+        self.latest(position, day)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::ArmId;
+
+    #[test]
+    fn a_key_claimed_twice_belongs_to_the_first_arm() {
+        let source = SourceId::new("ads");
+        let arms = ["a", "b"].map(|name| Arm {
+            id: ArmId::new(name),
+            title: name.into(),
+            control: name == "b",
+            keys: [(source.clone(), vec!["shared".to_owned(), name.to_owned()])].into(),
+        });
+        let keys = ArmKeys::of(&arms);
+        assert_eq!(["shared", "a", "b", "c"].map(|key| keys.arm(&source, key)), [Some(0), Some(0), Some(1), None]);
+        assert_eq!(keys.arm(&SourceId::new("form"), "a"), None);
+    }
+
+    #[test]
+    fn sums_are_exact_beyond_any_single_count() {
+        let mut sums = Sums::default();
+        let mut values = Values::default();
+        values.set(MetricId::VISITS, Some(i64::MAX));
+        values.set(MetricId::SIGNUPS, Some(2_500_000));
+        add(&mut sums, &values, false);
+        add(&mut sums, &values, true);
+        assert_eq!(sums[MetricId::VISITS.index()], 2 * i128::from(i64::MAX));
+        assert!((units(sums[MetricId::SIGNUPS.index()]) - 2.5).abs() < f64::EPSILON, "people are counted elsewhere");
+    }
+}

@@ -1,0 +1,476 @@
+//! Every sentence and message, as a reader gets it.
+
+use willitsell::decide::{derivation, explain, message::message};
+use willitsell::domain::verdict::{ArmScore, Evidence, Flag, GuardrailScore, Lean, Reason, Verdict};
+
+use super::*;
+
+/// A scorecard of Wed 18 March, settled to Sun 15 March, with an arm for each piece of evidence.
+pub fn card(verdict: Verdict, reasons: &[Reason], arms: &[(Verdict, Option<Reason>, Evidence)]) -> Scorecard {
+    let names = ["a", "b", "c"];
+    Scorecard {
+        concept: ConceptId::new("invoice-autopilot"),
+        generation: 1,
+        as_of: "2026-03-18T06:00:00Z".parse().unwrap(),
+        last_settled_day: day("2026-03-15"),
+        verdict,
+        reasons: reasons.to_vec(),
+        arms: arms
+            .iter()
+            .zip(names)
+            .map(|((verdict, reason, evidence), name)| ArmScore {
+                arm: ArmId::new(name),
+                verdict: *verdict,
+                reason: reason.clone(),
+                since: verdict.is_terminal().then(|| day("2026-03-15")),
+                evidence: evidence.clone(),
+                spend: Some(usd("3170")),
+                cost_per_act: (evidence.successes > 0.0).then(|| usd("3170").times(1.0 / evidence.successes).unwrap()),
+            })
+            .collect(),
+        guardrails: vec![],
+        spend: Some(usd("3170")),
+        unmapped: None,
+        policy_hash: "5f1c".into(),
+        data_hash: "90ab".into(),
+        program_version: "0.1.0".into(),
+    }
+}
+
+pub fn seen(successes: f64, trials: f64, low: f64, high: f64) -> Evidence {
+    Evidence {
+        days: 14,
+        trials,
+        successes,
+        estimate: Some(successes / trials),
+        low: Some(low),
+        high: Some(high),
+        log_e_build: Some(6.4),
+        log_e_kill: Some(-5.0),
+        build_at: Some(2.9),
+        kill_at: Some(3.3),
+        phi: Some(1.4),
+        flags: vec![],
+    }
+}
+
+fn sells() -> Scorecard {
+    let card = card(Verdict::Build, &[], &[(Verdict::Build, None, seen(74.0, 1240.0, 0.0402, 0.0849))]);
+    let cost = GuardrailScore {
+        name: "cost per sign-up".into(),
+        value: Some(42.84),
+        limit: 84.0,
+        is_max: true,
+        breached: false,
+    };
+    Scorecard { guardrails: vec![cost], ..card }
+}
+
+fn dud() -> Scorecard {
+    let mut evidence = seen(9.0, 1050.0, 0.0, 0.0209);
+    (evidence.log_e_build, evidence.log_e_kill) = (Some(-5.1), Some(4.6));
+    let card = card(Verdict::Kill, &[], &[(Verdict::Kill, None, evidence)]);
+    let mut arms = card.arms.clone();
+    (arms[0].spend, arms[0].cost_per_act) = (Some(usd("2520")), Some(usd("280")));
+    Scorecard { arms, spend: Some(usd("2520")), ..card }
+}
+
+fn autopilot() -> Experiment {
+    let mut experiment = experiment(&["a"]);
+    experiment.policy.guardrails = vec![cost_guardrail(84.0)];
+    experiment.money.team_cost_per_week = Some(usd("7800"));
+    experiment.money.build_weeks = Some(6.0);
+    experiment
+}
+
+fn team_chat() -> Experiment {
+    let mut experiment = autopilot();
+    experiment.concept.title = "Team Chat Widget".into();
+    experiment
+}
+
+fn lines(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> String {
+    let message = message(experiment, previous, now).expect("a message");
+    assert!(message.lines.len() <= 4, "five lines with the headline");
+    let rest = message.lines.iter().map(|(label, line)| format!("{label:<10}{line}"));
+    [message.headline.clone()].into_iter().chain(rest).collect::<Vec<_>>().join("\n")
+}
+
+fn one_arm(verdict: Verdict, reason: &Reason, evidence: Evidence) -> Scorecard {
+    card(verdict, std::slice::from_ref(reason), &[(verdict, Some(reason.clone()), evidence)])
+}
+
+fn blocked(reason: Reason) -> Scorecard {
+    let hidden = Evidence { days: 14, trials: 1240.0, successes: 74.0, ..Evidence::default() };
+    card(Verdict::Blocked, &[reason], &[(Verdict::Blocked, None, hidden)])
+}
+
+fn cap(lean: Lean) -> Reason {
+    Reason::CapReached { lean }
+}
+
+/// Scorecards of every kind, each with its experiment.
+fn every_card() -> Vec<(Experiment, Scorecard)> {
+    let between = || seen(44.0, 1240.0, 0.0201, 0.0561);
+    let flagged = |flag| Evidence { flags: vec![flag], ..seen(74.0, 1240.0, 0.0402, 0.0849) };
+    let early = |days, trials| Evidence { days, trials, successes: 3.0, ..Evidence::default() };
+    let mut capped = autopilot();
+    capped.policy.budget_cap = Some(usd("3000"));
+    let mut stopped = autopilot();
+    stopped.stop = Some(day("2026-03-15"));
+    let mut days = autopilot();
+    days.policy.horizon_days = 14;
+    let mut changed = autopilot();
+    changed.policy.build_bar = 0.05;
+    let two = || Experiment { arms: experiment(&["a", "b"]).arms, ..autopilot() };
+    let mut clicks = autopilot();
+    clicks.policy.primary.denominator = MetricId::CLICKS;
+    let guardrail = Reason::Guardrail { name: "cost per sign-up".into() };
+    let mut breached = one_arm(Verdict::Review, &guardrail, seen(74.0, 1240.0, 0.0402, 0.0849));
+    breached.guardrails = vec![GuardrailScore { value: Some(112.4), breached: true, ..sells().guardrails[0].clone() }];
+    let kill = |successes, high| (Verdict::Kill, None, seen(successes, 1050.0, 0.0, high));
+    let build = || (Verdict::Build, None, seen(74.0, 1240.0, 0.0402, 0.0849));
+    let collecting = || (Verdict::Collecting, Some(Reason::Undecided), seen(30.0, 692.0, 0.0231, 0.0712));
+    let at = Some("2026-03-15T06:00:02Z".parse().unwrap());
+    let source = || SourceId::new("ads");
+    vec![
+        (autopilot(), sells()),
+        (changed, Scorecard { generation: 2, ..sells() }),
+        (team_chat(), dud()),
+        (autopilot(), card(Verdict::Build, &[], &[(Verdict::Build, None, seen(74.0, 1240.0, 0.029, 0.0849))])),
+        (team_chat(), card(Verdict::Kill, &[], &[kill(31.0, 0.0461)])),
+        (team_chat(), card(Verdict::Kill, &[], &[kill(31.0, 0.044_96)])),
+        (clicks, sells()),
+        (two(), card(Verdict::Build, &[], &[build(), collecting()])),
+        (two(), card(Verdict::Build, &[], &[build(), kill(9.0, 0.0209)])),
+        (two(), card(Verdict::Kill, &[], &[kill(9.0, 0.0209), kill(12.0, 0.0244)])),
+        (autopilot(), card(Verdict::Build, &[], &[(Verdict::Build, None, flagged(Flag::AutocorrelatedDays))])),
+        (
+            team_chat(),
+            card(
+                Verdict::Kill,
+                &[],
+                &[(
+                    Verdict::Kill,
+                    None,
+                    Evidence { flags: vec![Flag::ZeroConversions], ..seen(0.0, 1050.0, 0.0, 0.0091) },
+                )],
+            ),
+        ),
+        (
+            autopilot(),
+            Scorecard {
+                as_of: "2026-03-03T06:00:00Z".parse().unwrap(),
+                ..one_arm(Verdict::Collecting, &Reason::Insufficient, Evidence::default())
+            },
+        ),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Insufficient, Evidence::default())),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Insufficient, early(9, 118.0))),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Insufficient, early(15, 11.0))),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Undecided, between())),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Undecided, seen(7.0, 80.0, 0.0312, 0.21))),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Undecided, flagged(Flag::ConversionsWithoutExposure))),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Undecided, flagged(Flag::ConversionsExceedVisits))),
+        (days, one_arm(Verdict::Review, &cap(Lean::Build), between())),
+        (capped.clone(), one_arm(Verdict::Review, &cap(Lean::Kill), between())),
+        (stopped, one_arm(Verdict::Review, &cap(Lean::Kill), seen(9.0, 250.0, 0.0, 0.0401))),
+        (autopilot(), breached),
+        (
+            two(),
+            card(
+                Verdict::Review,
+                &[Reason::ArmsDisagree],
+                &[kill(9.0, 0.0209), (Verdict::Review, Some(cap(Lean::Build)), between())],
+            ),
+        ),
+        (
+            Experiment { arms: two().arms, ..capped },
+            card(
+                Verdict::Review,
+                &[cap(Lean::Build)],
+                &[
+                    (Verdict::Review, Some(cap(Lean::Kill)), between()),
+                    (Verdict::Review, Some(cap(Lean::Build)), between()),
+                ],
+            ),
+        ),
+        (autopilot(), blocked(Reason::NoData { sources: vec![SourceId::new("form")] })),
+        (autopilot(), blocked(Reason::NoData { sources: vec![source(), SourceId::new("form")] })),
+        (autopilot(), blocked(Reason::Stale { source: source(), last_pull: at })),
+        (autopilot(), blocked(Reason::Stale { source: source(), last_pull: None })),
+        (
+            autopilot(),
+            blocked(Reason::UnmappedSpend {
+                amount: Some(usd("412.5")),
+                share: 0.18,
+                keys: vec!["ads: 7003".into(), "ads: 7009".into()],
+            }),
+        ),
+        (autopilot(), blocked(Reason::UnmappedActs { acts: 12.0, keys: vec!["form: no key".into()] })),
+        (autopilot(), blocked(Reason::MixedCurrencies { currencies: vec!["EUR".into(), "USD".into()] })),
+    ]
+}
+
+/// What is said of each of them, in the same order.
+const SENTENCES: [&str; 33] = [
+    "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. All guardrails hold.",
+    "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, changed after the start (this is test 2), is 3.0%. All guardrails hold.",
+    "KILL: Team Chat Widget. Even the best case (2.1%) misses the 4.5% worth building for, and break-even too. 9 of 1,050 visitors (0.9%, range 0.0 to 2.1%) signed up. Expected build cost avoided: up to $46,800.",
+    "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 2.9 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. The whole range was above break-even on Sun 15 Mar; it has widened since.",
+    "KILL: Team Chat Widget. On Sun 15 Mar even the best case missed the 4.5% worth building for; the range has widened since. 31 of 1,050 visitors (2.95%, range 0.0 to 4.6%) signed up. Expected build cost avoided: up to $46,800.",
+    "KILL: Team Chat Widget. Even the best case (4.496%) misses the 4.5% worth building for. 31 of 1,050 visitors (2.95%, range 0.000 to 4.496%) signed up. Expected build cost avoided: up to $46,800.",
+    "BUILD: Invoice Autopilot. 74 of 1,240 clicks (6.0%, range 4.0 to 8.5%) led to a sign-up; break-even, fixed on Mon 2 Mar, is 3.0%. All guardrails hold.",
+    "BUILD: Invoice Autopilot. Plan a: 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. Weakest point: Plan b alone is not yet above it (2.3 to 7.1%).",
+    "BUILD: Invoice Autopilot. Plan a: 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. Weakest point: Plan b alone is a KILL (0.0 to 2.1%; worth building for is 4.5%).",
+    "KILL: Invoice Autopilot. Even the best case of all versions (2.4%) misses the 4.5% worth building for, and break-even too. Plan a: 9 of 1,050 visitors (0.9%, range 0.0 to 2.1%) signed up. Plan b: 12 of 1,050 visitors (1.1%, range 0.0 to 2.4%) signed up. Expected build cost avoided: up to $46,800.",
+    "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. Good and bad days came in runs, so take this as provisional: a second test run would settle it.",
+    "KILL: Team Chat Widget. Even the best case (0.9%) misses the 4.5% worth building for, and break-even too. 0 of 1,050 visitors (0.0%, range 0.0 to 0.9%) signed up. Expected build cost avoided: up to $46,800. No sign-up was counted at all: check the tracking before you believe this.",
+    "COLLECTING: Invoice Autopilot. First numbers on Thu 5 Mar: a day counts after 3 days.",
+    "COLLECTING: Invoice Autopilot. No numbers yet: a day counts after 3 days.",
+    "COLLECTING: Invoice Autopilot. Too early: 9 of the 14 settled days and 118 of the 300 visitors a verdict needs.",
+    "COLLECTING: Invoice Autopilot. Too early: 11 of the 300 visitors a verdict needs.",
+    "COLLECTING: Invoice Autopilot. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%).",
+    "COLLECTING: Invoice Autopilot. 7 of 80 visitors (8.8%, range 3.1 to 21.0%) signed up: above break-even (3.0%), but BUILD needs 10 sign-ups.",
+    "COLLECTING: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up: above break-even (3.0%), but BUILD is withheld. At least one day has sign-ups but no visitors: that day is left out, and there can be no BUILD until its counts are mended.",
+    "COLLECTING: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up: above break-even (3.0%), but BUILD is withheld. At least one day has more sign-ups than visitors: the surplus is left out, and there can be no BUILD until its counts are mended.",
+    "REVIEW: Invoice Autopilot. All 14 days are used. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to BUILD; a lean carries no promise.",
+    "REVIEW: Invoice Autopilot. The cap of $3,000 is spent. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to KILL; a lean carries no promise.",
+    "REVIEW: Invoice Autopilot. The test ended on Sun 15 Mar. 9 of 250 visitors (3.6%, range 0.0 to 4.0%) signed up; the range is below worth building for (4.5%), but a minimum is not met. Leaning to KILL; a lean carries no promise.",
+    "REVIEW: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up, which is enough for BUILD, but cost per sign-up ($112) is above its limit of $84.00.",
+    "REVIEW: Invoice Autopilot. The versions disagree. Plan a is KILL: 9 of 1,050 visitors (0.9%, range 0.0 to 2.1%) signed up. Plan b: the cap is reached. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to BUILD; a lean carries no promise.",
+    "REVIEW: Invoice Autopilot. Plan a: its share of the $3,000 cap is spent. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to KILL; a lean carries no promise. Plan b: its share of the $3,000 cap is spent. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to BUILD; a lean carries no promise.",
+    "BLOCKED: Invoice Autopilot. Nothing has come from form since the test began, so there is no verdict. Check that it reads the right account. If it is a form that nobody has filled in yet, send one test answer.",
+    "BLOCKED: Invoice Autopilot. Nothing has come from ads and form since the test began, so there is no verdict. Check that each of them reads the right account. If it is a form that nobody has filled in yet, send one test answer.",
+    "BLOCKED: Invoice Autopilot. Source ads was last read on Sun 15 Mar; two planned readings since then brought nothing, so there is no verdict. Run `willitsell pull` to see what is wrong.",
+    "BLOCKED: Invoice Autopilot. Source ads has never been read, although two readings were planned, so there is no verdict. Run `willitsell pull` to see what is wrong.",
+    "BLOCKED: Invoice Autopilot. $413 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009), so there is no verdict. Give them to the arms they belong to.",
+    "BLOCKED: Invoice Autopilot. None of the 12 sign-ups so far says which arm it belongs to (form: no key), so there is no verdict. Add the keys to their arms, or have the form pass on where a person came from.",
+    "BLOCKED: Invoice Autopilot. Money is in EUR and USD, which are never added, so there is no verdict. Give each currency its own experiment.",
+];
+
+#[test]
+fn every_verdict_and_reason_is_a_plain_sentence() {
+    let cards = every_card();
+    assert_eq!(cards.len(), SENTENCES.len());
+    for ((experiment, card), sentence) in cards.iter().zip(SENTENCES) {
+        assert_eq!(explain::banner(experiment, card), sentence);
+    }
+}
+
+#[test]
+fn the_five_lines_of_a_build_and_of_a_kill() {
+    assert_eq!(
+        lines(&autopilot(), None, &sells()),
+        "BUILD · Invoice Autopilot · decide by Mon 23 Mar (owner: Dana, head of product)
+Why       6.0% signed up (range 4.0 to 8.5%); break-even, fixed on Mon 2 Mar, is 3.0%.
+Evidence  74 of 1,240 visitors, 14 settled days to Sun 15 Mar
+Money     $3,170 spent · $42.84 per sign-up (limit $84.00) · build at stake $46,800
+Next      Approve, override or extend · stop the ads either way"
+    );
+    assert_eq!(
+        lines(&team_chat(), None, &dud()),
+        "KILL · Team Chat Widget · decide by Mon 23 Mar (owner: Dana, head of product)
+Why       0.9% signed up (range 0.0 to 2.1%); even the best case (2.1%) misses the 4.5% worth building for, and break-even too.
+Evidence  9 of 1,050 visitors, 14 settled days to Sun 15 Mar
+Money     $2,520 spent · $280 per sign-up (limit $84.00) · expected build cost avoided: up to $46,800
+Next      Approve or override · stop the ads either way"
+    );
+}
+
+#[test]
+fn what_is_unknown_is_left_out_rather_than_invented() {
+    let experiment = Experiment { owner: None, ..experiment(&["a"]) };
+    let mut card = sells();
+    card.spend = None;
+    (card.arms[0].spend, card.arms[0].cost_per_act) = (None, None);
+    card.guardrails.clear();
+    assert_eq!(
+        lines(&experiment, None, &card),
+        "BUILD · Invoice Autopilot · decide by Mon 23 Mar
+Why       6.0% signed up (range 4.0 to 8.5%); break-even, fixed on Mon 2 Mar, is 3.0%.
+Evidence  74 of 1,240 visitors, 14 settled days to Sun 15 Mar
+Next      Approve, override or extend · stop the ads either way"
+    );
+}
+
+#[test]
+fn an_act_that_never_came_costs_more_than_was_spent() {
+    let none = seen(0.0, 1050.0, 0.0, 0.0091);
+    let card = card(Verdict::Kill, &[], &[(Verdict::Kill, None, none)]);
+    assert!(lines(&team_chat(), None, &card).contains("· more than $3,170 per sign-up (none yet) ·"));
+}
+
+#[test]
+fn other_guardrails_channels_and_versions_stand_in_the_evidence() {
+    let mut experiment = Experiment { arms: experiment(&["a", "b"]).arms, ..autopilot() };
+    experiment.sources[1].channel = Some("meta_ads".into());
+    experiment.policy.guardrails.push(Guardrail {
+        name: "opened the form".into(),
+        numerator: MetricId::FORM_OPENS,
+        denominator: MetricId::VISITS,
+        limit: Limit::Min(0.4),
+        margin: 0.25,
+    });
+    let arm = || (Verdict::Build, None, seen(74.0, 1240.0, 0.0402, 0.0849));
+    let opened = GuardrailScore {
+        name: "opened the form".into(),
+        value: Some(0.703),
+        limit: 0.4,
+        is_max: false,
+        breached: false,
+    };
+    let mut now = card(Verdict::Build, &[], &[arm(), arm()]);
+    now.guardrails = vec![sells().guardrails[0].clone(), opened];
+    let evidence = "Evidence  148 of 2,480 visitors, 14 settled days to Sun 15 Mar, 2 channels, 2 versions; \
+                    opened the form 70% (limit 40%)\n";
+    assert!(lines(&experiment, None, &now).contains(evidence), "{}", lines(&experiment, None, &now));
+}
+
+#[test]
+fn n4_there_is_one_message_a_change_of_state_and_none_when_only_the_range_moved() {
+    let experiment = autopilot();
+    let collecting = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
+    let early = one_arm(Verdict::Collecting, &Reason::Insufficient, Evidence::default());
+    let moved =
+        Scorecard { arms: one_arm(Verdict::Build, &cap(Lean::Build), seen(80.0, 1300.0, 0.041, 0.08)).arms, ..sells() };
+    let review = one_arm(Verdict::Review, &cap(Lean::Build), seen(44.0, 1240.0, 0.0201, 0.0561));
+    let stale = blocked(Reason::Stale { source: SourceId::new("ads"), last_pull: None });
+    let silent = blocked(Reason::NoData { sources: vec![SourceId::new("form")] });
+    let told = |previous: Option<&Scorecard>, now: &Scorecard| message(&experiment, previous, now).is_some();
+    for (previous, now) in [
+        (None, &early),
+        (Some(&early), &collecting),
+        (Some(&sells()), &moved),
+        (Some(&dud()), &dud()),
+        (Some(&review), &review),
+        (Some(&stale), &stale),
+    ] {
+        assert!(!told(previous, now), "{} again", now.verdict);
+    }
+    for (previous, now) in [
+        (None, &sells()),
+        (Some(&collecting), &dud()),
+        (Some(&collecting), &review),
+        (Some(&collecting), &stale),
+        (Some(&stale), &silent),
+        (Some(&stale), &collecting),
+        (Some(&stale), &sells()),
+        (Some(&sells()), &stale),
+        (Some(&sells()), &collecting),
+    ] {
+        assert!(told(previous, now), "now {}", now.verdict);
+    }
+    // A new test begins in silence, and does not withdraw the verdict of the one before.
+    assert!(!told(Some(&sells()), &Scorecard { generation: 2, ..collecting }));
+}
+
+#[test]
+fn d1_a_withdrawn_verdict_is_named_with_its_date() {
+    let now = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
+    let withdrawn = lines(&autopilot(), Some(&sells()), &now);
+    assert!(withdrawn.starts_with("COLLECTING · Invoice Autopilot · BUILD of Sun 15 Mar is withdrawn\n"));
+    assert!(withdrawn.contains(
+        "Why       The numbers of past days changed (74 sign-ups then, 44 now), so the BUILD of Sun 15 Mar no longer holds. 44 of"
+    ));
+    assert!(withdrawn.ends_with("Hold what was begun on that verdict · the test goes on"));
+    let turned = lines(&autopilot(), Some(&sells()), &dud());
+    let headline = "KILL · Invoice Autopilot · BUILD of Sun 15 Mar is withdrawn · decide by Mon 23 Mar (owner: Dana, head of product)\n";
+    assert!(turned.starts_with(headline));
+}
+
+#[test]
+fn a_defect_and_its_end_are_told_once_each() {
+    let stale = blocked(Reason::Stale { source: SourceId::new("ads"), last_pull: None });
+    assert_eq!(
+        lines(&experiment(&["a"]), Some(&sells()), &stale),
+        "BLOCKED · Invoice Autopilot · no verdict until the data is mended (owner: Dana, head of product)
+Why       The BUILD of Sun 15 Mar cannot be confirmed for now. Source ads has never been read, although two readings were planned, so there is no verdict. Run `willitsell pull` to see what is wrong.
+Money     $3,170 spent
+Next      Mend the data · the test goes on by itself"
+    );
+    let now = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
+    let recovered = lines(&autopilot(), Some(&stale), &now);
+    assert!(recovered.starts_with(
+        "COLLECTING · Invoice Autopilot · data sound again\nWhy       The data can be trusted again. 44 of"
+    ));
+}
+
+#[test]
+fn the_long_form_goes_from_the_rule_to_the_days_and_to_what_would_change_it() {
+    let experiment = experiment(&["a"]);
+    let data = inputs(&experiment, 22, &[BETWEEN]);
+    let card = decide(&experiment, 22, &data);
+    let sections = derivation::sections(&experiment, &generation(), &data, &card);
+    let titles: Vec<&str> = sections.iter().map(|section| section.title.as_str()).collect();
+    let wanted = ["Verdict", "The rule", "What was seen", "What would change it", "Days of Plan a", "Fingerprints"];
+    assert_eq!(titles, wanted);
+    assert_eq!(sections[2].lines[1], "The evidence is 56% of what KILL needs.");
+    let outlook = "At the present rate: KILL after about 16 more days, 1,600 more visitors and 54 more sign-ups.";
+    assert_eq!(sections[3].lines, [outlook]);
+    assert_eq!(sections[4].lines[0], "Mon 2 Mar: 100 visitors, 3 sign-ups, $300");
+    assert_eq!(sections[4].lines.len(), 23);
+    assert_eq!(sections[4].lines[20], "Sun 22 Mar: 100 visitors, 3 sign-ups, $300 (not settled, does not count yet)");
+    assert!(sections[5].lines.contains(&format!("data {}", card.data_hash)));
+    // The outlook comes true, about: 20 days had settled, 16 more were asked for.
+    let later = inputs(&experiment, 60, &[BETWEEN]);
+    let since = decide(&experiment, 60, &later).arms[0].since.unwrap();
+    let settled = (since - experiment.start).num_days() - 2;
+    assert!((32..=40).contains(&settled), "KILL after {settled} settled days");
+}
+
+#[test]
+fn the_acts_between_a_verdict_and_its_withdrawal_are_counted() {
+    let experiment = experiment(&["a"]);
+    let data = inputs(&experiment, 20, &[SELLS]);
+    let change = |data: &Inputs| {
+        let sections = derivation::sections(&experiment, &generation(), data, &decide(&experiment, 20, data));
+        sections.into_iter().find(|section| section.title == "What would change it").unwrap().lines.remove(0)
+    };
+    assert_eq!(change(&data), "About 72 fewer sign-ups on the same days would withdraw it.");
+    // Of every eight settled sign-ups, 18 times eight in all, some are taken back.
+    let without = |taken: usize| {
+        let mut fewer = data.clone();
+        let mut place = 0;
+        fewer.responses.retain(|_| {
+            place += 1;
+            (place - 1) % 8 >= taken
+        });
+        decide(&experiment, 20, &fewer).verdict
+    };
+    assert_eq!((without(3), without(4)), (Verdict::Build, Verdict::Collecting), "54 and 72 fewer");
+}
+
+#[test]
+fn no_text_uses_a_word_that_needs_a_statistician_or_promises_too_much() {
+    let forbidden = [
+        "significan",
+        "confiden",
+        "p-value",
+        "posterior",
+        "lift",
+        "proven to work",
+        "winner",
+        "failed",
+        "!",
+        "baseline",
+        "green",
+        " red ",
+        "NaN",
+        "inf ",
+        "  ",
+    ];
+    let data = inputs(&experiment(&["a", "b"]), 20, &[SELLS, Daily { key: "b", ..BETWEEN }]);
+    for (experiment, card) in every_card() {
+        let message = message(&experiment, None, &card);
+        let message = message.into_iter().flat_map(|one| {
+            [one.headline].into_iter().chain(one.lines.into_iter().map(|(label, line)| format!("{label} {line}")))
+        });
+        let sections = derivation::sections(&experiment, &generation(), &data, &card);
+        let sections = sections.into_iter().flat_map(|section| [vec![section.title], section.lines].concat());
+        for text in [explain::banner(&experiment, &card)].into_iter().chain(message).chain(sections) {
+            for word in forbidden {
+                assert!(!text.contains(word), "{word:?} in {text:?}");
+            }
+        }
+    }
+}
