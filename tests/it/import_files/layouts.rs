@@ -160,7 +160,7 @@ fn an_empty_column_is_not_supplied_and_an_empty_cell_is_zero() {
     assert_eq!(total(&understood, MetricId::CONVERSIONS), "none");
     let first = "2026-03-02".parse().unwrap();
     assert_eq!(kept.get(&(first, "A".to_owned(), MetricId::LEADS)), Some(&0));
-    assert!(understood.notes.iter().any(|note| note.contains("1 empty cells")), "{:?}", understood.notes);
+    assert!(understood.notes.iter().any(|note| note.contains("counted as 0 (1 of them)")), "{:?}", understood.notes);
 }
 
 #[test]

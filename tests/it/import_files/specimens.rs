@@ -134,7 +134,7 @@ fn what_was_understood_is_shown_in_words_and_as_json() {
         "Money     EUR",
         "left out, a sum of others: line 32 \"Gesamt: Konto",
         "Kosten        spend",
-        "Konzept A - Search: 14 rows",
+        "Konzept A - Search: rows 14, impressions 56997",
         "spend 2804.11",
     ] {
         assert!(text.contains(words), "{words:?} is not in\n{text}");

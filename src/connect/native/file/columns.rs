@@ -168,6 +168,8 @@ pub(super) struct Columns {
     pub arm: ArmColumn,
     /// Campaign name and id, whichever are there.
     pub campaign: Vec<usize>,
+    /// Those and what tells arms apart.
+    pub names: Vec<usize>,
     /// One column each.
     pub metrics: Vec<(MetricId, usize)>,
     pub currency: Option<usize>,
@@ -211,11 +213,17 @@ impl Columns {
         }
         let (day, day_may_be_start) = day_column(&headers, &cells)?;
         let campaign = [Meaning::CampaignName, Meaning::CampaignId].map(|wanted| places(&headers, wanted)).concat();
+        let arm = arm_column(&settings.arm, &campaign, &cells)?;
+        let mut names = campaign.clone();
+        if let ArmColumn::At(at) = arm {
+            names.push(at);
+        }
         let spend = metrics.iter().find(|(metric, _)| *metric == MetricId::SPEND).map(|(_, at)| *at);
         Ok(Self {
             day,
             day_may_be_start,
-            arm: arm_column(&settings.arm, &campaign, &cells)?,
+            names,
+            arm,
             campaign,
             currency: first(Meaning::Currency),
             header_currency: spend.and_then(|at| headers[at].currency),

@@ -4,7 +4,7 @@
 use std::fs::File;
 
 use super::FileError;
-use super::columns::{self, ArmColumn, Columns, DayColumn};
+use super::columns::{self, Columns, DayColumn};
 use super::days;
 use super::decode::Charset;
 use super::numbers::is_absent;
@@ -125,10 +125,7 @@ pub(super) fn kind(record: Record<'_>, columns: &Columns) -> Kind {
     if filled.is_none_or(|cell| cell.starts_with('\u{a9}')) {
         return Kind::Nothing;
     }
-    let mut names = columns.campaign.clone();
-    if let ArmColumn::At(at) = columns.arm {
-        names.push(at);
-    }
+    let names = &columns.names;
     let nameless = !names.is_empty() && names.iter().all(|&at| is_absent(record.cell(at)));
     let (day, spans) = match columns.day {
         DayColumn::One(at) => (record.cell(at), false),

@@ -201,13 +201,15 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// Takes one cell in. `whole` says the column counts whole things, so that three digits behind a
-    /// separator cannot be decimals.
+    /// separator cannot be decimals; but for "5.000", which some tools write for five.
     pub(super) fn add(&mut self, cell: &str, whole: bool, line: u64) -> Result<(), FileError> {
         let Some(bare) = bare(cell) else { return Ok(()) };
         let format = match says(bare.body) {
             Says::Nothing => return Ok(()),
             Says::Format(format) => format,
-            Says::Either(thousands) if whole => NumberFormat { decimal: thousands.other(), thousands: Some(thousands) },
+            Says::Either(thousands) if whole && !bare.body.ends_with("000") => {
+                NumberFormat { decimal: thousands.other(), thousands: Some(thousands) }
+            }
             Says::Either(_) => {
                 self.either.get_or_insert_with(|| Sight { line, cell: cell.to_owned() });
                 return Ok(());
@@ -372,6 +374,7 @@ mod tests {
     #[test]
     fn x1_an_open_question_is_asked_and_a_contradiction_refused() {
         assert!(decide(&[("1.234", false)], None).unwrap_err().contains("decimal = \"point\""));
+        assert!(decide(&[("5.000", true)], None).unwrap_err().contains("decimal = \"point\""));
         assert_eq!(decide(&[("1.234", false)], Some(Decimal::Comma)), Ok(COMMA));
         assert!(decide(&[("1.50", false), ("1,50", false)], None).unwrap_err().contains("two ways"));
         assert!(decide(&[("4.099", true), ("117.55", false)], None).unwrap_err().contains("two ways"));

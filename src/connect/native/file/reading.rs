@@ -24,9 +24,9 @@ use super::understanding::Understanding;
 /// Rows handed over at a time.
 const BATCH: usize = 1_000;
 
-/// An account has thousands of campaigns at most. Beyond it the arm column is not one, and memory would grow
-/// with the file.
-const MOST_ARMS: usize = 100_000;
+/// Google Ads allows an account 10,000 campaigns. Well beyond it the arm column is not one, and memory would
+/// grow with the file.
+const MOST_ARMS: usize = 20_000;
 
 /// Longest arm key, in characters; ad managers stop at 512.
 const LONGEST_ARM: usize = 600;

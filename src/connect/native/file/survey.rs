@@ -309,7 +309,7 @@ impl Notebook {
             let blanks = self.blanks[metric.index()];
             if blanks > 0 {
                 notes.push(format!(
-                    "{metric}: {blanks} empty cells in \"{}\" are counted as 0, as ad managers leave zeros out",
+                    "{metric}: empty cells in \"{}\" are counted as 0 ({blanks} of them), as ad managers leave zeros out",
                     columns.headers[at]
                 ));
             }

@@ -18,6 +18,9 @@ use super::numbers::NumberFormat;
 use super::survey::{Survey, ZoneFrom};
 use super::tally::Tally;
 
+/// Arms printed; JSON has all of them.
+const ARMS_SHOWN: usize = 40;
+
 /// Amounts by metric, as exact decimal text.
 pub type Amounts = BTreeMap<MetricId, String>;
 
@@ -199,11 +202,16 @@ fn cautions(survey: &Survey, tally: &Tally) -> Vec<String> {
     let mut found = Vec::new();
     if let (count @ 1.., line) = tally.upside_down {
         found.push(format!(
-            "{count} rows have more clicks than impressions or more conversions than clicks, the first on line {line}"
+            "there are more clicks than impressions, or more conversions than clicks, in {count} of {} rows, the first \
+             on line {line}",
+            tally.rows
         ));
     }
     if tally.rounded > 0 {
-        found.push(format!("{} rows hold more than six decimals, which were rounded to six", tally.rounded));
+        found.push(format!(
+            "numbers with more than six decimals were rounded to six, in {} of {} rows",
+            tally.rounded, tally.rows
+        ));
     }
     if survey.columns.day_may_be_start && tally.days.len() == 1 {
         found.push(
@@ -304,9 +312,12 @@ impl fmt::Display for Understanding {
             Some(column) => writeln!(f, "Arms, by \"{column}\"")?,
             None => writeln!(f, "Arm, for the whole file")?,
         }
-        for arm in &self.arms {
+        for arm in self.arms.iter().take(ARMS_SHOWN) {
             let also = if arm.also.is_empty() { String::new() } else { format!(" ({})", arm.also.join(", ")) };
-            writeln!(f, "  {}{also}: {} rows, {}", arm.key, arm.rows, list(&arm.totals))?;
+            writeln!(f, "  {}{also}: rows {}, {}", arm.key, arm.rows, list(&arm.totals))?;
+        }
+        if self.arms.len() > ARMS_SHOWN {
+            writeln!(f, "  and {} more", self.arms.len() - ARMS_SHOWN)?;
         }
         write!(f, "Total     {}", list(&self.totals))?;
         for note in &self.notes {
