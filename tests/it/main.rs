@@ -8,6 +8,7 @@ mod canary;
 mod decide;
 mod fake_server;
 mod http;
+mod import_files;
 mod notify;
 mod replay;
 mod sandbox;

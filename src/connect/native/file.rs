@@ -1,0 +1,200 @@
+//! The `file` connector: reads the reports people download from ad managers. It detects how a file is
+//! written, shows what it understood, or refuses; it never guesses in silence. A file is read twice: the
+//! survey settles its form, the reading turns rows into values. Not for vendors' programmatic reports.
+
+mod columns;
+mod currency;
+mod days;
+mod decode;
+mod layout;
+mod numbers;
+mod reading;
+mod records;
+mod repeats;
+mod settings;
+mod survey;
+mod tally;
+mod understanding;
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use chrono_tz::Tz;
+use thiserror::Error;
+
+use crate::connect::{Connector, PullError, PullFacts, PullRequest};
+use crate::domain::connector::{ConnectorInfo, RowSink, Settings, SourceRow};
+use crate::domain::metric::MetricId;
+
+use reading::Reading;
+use settings::FileSettings;
+use survey::Survey;
+pub use understanding::{Amounts, ArmSum, ColumnUse, RowRead, TotalsRowSeen, Understanding};
+
+/// Why a file was refused. Nothing of it is used then.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// Look at the file itself: it is missing, locked, or still being written.
+    #[error("{0}")]
+    Open(String),
+    /// Download another form of the report.
+    #[error("{0}")]
+    ExportAgain(String),
+    /// One line is at fault.
+    #[error("line {line}: {what}")]
+    Mend {
+        /// Counted from 1, as editors do.
+        line: u64,
+        /// What is wrong there and what to do.
+        what: String,
+    },
+    /// The file leaves a question open that a setting answers.
+    #[error("setting `{setting}`: {what}")]
+    Answer {
+        /// Which setting.
+        setting: &'static str,
+        /// The question, and the values to choose from.
+        what: String,
+    },
+}
+
+impl From<FileError> for PullError {
+    fn from(error: FileError) -> Self {
+        Self::File(error.to_string())
+    }
+}
+
+/// Reads a file without keeping anything and says what was understood: what `import` shows before it
+/// writes. `zone` is the experiment's, used where neither the file nor a setting names one.
+///
+/// # Errors
+/// [`FileError`], for everything a pull of the same file would refuse, except days in the future: only a
+/// pull is told the time.
+pub fn understand(path: &Path, settings: &Settings, zone: Tz) -> Result<Understanding, FileError> {
+    let mut reading = Reading::new(Survey::of(path, &FileSettings::of(settings)?, zone)?)?;
+    while !reading.next_batch()?.is_empty() {}
+    reading.finish()
+}
+
+/// What `connector = "…"` calls it.
+pub const NAME: &str = "file";
+
+/// The connector.
+pub struct FileConnector {
+    info: ConnectorInfo,
+}
+
+impl FileConnector {
+    /// There is one kind; its sources differ by their settings.
+    pub fn new() -> Self {
+        let metrics = vec![
+            MetricId::IMPRESSIONS,
+            MetricId::CLICKS,
+            MetricId::VISITS,
+            MetricId::SPEND,
+            MetricId::CONVERSIONS,
+            MetricId::LEADS,
+            MetricId::FORM_OPENS,
+        ];
+        Self {
+            info: ConnectorInfo {
+                name: NAME.to_owned(),
+                title: "Exported file".to_owned(),
+                docs: String::new(),
+                api_version: None,
+                sunset_on: None,
+                checked_on: None,
+                settings: settings::offered(),
+                needs_login: false,
+                metrics,
+                lookback_days: 0,
+                longest_days: None,
+                scheduled_by: Some("path"),
+            },
+        }
+    }
+}
+
+impl Default for FileConnector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs file reading where it holds up no other work.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, PullError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| PullError::File("reading the file was broken off: try again".to_owned()))?
+        .map_err(PullError::from)
+}
+
+#[async_trait]
+impl Connector for FileConnector {
+    fn info(&self) -> &ConnectorInfo {
+        &self.info
+    }
+
+    /// A file speaks for its own days, whatever window was asked for.
+    async fn pull(&self, request: &PullRequest<'_>, sink: &mut dyn RowSink) -> Result<PullFacts, PullError> {
+        let path = PathBuf::from(request.settings.plain("path").ok_or_else(|| {
+            PullError::File(format!(
+                "source {} has no path, so there is nothing to pull: set path, or import files by hand",
+                request.source
+            ))
+        })?);
+        let settings = FileSettings::of(request.settings)?;
+        let zone = request.zone;
+        let mut reading = aside(move || Reading::new(Survey::of(&path, &settings, zone)?)).await?;
+        let today = request.now.with_timezone(&reading.survey().zone).date_naive();
+        let mut pages = 0;
+        loop {
+            let batch;
+            (reading, batch) = aside(move || {
+                let batch = reading.next_batch()?;
+                Ok((reading, batch))
+            })
+            .await?;
+            if batch.is_empty() {
+                break;
+            }
+            if let Some(row) = batch.iter().find(|row| row.day > today) {
+                return Err(PullError::from(FileError::Mend {
+                    line: row.line,
+                    what: format!(
+                        "{} lies in the future: today is {today} in {}. If days are written in another order or zone, \
+                         set day_order or day_zone",
+                        row.day,
+                        reading.survey().zone
+                    ),
+                }));
+            }
+            let rows: Vec<SourceRow<'_>> = batch
+                .iter()
+                .map(|row| SourceRow::Counts {
+                    arm_key: Some(Cow::Borrowed(&row.arm)),
+                    day: row.day,
+                    values: &row.values,
+                })
+                .collect();
+            sink.accept(&rows).await?;
+            pages += 1;
+        }
+        let understood = aside(move || reading.finish()).await?;
+        let covered = understood
+            .covered()
+            .ok_or_else(|| PullError::File("the file has no days: export a daily report".to_owned()))?;
+        Ok(PullFacts {
+            pages,
+            rows: understood.rows,
+            day_zone: understood.day_zone,
+            currency: understood.currency,
+            version: None,
+            covered,
+            warnings: understood.warnings,
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! Connectors that need Rust rather than a manifest, one file each. Not for vendors a manifest can describe.
+
+pub mod file;
