@@ -48,15 +48,23 @@ pub(super) fn lines_that_may_be_shown(text: &str) -> Vec<bool> {
         if begins {
             statement = may;
         }
-        match heading {
-            Some(heading) => {
-                table = heading.opens;
-                open.depth = 0;
-            }
-            None => open.read(line),
+        if let Some(heading) = heading {
+            table = heading.opens;
+            open.depth = 0;
+            continue;
         }
+        // A heading that lost its bracket: nobody knows which table this is.
+        if !inside && !is_statement(line) {
+            table = Table::Private;
+        }
+        open.read(line);
     }
     shown
+}
+
+/// Whether a line can stand in a table by itself: `key = …`, a comment, or nothing.
+fn is_statement(line: &str) -> bool {
+    line.contains('=') || line.trim().is_empty() || line.trim_start().starts_with('#')
 }
 
 /// Where the headings of our own tables begin, in bytes.
@@ -79,8 +87,7 @@ fn smells(line: &str) -> bool {
         SECRET_WORDS.iter().any(|secret| word.contains(secret))
     });
     let has_login_in_address = line.contains("://") && line.contains('@');
-    let has_secret_form = line.split(['"', '\'', ' ', '=', ',', '\t']).any(secret::looks_like_one);
-    has_secret_word || has_login_in_address || has_secret_form
+    has_secret_word || has_login_in_address || secret::may_hold_one(line)
 }
 
 /// What the heading above allows.

@@ -47,6 +47,8 @@ pub(super) fn experiment(
     }
     disclosure(check, section);
     fair_play(check, title.as_ref());
+    let owner = section.text("owner").map(|owner| (*owner.get_ref()).to_owned());
+    let decide_within_days = section.whole("decide_within_days", 1, 365);
     let sources = sources(check, section, declared);
     let notify = notify(check, section, declared);
     let rates = rates(check, section);
@@ -82,10 +84,8 @@ pub(super) fn experiment(
         notify,
         policy,
         money,
-        owner: section.text("owner").map(|owner| (*owner.get_ref()).to_owned()),
-        decide_within_days: section
-            .whole("decide_within_days", 1, 365)
-            .map_or(defaults::DECIDE_WITHIN_DAYS, Spanned::into_inner),
+        owner,
+        decide_within_days: decide_within_days.map_or(defaults::DECIDE_WITHIN_DAYS, Spanned::into_inner),
     })
 }
 
@@ -218,11 +218,12 @@ fn rates<'t>(check: &Check<'_>, section: &Section<'t>) -> BTreeMap<&'t str, Opti
     for (name, rate) in section.named("rate", &raw::RATE) {
         let numerator = metric(check, &rate, "numerator");
         let denominator = metric(check, &rate, "denominator");
+        let mut both = numerator.zip(denominator);
         if numerator.is_some() && numerator == denominator {
             let what = format!("{} divides a count by itself", rate.path);
             check.report.error(rate.key_span("denominator"), what, "name what people could have done it on");
+            both = None;
         }
-        let both = numerator.zip(denominator);
         rates.insert(name, both.map(|(numerator, denominator)| Rate { name: name.to_owned(), numerator, denominator }));
     }
     rates
@@ -307,7 +308,8 @@ fn arms<'t>(check: &Check<'_>, section: &Section<'t>, sources: &Sources<'_>) -> 
         let what = format!("{} has only a control, so nothing is judged", section.path);
         check.report.error(at.clone(), what, "add the arm that is new");
     }
-    for source in sources.names.iter().filter(|source| !mapped.contains(*source)) {
+    let all_have_keys = arms.iter().all(|(_, arm)| !arm.keys.is_empty());
+    for source in sources.names.iter().filter(|source| all_have_keys && !mapped.contains(*source)) {
         let what =
             format!("no arm of {} has keys for {}, so none of its rows would count", section.path, quoted(source));
         check.report.error(

@@ -77,35 +77,31 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
     }
     let budget_cap = budget_cap(check, &section, facts, alpha, beta);
     let guardrails = guardrails(check, &section, facts, primary.as_ref());
-    let primary = primary?;
+    let guardrail_alpha = error_rate(check, &section, "guardrail_alpha", defaults::GUARDRAIL_ALPHA);
+    let count = |key, default| section.whole(key, 0, u32::MAX).map_or(default, Spanned::into_inner);
+    let min_exposures = count("min_exposures", defaults::MIN_EXPOSURES);
+    let min_conversions = count("min_conversions", defaults::MIN_CONVERSIONS);
+    let dispersion = dispersion(check, &section);
+    let boundary = choice(check, &section, "boundary", &[("daily", Boundary::Daily), ("strict", Boundary::Strict)]);
+    let multiplicity = [("bonferroni", Multiplicity::Bonferroni), ("none", Multiplicity::None)];
+    let multiplicity = choice(check, &section, "multiplicity", &multiplicity);
+    // Everything was read before the first gap ends it, so that all errors are found at once.
+    let (primary, (kill_bar, build_bar)) = primary.zip(bars)?;
     Some(Policy {
         maturity_lag_days: maturity(check, &section, facts, &primary),
-        kill_bar: bars?.0,
-        build_bar: bars?.1,
+        kill_bar,
+        build_bar,
         alpha,
         beta,
         min_days,
-        min_exposures: section
-            .whole("min_exposures", 0, u32::MAX)
-            .map_or(defaults::MIN_EXPOSURES, Spanned::into_inner)
-            .into(),
-        min_conversions: section
-            .whole("min_conversions", 0, u32::MAX)
-            .map_or(defaults::MIN_CONVERSIONS, Spanned::into_inner)
-            .into(),
+        min_exposures: min_exposures.into(),
+        min_conversions: min_conversions.into(),
         horizon_days,
         budget_cap,
-        dispersion: dispersion(check, &section),
-        boundary: choice(check, &section, "boundary", &[("daily", Boundary::Daily), ("strict", Boundary::Strict)])
-            .unwrap_or(defaults::BOUNDARY),
-        multiplicity: choice(
-            check,
-            &section,
-            "multiplicity",
-            &[("bonferroni", Multiplicity::Bonferroni), ("none", Multiplicity::None)],
-        )
-        .unwrap_or(defaults::MULTIPLICITY),
-        guardrail_alpha: error_rate(check, &section, "guardrail_alpha", defaults::GUARDRAIL_ALPHA),
+        dispersion,
+        boundary: boundary.unwrap_or(defaults::BOUNDARY),
+        multiplicity: multiplicity.unwrap_or(defaults::MULTIPLICITY),
+        guardrail_alpha,
         guardrails,
         primary,
     })

@@ -152,23 +152,23 @@ impl<'t> Report<'t> {
 
     /// Adds an error at a place.
     pub(super) fn error(&self, span: Range<usize>, what: impl Into<String>, advice: impl Into<String>) {
-        self.add(Some(span), false, what.into(), advice.into());
+        self.add(Some(span), false, &what.into(), advice.into());
     }
 
     /// Adds a warning at a place.
     pub(super) fn warn(&self, span: Range<usize>, what: impl Into<String>, advice: impl Into<String>) {
-        self.add(Some(span), true, what.into(), advice.into());
+        self.add(Some(span), true, &what.into(), advice.into());
     }
 
     /// Adds a problem with the file as a whole.
     pub(super) fn whole_file(&self, warning: bool, what: impl Into<String>, advice: impl Into<String>) {
-        self.add(None, warning, what.into(), advice.into());
+        self.add(None, warning, &what.into(), advice.into());
     }
 
-    fn add(&self, span: Option<Range<usize>>, warning: bool, what: String, advice: String) {
+    fn add(&self, span: Option<Range<usize>>, warning: bool, what: &str, advice: String) {
         let offset = span.as_ref().map_or(0, |span| span.start);
         let place = span.map(|span| self.place(span));
-        let problem = Problem { warning, what, advice, file: self.file.clone(), place };
+        let problem = Problem { warning, what: without_secrets(what), advice, file: self.file.clone(), place };
         self.found.borrow_mut().push((offset, problem));
     }
 
@@ -229,13 +229,16 @@ pub(super) fn suggestion(word: &str, candidates: &[&str], none: &str) -> String 
     }
 }
 
-/// A word of the file in quotes, fit to print: cut short, on one line, and never a secret.
+/// A word of the file in quotes, fit to print: cut short and on one line.
 pub(super) fn quoted(word: &str) -> String {
     const LONGEST: usize = 80;
-    if secret::looks_like_one(word) {
-        return "(not shown: it looks like a secret)".to_owned();
-    }
     let clean: String = word.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
     let more = if word.chars().nth(LONGEST).is_some() { "…" } else { "" };
     format!("\"{clean}{more}\"")
+}
+
+/// A sentence without the words of the file that have the form of a secret, be they keys or values.
+fn without_secrets(sentence: &str) -> String {
+    let shown = |word| if secret::may_hold_one(word) { "(not shown)" } else { word };
+    sentence.split(' ').map(shown).collect::<Vec<_>>().join(" ")
 }

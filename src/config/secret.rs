@@ -208,6 +208,11 @@ pub(super) fn looks_like_one(text: &str) -> bool {
     SECRET_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
 }
 
+/// Whether such a text stands anywhere in a longer one.
+pub(super) fn may_hold_one(text: &str) -> bool {
+    SECRET_BEGINNINGS.iter().any(|beginning| text.contains(beginning))
+}
+
 /// The folder relative paths of a file start at.
 pub(super) fn folder_of(file: &Path) -> PathBuf {
     file.parent().map(Path::to_owned).unwrap_or_default()

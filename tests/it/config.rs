@@ -2,6 +2,8 @@
 
 mod errors;
 mod example;
+mod references;
+mod secrets;
 mod values;
 
 use std::fs;

@@ -36,6 +36,49 @@ fn f1_the_message_for_all_of_them_counts_them() {
 }
 
 #[test]
+fn f1_no_mistake_hides_another() {
+    let policy = "kil_bar = 0.02\nalpha = 7\nmin_exposures = -1\nboundary = \"x\"\nmultiplicity = 3\ndispersion = 0.5";
+    let text = with("kill_bar = 0.02", policy)
+        .replace("primary = \"signup\"", "primary = \"sign\"")
+        .replace("title = \"Kit for cats\"", "owner = 3\ndecide_within_days = 0\nstop = \"soon\"")
+        .replace("\"0 6 * * MON-FRI\"", "\"6:00\"")
+        .replace("https://example.com/early", "x")
+        .replace("Europe/Berlin", "Berlin")
+        .replace("notify = [\"growth\"]", "notify = [\"grwth\"]")
+        .replace("keys = { landing", "keys = { lnding")
+        .replace("token = \"env:TYPEFORM_TOKEN\"", "tokn = \"env:TYPEFORM_TOKEN\"")
+        .replace("client_id = \"id\"", "client_id = 3")
+        .replace("url = \"env:SLACK_URL\"", "url = \"x\"");
+    let said = errors(&text);
+    let named = [
+        "kil_bar",
+        "alpha",
+        "min_exposures",
+        "boundary",
+        "multiplicity",
+        "dispersion",
+        "kill_bar is missing",
+        "\"sign\"",
+        "owner",
+        "decide_within_days",
+        "disclosure",
+        "stop",
+        "schedule",
+        "\"Berlin\"",
+        "\"grwth\"",
+        "\"lnding\"",
+        "tokn",
+        "token is missing",
+        "client_id",
+        "url: a secret",
+        "title is missing",
+    ];
+    for name in named {
+        assert!(said.iter().any(|error| error.contains(name)), "{name}: {said:#?}");
+    }
+}
+
+#[test]
 fn f1_errors_of_syntax_one_for_each_table() {
     let text = with("kill_bar = 0.02", "kill_bar = 2 %").replace("title = \"Kit for cats\"", "title = \"Kit for cats");
     let expected = r#"
