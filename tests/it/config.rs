@@ -2,6 +2,7 @@
 
 mod errors;
 mod example;
+mod init;
 mod references;
 mod secrets;
 mod values;
