@@ -5,6 +5,7 @@
 mod architecture;
 mod auth;
 mod canary;
+mod config;
 mod decide;
 mod fake_server;
 mod http;

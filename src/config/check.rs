@@ -1,0 +1,290 @@
+//! Reads the file, and takes its tables in the order in which they refer to each other: store and
+//! web, places messages go to, logins, sources, experiments. Each table's own rules stand in
+//! `source.rs`, `experiment.rs` and `policy.rs`.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use toml::de::{DeTable, DeValue};
+
+use super::excerpt;
+use super::experiment::{Declared, experiment};
+use super::raw::{self, Section, Span};
+use super::report::{Report, quoted};
+use super::secret::{self, SecretError};
+use super::source;
+use super::{Config, Known, Loaded, Problems, defaults};
+
+/// What every check needs: where to report, what may be named, where secrets come from.
+pub(super) struct Check<'t> {
+    pub(super) report: &'t Report<'t>,
+    pub(super) known: &'t Known<'t>,
+    /// The configuration's folder.
+    pub(super) folder: PathBuf,
+    /// Environment variables that gave a secret.
+    variables: RefCell<Vec<(Span, String)>>,
+    /// Destinations, logins and sources, and those of them that something refers to.
+    declared: RefCell<Vec<(Span, String)>>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+pub(super) fn load(path: &Path, known: &Known<'_>) -> Result<Loaded, Problems> {
+    let bytes = fs::read(path);
+    let (text, unreadable) = match &bytes {
+        Ok(bytes) => match str::from_utf8(bytes) {
+            Ok(text) => (text.strip_prefix('\u{feff}').unwrap_or(text), None),
+            Err(error) => (str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(), Some(not_text())),
+        },
+        Err(error) => ("", Some(not_readable(error))),
+    };
+    let report = Report::new(path, text);
+    if let Some((what, advice)) = unreadable {
+        report.whole_file(false, what, advice);
+        return Err(Problems::new(report.into_problems()));
+    }
+    let config = match DeTable::parse(text) {
+        Ok(table) => read(path, &table, &report, known),
+        Err(error) => {
+            report_syntax(text, &error, &report);
+            None
+        }
+    };
+    let has_errors = report.has_errors();
+    let problems = report.into_problems();
+    match config {
+        Some(config) if !has_errors => Ok(Loaded { config, warnings: problems }),
+        _ => Err(Problems::new(problems)),
+    }
+}
+
+/// Reports the first error of syntax of every table. A bracket left open makes nonsense of all that
+/// follows it, so each table is parsed for itself; only where all are well alone (a table that is
+/// there twice) does the error of the whole file stand.
+fn report_syntax(text: &str, error: &toml::de::Error, report: &Report<'_>) {
+    let say = |start: usize, error: &toml::de::Error| {
+        let span = error.span().unwrap_or_default();
+        // The parser's own printing shows the line; its message alone never does.
+        let what = format!("this is not valid TOML: {}", error.message());
+        let advice = "text stands in quotes, one `key = value` a line; the example configuration shows every form";
+        report.error(start + span.start..start + span.end, what, advice);
+    };
+    let mut starts = excerpt::headings(text);
+    starts.insert(0, 0);
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    for (start, end) in starts.iter().zip(ends) {
+        if let Err(error) = DeTable::parse(text[*start..end].trim_end()) {
+            say(*start, &error);
+        }
+    }
+    if !report.has_errors() {
+        say(0, error);
+    }
+}
+
+fn not_text() -> (String, String) {
+    ("this file is not UTF-8 text".into(), "save it as UTF-8 in your editor".into())
+}
+
+fn not_readable(error: &std::io::Error) -> (String, String) {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            ("there is no such file".into(), "make one with `willitsell init`, or name another with --config".into())
+        }
+        _ => {
+            (format!("this file cannot be read: {error}"), "make it readable for the user this program runs as".into())
+        }
+    }
+}
+
+fn read<'t>(
+    path: &Path,
+    table: &'t serde_spanned::Spanned<DeTable<'t>>,
+    report: &'t Report<'t>,
+    known: &'t Known<'t>,
+) -> Option<Config> {
+    let check = Check {
+        report,
+        known,
+        folder: secret::folder_of(path),
+        variables: RefCell::default(),
+        declared: RefCell::default(),
+        used: RefCell::default(),
+    };
+    let root = Section::root(table.get_ref(), report);
+    refuse_written_secrets("", table.get_ref(), report);
+    let store_url = check.store(&root);
+    check.web(&root);
+    let destinations = source::destinations(&check, &root);
+    let logins = source::logins(&check, &root);
+    let sources = source::sources(&check, &root, &logins);
+    let declared = Declared { destinations: &destinations, sources: &sources };
+    let sections = root.named("experiment", &raw::EXPERIMENT);
+    if sections.is_empty() && !root.has("experiment") {
+        report.whole_file(
+            false,
+            "there is no experiment",
+            "add an [experiment.NAME] table: `willitsell init` writes one",
+        );
+    }
+    let experiments: Vec<_> =
+        sections.iter().map(|(name, section)| experiment(&check, name, section, &declared)).collect();
+    check.warn_of_unused();
+    check.warn_of_variables();
+    check.warn_of_open_file(path);
+    Some(Config {
+        path: path.to_owned(),
+        store_url: store_url?,
+        destinations: destinations.into_values().collect::<Option<_>>()?,
+        sources: sources
+            .into_values()
+            .map(|entry| entry.access.map(|access| (access.source.id.clone(), access)))
+            .collect::<Option<_>>()?,
+        experiments: experiments.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+/// A secret is refused wherever it stands, even where none was asked for.
+fn refuse_written_secrets(path: &str, table: &DeTable<'_>, report: &Report<'_>) {
+    for (key, value) in table {
+        let path = if path.is_empty() { key.get_ref().to_string() } else { format!("{path}.{}", key.get_ref()) };
+        match value.get_ref() {
+            DeValue::Table(table) => refuse_written_secrets(&path, table, report),
+            DeValue::Array(items) => {
+                for item in items {
+                    match item.get_ref() {
+                        DeValue::Table(table) => refuse_written_secrets(&path, table, report),
+                        DeValue::String(text) if secret::looks_like_one(text) => literal(&path, item.span(), report),
+                        _ => {}
+                    }
+                }
+            }
+            DeValue::String(text) if secret::looks_like_one(text) => literal(&path, value.span(), report),
+            _ => {}
+        }
+    }
+}
+
+fn literal(path: &str, span: Span, report: &Report<'_>) {
+    report.error(span, format!("{path}: a secret {}", SecretError::Literal), SecretError::Literal.advice());
+}
+
+impl Check<'_> {
+    /// Resolves a reference to a secret and reports what is wrong with it or strange about it.
+    pub(super) fn secret(&self, path: &str, text: &serde_spanned::Spanned<&str>) -> Option<SecretString> {
+        match secret::resolve(text.get_ref(), &self.folder, self.known.env) {
+            Ok(found) => {
+                for (what, advice) in found.remarks {
+                    self.report.warn(text.span(), format!("{path}: {what}"), advice);
+                }
+                if let Some(variable) = found.variable {
+                    self.variables.borrow_mut().push((text.span(), variable));
+                }
+                Some(found.value)
+            }
+            Err(SecretError::Literal) => {
+                literal(path, text.span(), self.report);
+                None
+            }
+            Err(error) => {
+                self.report.error(text.span(), format!("{path} {error}"), error.advice());
+                None
+            }
+        }
+    }
+
+    fn store(&self, root: &Section<'_>) -> Option<String> {
+        let Some(section) = root.table("store", &raw::STORE, "[store] and url below it") else {
+            return (!root.has("store")).then(|| self.beside_the_file(defaults::STORE_URL));
+        };
+        if !section.has("url") {
+            return Some(self.beside_the_file(defaults::STORE_URL));
+        }
+        let written = section.text("url")?;
+        let url = if secret::is_reference(written.get_ref()) {
+            self.secret("store.url", &written)?.expose_secret().to_owned()
+        } else {
+            (*written.get_ref()).to_owned()
+        };
+        let (what, advice) = if url.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty()) {
+            return Some(self.beside_the_file(&url));
+        } else if url.starts_with("postgres") {
+            ("store.url names PostgreSQL, which comes with a later release", "use a file for now")
+        } else {
+            ("store.url is not an address of a store", "name a file")
+        };
+        self.report.error(written.span(), what, format!("{advice}: url = \"{}\"", defaults::STORE_URL));
+        None
+    }
+
+    /// A daemon is rarely started in the folder its configuration stands in.
+    fn beside_the_file(&self, url: &str) -> String {
+        match url.strip_prefix("sqlite://") {
+            Some(path) if !path.starts_with(':') => format!("sqlite://{}", self.folder.join(path).display()),
+            _ => url.to_owned(),
+        }
+    }
+
+    fn web(&self, root: &Section<'_>) {
+        let Some(section) = root.table("web", &raw::WEB, "[web] and listen below it") else { return };
+        if let Some(listen) = section.text("listen")
+            && listen.get_ref().parse::<SocketAddr>().is_err()
+        {
+            let what = format!("web.listen is {}", quoted(listen.get_ref()));
+            self.report.error(listen.span(), what, "write an address and a port: \"127.0.0.1:8080\"");
+        }
+        let advice = "nothing to do: this table is kept for the release that brings them";
+        self.report.warn(section.span, "web pages are not served yet", advice);
+    }
+
+    /// Notes that something can be referred to.
+    pub(super) fn declares(&self, section: &Section<'_>) {
+        self.declared.borrow_mut().push((section.span.clone(), section.path.clone()));
+    }
+
+    /// Notes that something named is referred to.
+    pub(super) fn uses(&self, path: &str) {
+        self.used.borrow_mut().insert(path.to_owned());
+    }
+
+    fn warn_of_unused(&self) {
+        for (span, path) in self.declared.borrow().iter().filter(|(_, path)| !self.used.borrow().contains(path)) {
+            let what = format!("nothing uses {}", quoted(path));
+            self.report.warn(span.clone(), what, "name it where it belongs, or take it out");
+        }
+    }
+
+    fn warn_of_variables(&self) {
+        let mut found = self.variables.borrow_mut();
+        found.sort_by_key(|(span, _)| span.start);
+        let Some((span, _)) = found.first().cloned() else { return };
+        let mut names: Vec<&str> = found.iter().map(|(_, name)| name.as_str()).collect();
+        names.dedup();
+        self.report.warn(
+            span,
+            format!(
+                "secrets come from the environment ({}), which every program started from here inherits",
+                names.join(", ")
+            ),
+            "safer: \"file:PATH\", a file only you can read",
+        );
+    }
+
+    fn warn_of_open_file(&self, path: &Path) {
+        let Ok(metadata) = fs::symlink_metadata(path) else { return };
+        if metadata.is_symlink() {
+            self.report.whole_file(
+                true,
+                "this file is a link: the file it leads to could be exchanged",
+                "name the file itself",
+            );
+        } else if secret::is_open_to_others(&metadata) {
+            let advice = format!("run: chmod 600 {}", path.display());
+            self.report.whole_file(true, "other users of this machine can read or change this file", advice);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What holds where the user says nothing. Every default stands here and nowhere else; the reasons
+//! are in the example configuration, which a test compares with these.
+
+use crate::domain::concept::{Boundary, Dispersion, Multiplicity};
+
+/// `[store] url`: a file beside the configuration.
+pub const STORE_URL: &str = "sqlite://willitsell.db";
+/// `[source.NAME] maturity_lag_days`.
+pub const MATURITY_LAG_DAYS: u32 = 3;
+/// `[experiment.KEY] decide_within_days`.
+pub const DECIDE_WITHIN_DAYS: u32 = 5;
+/// `build_bar` is this many times the kill bar.
+pub const BUILD_BAR_PER_KILL_BAR: f64 = 1.5;
+/// `alpha`.
+pub const ALPHA: f64 = 0.05;
+/// `beta`.
+pub const BETA: f64 = 0.05;
+/// `min_days`.
+pub const MIN_DAYS: u32 = 14;
+/// `min_exposures`.
+pub const MIN_EXPOSURES: u32 = 300;
+/// `min_conversions`.
+pub const MIN_CONVERSIONS: u32 = 10;
+/// `horizon_days`.
+pub const HORIZON_DAYS: u32 = 60;
+/// `dispersion`.
+pub const DISPERSION: Dispersion = Dispersion::Auto;
+/// `boundary`.
+pub const BOUNDARY: Boundary = Boundary::Daily;
+/// `multiplicity`.
+pub const MULTIPLICITY: Multiplicity = Multiplicity::Bonferroni;
+/// `guardrail_alpha`.
+pub const GUARDRAIL_ALPHA: f64 = 0.05;
+/// A guardrail's `margin`.
+pub const GUARDRAIL_MARGIN: f64 = 0.25;

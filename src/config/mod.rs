@@ -1,0 +1,81 @@
+//! The user's file: text in, checked configuration out, or every mistake in it at once. Nothing here
+//! touches the network; what a connector or a notifier needs is handed in.
+
+mod check;
+pub mod defaults;
+mod excerpt;
+mod experiment;
+mod policy;
+mod raw;
+pub mod report;
+mod secret;
+mod source;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::domain::concept::Experiment;
+use crate::domain::connector::{ConnectorInfo, SourceAccess};
+use crate::domain::id::SourceId;
+use crate::domain::message::{Destination, NotifierInfo};
+
+pub use report::{Problem, Problems};
+pub use summary::summary;
+
+/// A configuration without a mistake that can be found before the first call.
+#[derive(Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Where observations and verdicts are kept: `sqlite://…`, a relative path made to start at the
+    /// file's folder.
+    pub store_url: String,
+    /// Where messages may go, in order of name.
+    pub destinations: Vec<Destination>,
+    /// What may be asked, with all it takes.
+    pub sources: BTreeMap<SourceId, SourceAccess>,
+    /// What is tested, in order of name.
+    pub experiments: Vec<Experiment>,
+}
+
+/// Leaves out the store's address, in which a password may stand.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("path", &self.path)
+            .field("destinations", &self.destinations)
+            .field("sources", &self.sources)
+            .field("experiments", &self.experiments)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A configuration that can be used, and what should be mended in it all the same.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Checked whole.
+    pub config: Config,
+    /// In order of place.
+    pub warnings: Vec<Problem>,
+}
+
+/// What a configuration may name.
+pub struct Known<'a> {
+    /// `connector = "…"`.
+    pub connectors: &'a [ConnectorInfo],
+    /// `[notify.NAME.KIND]`.
+    pub notifiers: &'a [NotifierInfo],
+    /// `env:NAME`: reads one variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Reads and checks the user's file, secrets included, without the network.
+///
+/// # Errors
+/// [`Problems`]: everything that is wrong, each with place and advice. Where the file is not valid
+/// TOML these are the errors of syntax alone, because what the rest means is then a guess.
+pub fn load(path: &Path, known: &Known<'_>) -> Result<Loaded, Problems> {
+    check::load(path, known)
+}

@@ -1,0 +1,102 @@
+//! What `willitsell check` prints when nothing is wrong: each experiment in the words of its policy,
+//! and when it runs next.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+
+use super::Config;
+use crate::domain::concept::{Experiment, Limit, Policy};
+use crate::domain::money::thousands;
+
+/// How many coming runs are shown: enough to see a weekend left out.
+const RUNS_SHOWN: usize = 5;
+
+/// One paragraph an experiment: what decides, what is read, who is told, when it runs next.
+pub fn summary(config: &Config, now: DateTime<Utc>) -> String {
+    config.experiments.iter().map(|experiment| paragraph(experiment, now)).collect::<Vec<_>>().join("\n")
+}
+
+fn paragraph(experiment: &Experiment, now: DateTime<Utc>) -> String {
+    let Experiment { concept, policy, .. } = experiment;
+    let sources: Vec<_> =
+        experiment.sources.iter().map(|source| format!("{} ({})", source.id, source.connector)).collect();
+    let told: Vec<_> = experiment.notify.iter().map(ToString::to_string).collect();
+    let judged = |control| {
+        let arms = experiment.arms.iter().filter(move |arm| arm.control == control);
+        arms.map(|arm| arm.id.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let beside = if judged(true).is_empty() { String::new() } else { format!("; beside {}", judged(true)) };
+    let mut text = format!("{}: {}\n", concept.id, concept.title);
+    let mut line = |label: &str, words: String| {
+        let _ = writeln!(text, "  {label:<10} {words}");
+    };
+    line("Decides", deciding(policy));
+    line("Arms", format!("{}{beside}", judged(false)));
+    line("Reads", sources.join(", "));
+    line("Earliest", earliest(policy));
+    line("Latest", latest(experiment));
+    for guardrail in &policy.guardrails {
+        let limit = match guardrail.limit {
+            Limit::Max(most) => format!("at most {}", number(most)),
+            Limit::Min(least) => format!("at least {}", number(least)),
+        };
+        line(
+            "Guardrail",
+            format!("{}: {} per {}, {limit}", guardrail.name, guardrail.numerator, guardrail.denominator),
+        );
+    }
+    line("Tells", if told.is_empty() { "nobody".to_owned() } else { told.join(", ") });
+    line("Next runs", next_runs(experiment, now));
+    text
+}
+
+fn deciding(policy: &Policy) -> String {
+    let rate = &policy.primary;
+    format!(
+        "{} ({} per {}): BUILD when surely above {}, KILL when surely below {}",
+        rate.name,
+        rate.numerator,
+        rate.denominator,
+        percent(policy.kill_bar),
+        percent(policy.build_bar)
+    )
+}
+
+fn earliest(policy: &Policy) -> String {
+    format!(
+        "after {} settled days (a day settles after {}) and {} {}; BUILD after {} {} too",
+        policy.min_days,
+        policy.maturity_lag_days,
+        thousands(policy.min_exposures),
+        policy.primary.denominator,
+        policy.min_conversions,
+        policy.primary.numerator
+    )
+}
+
+fn latest(experiment: &Experiment) -> String {
+    let mut ends = vec![format!("after {} settled days", experiment.policy.horizon_days)];
+    ends.extend(experiment.stop.map(|stop| format!("when {stop} has settled")));
+    ends.extend(experiment.policy.budget_cap.map(|cap| format!("when {cap} is spent")));
+    format!("{}, whichever comes first", ends.join(", "))
+}
+
+fn next_runs(experiment: &Experiment, now: DateTime<Utc>) -> String {
+    let next = |at: &DateTime<Utc>| experiment.schedule.next_after(*at, experiment.timezone);
+    let runs = std::iter::successors(next(&now), next).take(RUNS_SHOWN);
+    let local: Vec<_> =
+        runs.map(|at| at.with_timezone(&experiment.timezone).format("%a %-d %b %H:%M").to_string()).collect();
+    format!("{} ({})", local.join(", "), experiment.timezone)
+}
+
+/// As a person writes a rate: `3 %`, `0.8 %`.
+fn percent(share: f64) -> String {
+    format!("{} %", number(share * 100.0))
+}
+
+/// At most four decimals, none for show.
+fn number(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
