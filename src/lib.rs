@@ -12,3 +12,4 @@ pub mod domain;
 pub mod notify;
 pub mod sandbox;
 pub mod stats;
+pub mod store;

@@ -14,3 +14,4 @@ mod notify;
 mod replay;
 mod sandbox;
 mod stats_vectors;
+mod store;

@@ -1,0 +1,139 @@
+//! The files of a SQLite store: where they are, who may read them, and the lock that keeps a second
+//! daemon out. Not what is in them.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::StoreError;
+
+/// First bytes of every SQLite database.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// The absolute path behind `sqlite://path`. The address itself never reaches an error: one of
+/// another kind may hold a password.
+pub fn path_of(url: &str) -> Result<PathBuf, StoreError> {
+    let problem = |text: &str| Err(StoreError::Address(text.to_owned()));
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return problem("is a PostgreSQL one, which is not available yet: use sqlite://FILE");
+    }
+    let Some(path) = url.strip_prefix("sqlite:") else {
+        return problem("must begin with sqlite://, as in sqlite://willitsell.db");
+    };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path == ":memory:" {
+        return problem("must name a file, as in sqlite://willitsell.db: a store in memory forgets its verdicts");
+    }
+    if path.contains('?') {
+        return problem("takes nothing after the file's name: leave out the ? and what follows");
+    }
+    std::path::absolute(path).map_err(|source| StoreError::File { path: path.into(), source })
+}
+
+/// A file beside the database: `willitsell.db` → `willitsell.db.lock`.
+pub fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes sure the database file exists, is ours to open, and is readable by its owner only. SQLite
+/// gives its -wal and -shm files the mode of the database.
+pub fn prepare(database: &Path) -> Result<(), StoreError> {
+    let folder = database.parent().unwrap_or(Path::new("/"));
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StoreError::File { path, source }
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
+    let mode = fs::metadata(folder).map_err(failed(folder))?.permissions().mode();
+    let (everyone_writes, only_owners_rename) = (mode & 0o002 != 0, mode & 0o1000 != 0);
+    if everyone_writes && !only_owners_rename {
+        return Err(StoreError::OpenFolder { path: folder.to_owned() });
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(database) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(database)(error)),
+    }
+    must_be_sqlite(database)?;
+    for suffix in ["", "-wal", "-shm", ".key", ".lock"] {
+        keep_private(&beside(database, suffix))?;
+    }
+    Ok(())
+}
+
+/// Refuses what SQLite would not know, or would take for whole though its end is missing.
+fn must_be_sqlite(database: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::File { path: database.to_owned(), source };
+    let mut start = Vec::new();
+    let file = File::open(database).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    file.take(18).read_to_end(&mut start).map_err(failed)?;
+    if start.is_empty() {
+        return Ok(());
+    }
+    if !start.starts_with(MAGIC) {
+        return Err(StoreError::NotAStore { path: database.to_owned(), found: "it is no SQLite database".into() });
+    }
+    // sqlite.org/fileformat.html section 1.3: the page size, where 1 stands for 65,536.
+    let page = match start.get(16..18) {
+        Some(&[0, 1]) => 65_536,
+        Some(&[high, low]) => u64::from(high) << 8 | u64::from(low),
+        _ => 0,
+    };
+    // A process that died while it wrote the log back may leave part of a page: the log still has the whole.
+    let logged = fs::metadata(beside(database, "-wal")).is_ok_and(|log| log.len() > 0);
+    if page == 0 || length % page != 0 && !logged {
+        return Err(StoreError::Damaged(format!("{} was cut short", database.display())));
+    }
+    Ok(())
+}
+
+/// Takes away what others may do with a file, if it exists.
+fn keep_private(path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::File { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+            fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(failed)
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// The right to pull on a schedule: one process at a time. Given back when dropped, and by the
+/// operating system when the process dies in any way.
+#[derive(Debug)]
+pub struct DaemonClaim {
+    _locked: File,
+}
+
+/// Takes the claim on a store, or names the process that has it.
+pub fn claim(database: &Path) -> Result<DaemonClaim, StoreError> {
+    let path = beside(database, ".lock");
+    let failed = |source| StoreError::File { path: path.clone(), source };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder).map_err(failed)?;
+            let holder = holder.trim();
+            let holder = if holder.is_empty() { "unknown" } else { holder }.to_owned();
+            return Err(StoreError::Claimed { holder });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+    Ok(DaemonClaim { _locked: file })
+}

@@ -1,0 +1,129 @@
+//! People as keyed hashes: the key lies beside the database, so that neither alone tells who answered.
+//! Made when the first person is met. Not which responses there are: see `responses.rs`.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::columns::hex;
+use super::error::StoreError;
+use super::files;
+use crate::domain::response::PersonHash;
+
+/// Length of the key in bytes: that of SHA-256, as RFC 2104 advises.
+const KEY_BYTES: usize = 32;
+
+/// Hashed with the key to recognise it again.
+const FINGERPRINT_OF: &[u8] = b"willitsell: the key of this store";
+
+/// Turns addresses into hashes with the store's own key.
+#[derive(Debug)]
+pub struct People {
+    path: PathBuf,
+    key: Mutex<Option<hmac::Key>>,
+}
+
+impl People {
+    /// Reads the key beside a database, if there is one.
+    pub fn beside(database: &Path) -> Result<Self, StoreError> {
+        let path = files::beside(database, ".key");
+        let key = read(&path)?;
+        Ok(Self { path, key: Mutex::new(key) })
+    }
+
+    /// What the store remembers of its key; `None` before the first person.
+    pub fn fingerprint(&self) -> Option<String> {
+        let key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        key.as_ref().map(|key| hex(hmac::sign(key, FINGERPRINT_OF).as_ref()))
+    }
+
+    /// Refuses a key other than the one the stored people were hashed with.
+    pub fn must_match(&self, stored: Option<&str>) -> Result<(), StoreError> {
+        let found = match (stored, self.fingerprint()) {
+            (Some(stored), Some(mine)) if stored != mine => "is not the key this store was written with",
+            (Some(_), None) => "is missing",
+            _ => return Ok(()),
+        };
+        Err(StoreError::PersonKey { path: self.path.clone(), found: found.into() })
+    }
+
+    /// Hashes whatever identifies a person. Letter case and the space around it do not count.
+    pub fn hash(&self, person: &str) -> Result<PersonHash, StoreError> {
+        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = match &mut *key {
+            Some(key) => key,
+            none => none.insert(make(&self.path)?),
+        };
+        let normalised = person.trim().to_lowercase();
+        Ok(PersonHash::from_hex(hex(hmac::sign(key, normalised.as_bytes()).as_ref())))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<hmac::Key>, StoreError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StoreError::File { path: path.to_owned(), source }),
+    };
+    let digits = text.trim();
+    let bytes: Option<Vec<u8>> =
+        (0..KEY_BYTES).map(|at| u8::from_str_radix(digits.get(at * 2..at * 2 + 2)?, 16).ok()).collect();
+    match bytes {
+        Some(bytes) if digits.len() == 2 * KEY_BYTES => Ok(Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes))),
+        _ => Err(StoreError::PersonKey { path: path.to_owned(), found: "does not hold 64 hexadecimal digits".into() }),
+    }
+}
+
+/// Writes a new key whole or not at all; where another process was faster, takes its key.
+fn make(path: &Path) -> Result<hmac::Key, StoreError> {
+    let failed = |source| StoreError::File { path: path.to_owned(), source };
+    let mut bytes = [0; KEY_BYTES];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| failed(io::Error::other("the system gives no randomness")))?;
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
+    writeln!(file, "{}", hex(&bytes)).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => read(path)?
+            .ok_or_else(|| failed(io::Error::other("it appeared and vanished again while it was being made"))),
+        Err(error) => Err(failed(error.error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_and_space_do_not_make_another_person_and_the_key_does() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let people = People::beside(&one.path().join("a.db")).unwrap();
+        assert_eq!(people.fingerprint(), None);
+        let hash = people.hash(" Ann@Example.com\n").unwrap();
+        assert_eq!(hash, people.hash("ann@example.com").unwrap());
+        assert_ne!(hash, people.hash("bob@example.com").unwrap());
+        assert_eq!(hash.as_hex().len(), 64);
+
+        let again = People::beside(&one.path().join("a.db")).unwrap();
+        assert_eq!(again.hash("ann@example.com").unwrap(), hash);
+        assert!(again.must_match(people.fingerprint().as_deref()).is_ok());
+        let other = People::beside(&two.path().join("a.db")).unwrap();
+        assert!(other.must_match(people.fingerprint().as_deref()).is_err(), "a key that is gone");
+        assert_ne!(other.hash("ann@example.com").unwrap(), hash);
+        assert!(other.must_match(people.fingerprint().as_deref()).is_err(), "another key");
+    }
+
+    #[test]
+    fn a_key_file_cut_short_is_refused_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db.key");
+        for broken in ["", "00ff", &"g".repeat(64), &"0".repeat(66), &"é".repeat(32)] {
+            fs::write(&path, broken).unwrap();
+            assert!(matches!(People::beside(&folder.path().join("a.db")), Err(StoreError::PersonKey { .. })));
+            assert_eq!(fs::read_to_string(&path).unwrap(), *broken);
+        }
+    }
+}

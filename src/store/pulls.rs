@@ -1,0 +1,215 @@
+//! Windows: how staged rows take the place of stored ones in one transaction, and how everything an
+//! experiment needs is read back.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use sqlx::AnyConnection;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::Store;
+use super::columns;
+use super::error::StoreError;
+use super::responses;
+use super::stage::Stage;
+use crate::domain::id::SourceId;
+use crate::domain::money::Currency;
+use crate::domain::observation::{DateWindow, Inputs, Pull};
+
+/// What the rows of a stage are: one window of one source.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The run that asked, or `import:…`.
+    pub run_id: String,
+    /// Which source.
+    pub source: SourceId,
+    /// The days the rows speak for: only these are replaced.
+    pub window: DateWindow,
+    /// Where the source's days begin and end.
+    pub zone: Tz,
+    /// What its money is in, where it supplies money.
+    pub currency: Option<Currency>,
+    /// When it was committed.
+    pub at: DateTime<Utc>,
+}
+
+/// What replacing a window came to. Counts and responses are added up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SliceChange {
+    /// The record of the window.
+    pub pull: Pull,
+    /// Rows not known before.
+    pub new: u64,
+    /// Rows that were different before.
+    pub changed: u64,
+    /// Rows the source no longer has.
+    pub vanished: u64,
+    /// Rows as they were: nothing was written for them.
+    pub unchanged: u64,
+}
+
+/// How many rows came to what.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Change {
+    pub new: u64,
+    pub changed: u64,
+    pub vanished: u64,
+    pub unchanged: u64,
+}
+
+impl Change {
+    fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.changed += other.changed;
+        self.vanished += other.vanished;
+        self.unchanged += other.unchanged;
+    }
+}
+
+const COLUMNS: &str = "SELECT id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at FROM pull ";
+
+impl Store {
+    /// An empty place for the rows of one window.
+    pub fn stage(&self) -> Stage {
+        Stage::new(self.people.clone(), self.folder())
+    }
+
+    /// Puts the staged rows in place of what is stored for the window, in one transaction with the record of
+    /// the pull: all of it or nothing. A row that changed or vanished is kept as it was; an unchanged one
+    /// writes nothing. Another zone or currency than before is recorded, not judged.
+    ///
+    /// # Errors
+    /// [`StoreError::Rows`] when a row lies outside the window or counts are too large to be added up;
+    /// others when the store cannot be written. The store is then as it was.
+    pub async fn replace_slice(&self, mut stage: Stage, slice: &Slice) -> Result<SliceChange, StoreError> {
+        if let Some(day) = stage.days().find(|&day| !slice.window.contains(day)) {
+            return Err(StoreError::Rows(format!(
+                "rows of {day} were given, which was not asked for, so nothing of the window was stored"
+            )));
+        }
+        let mut write = self.backend.write().await?;
+        // Made inside the write lock, so that ids order commits.
+        let id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM pull").fetch_one(&mut *write).await?;
+        let pull = Pull {
+            id,
+            run_id: slice.run_id.clone(),
+            source: slice.source.clone(),
+            first_day: slice.window.first(),
+            last_day: slice.window.last(),
+            currency: slice.currency,
+            day_zone: slice.zone,
+            committed_at: columns::instant(slice.at.timestamp_millis())?,
+        };
+        record(&mut write, &pull).await?;
+        let mut change = Change::default();
+        for day in slice.window.first().iter_days().take_while(|&day| day <= slice.window.last()) {
+            let counts = stage.take_day(day)?;
+            let counts = counts.by_arm()?;
+            change.add(self.observations.replace_day(&mut write, &slice.source, day, &counts, id).await?);
+        }
+        let staged = stage.take_responses();
+        if staged.values().any(|response| response.person.is_some()) {
+            self.remember_key(&mut write).await?;
+        }
+        let instants = responses::instants(slice.window, slice.zone);
+        change.add(self.responses.replace(&mut write, &slice.source, instants, staged, id).await?);
+        write.commit().await?;
+        let Change { new, changed, vanished, unchanged } = change;
+        Ok(SliceChange { pull, new, changed, vanished, unchanged })
+    }
+
+    /// Records which key people were hashed with, or refuses a second one.
+    async fn remember_key(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let stored: Option<String> =
+            sqlx::query_scalar("SELECT fingerprint FROM person_key").fetch_optional(&mut *connection).await?;
+        self.people.must_match(stored.as_deref())?;
+        if let (None, Some(fingerprint)) = (stored, self.people.fingerprint()) {
+            sqlx::query("INSERT INTO person_key (fingerprint) VALUES ($1)")
+                .bind(fingerprint)
+                .execute(connection)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The last committed pull of a source.
+    pub async fn last_pull(&self, source: &SourceId) -> Result<Option<Pull>, StoreError> {
+        let mut read = self.backend.read().await?;
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE source_id = $1 ORDER BY id DESC LIMIT 1")))
+            .bind(source.as_str())
+            .fetch_optional(&mut *read)
+            .await?;
+        row.as_ref().map(read_pull).transpose()
+    }
+
+    /// Everything stored of some sources that a verdict over these days may depend on, of one moment: now,
+    /// or just after the pull `known_at`. Responses just outside the days come too, because days begin at
+    /// different instants in different zones; pulls come whatever their days.
+    pub async fn inputs(
+        &self,
+        sources: &[SourceId],
+        days: DateWindow,
+        known_at: Option<i64>,
+    ) -> Result<Inputs, StoreError> {
+        let mut sources: Vec<_> = sources.iter().collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let mut read = self.backend.read().await?;
+        let mut inputs = Inputs::default();
+        for source in sources {
+            inputs.observations.extend(self.observations.read(&mut read, source, days, known_at).await?);
+            inputs.responses.extend(responses::read_days(&mut read, source, days, known_at).await?);
+            inputs.pulls.extend(pulls(&mut read, source, known_at).await?);
+        }
+        inputs.pulls.sort_by_key(|pull| pull.id);
+        Ok(inputs)
+    }
+}
+
+async fn record(connection: &mut AnyConnection, pull: &Pull) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO pull (id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(pull.id)
+    .bind(&pull.run_id)
+    .bind(pull.source.as_str())
+    .bind(pull.first_day.to_string())
+    .bind(pull.last_day.to_string())
+    .bind(pull.currency.map(|currency| currency.code()))
+    .bind(pull.day_zone.name())
+    .bind(pull.committed_at.timestamp_millis())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn pulls(
+    connection: &mut AnyConnection,
+    source: &SourceId,
+    known_at: Option<i64>,
+) -> Result<Vec<Pull>, StoreError> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE source_id = $1 AND id <= $2 ORDER BY id")))
+        .bind(source.as_str())
+        .bind(known_at.unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(read_pull).collect()
+}
+
+fn read_pull(row: &AnyRow) -> Result<Pull, StoreError> {
+    let currency: Option<&str> = row.try_get("currency")?;
+    let currency =
+        currency.map(|code| Currency::from_code(code).ok_or_else(|| columns::unreadable("a currency"))).transpose()?;
+    let zone: &str = row.try_get("day_zone")?;
+    Ok(Pull {
+        id: row.try_get("id")?,
+        run_id: row.try_get("run_id")?,
+        source: SourceId::new(row.try_get::<&str, _>("source_id")?),
+        first_day: columns::day(row.try_get("first_day")?)?,
+        last_day: columns::day(row.try_get("last_day")?)?,
+        currency,
+        day_zone: zone.parse().map_err(|_| columns::unreadable("a time zone"))?,
+        committed_at: columns::instant(row.try_get("committed_at")?)?,
+    })
+}

@@ -1,0 +1,251 @@
+//! People's acts by the vendor's id, with the same discipline as counts: only differences are written,
+//! every earlier state is kept. People arrive here as keyed hashes. Not what an act counts for: see
+//! `decide::qualify`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use sqlx::AnyConnection;
+use sqlx::Arguments;
+use sqlx::any::AnyArguments;
+
+use super::backend::Bulk;
+use super::columns::{self, FIELD, Fields, ROW};
+use super::error::StoreError;
+use super::pulls::Change;
+use super::stage::StagedResponse;
+use crate::domain::id::SourceId;
+use crate::domain::observation::DateWindow;
+use crate::domain::response::{Depth, PersonHash, Response};
+
+const WINDOW: &str = "SELECT string_agg(concat_ws($1, response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), depth, \
+    arm_key, CAST(at AS TEXT)), $2) FROM response WHERE source_id = $3 AND at >= $4 AND at < $5";
+
+const KNOWN: &str = "SELECT string_agg(joined, $2) FROM (\
+    SELECT concat_ws($1, response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), depth, arm_key, CAST(at AS TEXT)) \
+    AS joined FROM response WHERE source_id = $3 AND at >= $4 AND at < $5 AND pull_id <= $6 UNION ALL \
+    SELECT concat_ws($1, response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), depth, arm_key, CAST(at AS TEXT)) \
+    AS joined FROM response_before \
+    WHERE source_id = $3 AND at >= $4 AND at < $5 AND pull_id <= $6 AND until_pull > $6) AS known";
+
+/// The statements that take many rows.
+pub struct Responses {
+    find: Bulk,
+    write: Bulk,
+    keep: Bulk,
+    delete: Bulk,
+}
+
+/// A response as stored: the pull that brought it and what it says.
+type Stored = (i64, StagedResponse);
+
+impl Responses {
+    /// Makes the statements.
+    pub fn new() -> Self {
+        let says = ["person", "depth", "arm_key", "at"];
+        Self {
+            find: Bulk::new(
+                "SELECT string_agg(concat_ws(?, response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), depth, arm_key, \
+                 CAST(at AS TEXT)), ?) FROM response WHERE source_id = ? AND response_id IN (VALUES ",
+                1,
+                ")",
+            ),
+            write: Bulk::insert(
+                "response",
+                &["source_id", "pull_id"],
+                &[&["response_id"], says.as_slice()].concat(),
+                "ON CONFLICT (source_id, response_id) DO UPDATE SET pull_id = excluded.pull_id, \
+                 person = excluded.person, depth = excluded.depth, arm_key = excluded.arm_key, at = excluded.at",
+            ),
+            keep: Bulk::insert(
+                "response_before",
+                &["source_id", "until_pull"],
+                &[&["response_id", "pull_id"], says.as_slice()].concat(),
+                "",
+            ),
+            delete: Bulk::new("DELETE FROM response WHERE source_id = ? AND response_id IN (VALUES ", 1, ")"),
+        }
+    }
+
+    /// Puts a window's responses in place of those stored for the same instants.
+    pub async fn replace(
+        &self,
+        connection: &mut AnyConnection,
+        source: &SourceId,
+        instants: Range<i64>,
+        mut responses: BTreeMap<String, StagedResponse>,
+        pull: i64,
+    ) -> Result<Change, StoreError> {
+        if let Some((id, _)) = responses.iter().find(|(_, response)| !instants.contains(&response.at)) {
+            return Err(StoreError::Rows(format!(
+                "response {id:?} was given outside the days that were asked for, so nothing of the window was stored"
+            )));
+        }
+        let mut change = Change::default();
+        let (mut before, mut gone) = (Vec::new(), Vec::new());
+        for (id, old) in self.stored(connection, source, instants, &responses).await? {
+            match responses.get(&id) {
+                Some(new) if *new == old.1 => {
+                    change.unchanged += 1;
+                    responses.remove(&id);
+                    continue;
+                }
+                Some(_) => change.changed += 1,
+                None => {
+                    change.vanished += 1;
+                    gone.push(id.clone());
+                }
+            }
+            before.push((id, old));
+        }
+        let written: Vec<_> = responses.into_iter().collect();
+        change.new = written.len() as u64 - change.changed;
+
+        let source = source.as_str();
+        let shared = |to: &mut AnyArguments| {
+            to.add(source)?;
+            to.add(pull)
+        };
+        let keep = |to: &mut AnyArguments, (id, (pull, response)): &(String, Stored)| {
+            to.add(id)?;
+            to.add(pull)?;
+            bind(to, response)
+        };
+        self.keep.execute(connection, &before, shared, keep).await?;
+        let write = |to: &mut AnyArguments, (id, response): &(String, StagedResponse)| {
+            to.add(id)?;
+            bind(to, response)
+        };
+        self.write.execute(connection, &written, shared, write).await?;
+        self.delete.execute(connection, &gone, |to| to.add(source), |to, id| to.add(id)).await?;
+        Ok(change)
+    }
+
+    /// What is stored for these instants, and for these ids at any instant: an act can be dated anew.
+    async fn stored(
+        &self,
+        connection: &mut AnyConnection,
+        source: &SourceId,
+        instants: Range<i64>,
+        staged: &BTreeMap<String, StagedResponse>,
+    ) -> Result<BTreeMap<String, Stored>, StoreError> {
+        let text = window(connection, source, instants, None).await?;
+        let mut stored = columns::rows(text.as_deref()).map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
+        let elsewhere: Vec<&str> = staged.keys().map(String::as_str).filter(|&id| !stored.contains_key(id)).collect();
+        let shared = |to: &mut AnyArguments| {
+            to.add(FIELD)?;
+            to.add(ROW)?;
+            to.add(source.as_str())
+        };
+        let take = |text: Option<&str>| {
+            columns::rows(text).map(read).try_for_each(|found| {
+                let (id, found) = found?;
+                stored.insert(id, found);
+                Ok(())
+            })
+        };
+        self.find.fetch(connection, &elsewhere, shared, |to, &id| to.add(id), take).await?;
+        Ok(stored)
+    }
+}
+
+/// A source's responses that may fall on some days, in order of id: as they are now, or as they were after
+/// the pull `known_at`. Days begin at different instants in different zones, so those just outside come too.
+pub async fn read_days(
+    connection: &mut AnyConnection,
+    source: &SourceId,
+    days: DateWindow,
+    known_at: Option<i64>,
+) -> Result<Vec<Response>, StoreError> {
+    // Clocks are at most 14 hours ahead of UTC and 12 behind it.
+    let start = midnight(days.first()) - Duration::hours(14);
+    let end = midnight(days.last()) + Duration::hours(24 + 12);
+    let instants = start.timestamp_millis()..end.timestamp_millis();
+    let text = window(connection, source, instants, known_at).await?;
+    let mut responses = columns::rows(text.as_deref())
+        .map(|row| {
+            let (response_id, (pull_id, response)) = read(row)?;
+            let StagedResponse { person, depth, arm_key, at } = response;
+            let at = columns::instant(at)?;
+            Ok(Response { source: source.clone(), response_id, person, depth, arm_key, at, pull_id })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    responses.sort_by(|one, other| one.response_id.cmp(&other.response_id));
+    Ok(responses)
+}
+
+async fn window(
+    connection: &mut AnyConnection,
+    source: &SourceId,
+    instants: Range<i64>,
+    known_at: Option<i64>,
+) -> Result<Option<String>, StoreError> {
+    let mut query = sqlx::query_scalar(if known_at.is_some() { KNOWN } else { WINDOW })
+        .bind(FIELD)
+        .bind(ROW)
+        .bind(source.as_str())
+        .bind(instants.start)
+        .bind(instants.end);
+    if let Some(known_at) = known_at {
+        query = query.bind(known_at);
+    }
+    Ok(query.fetch_one(connection).await?)
+}
+
+fn read(mut row: Fields<'_>) -> Result<(String, Stored), StoreError> {
+    let (id, pull) = (row.text()?.to_owned(), row.number()?);
+    let person = row.optional()?.map(|hex| PersonHash::from_hex(hex.to_owned()));
+    let depth = Depth::named(row.text()?).ok_or_else(|| columns::unreadable("a depth"))?;
+    let arm_key = row.text()?.to_owned();
+    Ok((id, (pull, StagedResponse { person, depth, arm_key, at: row.number()? })))
+}
+
+fn bind(to: &mut AnyArguments, response: &StagedResponse) -> super::backend::Bound {
+    to.add(response.person.as_ref().map(PersonHash::as_hex))?;
+    to.add(response.depth.name())?;
+    to.add(&response.arm_key)?;
+    to.add(response.at)
+}
+
+/// The instants of a window's days in a zone, in UTC milliseconds.
+pub fn instants(window: DateWindow, zone: Tz) -> Range<i64> {
+    let after = window.last().succ_opt().unwrap_or(NaiveDate::MAX);
+    start_of(window.first(), zone).timestamp_millis()..start_of(after, zone).timestamp_millis()
+}
+
+/// The first instant of a day. Where the clock skips midnight, the day begins with the first local time
+/// that exists; where midnight comes twice, with the first.
+fn start_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let midnight = day.and_time(NaiveTime::MIN);
+    (0..=24 * 4)
+        .find_map(|quarters| zone.from_local_datetime(&(midnight + Duration::minutes(15 * quarters))).earliest())
+        .map_or_else(|| midnight.and_utc(), |start| start.to_utc())
+}
+
+fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hours(first: &str, last: &str, zone: Tz) -> i64 {
+        let window = DateWindow::new(first.parse().unwrap(), last.parse().unwrap()).unwrap();
+        let instants = instants(window, zone);
+        (instants.end - instants.start) / 3_600_000
+    }
+
+    #[test]
+    fn days_have_the_hours_their_zone_gives_them_and_meet_without_gap() {
+        assert_eq!(hours("2026-03-29", "2026-03-29", Tz::Europe__Berlin), 23);
+        assert_eq!(hours("2026-10-25", "2026-10-25", Tz::Europe__Berlin), 25);
+        assert_eq!(hours("2018-11-04", "2018-11-04", Tz::America__Sao_Paulo), 23, "midnight was skipped");
+        assert_eq!(hours("2026-01-01", "2026-12-31", Tz::Asia__Kathmandu), 365 * 24);
+        let day = |text: &str| DateWindow::new(text.parse().unwrap(), text.parse().unwrap()).unwrap();
+        let before = instants(day("2018-11-03"), Tz::America__Sao_Paulo);
+        assert_eq!(before.end, instants(day("2018-11-04"), Tz::America__Sao_Paulo).start);
+    }
+}

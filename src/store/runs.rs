@@ -1,0 +1,96 @@
+//! Runs: one attempt to pull and decide per slot, ever.
+
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::Store;
+use super::columns;
+use super::error::StoreError;
+use crate::domain::id::ConceptId;
+use crate::domain::run::{Outcome, Run};
+
+impl Store {
+    /// Records the start of a run; `false`, and nothing is recorded, when its slot already has one.
+    pub async fn start_run(&self, run: &Run) -> Result<bool, StoreError> {
+        let mut write = self.backend.write().await?;
+        let started = sqlx::query(
+            "INSERT INTO run (id, concept_id, due_at, started_at, missed) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&run.id)
+        .bind(run.concept.as_str())
+        .bind(run.due_at.timestamp_millis())
+        .bind(run.started_at.timestamp_millis())
+        .bind(i64::from(run.missed))
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(started.rows_affected() == 1)
+    }
+
+    /// Records the end of a run. One that has ended stays as it is.
+    pub async fn finish_run(&self, id: &str, at: DateTime<Utc>, outcome: &Outcome) -> Result<(), StoreError> {
+        let mut write = self.backend.write().await?;
+        sqlx::query("UPDATE run SET finished_at = $1, outcome = $2 WHERE id = $3 AND finished_at IS NULL")
+            .bind(at.timestamp_millis())
+            .bind(columns::json(outcome)?)
+            .bind(id)
+            .execute(&mut *write)
+            .await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Ends every open run as abandoned and says how many there were. Only the holder of the claim may: an
+    /// open run that is not its own was left by a process that died.
+    pub async fn abandon_open_runs(&self, at: DateTime<Utc>) -> Result<u64, StoreError> {
+        let mut write = self.backend.write().await?;
+        let abandoned = sqlx::query("UPDATE run SET finished_at = $1, outcome = $2 WHERE finished_at IS NULL")
+            .bind(at.timestamp_millis())
+            .bind(columns::json(&Outcome::Abandoned)?)
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        Ok(abandoned.rows_affected())
+    }
+
+    /// The run with the latest slot of each concept, in order of concept.
+    pub async fn last_runs(&self) -> Result<Vec<Run>, StoreError> {
+        let mut read = self.backend.read().await?;
+        let rows = sqlx::query(
+            "SELECT id, concept_id, due_at, started_at, finished_at, outcome, missed FROM run AS last \
+             WHERE due_at = (SELECT MAX(due_at) FROM run WHERE concept_id = last.concept_id) ORDER BY concept_id",
+        )
+        .fetch_all(&mut *read)
+        .await?;
+        rows.iter().map(read_run).collect()
+    }
+
+    /// The latest runs of a concept, newest slot first.
+    pub async fn run_history(&self, concept: &ConceptId, limit: u32) -> Result<Vec<Run>, StoreError> {
+        let mut read = self.backend.read().await?;
+        let rows = sqlx::query(
+            "SELECT id, concept_id, due_at, started_at, finished_at, outcome, missed FROM run \
+             WHERE concept_id = $1 ORDER BY due_at DESC LIMIT $2",
+        )
+        .bind(concept.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(&mut *read)
+        .await?;
+        rows.iter().map(read_run).collect()
+    }
+}
+
+fn read_run(row: &AnyRow) -> Result<Run, StoreError> {
+    let finished_at: Option<i64> = row.try_get("finished_at")?;
+    let outcome: Option<&str> = row.try_get("outcome")?;
+    Ok(Run {
+        id: row.try_get("id")?,
+        concept: ConceptId::new(row.try_get::<&str, _>("concept_id")?),
+        due_at: columns::instant(row.try_get("due_at")?)?,
+        started_at: columns::instant(row.try_get("started_at")?)?,
+        finished_at: finished_at.map(columns::instant).transpose()?,
+        outcome: outcome.map(columns::from_json).transpose()?,
+        missed: columns::small(row.try_get("missed")?)?,
+    })
+}
