@@ -228,3 +228,47 @@ fn bind<T>(
         .map_err(sqlx::Error::Encode)?;
     Ok(arguments)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files;
+
+    #[test]
+    fn s6_a_library_that_can_damage_files_is_refused() {
+        for unsound in ["3.51.2", "3.46.1", "2.99.99", "3.51", "", "unknown"] {
+            assert!(matches!(sound(unsound), Err(StoreError::Library { .. })), "{unsound}");
+        }
+        for version in ["3.51.3", "3.52.0", "3.100.0", "4.0.0"] {
+            assert!(sound(version).is_ok(), "{version}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s4_a_read_cannot_turn_into_a_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        let backend = Backend::open(&path).await.unwrap();
+        let mut read = backend.read().await.unwrap();
+        let error = sqlx::query("CREATE TABLE a (b TEXT)").execute(&mut *read).await.unwrap_err();
+        assert!(error.to_string().contains("readonly"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_is_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        let backend = Backend::open(&path).await.unwrap();
+        let mut write = backend.write().await.unwrap();
+        let setting = async |name: &'static str, write: &mut AnyConnection| -> i64 {
+            sqlx::query_scalar(name).fetch_one(write).await.unwrap()
+        };
+        assert_eq!(setting("PRAGMA synchronous", &mut write).await, 2, "FULL");
+        assert!(setting("PRAGMA busy_timeout", &mut write).await > 60_000, "S4: above a minute");
+        assert_eq!(setting("PRAGMA busy_timeout", &mut write).await.unsigned_abs(), PATIENCE_MS);
+        let log: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *write).await.unwrap();
+        assert_eq!(log, "wal");
+    }
+}

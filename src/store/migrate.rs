@@ -63,3 +63,40 @@ async fn applied(connection: &mut AnyConnection, steps: &[Step]) -> Result<usize
 fn checksum(sql: &str) -> String {
     columns::hex(digest::digest(&digest::SHA256, sql.as_bytes()).as_ref())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files;
+
+    #[test]
+    fn every_file_of_migrations_is_a_step_in_its_order() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut files: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        assert_eq!(files, STEPS.iter().map(|step| step.name).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn s7_a_step_that_fails_leaves_nothing_and_is_taken_up_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        let backend = Backend::open(&path).await.unwrap();
+        let first = Step { name: "0001_one.sql", sql: "CREATE TABLE one (a TEXT);" };
+        let broken = Step { name: "0002_two.sql", sql: "CREATE TABLE two (a TEXT); INSERT INTO nowhere VALUES (1);" };
+        assert!(migrate(&backend, &[first, broken]).await.is_err());
+
+        let first = || Step { name: "0001_one.sql", sql: "CREATE TABLE one (a TEXT);" };
+        let mended = || Step { name: "0002_two.sql", sql: "CREATE TABLE two (a TEXT); INSERT INTO two VALUES ('x');" };
+        migrate(&backend, &[first(), mended()]).await.unwrap();
+        migrate(&backend, &[first(), mended()]).await.unwrap();
+        let mut read = backend.read().await.unwrap();
+        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM two").fetch_one(&mut *read).await.unwrap();
+        assert_eq!(rows, 1, "each step is applied once");
+        assert!(matches!(migrate(&backend, &[first()]).await, Err(StoreError::Newer(_))), "an older program");
+        let edited = Step { name: "0002_two.sql", sql: "CREATE TABLE two (b TEXT);" };
+        assert!(matches!(migrate(&backend, &[first(), edited]).await, Err(StoreError::Newer(_))));
+    }
+}

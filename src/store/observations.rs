@@ -94,7 +94,7 @@ impl Observations {
         let stored = read_day(text.as_deref())?;
         let difference = Difference::between(&stored, counts);
 
-        let keep = |to: &mut AnyArguments, &(key, (pull, values)): &(&str, Stored)| {
+        let keep = |to: &mut AnyArguments, &&(key, (pull, values)): &&(&str, Stored)| {
             to.add(key)?;
             to.add(pull)?;
             bind_values(to, &values)
@@ -108,7 +108,7 @@ impl Observations {
             }
         };
         self.keep.execute(connection, &difference.before, shared(pull), keep).await?;
-        let written = |to: &mut AnyArguments, &(key, values): &(&str, Values)| {
+        let written = |to: &mut AnyArguments, &&(key, values): &&(&str, Values)| {
             to.add(key)?;
             bind_values(to, &values)
         };
@@ -176,9 +176,9 @@ fn bind_values(to: &mut AnyArguments, values: &Values) -> Bound {
 #[derive(Default)]
 struct Difference<'a> {
     /// States that end with this pull.
-    before: Vec<(&'a str, Stored)>,
+    before: Vec<&'a (&'a str, Stored)>,
     /// New and changed rows.
-    written: Vec<(&'a str, Values)>,
+    written: Vec<&'a (&'a str, Values)>,
     /// Rows the source no longer has.
     gone: Vec<&'a str>,
     change: Change,
@@ -186,7 +186,7 @@ struct Difference<'a> {
 
 impl<'a> Difference<'a> {
     /// Merges two lists, each in order of arm key.
-    fn between(stored: &[(&'a str, Stored)], counts: &[(&'a str, Values)]) -> Self {
+    fn between(stored: &'a [(&'a str, Stored)], counts: &'a [(&'a str, Values)]) -> Self {
         let mut difference = Self::default();
         let (mut stored, mut counts) = (stored.iter().peekable(), counts.iter().peekable());
         loop {

@@ -83,10 +83,15 @@ fn make(path: &Path) -> Result<hmac::Key, StoreError> {
     let failed = |source| StoreError::File { path: path.to_owned(), source };
     let mut bytes = [0; KEY_BYTES];
     SystemRandom::new().fill(&mut bytes).map_err(|_| failed(io::Error::other("the system gives no randomness")))?;
-    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     writeln!(file, "{}", hex(&bytes)).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     match file.persist_noclobber(path) {
-        Ok(_) => Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
+        Ok(_) => {
+            // The name must be on disk before anything hashed with the key is.
+            fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+            Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+        }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => read(path)?
             .ok_or_else(|| failed(io::Error::other("it appeared and vanished again while it was being made"))),
         Err(error) => Err(failed(error.error)),

@@ -174,18 +174,17 @@ impl Counts {
             counts.push(unpack(&mut rest).ok_or_else(|| columns::unreadable("a row set aside beside"))?);
         }
         counts.sort_by_key(|&(key, _)| key);
-        let mut sums: Vec<(&str, Values)> = Vec::with_capacity(counts.len());
-        for (key, values) in counts {
-            match sums.last_mut() {
-                Some((last, sum)) if *last == key => {
-                    *sum = sum.plus(&values).ok_or_else(|| {
-                        StoreError::Rows(format!("the counts of key {key:?} are too large to be added up"))
-                    })?;
-                }
-                _ => sums.push((key, values)),
+        let mut too_large = None;
+        counts.dedup_by(|(key, values), (kept, sum)| {
+            if key == kept {
+                sum.plus(values).map_or_else(|| too_large = Some(*key), |total| *sum = total);
             }
+            key == kept
+        });
+        match too_large {
+            Some(key) => Err(StoreError::Rows(format!("the counts of key {key:?} are too large to be added up"))),
+            None => Ok(counts),
         }
-        Ok(sums)
     }
 }
 

@@ -253,3 +253,17 @@ async fn the_migrations_columns_are_the_metric_catalogue() {
         assert_eq!(found, names, "{table}");
     }
 }
+
+#[test]
+fn p4_verdicts_and_earlier_states_are_only_ever_added() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let code = std::fs::read_to_string(&path).unwrap();
+        for table in ["scorecard", "observation_before", "response_before", "pull", "migration"] {
+            for verb in ["UPDATE", "DELETE FROM", "DROP TABLE"] {
+                assert!(!code.contains(&format!("{verb} {table} ")), "{}: {verb} {table}", path.display());
+            }
+        }
+    }
+}
