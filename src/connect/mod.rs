@@ -2,3 +2,124 @@
 
 pub mod auth;
 pub mod http;
+pub mod manifest;
+mod registry;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use thiserror::Error;
+
+use crate::domain::connector::{ConnectorInfo, Login, RowSink, Settings, SinkError, TokenVault};
+use crate::domain::id::SourceId;
+use crate::domain::money::Currency;
+use crate::domain::observation::DateWindow;
+
+pub use registry::Registry;
+
+/// A way to ask one vendor for results.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Its name, the settings it needs, the metrics it supplies.
+    fn info(&self) -> &ConnectorInfo;
+
+    /// Reads one window of one source, a page at a time, into the sink. Memory does not grow with the
+    /// rows but for two machine words each, by which repeated rows are known.
+    ///
+    /// # Errors
+    /// [`PullError`]; whatever the sink has taken by then must be thrown away.
+    async fn pull(&self, request: &PullRequest<'_>, sink: &mut dyn RowSink) -> Result<PullFacts, PullError>;
+}
+
+/// What is asked of a connector.
+#[derive(Clone, Copy)]
+pub struct PullRequest<'a> {
+    /// Which source.
+    pub source: &'a SourceId,
+    /// Checked, defaults filled in.
+    pub settings: &'a Settings,
+    /// Where the connector needs one.
+    pub login: Option<&'a Login>,
+    /// Where access tokens live between calls.
+    pub tokens: &'a dyn TokenVault,
+    /// First and last day asked for, in the source's zone.
+    pub window: DateWindow,
+    /// The experiment's: for vendors that give instants.
+    pub zone: Tz,
+    /// When it is asked.
+    pub now: DateTime<Utc>,
+}
+
+/// What a window brought besides its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullFacts {
+    /// Answers read.
+    pub pages: u32,
+    /// Rows handed to the sink.
+    pub rows: u64,
+    /// Where the source's days begin and end; the experiment's zone where no row said.
+    pub day_zone: Tz,
+    /// What its money is in; `None` where it supplies none or no row said.
+    pub currency: Option<Currency>,
+    /// The version of the vendor's API that was asked.
+    pub version: Option<String>,
+    /// The days this answer speaks for: only they are replaced.
+    pub covered: DateWindow,
+    /// What a person should know, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Why a window could not be read, named for what to do next. Nothing of it is used. Never holds an
+/// address, a token, or more than 300 bytes of an answer.
+#[derive(Debug, Error)]
+pub enum PullError {
+    /// A person must mend access.
+    #[error("{hint}")]
+    Credentials {
+        /// What to do.
+        hint: String,
+    },
+    /// Try again later; if it stays so, look at the network.
+    #[error("{0}")]
+    Network(String),
+    /// Ask less often, or wait.
+    #[error("the vendor asks to be left alone{}; the next run tries again", retry_after.map(in_words).unwrap_or_default())]
+    RateLimited {
+        /// How long, where it said.
+        retry_after: Option<Duration>,
+    },
+    /// The vendor refused, and says why.
+    #[error("the vendor refused (status {status}): {message}")]
+    Vendor {
+        /// Of its answer.
+        status: u16,
+        /// In its words, shortened, and what to do.
+        message: String,
+    },
+    /// The API version has ended: a newer one must be named.
+    #[error("{message}")]
+    Retired {
+        /// What to change.
+        message: String,
+    },
+    /// The answer is not of the form the connector knows.
+    #[error("`{path}` cannot be read: {saw}. Nothing of this window was used; the vendor may have changed its answer")]
+    Shape {
+        /// Where to look.
+        path: String,
+        /// What was there.
+        saw: String,
+    },
+    /// A file cannot be read.
+    #[error("{0}")]
+    File(String),
+    /// The rows could not be taken.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}
+
+fn in_words(wait: Duration) -> String {
+    format!(" for {} s", wait.as_secs())
+}

@@ -5,5 +5,6 @@
 mod architecture;
 mod auth;
 mod canary;
+mod connectors;
 mod fake_server;
 mod http;
