@@ -108,9 +108,17 @@ impl Check<'_, '_> {
         let sunset_on = if sunset_on.get_ref() == "unknown" { None } else { self.date(&sunset_on, " or `unknown`") };
         let checked_on = self.date(&raw.checked_on?, "");
         self.one_of(&raw.verified?, &["live", "recorded", "documented"]);
+        // Only where all else could be read is it sure that nothing uses a setting.
+        let complete = self.mistakes.found.is_empty();
         let mut settings = Vec::new();
         for (name, setting) in &raw.settings {
+            if complete && !self.used.contains(name.get_ref()) {
+                self.wrong::<()>(name.span(), format!("nothing uses `{{{}}}`: use it or leave it out", name.get_ref()));
+            }
             settings.push(self.setting(name, setting, base == Some(name.get_ref())));
+        }
+        if let Some(version) = raw.api_version.as_ref().filter(|_| complete && !self.used.contains("api_version")) {
+            self.wrong::<()>(version.span(), "nothing uses `{api_version}`: put it into `url`, or leave it out");
         }
         let api_version = raw.api_version.map(Spanned::into_inner);
         // A user may name a newer version before we do.
@@ -142,9 +150,6 @@ impl Check<'_, '_> {
     }
 
     fn setting(&mut self, name: &Spanned<String>, raw: &RawSetting, address: bool) -> SettingInfo {
-        if !self.used.contains(name.get_ref()) {
-            self.wrong::<()>(name.span(), format!("nothing uses `{{{}}}`: use it or leave it out", name.get_ref()));
-        }
         match &raw.default {
             Some(default) if raw.secret => {
                 self.wrong(default.span(), "a secret has no default: every user gives a reference to their own")

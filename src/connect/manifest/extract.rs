@@ -270,7 +270,8 @@ impl<'p, R: RowReader<'p>> Visitor<'p> for At<'_, '_, 'p, R> {
     fn visit_map<A: MapAccess<'p>>(self, mut map: A) -> Result<(), A::Error> {
         let At { node, run } = self;
         run.push(&node.need_array, Seen::Wrong(Kind::Object));
-        let (mut seen, mut others) = (0_u64, BTreeSet::new());
+        // Most objects have no wildcard; even dropping an empty set costs time in every one of them.
+        let (mut seen, mut others) = (0_u64, None::<BTreeSet<_>>);
         while let Some(key) = map.next_key_seed(KeyOf(node))? {
             let target = match key {
                 Key::Unwanted => {
@@ -286,7 +287,7 @@ impl<'p, R: RowReader<'p>> Visitor<'p> for At<'_, '_, 'p, R> {
                 }
                 Key::Member(name, target) => {
                     let repeated = twice(&name);
-                    if !others.insert(name) {
+                    if !others.get_or_insert_default().insert(name) {
                         return Err(run.fail(repeated));
                     }
                     target

@@ -31,7 +31,7 @@ use crate::domain::connector::{ConnectorInfo, RowSink};
 use crate::domain::metric::MetricId;
 use crate::domain::response::Depth;
 
-pub use self::page::Patience;
+pub use self::ask::Patience;
 pub use self::raw::Mistake;
 
 /// A checked manifest.

@@ -85,12 +85,20 @@ pub(super) fn decimal(text: &str) -> Option<Decimal> {
         return None;
     }
     let fraction = fraction.trim_end_matches('0');
-    let mut digits: u128 = 0;
-    for digit in whole.bytes().chain(fraction.bytes()) {
-        digits = digits.checked_mul(10)?.checked_add(u128::from(digit - b'0'))?;
-    }
+    let digits = digits(whole, fraction)?;
     let exponent: i32 = exponent.parse().ok()?;
     Some(Decimal { negative, digits, exponent: exponent.checked_sub(i32::try_from(fraction.len()).ok()?)? })
+}
+
+/// The digits of both parts as one number.
+fn digits(whole: &str, fraction: &str) -> Option<u128> {
+    /// Digits that always fit a machine word.
+    const SHORT: usize = 19;
+    let mut all = whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0');
+    if whole.len() + fraction.len() <= SHORT {
+        return Some(all.fold(0_u64, |number, digit| number * 10 + u64::from(digit)).into());
+    }
+    all.try_fold(0, |number: u128, digit| number.checked_mul(10)?.checked_add(u128::from(digit)))
 }
 
 impl Decimal {

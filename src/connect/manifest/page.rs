@@ -18,8 +18,6 @@ use crate::connect::{PullError, PullFacts, PullRequest};
 use crate::domain::connector::RowSink;
 use crate::domain::money::Currency;
 
-pub use super::ask::Patience;
-
 /// Most bytes of one window, all pages together.
 const WINDOW_BYTES: usize = 2 * 1024 * 1024 * 1024;
 

@@ -75,9 +75,10 @@ pub(super) struct Reading {
 /// The rows of one page.
 #[derive(Debug, Default)]
 pub(super) struct PageRows<'p> {
-    rows: Vec<Row<'p>>,
+    counts: Vec<Counts<'p>>,
     /// Of all rows with counts, one after the other.
     values: Vec<(MetricId, i64)>,
+    responses: Vec<(Fingerprint, ResponseRow<'p>)>,
     /// Rows on the page, whether used or not.
     pub(super) seen: u64,
     /// Rows of days that were not asked for, and one such day.
@@ -90,15 +91,10 @@ pub(super) struct PageRows<'p> {
 }
 
 #[derive(Debug)]
-struct Row<'p> {
+struct Counts<'p> {
     fingerprint: Fingerprint,
-    what: What<'p>,
-}
-
-#[derive(Debug)]
-enum What<'p> {
-    Counts { arm: Cow<'p, str>, day: NaiveDate },
-    Response(ResponseRow<'p>),
+    arm: Cow<'p, str>,
+    day: NaiveDate,
 }
 
 /// Adds paths to a plan and remembers where they are put.
@@ -218,20 +214,17 @@ impl PageRows<'_> {
         &mut self,
         mut keep: impl FnMut(Fingerprint, &dyn Fn() -> String) -> Result<bool, E>,
     ) -> Result<Vec<SourceRow<'_>>, E> {
-        let numbers = self.present.len();
-        let mut values = self.values.as_slice();
-        let mut batch = Vec::with_capacity(self.rows.len());
-        for row in self.rows.drain(..) {
-            let own = values.split_off(..numbers.min(values.len())).unwrap_or_default();
-            let name = || match &row.what {
-                What::Counts { arm, day } => format!("the row of `{arm}` on {day}"),
-                What::Response(response) => format!("the response `{}`", response.response_id),
-            };
-            if keep(row.fingerprint, &name)? {
-                batch.push(match row.what {
-                    What::Counts { arm, day } => SourceRow::Counts { arm_key: Some(arm), day, values: own },
-                    What::Response(response) => SourceRow::Response(response),
-                });
+        let mut batch = Vec::with_capacity(self.counts.len() + self.responses.len());
+        // Without a number there is no row with counts, so a chunk is never empty.
+        for (row, values) in self.counts.drain(..).zip(self.values.chunks(self.present.len().max(1))) {
+            let Counts { fingerprint, arm, day } = row;
+            if keep(fingerprint, &|| format!("the row of `{arm}` on {day}"))? {
+                batch.push(SourceRow::Counts { arm_key: Some(arm), day, values });
+            }
+        }
+        for (fingerprint, response) in self.responses.drain(..) {
+            if keep(fingerprint, &|| format!("the response `{}`", response.response_id))? {
+                batch.push(SourceRow::Response(response));
             }
         }
         Ok(batch)
@@ -292,7 +285,7 @@ impl<'p> Taker<'_, 'p> {
             Some(id) => Fingerprint::of(id.as_ref(), content),
             None => Fingerprint::of((&*arm, day), content),
         };
-        self.out.rows.push(Row { fingerprint, what: What::Counts { arm, day } });
+        self.out.counts.push(Counts { fingerprint, arm, day });
         Ok(())
     }
 
@@ -313,7 +306,7 @@ impl<'p> Taker<'_, 'p> {
             let identity = id.unwrap_or(&response_id);
             let fingerprint = Fingerprint::of(identity, (&*response_id, person.as_deref(), arm.as_deref(), at));
             let row = ResponseRow { response_id, person, depth: slots.depth, arm_key: arm, at };
-            self.out.rows.push(Row { fingerprint, what: What::Response(row) });
+            self.out.responses.push((fingerprint, row));
         }
         Ok(())
     }

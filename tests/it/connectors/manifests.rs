@@ -111,6 +111,8 @@ fn f7_every_mistake_names_its_line_and_the_fix() {
         ("typeform", "status = [499]", "text = \"busy\"", "`in`, `not_in` and `text` belong together", "[[error]]"),
         ("typeform", "page_size = \"{page.size}\", ", "", "belong together", "from  ="),
         ("google_ads", "'{window.end}'", "'{window.end}' {login_customer_id}", "is optional", "query = "),
+        ("typeform", "token    = {", "extra = { help = \"x\" }\ntoken    = {", "nothing uses `{extra}`", "extra ="),
+        ("google_ads", "/{api_version}/", "/v26/", "nothing uses `{api_version}`", "api_version ="),
         ("google_ads", "json = \"pageToken\"", "", "say where the cursor goes", "from = \"$.next"),
         ("google_ads", "json = \"pageToken\"", "query = \"pageToken\"\njson = \"x\"", "one of them", "from = \"$.next"),
     ] {
