@@ -67,7 +67,7 @@ pub(super) struct Asker<'a> {
     url: Url,
     headers: HeaderMap,
     hosts: [String; 1],
-    pub(super) secrets: Vec<SecretString>,
+    secrets: Vec<SecretString>,
     token: Option<SecretString>,
     rng: ChaCha8Rng,
     /// Tries of the current page that failed.
@@ -92,12 +92,15 @@ impl<'a> Asker<'a> {
             SettingValue::Secret(secret) => Some(secret.clone()),
             SettingValue::Plain(_) => None,
         });
+        let of_login = request.login.into_iter().flat_map(|login| {
+            [Some(&login.client_secret), login.refresh_token.as_ref()].into_iter().flatten().cloned()
+        });
         // Jitter must differ between sources and runs, not between two looks at one run.
         let mut seed = DefaultHasher::new();
         (request.source, request.now).hash(&mut seed);
         Ok(Self {
             hosts: [host_and_port(&url)],
-            secrets: secrets.collect(),
+            secrets: secrets.chain(of_login).collect(),
             rng: ChaCha8Rng::seed_from_u64(seed.finish()),
             connector,
             request,
@@ -264,6 +267,14 @@ impl<'a> Asker<'a> {
             (Proof::Oauth2 { .. }, None) => format!("source `{}` needs a login", self.request.source),
         };
         PullError::Credentials { hint: format!("the vendor does not accept our access{why}; {mend}") }
+    }
+
+    /// An error about something the vendor sent, as it may be shown.
+    pub(super) fn cleaned(&self, error: PullError) -> PullError {
+        match error {
+            PullError::Shape { path, saw } => PullError::Shape { path, saw: self.shown(&saw) },
+            other => other,
+        }
     }
 
     /// A vendor's text as it may be shown.

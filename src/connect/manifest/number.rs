@@ -129,19 +129,15 @@ impl Decimal {
     }
 }
 
-/// What to show of a value that was refused: short, on one line.
+/// What to show of a value that was refused. Longer than a message may be, because a secret in it can only
+/// be recognised whole; who shows it hides secrets first and cuts then.
 pub(super) fn shown(json: &str) -> String {
-    const LONGEST: usize = 40;
-    let text = match Kind::of(json) {
-        Kind::Object | Kind::Array => return Kind::of(json).to_string(),
-        Kind::Text => unquoted(json),
-        _ => json.into(),
-    };
-    let mut short: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        short.push('…');
+    const LONGEST: usize = 4096;
+    match Kind::of(json) {
+        kind @ (Kind::Object | Kind::Array) => kind.to_string(),
+        Kind::Text => format!("\"{}\"", unquoted(json).chars().take(LONGEST).collect::<String>()),
+        _ => json.chars().take(LONGEST).collect(),
     }
-    if Kind::of(json) == Kind::Text { format!("\"{short}\"") } else { short }
 }
 
 #[cfg(test)]

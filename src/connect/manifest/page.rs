@@ -43,7 +43,8 @@ pub(super) async fn pull(
             let judged = judge(&reader, &manifest.errors, answered.status, &page, asker.has_login(), reading);
             match judged {
                 Judged::Rows(found, rows) => {
-                    cursor = window.take(&reader, &page, &found, rows, sink).await?;
+                    let taken = window.take(&reader, &page, &found, rows, sink).await;
+                    cursor = taken.map_err(|error| asker.cleaned(error))?;
                     break;
                 }
                 Judged::Then(Then::Empty, _) => {
@@ -63,7 +64,7 @@ pub(super) async fn pull(
         }
         window.go_on(cursor.as_deref(), connector.patience.pages, &asker)?;
     }
-    window.facts(&reader, request, manifest.info.name.as_str())
+    window.facts(&reader, request, manifest.info.name.as_str()).map_err(|error| asker.cleaned(error))
 }
 
 fn into_text(body: Vec<u8>, reader: &Reader) -> Result<String, PullError> {
@@ -105,7 +106,7 @@ async fn act(asker: &mut Asker<'_>, then: Then, answered: &Answered, said: &Said
 }
 
 fn unreadable(asker: &Asker<'_>, reader: &Reader, answered: &Answered, page: &str, why: Unreadable) -> PullError {
-    let shape = |path: &str, saw: String| PullError::Shape { path: path.to_owned(), saw };
+    let shape = |path: &str, saw: String| asker.cleaned(PullError::Shape { path: path.to_owned(), saw });
     match why {
         Unreadable::NotApi => PullError::Vendor {
             status: answered.status,
@@ -122,7 +123,7 @@ fn unreadable(asker: &Asker<'_>, reader: &Reader, answered: &Answered, page: &st
         Unreadable::Broken(Broken::Torn) => shape(&reader.each, "the answer ends in the middle".to_owned()),
         Unreadable::Broken(Broken::Fault { fault, byte }) => {
             let row = fault.row.map(|row| format!("row {row}, ")).unwrap_or_default();
-            shape(&fault.path, format!("{} ({row}byte {byte} of the answer)", asker.shown(&fault.saw)))
+            shape(&fault.path, format!("{row}byte {byte} of the answer: {}", fault.saw))
         }
     }
 }
@@ -216,7 +217,7 @@ impl Window {
     /// Refuses to go on where the pages do not end.
     fn go_on(&mut self, cursor: Option<&str>, most_pages: u32, asker: &Asker<'_>) -> Result<(), PullError> {
         let Some(cursor) = cursor else { return Ok(()) };
-        let shown = asker.shown(&shown(cursor));
+        let shown = asker.shown(cursor);
         let endless = |why: String| Err(PullError::Shape { path: "the next page".to_owned(), saw: why });
         if !self.cursors.insert(cursor.to_owned()) {
             return endless(format!("the vendor leads in a circle: it names the page `{shown}` a second time"));
@@ -289,7 +290,7 @@ fn no_list(page: &str) -> String {
     match serde_json::from_str::<BTreeMap<String, &RawValue>>(page) {
         Ok(members) if members.is_empty() => "no list of rows there; the answer is `{}`".to_owned(),
         Ok(members) => {
-            let names: Vec<_> = members.keys().take(8).map(|name| shown(name)).collect();
+            let names: Vec<_> = members.keys().take(8).map(|name| format!("`{name}`")).collect();
             format!("no list of rows there; the answer has {}", names.join(", "))
         }
         Err(_) => "no list of rows there".to_owned(),

@@ -6,6 +6,8 @@ use willitsell::connect::manifest::Manifest;
 use willitsell::domain::connector::{Settings, SourceRow};
 use willitsell::domain::millionths;
 
+use crate::canary::CANARY;
+
 use super::{embedded, november, page, pages, pull, row};
 
 /// A page with one row in which `from` is replaced.
@@ -158,6 +160,26 @@ async fn h22_h23_zone_and_currency_do_not_change_within_a_window() {
         let only = page(&[row(1, "2026-11-01", 1).replace(from, to)], None);
         let pulled = pull("google_ads", &pages(vec![only]).await).await;
         shape(pulled.outcome.as_ref().unwrap_err(), &path(field), &["is not a"]);
+    }
+}
+
+#[tokio::test]
+async fn p10_a_vendor_that_echoes_our_secrets_does_not_bring_them_out() {
+    for secret in ["1", "refresh", "client"].map(|kind| format!("{}{CANARY}-{kind}", "x".repeat(30))) {
+        let one = row(1, "2026-11-01", 1);
+        for (from, to) in [("EUR", secret.clone()), ("Europe/Berlin", secret.clone()), ("2026-11-01", secret.clone())] {
+            pull("google_ads", &pages(vec![page(&[one.replace(from, &to)], None)]).await).await.error();
+        }
+        let twice = [
+            one.replace("\"1\"", &format!("\"{secret}\"")),
+            row(1, "2026-11-01", 2).replace("\"1\"", &format!("\"{secret}\"")),
+        ];
+        pull("google_ads", &pages(vec![page(&twice, None)]).await).await.error();
+        pull("google_ads", &pages(vec![page(std::slice::from_ref(&one), Some(&secret))]).await).await.error();
+        pull("google_ads", &pages(vec![format!(r#"{{"{secret}":1}}"#)]).await).await.error();
+        let body = format!(r#"{{"error":{{"message":"{secret}"}}}}"#);
+        let server = super::vendor(move |_, _| crate::fake_server::json(400, &body)).await;
+        pull("google_ads", &server).await.error();
     }
 }
 
