@@ -1,5 +1,10 @@
-//! Asking vendors: what every connector is, is given, gives back, and how it fails. How one vendor is
-//! asked stands in its manifest or in `native`.
+//! Asking vendors: the public face of everything that leaves this machine to fetch results.
+
+pub mod auth;
+pub mod http;
+pub mod manifest;
+pub mod native;
+mod registry;
 
 use std::time::Duration;
 
@@ -13,104 +18,109 @@ use crate::domain::id::SourceId;
 use crate::domain::money::Currency;
 use crate::domain::observation::DateWindow;
 
-pub mod auth;
-pub mod http;
-pub mod native;
+pub use registry::Registry;
 
-/// One way of asking a vendor.
+/// A way to ask one vendor for results.
 #[async_trait]
 pub trait Connector: Send + Sync {
-    /// Name, settings it needs, metrics it supplies.
+    /// Its name, the settings it needs, the metrics it supplies.
     fn info(&self) -> &ConnectorInfo;
-    /// Brings the rows of a window into the sink, one batch a page; memory stays flat in rows.
+
+    /// Reads one window of one source, a page at a time, into the sink. Memory does not grow with the
+    /// rows but for two machine words each, by which repeated rows are known.
     ///
     /// # Errors
-    /// [`PullError`]; the window is then thrown away whole.
+    /// [`PullError`]; whatever the sink has taken by then must be thrown away.
     async fn pull(&self, request: &PullRequest<'_>, sink: &mut dyn RowSink) -> Result<PullFacts, PullError>;
 }
 
-/// What a connector is given for one pull.
+/// What is asked of a connector.
+#[derive(Clone, Copy)]
 pub struct PullRequest<'a> {
     /// Which source.
     pub source: &'a SourceId,
     /// Checked, defaults filled in.
     pub settings: &'a Settings,
-    /// Present where the connector needs one.
+    /// Where the connector needs one.
     pub login: Option<&'a Login>,
-    /// Where tokens live between calls.
+    /// Where access tokens live between calls.
     pub tokens: &'a dyn TokenVault,
-    /// Days asked for, both ends included.
+    /// First and last day asked for, in the source's zone.
     pub window: DateWindow,
-    /// The experiment's zone: for vendors that give instants, and files that do not say.
+    /// The experiment's: for vendors that give instants.
     pub zone: Tz,
-    /// The time of asking.
+    /// When it is asked.
     pub now: DateTime<Utc>,
 }
 
-/// What a pull learnt besides its rows.
+/// What a window brought besides its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullFacts {
-    /// Batches handed to the sink.
+    /// Answers read.
     pub pages: u32,
     /// Rows handed to the sink.
     pub rows: u64,
-    /// Where the source's days begin and end.
+    /// Where the source's days begin and end; the experiment's zone where no row said.
     pub day_zone: Tz,
-    /// What its money is in, where it supplies money.
+    /// What its money is in; `None` where it supplies none or no row said.
     pub currency: Option<Currency>,
-    /// The API version that answered, where the vendor says.
+    /// The version of the vendor's API that was asked.
     pub version: Option<String>,
-    /// The days this answer speaks for: only they are replaced. The window for APIs, the file's own
-    /// days for files.
+    /// The days this answer speaks for: only they are replaced.
     pub covered: DateWindow,
-    /// What a reader should look at, in sentences.
+    /// What a person should know, one sentence each.
     pub warnings: Vec<String>,
 }
 
-/// Why a window was not pulled. Each variant says what to do next; none holds an address or a token.
+/// Why a window could not be read, named for what to do next. Nothing of it is used. Never holds an
+/// address, a token, or more than 300 bytes of an answer.
 #[derive(Debug, Error)]
 pub enum PullError {
-    /// The vendor does not accept the login.
-    #[error("the login was refused: {hint}")]
+    /// A person must mend access.
+    #[error("{hint}")]
     Credentials {
         /// What to do.
         hint: String,
     },
-    /// The vendor could not be reached.
-    #[error("the vendor could not be reached: {0}. It is tried again at the next run")]
+    /// Try again later; if it stays so, look at the network.
+    #[error("{0}")]
     Network(String),
-    /// The vendor asks for patience.
-    #[error("the vendor limits how often it may be asked. It is tried again at the next run")]
+    /// Ask less often, or wait.
+    #[error("the vendor asks to be left alone{}; the next run tries again", retry_after.map(in_words).unwrap_or_default())]
     RateLimited {
-        /// How long, where it says.
+        /// How long, where it said.
         retry_after: Option<Duration>,
     },
-    /// The vendor answered with an error.
-    #[error("the vendor answered with an error ({status}): {message}")]
+    /// The vendor refused, and says why.
+    #[error("the vendor refused (status {status}): {message}")]
     Vendor {
-        /// HTTP status.
+        /// Of its answer.
         status: u16,
-        /// Its words, redacted and cut.
+        /// In its words, shortened, and what to do.
         message: String,
     },
-    /// The API version is no longer served.
-    #[error("this API version has ended: {message}")]
+    /// The API version has ended: a newer one must be named.
+    #[error("{message}")]
     Retired {
-        /// Its words, redacted and cut.
+        /// What to change.
         message: String,
     },
-    /// The answer does not look as it should.
-    #[error("the answer is not as expected at {path}: {saw}")]
+    /// The answer is not of the form the connector knows.
+    #[error("`{path}` cannot be read: {saw}. Nothing of this window was used; the vendor may have changed its answer")]
     Shape {
-        /// Where.
+        /// Where to look.
         path: String,
-        /// What stood there.
+        /// What was there.
         saw: String,
     },
-    /// A file was refused.
+    /// A file cannot be read.
     #[error("{0}")]
     File(String),
-    /// The rows were not taken.
+    /// The rows could not be taken.
     #[error(transparent)]
     Sink(#[from] SinkError),
+}
+
+fn in_words(wait: Duration) -> String {
+    format!(" for {} s", wait.as_secs())
 }

@@ -1,0 +1,365 @@
+//! One source's calls: address, headers, body, proof; and how long and how often a call is tried again.
+//! Not what an answer means (`errors`) and not which page is next (`page`).
+
+use std::collections::hash_map::DefaultHasher;
+use std::fmt;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use secrecy::SecretString;
+
+use super::errors::Said;
+use super::fill::{Filling, Template};
+use super::{CursorPlace, Json, Manifest, ManifestConnector, Proof};
+use crate::connect::auth::{AuthError, Grant, secret_header};
+use crate::connect::http::{
+    Answer, Backoff, Call, HeaderMap, HeaderValue, HttpError, Pace, Url, address, evidence, header, host_and_port,
+    retry_after,
+};
+use crate::connect::{PullError, PullRequest};
+use crate::domain::connector::SettingValue;
+
+type Sleep = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// How much trouble one window is worth.
+#[derive(Clone)]
+pub struct Patience {
+    /// Tries of one page, and the pauses between them where the vendor asks for none.
+    pub backoff: Backoff,
+    /// Longest time spent waiting, over all pages of a window.
+    pub waiting: Duration,
+    /// Most pages of a window.
+    pub pages: u32,
+    /// How waiting is done; a test may note it instead.
+    pub sleep: Sleep,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            backoff: Backoff::default(),
+            waiting: Duration::from_mins(10),
+            pages: 10_000,
+            sleep: Arc::new(|wait| Box::pin(tokio::time::sleep(wait))),
+        }
+    }
+}
+
+impl fmt::Debug for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patience")
+            .field("backoff", &self.backoff)
+            .field("waiting", &self.waiting)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the calls of one window.
+pub(super) struct Asker<'a> {
+    connector: &'a ManifestConnector,
+    request: &'a PullRequest<'a>,
+    filling: Filling<'a>,
+    url: Url,
+    headers: HeaderMap,
+    hosts: [String; 1],
+    secrets: Vec<SecretString>,
+    token: Option<SecretString>,
+    rng: ChaCha8Rng,
+    /// Tries of the current page that failed.
+    failed: u32,
+    /// The token was renewed for the current page.
+    renewed: bool,
+    waited: Duration,
+}
+
+impl<'a> Asker<'a> {
+    pub(super) fn new(connector: &'a ManifestConnector, request: &'a PullRequest<'a>) -> Result<Self, PullError> {
+        let manifest = &connector.manifest;
+        let filling = Filling {
+            settings: request.settings,
+            window: request.window,
+            zone: request.zone,
+            page_size: manifest.cursor.as_ref().and_then(|cursor| cursor.size),
+        };
+        let url = fill_url(manifest, &filling)?;
+        let headers = fill_headers(manifest, &filling)?;
+        let secrets = request.settings.iter().filter_map(|(_, value)| match value {
+            SettingValue::Secret(secret) => Some(secret.clone()),
+            SettingValue::Plain(_) => None,
+        });
+        let of_login = request.login.into_iter().flat_map(|login| {
+            [Some(&login.client_secret), login.refresh_token.as_ref()].into_iter().flatten().cloned()
+        });
+        // Jitter must differ between sources and runs, not between two looks at one run.
+        let mut seed = DefaultHasher::new();
+        (request.source, request.now).hash(&mut seed);
+        Ok(Self {
+            hosts: [host_and_port(&url)],
+            secrets: secrets.chain(of_login).collect(),
+            rng: ChaCha8Rng::seed_from_u64(seed.finish()),
+            connector,
+            request,
+            filling,
+            url,
+            headers,
+            token: None,
+            failed: 0,
+            renewed: false,
+            waited: Duration::ZERO,
+        })
+    }
+
+    /// Another page begins: its tries are counted anew.
+    pub(super) fn next_page(&mut self) {
+        self.failed = 0;
+        self.renewed = false;
+    }
+
+    pub(super) fn has_login(&self) -> bool {
+        matches!(self.connector.manifest.proof, Proof::Oauth2 { .. })
+    }
+
+    /// Asks for one page, tried again while the network fails.
+    pub(super) async fn call(&mut self, cursor: Option<&str>) -> Result<Answer, PullError> {
+        loop {
+            let proof = match self.prove().await {
+                Ok(proof) => proof,
+                Err(error) => {
+                    self.after_failed_proof(error).await?;
+                    continue;
+                }
+            };
+            let manifest = &self.connector.manifest;
+            let mut url = self.url.clone();
+            let mut body = manifest.request.json.as_ref().map(|json| json.fill(&self.filling)).transpose()?;
+            match (cursor, manifest.cursor.as_ref().map(|cursor| &cursor.place), &mut body) {
+                (Some(cursor), Some(CursorPlace::Query(name)), _) => {
+                    url.query_pairs_mut().append_pair(name, cursor);
+                }
+                (Some(cursor), Some(CursorPlace::Json(name)), Some(serde_json::Value::Object(members))) => {
+                    members.insert(name.clone(), cursor.into());
+                }
+                _ => {}
+            }
+            let mut headers = self.headers.clone();
+            headers.insert(header::AUTHORIZATION, proof);
+            let call = Call {
+                method: manifest.request.method.clone(),
+                url,
+                headers,
+                body: body.map(|body| body.to_string().into_bytes()),
+                hosts: &self.hosts,
+                pace: manifest.limits.per_second.map(|rate| Pace {
+                    account: self.request.source.as_str(),
+                    gap: Duration::from_secs_f64(1.0 / rate),
+                }),
+                secrets: &self.secrets,
+            };
+            match self.connector.http.call(&call).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.is_temporary() => {
+                    let last = PullError::Network(error.to_string());
+                    self.pause(None, last).await?;
+                }
+                Err(error) => return Err(PullError::Network(error.to_string())),
+            }
+        }
+    }
+
+    /// The `Authorization` header.
+    async fn prove(&mut self) -> Result<HeaderValue, AuthError> {
+        let token = match (&self.connector.manifest.proof, &self.token) {
+            (_, Some(token)) => token.clone(),
+            (Proof::Bearer(template), None) => template.fill(&self.filling).unwrap_or_default().into(),
+            (Proof::Oauth2 { .. }, None) => self.connector.auth.access(&self.grant()?, self.request.now).await?,
+        };
+        self.keep(&token);
+        secret_header(&format!("Bearer {}", secrecy::ExposeSecret::expose_secret(&token)).into())
+    }
+
+    /// Gets another token after the vendor refused this one; once a page.
+    pub(super) async fn renew(&mut self, said: &Said) -> Result<(), PullError> {
+        let failed = self.token.clone().filter(|_| !self.renewed && self.has_login());
+        let Some(failed) = failed else { return Err(self.refused(said)) };
+        self.renewed = true;
+        self.token = None;
+        loop {
+            let renewed = match self.grant() {
+                Ok(grant) => self.connector.auth.renew(&grant, &failed, self.request.now).await,
+                Err(error) => Err(error),
+            };
+            match renewed {
+                Ok(token) => {
+                    self.keep(&token);
+                    return Ok(());
+                }
+                Err(error) => self.after_failed_proof(error).await?,
+            }
+        }
+    }
+
+    fn keep(&mut self, token: &SecretString) {
+        if self.token.is_none() {
+            self.secrets.push(token.clone());
+            self.token = Some(token.clone());
+        }
+    }
+
+    fn grant(&self) -> Result<Grant<'a>, AuthError> {
+        let (Proof::Oauth2 { token_url, client }, Some(login)) = (&self.connector.manifest.proof, self.request.login)
+        else {
+            return Err(AuthError::Vault("this source names no login; write `login = \"…\"` under it".to_owned()));
+        };
+        Ok(Grant { login, vault: self.request.tokens, token_url, client: *client })
+    }
+
+    async fn after_failed_proof(&mut self, error: AuthError) -> Result<(), PullError> {
+        match &error {
+            AuthError::Busy { retry_after, .. } => {
+                let wait = *retry_after;
+                self.pause(wait, PullError::Network(error.to_string())).await
+            }
+            AuthError::Http(http) if http.is_temporary() => {
+                self.pause(None, PullError::Network(error.to_string())).await
+            }
+            AuthError::Http(_) => Err(PullError::Network(error.to_string())),
+            _ => Err(PullError::Credentials { hint: error.to_string() }),
+        }
+    }
+
+    /// Waits before the next try: as long as asked, else longer each time. Gives up with `last` after the
+    /// last try, and at once where the wait is longer than the window is worth.
+    pub(super) async fn pause(&mut self, asked: Option<Duration>, last: PullError) -> Result<(), PullError> {
+        self.failed += 1;
+        let Some(own) = self.connector.patience.backoff.pause(self.failed, &mut self.rng) else { return Err(last) };
+        let wait = asked.unwrap_or(own);
+        self.waited = self.waited.saturating_add(wait);
+        if self.waited > self.connector.patience.waiting {
+            return Err(last);
+        }
+        (self.connector.patience.sleep)(wait).await;
+        Ok(())
+    }
+
+    /// How long the vendor asks to be left alone: in its body, else in `Retry-After`.
+    pub(super) fn asked_wait(&self, answer: &Answered, said: &Said) -> Option<Duration> {
+        // "5s", as Google writes durations: the number alone reads like a header's.
+        let body = said.wait.as_deref().and_then(|wait| wait.strip_suffix('s'));
+        [body, answer.retry_after.as_deref()].into_iter().flatten().find_map(|wait| retry_after(wait, self.request.now))
+    }
+
+    /// The vendor does not take the token.
+    pub(super) fn refused(&self, said: &Said) -> PullError {
+        let why = said.message.as_deref().map(|message| format!(" ({})", self.shown(message))).unwrap_or_default();
+        let mend = match (&self.connector.manifest.proof, self.request.login) {
+            (Proof::Bearer(token), _) => {
+                let name = token.only_setting().unwrap_or("token");
+                format!("check the setting `{name}` of source `{}`, and that it may read results", self.request.source)
+            }
+            (Proof::Oauth2 { .. }, Some(login)) => {
+                format!("check that [login.{}] may read this account, and its refresh token", login.id)
+            }
+            (Proof::Oauth2 { .. }, None) => format!("source `{}` needs a login", self.request.source),
+        };
+        PullError::Credentials { hint: format!("the vendor does not accept our access{why}; {mend}") }
+    }
+
+    /// An error about something the vendor sent, as it may be shown.
+    pub(super) fn cleaned(&self, error: PullError) -> PullError {
+        match error {
+            PullError::Shape { path, saw } => PullError::Shape { path, saw: self.shown(&saw) },
+            other => other,
+        }
+    }
+
+    /// A vendor's text as it may be shown.
+    pub(super) fn shown(&self, text: &str) -> String {
+        evidence(text.as_bytes(), &self.secrets)
+    }
+}
+
+/// What is needed of an answer once its body is taken.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<String>,
+    pub(super) html: bool,
+}
+
+impl Answered {
+    pub(super) fn of(answer: &Answer) -> Self {
+        let text = |name| answer.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        Self {
+            status: answer.status,
+            retry_after: text(header::RETRY_AFTER).map(str::to_owned),
+            html: text(header::CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
+        }
+    }
+}
+
+/// A setting that config should have refused.
+fn not_given(what: &str) -> PullError {
+    PullError::Credentials { hint: format!("a setting that {what} needs was not given; run `willitsell check`") }
+}
+
+fn fill_url(manifest: &Manifest, filling: &Filling<'_>) -> Result<Url, PullError> {
+    let request = &manifest.request;
+    let base = filling.settings.plain(&request.base).ok_or_else(|| not_given("the address"))?;
+    let mut url = address(base).map_err(|error| PullError::Network(HttpError::from(error).to_string()))?;
+    {
+        let mut path = url.path_segments_mut().map_err(|()| not_given("the address"))?;
+        path.pop_if_empty();
+        for segment in request.path.segments() {
+            let filled = segment.fill(filling).ok_or_else(|| not_given("the address"))?;
+            if filled.is_empty() {
+                continue;
+            }
+            // The address library drops these two, which would lead to another page of the vendor.
+            if filled == "." || filled == ".." {
+                return Err(not_given("the address"));
+            }
+            path.push(&filled);
+        }
+    }
+    if !request.query.is_empty() {
+        let mut query = url.query_pairs_mut();
+        for (name, template) in &request.query {
+            query.append_pair(name, &template.fill(filling).ok_or_else(|| not_given("the request"))?);
+        }
+    }
+    Ok(url)
+}
+
+fn fill_headers(manifest: &Manifest, filling: &Filling<'_>) -> Result<HeaderMap, PullError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    if manifest.request.json.is_some() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    for (name, template) in &manifest.request.headers {
+        // A header whose only placeholder is an optional setting that was not given is left out.
+        let Some(value) = template.fill(filling) else { continue };
+        let value = secret_header(&value.into()).map_err(|error| PullError::Credentials { hint: error.to_string() })?;
+        headers.insert(name.clone(), value);
+    }
+    Ok(headers)
+}
+
+impl Json {
+    fn fill(&self, filling: &Filling<'_>) -> Result<serde_json::Value, PullError> {
+        Ok(match self {
+            Self::Text(template) => Template::fill(template, filling).ok_or_else(|| not_given("the request"))?.into(),
+            Self::Plain(value) => value.clone(),
+            Self::List(items) => items.iter().map(|item| item.fill(filling)).collect::<Result<_, _>>()?,
+            Self::Object(members) => members
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), value.fill(filling)?)))
+                .collect::<Result<serde_json::Map<_, _>, PullError>>()?
+                .into(),
+        })
+    }
+}

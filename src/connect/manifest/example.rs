@@ -1,0 +1,113 @@
+//! Reads pages without asking anybody: a manifest's own examples, which must mean what the file says. Days of instants are cut in UTC; people's acts are counted per arm and day.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+use super::extract::Broken;
+use super::identity::{Ledger, Row};
+use super::rows::{Reader, Reading};
+use super::{Example, Expected, Manifest};
+use crate::domain::connector::{SettingValue, Settings, SourceRow};
+use crate::domain::millionths;
+use crate::domain::observation::DateWindow;
+
+impl Manifest {
+    /// Runs every example.
+    ///
+    /// # Errors
+    /// One sentence for each that does not mean what it says, with its line.
+    pub fn run_examples(&self) -> Result<(), Vec<String>> {
+        let wrong: Vec<_> = self.examples.iter().filter_map(|example| self.run(example).err()).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
+    fn run(&self, example: &Example) -> Result<(), String> {
+        let at = |what: String| format!("{}.toml:{}: {what}", self.info.name, example.line);
+        let mut settings = Settings::default();
+        for info in &self.info.settings {
+            if let Some(default) = &info.default {
+                settings.insert(info.name.as_str(), SettingValue::Plain(default.clone()));
+            }
+        }
+        for (name, value) in &example.settings {
+            settings.insert(name.as_str(), SettingValue::Plain(value.clone()));
+        }
+        let read = self.read_example(&example.page, &settings).map_err(at)?;
+        let mut expected: Vec<_> = example.expect.iter().map(shown).collect();
+        let mut found: Vec<_> = read.iter().map(shown).collect();
+        expected.sort();
+        found.sort();
+        if expected == found {
+            Ok(())
+        } else {
+            Err(at(format!("expects {}; the page says {}", expected.join(" and "), found.join(" and "))))
+        }
+    }
+
+    fn read_example(&self, page: &str, settings: &Settings) -> Result<Vec<Expected>, String> {
+        let always = DateWindow::new(NaiveDate::MIN, NaiveDate::MAX).ok_or("no days")?;
+        self.read_page(page, settings, always, Tz::UTC, |rows| {
+            let mut acts: BTreeMap<(Option<String>, NaiveDate), i64> = BTreeMap::new();
+            let mut read = Vec::new();
+            for row in rows {
+                match row {
+                    SourceRow::Counts { arm_key, day, values } => {
+                        let arm = arm_key.as_deref().map(str::to_owned);
+                        read.push(Expected { arm, day: *day, values: values.to_vec() });
+                    }
+                    SourceRow::Response(response) => {
+                        let arm = response.arm_key.as_deref().map(str::to_owned);
+                        *acts.entry((arm, response.at.date_naive())).or_default() += millionths::ONE;
+                    }
+                }
+            }
+            let metrics = &self.info.metrics;
+            read.extend(acts.into_iter().map(|((arm, day), count)| Expected {
+                arm,
+                day,
+                values: metrics.iter().map(|&metric| (metric, count)).collect(),
+            }));
+            read
+        })
+    }
+
+    /// Reads one page as a pull reads it, asking nobody, and shows its rows to `take`.
+    ///
+    /// # Errors
+    /// A sentence naming the path and the byte that cannot be read.
+    pub fn read_page<T>(
+        &self,
+        page: &str,
+        settings: &Settings,
+        window: DateWindow,
+        zone: Tz,
+        take: impl FnOnce(&[SourceRow<'_>]) -> T,
+    ) -> Result<T, String> {
+        let reader = Reader::compile(self, settings)?;
+        let (found, mut rows) = reader.read(page, Reading { window, zone }).map_err(|broken| match broken {
+            Broken::Fault { fault, byte } => format!("`{}`: {} (byte {byte})", fault.path, fault.saw),
+            Broken::Torn => "the page ends in the middle".to_owned(),
+            Broken::NotJson { byte } => format!("the page is not JSON from byte {byte} on"),
+        })?;
+        if !found.list {
+            return Err(format!("no list of rows at `{}`", reader.each));
+        }
+        let mut ledger = Ledger::default();
+        let batch = rows.batch(|fingerprint, name| match ledger.enter(fingerprint) {
+            Row::New => Ok(true),
+            Row::Repeat => Ok(false),
+            Row::Contradiction => Err(format!("{} comes twice and says two things", name())),
+        })?;
+        Ok(take(&batch))
+    }
+}
+
+fn shown(row: &Expected) -> String {
+    let mut values = row.values.clone();
+    values.sort_unstable();
+    let values: Vec<_> =
+        values.iter().map(|(metric, value)| format!("{metric} {}", millionths::print(*value))).collect();
+    format!("`{}` on {}: {}", row.arm.as_deref().unwrap_or_default(), row.day, values.join(", "))
+}

@@ -1,0 +1,219 @@
+//! Connectors described by a file: `connectors/NAME.toml`. A file is read (`raw`), checked (`check`), filled
+//! in with one source's settings (`fill`), asked (`ask`) page by page (`page`), each answer judged
+//! (`errors`) and read once (`plan`, `extract`) into rows (`rows`, `number`, `identity`).
+
+mod ask;
+mod check;
+mod errors;
+mod example;
+mod extract;
+mod fill;
+mod identity;
+mod number;
+mod page;
+mod path;
+mod plan;
+mod raw;
+mod rows;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+
+use self::errors::ErrorRule;
+use self::fill::Template;
+use self::number::Form;
+use super::auth::{Auth, ClientAuth};
+use super::http::{HeaderName, Http, Method};
+use super::{Connector, PullError, PullFacts, PullRequest};
+use crate::domain::connector::{ConnectorInfo, RowSink};
+use crate::domain::metric::MetricId;
+use crate::domain::response::Depth;
+
+pub use self::ask::Patience;
+pub use self::raw::Mistake;
+
+/// A checked manifest.
+#[derive(Debug)]
+pub struct Manifest {
+    info: ConnectorInfo,
+    proof: Proof,
+    days: DayZone,
+    request: Request,
+    cursor: Option<Cursor>,
+    limits: Limits,
+    errors: Vec<ErrorRule>,
+    rows: Rows,
+    metrics: Vec<MetricRule>,
+    response: Option<ResponseRule>,
+    examples: Vec<Example>,
+}
+
+/// How a call proves itself.
+#[derive(Debug)]
+enum Proof {
+    /// A token of the settings.
+    Bearer(Template),
+    /// An access token of the login, renewed here.
+    Oauth2 { token_url: String, client: ClientAuth },
+}
+
+/// Where days begin and end.
+#[derive(Debug)]
+enum DayZone {
+    /// The vendor gives instants.
+    Experiment,
+    /// Each row names the zone.
+    Row(Template),
+}
+
+#[derive(Debug)]
+struct Request {
+    method: Method,
+    /// The setting that holds the address…
+    base: String,
+    /// …and the path below it.
+    path: Template,
+    query: Vec<(String, Template)>,
+    headers: Vec<(HeaderName, Template)>,
+    json: Option<Json>,
+}
+
+/// A JSON body with placeholders in its texts.
+#[derive(Debug)]
+enum Json {
+    Text(Template),
+    Plain(serde_json::Value),
+    List(Vec<Json>),
+    Object(Vec<(String, Json)>),
+}
+
+#[derive(Debug)]
+struct Cursor {
+    from: Template,
+    place: CursorPlace,
+    size: Option<u32>,
+}
+
+#[derive(Debug)]
+enum CursorPlace {
+    Query(String),
+    Json(String),
+}
+
+#[derive(Debug, Default)]
+struct Limits {
+    per_second: Option<f64>,
+    /// Where an answer says how long to wait, as a duration: `"5s"`.
+    wait_body: Option<Template>,
+    message: Option<Template>,
+}
+
+#[derive(Debug)]
+struct Rows {
+    each: Template,
+    none_if: Option<Template>,
+    id: Option<Template>,
+    day: Template,
+    arm: Vec<Template>,
+}
+
+#[derive(Debug)]
+struct MetricRule {
+    id: MetricId,
+    /// Where its number stands; `None` where each row is one act.
+    number: Option<NumberRule>,
+}
+
+#[derive(Debug)]
+struct NumberRule {
+    form: Form,
+    path: Template,
+    currency: Option<Template>,
+    /// A row without it counts zero.
+    absent_is_zero: bool,
+}
+
+#[derive(Debug)]
+struct ResponseRule {
+    id: Template,
+    person: Option<Template>,
+    depth: Depth,
+}
+
+#[derive(Debug)]
+struct Example {
+    line: usize,
+    page: String,
+    settings: Vec<(String, String)>,
+    expect: Vec<Expected>,
+}
+
+/// What an example says one arm counted on one day, in millionths.
+#[derive(Debug, PartialEq, Eq)]
+struct Expected {
+    arm: Option<String>,
+    day: NaiveDate,
+    values: Vec<(MetricId, i64)>,
+}
+
+/// Everything wrong in one manifest, a line each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ManifestError {
+    /// The file.
+    pub file: String,
+    /// In order of line, at least one.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, mistake) in self.mistakes.iter().enumerate() {
+            let separator = if number == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}:{mistake}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+impl Manifest {
+    /// Reads and checks a manifest; `file` is its name, which must be the connector's and `.toml`.
+    ///
+    /// # Errors
+    /// [`ManifestError`] with every mistake at once.
+    pub fn load(file: &str, text: &str) -> Result<Self, ManifestError> {
+        check::load(file, text)
+    }
+
+    /// What the connector offers.
+    pub fn info(&self) -> &ConnectorInfo {
+        &self.info
+    }
+}
+
+/// A connector that does what its manifest says.
+pub struct ManifestConnector {
+    manifest: Manifest,
+    http: Http,
+    auth: Auth,
+    patience: Patience,
+}
+
+impl ManifestConnector {
+    /// Asks through this client, with this patience.
+    pub fn new(manifest: Manifest, http: Http, auth: Auth, patience: Patience) -> Self {
+        Self { manifest, http, auth, patience }
+    }
+}
+
+#[async_trait]
+impl Connector for ManifestConnector {
+    fn info(&self) -> &ConnectorInfo {
+        &self.manifest.info
+    }
+
+    async fn pull(&self, request: &PullRequest<'_>, sink: &mut dyn RowSink) -> Result<PullFacts, PullError> {
+        page::pull(self, request, sink).await
+    }
+}

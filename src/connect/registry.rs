@@ -1,0 +1,50 @@
+//! All connectors by name: the manifests of `connectors/`, embedded when the program is built, and those
+//! that need Rust.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Connector;
+use super::auth::Auth;
+use super::http::Http;
+use super::manifest::{Manifest, ManifestConnector, ManifestError, Patience};
+use super::native::file::FileConnector;
+use crate::domain::connector::ConnectorInfo;
+
+// `BUILT_IN`: name and text of every file in `connectors/`.
+include!(concat!(env!("OUT_DIR"), "/connectors.rs"));
+
+/// The connectors there are.
+pub struct Registry(BTreeMap<String, Arc<dyn Connector>>);
+
+impl Registry {
+    /// Every built-in connector, asking through this client.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when an embedded manifest is wrong, which the tests rule out.
+    pub fn built_in(http: &Http, auth: &Auth, patience: &Patience) -> Result<Self, ManifestError> {
+        let mut all: Vec<Arc<dyn Connector>> = Vec::new();
+        for (file, text) in BUILT_IN {
+            let manifest = Manifest::load(file, text)?;
+            all.push(Arc::new(ManifestConnector::new(manifest, http.clone(), auth.clone(), patience.clone())));
+        }
+        // Native connectors, one line each.
+        all.push(Arc::new(FileConnector::new()));
+        Ok(Self(all.into_iter().map(|connector| (connector.info().name.clone(), connector)).collect()))
+    }
+
+    /// The connector `connector = "…"` names.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Connector>> {
+        self.0.get(name)
+    }
+
+    /// What every connector offers, in order of name: for checking a configuration.
+    pub fn infos(&self) -> Vec<ConnectorInfo> {
+        self.0.values().map(|connector| connector.info().clone()).collect()
+    }
+
+    /// Name and text of every embedded manifest.
+    pub fn manifests() -> &'static [(&'static str, &'static str)] {
+        BUILT_IN
+    }
+}
