@@ -126,6 +126,7 @@ CREATE TABLE delivery (
   destination TEXT NOT NULL,
   message TEXT NOT NULL,
   attempts BIGINT NOT NULL,
+  unanswered BIGINT NOT NULL, -- attempts begun since the last recorded answer
   not_before BIGINT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'given_up')),
   delivered_at BIGINT,

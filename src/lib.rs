@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod connect;
@@ -11,5 +12,6 @@ pub mod decide;
 pub mod domain;
 pub mod notify;
 pub mod sandbox;
+pub mod schedule;
 pub mod stats;
 pub mod store;

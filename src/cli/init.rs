@@ -6,13 +6,55 @@ use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
+use clap::Args;
+use serde::Serialize;
 
+use super::output::{Failure, Output};
 use crate::config::defaults::BUILD_BAR_PER_KILL_BAR;
 use crate::domain::millionths;
 use crate::domain::money::{Currency, Money, parse_amount};
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Print the configuration instead of writing it.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    file: &'a Path,
+    configuration: &'a str,
+    dry_run: bool,
+}
+
+/// Asks, then writes the configuration; never over an existing file.
+///
+/// # Errors
+/// When the file exists or cannot be written, or the questions were not answered.
+pub fn run(args: &InitArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    if !args.dry_run && path.exists() {
+        let advice = "move it away, or name another with --config FILE";
+        return Err(Failure::usage(format!("{} exists and is not overwritten: {advice}", path.display())));
+    }
+    let today = Utc::now().date_naive();
+    let answers = ask(io::stdin().lock(), io::stderr(), today)
+        .map_err(|error| Failure::general(format!("the questions were not answered: {error}")))?;
+    let text = render(&answers);
+    if !args.dry_run {
+        write_new(path, &text).map_err(|error| Failure::general(format!("{}: {error}", path.display())))?;
+    }
+    let written = Written { file: path, configuration: &text, dry_run: args.dry_run };
+    output.show(&written, || {
+        if args.dry_run { text.clone() } else { format!("{} is written. Next: `willitsell check`.", path.display()) }
+    });
+    Ok(ExitCode::SUCCESS)
+}
 
 /// Where the numbers come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,106 @@
-//! One file per command.
+//! The command line: what may be asked, and how every command ends. One file per command.
 
+pub mod check;
+pub mod demo;
+pub mod explain;
+pub mod import;
 pub mod init;
+pub mod output;
+pub mod pull;
 pub mod replay;
+pub mod run;
+pub mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::output::{Failure, Output};
+
+/// Says when a concept test has enough signal to recommend BUILD or KILL.
+#[derive(Debug, Parser)]
+#[command(name = "willitsell", version, about, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        default_value = "willitsell.toml",
+        env = "WILLITSELL_CONFIG"
+    )]
+    config: PathBuf,
+    /// Print JSON instead of text, one object a line.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   failed: the message says what to do
+  2   the configuration or the arguments are wrong; nothing was done
+  10  `status`: a verdict waits for a person
+  20  `status`: a verdict is blocked, a source fails or a message is not delivered";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Live through six weeks of a simulated test; needs no account.
+    Demo(demo::DemoArgs),
+    /// Write a first configuration by answering questions.
+    Init(init::InitArgs),
+    /// Check the configuration without touching the network.
+    Check,
+    /// Ask the sources for their days and store them; decides nothing.
+    Pull(pull::PullArgs),
+    /// Run the schedule: pull, decide, tell. Stays until stopped.
+    Run(run::RunArgs),
+    /// One line per concept; the exit code tells scripts what needs a person.
+    Status,
+    /// How a verdict came about: formula, days, rows, and what would change it.
+    Explain(ConceptArg),
+    /// Read a file downloaded from an ad manager into a source.
+    Import(import::ImportArgs),
+    /// Apply a policy to recorded daily counts.
+    Replay(replay::ReplayArgs),
+}
+
+/// Which concept a command speaks of.
+#[derive(Debug, Args)]
+struct ConceptArg {
+    /// KEY of `[experiment.KEY]` in the configuration.
+    concept: String,
+}
+
+/// Runs one command to its end and says how the process should exit.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let output = Output::new(arguments.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return output.fail(&Failure::general(format!("the program could not start its workers: {error}")));
+        }
+    };
+    let config = &arguments.config;
+    let done = runtime.block_on(async {
+        match &arguments.command {
+            Command::Demo(args) => demo::run(args, &output).await,
+            Command::Init(args) => init::run(args, config, &output),
+            Command::Check => check::run(config, &output),
+            Command::Pull(args) => pull::run(args, config, &output).await,
+            Command::Run(args) => run::run(args, config, &output).await,
+            Command::Status => status::run(config, &output).await,
+            Command::Explain(args) => explain::run(&args.concept, config, &output).await,
+            Command::Import(args) => import::run(args, config, &output).await,
+            Command::Replay(args) => replay::run(args, &output),
+        }
+    });
+    match done {
+        Ok(code) => code,
+        Err(failure) => output.fail(&failure),
+    }
+}

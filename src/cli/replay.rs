@@ -7,13 +7,57 @@ mod policy;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use chrono::{Days, NaiveDate};
+use clap::Args;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::output::{Failure, Output};
 use crate::decide::judge::{self, Look, Rule};
 use crate::domain::verdict::{Flag, Lean, Reason, Verdict};
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Daily counts: CSV with day, arm and any of impressions, clicks, visits, conversions, spend.
+    #[arg(long, value_name = "FILE")]
+    counts: PathBuf,
+    /// The policy, as JSON.
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+}
+
+/// Applies the policy and prints a line per as-of day and arm, then one for the concept.
+///
+/// # Errors
+/// What is wrong with either file, before anything is printed.
+pub fn run(args: &ReplayArgs, output: &Output) -> Result<ExitCode, Failure> {
+    let replay = counts(&args.counts, &args.policy).map_err(|error| Failure::usage(error.to_string()))?;
+    for warning in &replay.warnings {
+        output.note(&format!("warning: {warning}"));
+    }
+    for line in &replay.lines {
+        output.show(line, || sentence(line));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sentence(line: &Line) -> String {
+    let reason = line.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let share = |share: Option<f64>| share.map_or_else(|| "none".to_owned(), |share| format!("{:.3}%", share * 100.0));
+    let counts = match (line.successes, line.trials) {
+        (Some(successes), Some(trials)) => format!(
+            "  {successes} of {trials}, rate {}, range {} to {}",
+            share(line.estimate),
+            share(line.low),
+            share(line.high)
+        ),
+        _ => String::new(),
+    };
+    format!("{}  {:<12} {}{reason}{counts}", line.day, line.arm, line.verdict)
+}
 
 /// What a replay gives: the lines for standard output, and what a careful reader is told beside them.
 #[derive(Debug, PartialEq)]

@@ -19,6 +19,7 @@ use super::report::{Report, quoted};
 use super::secret::{self, SecretError};
 use super::source;
 use super::{Config, Known, Loaded, Problems, defaults};
+use crate::domain::concept::Experiment;
 
 /// What every check needs: where to report, what may be named, where secrets come from.
 pub(super) struct Check<'t> {
@@ -131,7 +132,7 @@ fn read<'t>(
             "add an [experiment.NAME] table: `willitsell init` writes one",
         );
     }
-    let experiments: Vec<_> =
+    let experiments: Option<Vec<_>> =
         sections.iter().map(|(name, section)| experiment(&check, name, section, &declared)).collect();
     check.warn_of_unused();
     check.warn_of_variables();
@@ -144,8 +145,23 @@ fn read<'t>(
             .into_values()
             .map(|entry| entry.access.map(|access| (access.source.id.clone(), access)))
             .collect::<Option<_>>()?,
-        experiments: experiments.into_iter().collect::<Option<_>>()?,
+        experiments: set_others_aside(experiments?),
     })
+}
+
+/// What one experiment's arms claim of a source is no unmapped spend of another that reads it too.
+fn set_others_aside(mut experiments: Vec<Experiment>) -> Vec<Experiment> {
+    let claimed: Vec<_> =
+        experiments.iter().map(|experiment| (experiment.concept.id.clone(), experiment.arms.clone())).collect();
+    for experiment in &mut experiments {
+        let others = claimed.iter().filter(|(concept, _)| *concept != experiment.concept.id);
+        for arm in others.flat_map(|(_, arms)| arms) {
+            for source in &mut experiment.sources {
+                source.set_aside.extend(arm.keys.get(&source.id).into_iter().flatten().cloned());
+            }
+        }
+    }
+    experiments
 }
 
 /// A secret is refused wherever it stands, even where none was asked for.

@@ -36,7 +36,7 @@ pub(super) const LOGIN: Shape =
 /// `settings` itself is left out of what may be shown (see `excerpt.rs`).
 pub(super) const SOURCE: Shape = Shape {
     table: "[source.NAME]",
-    keys: &["connector", "channel", "login", "settings", "maturity_lag_days"],
+    keys: &["connector", "channel", "login", "settings", "maturity_lag_days", "set_aside"],
     public: true,
 };
 pub(super) const EXPERIMENT: Shape = Shape {

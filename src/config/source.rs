@@ -107,6 +107,7 @@ fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMa
     check.declares(section);
     let mut entry = Entry { source: None, access: None, account: None };
     let maturity = section.whole("maturity_lag_days", 0, 90);
+    let set_aside = section.texts("set_aside").unwrap_or_default();
     let channel = section.text("channel").map(|channel| (*channel.get_ref()).to_owned());
     let login_name = section.text("login");
     let Some(info) = connector(check, section) else { return entry };
@@ -126,6 +127,7 @@ fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMa
         maturity_lag_days: maturity.map_or(defaults::MATURITY_LAG_DAYS, Spanned::into_inner),
         metrics: info.metrics.clone(),
         scheduled,
+        set_aside: set_aside.into_iter().map(|key| (*key.get_ref()).to_owned()).collect(),
     };
     entry.source = Some(source.clone());
     if let Some(settings) = settings {
@@ -207,8 +209,7 @@ fn login_of(
     if login.as_ref().is_some_and(|login| login.refresh_token.is_none()) {
         let what = format!("login.{name} has no refresh_token, so {} cannot be asked", section.path);
         let advice = format!("put refresh_token = {} into [login.{name}]", "\"file:PATH\" or \"env:NAME\"");
-        check.report.error(written.span(), what, advice);
-        return None;
+        check.report.warn(written.span(), what, advice);
     }
     login.clone().map(Some)
 }

@@ -48,7 +48,7 @@ pub fn unclaimed<'a>(
 ) -> impl Iterator<Item = &'a Response> {
     sign_ups(responses, zone, days)
         .map(|(response, _)| response)
-        .filter(|response| keys.arm(&response.source, &response.arm_key).is_none())
+        .filter(|response| keys.owner(&response.source, &response.arm_key).is_none())
 }
 
 /// Every sign-up on these days once, as the latest pull knows it, in order of source and id.
@@ -95,7 +95,7 @@ mod tests {
             keys: [(SourceId::new("landing"), vec![name.to_owned()])].into(),
         });
         let days = DateWindow::new("2026-03-02".parse().unwrap(), "2026-03-31".parse().unwrap()).unwrap();
-        acts(responses, &ArmKeys::of(&arms), Tz::Europe__Berlin, days)
+        acts(responses, &ArmKeys::of(&arms, &[]), Tz::Europe__Berlin, days)
             .into_iter()
             .map(|act| (act.arm, act.day.to_string()))
             .collect()

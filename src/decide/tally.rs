@@ -40,26 +40,48 @@ impl Calendar {
     }
 }
 
+/// Whom a vendor's key belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The arm at this position.
+    Arm(usize),
+    /// Another experiment, or set aside by the user.
+    Elsewhere,
+}
+
 /// Which arm a vendor's key belongs to.
-pub struct ArmKeys<'a>(HashMap<(&'a SourceId, &'a str), usize>);
+pub struct ArmKeys<'a>(HashMap<(&'a SourceId, &'a str), Owner>);
 
 impl<'a> ArmKeys<'a> {
     /// The keys of all arms, the control's too; a key claimed twice belongs to the first.
-    pub fn of(arms: &'a [Arm]) -> Self {
+    pub fn of(arms: &'a [Arm], sources: &'a [Source]) -> Self {
         let mut claimed = HashMap::new();
         for (position, arm) in arms.iter().enumerate() {
             for (source, keys) in &arm.keys {
                 for key in keys {
-                    claimed.entry((source, key.as_str())).or_insert(position);
+                    claimed.entry((source, key.as_str())).or_insert(Owner::Arm(position));
                 }
+            }
+        }
+        for source in sources {
+            for key in &source.set_aside {
+                claimed.entry((&source.id, key.as_str())).or_insert(Owner::Elsewhere);
             }
         }
         Self(claimed)
     }
 
+    /// Whom a key of a source belongs to; `None` where nobody claims it.
+    pub fn owner(&self, source: &SourceId, key: &str) -> Option<Owner> {
+        self.0.get(&(source, key)).copied()
+    }
+
     /// Position of the arm that claims a key of a source.
     pub fn arm(&self, source: &SourceId, key: &str) -> Option<usize> {
-        self.0.get(&(source, key)).copied()
+        match self.owner(source, key) {
+            Some(Owner::Arm(position)) => Some(position),
+            Some(Owner::Elsewhere) | None => None,
+        }
     }
 }
 
@@ -138,7 +160,7 @@ impl<'a> Tally<'a> {
         let Some(days) = calendar.days else { return tally };
 
         let policy = &experiment.policy;
-        let keys = ArmKeys::of(&experiment.arms);
+        let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
         let people_known: HashSet<&SourceId> = data.responses.iter().map(|response| &response.source).collect();
         let pulls = Pulls::of(&experiment.sources, &data.pulls, days);
         let mut sums: BTreeMap<(usize, NaiveDate), Sums> = BTreeMap::new();
@@ -153,13 +175,17 @@ impl<'a> Tally<'a> {
             }
             let gives_people = people_known.contains(&observation.source);
             let key = (&observation.source, observation.arm_key.as_str());
-            if let Some(arm) = keys.arm(key.0, key.1) {
-                add(sums.entry((arm, observation.day)).or_default(), &observation.values, gives_people);
-            } else if is_settled {
-                let mut sums = Sums::default();
-                add(&mut sums, &observation.values, gives_people);
-                *tally.unclaimed_spend.entry(key).or_default() += sums[MetricId::SPEND.index()];
-                *tally.unclaimed_acts.entry(key).or_default() += sums[policy.primary.numerator.index()];
+            match keys.owner(key.0, key.1) {
+                Some(Owner::Arm(arm)) => {
+                    add(sums.entry((arm, observation.day)).or_default(), &observation.values, gives_people);
+                }
+                None if is_settled => {
+                    let mut sums = Sums::default();
+                    add(&mut sums, &observation.values, gives_people);
+                    *tally.unclaimed_spend.entry(key).or_default() += sums[MetricId::SPEND.index()];
+                    *tally.unclaimed_acts.entry(key).or_default() += sums[policy.primary.numerator.index()];
+                }
+                Some(Owner::Elsewhere) | None => {}
             }
         }
         for act in qualify::acts(&data.responses, &keys, experiment.timezone, days) {
@@ -293,7 +319,7 @@ mod tests {
             control: name == "b",
             keys: [(source.clone(), vec!["shared".to_owned(), name.to_owned()])].into(),
         });
-        let keys = ArmKeys::of(&arms);
+        let keys = ArmKeys::of(&arms, &[]);
         assert_eq!(["shared", "a", "b", "c"].map(|key| keys.arm(&source, key)), [Some(0), Some(0), Some(1), None]);
         assert_eq!(keys.arm(&SourceId::new("form"), "a"), None);
     }

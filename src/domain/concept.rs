@@ -1,6 +1,6 @@
 //! What is tested and what would convince us: concept, arms, sources, policy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -80,6 +80,9 @@ pub struct Source {
     pub metrics: Vec<MetricId>,
     /// Whether the schedule pulls it; otherwise a person imports files into it.
     pub scheduled: bool,
+    /// Keys that are none of this experiment's business: other experiments' arms claim them, or the user set
+    /// them aside. Neither an arm's nor unmapped.
+    pub set_aside: BTreeSet<String>,
 }
 
 /// Successes per exposures, from two metrics.

@@ -32,10 +32,27 @@ pub struct Delivery {
     pub destination: DestinationId,
     /// What.
     pub message: Message,
-    /// Attempts begun so far. More than zero with no answer recorded means a repeat is possible.
+    /// Attempts begun so far, the one under way included.
     pub attempts: u32,
+    /// An earlier attempt began and its answer was never recorded (a crash): the receiver may have it.
+    pub may_repeat: bool,
     /// Not before this instant.
     pub not_before: DateTime<Utc>,
+}
+
+impl Delivery {
+    /// A message that has not been tried yet.
+    pub fn first(message: &Message, destination: &DestinationId) -> Self {
+        let (concept, verdict) = (&message.concept, message.verdict.word().to_ascii_lowercase());
+        Self {
+            id: format!("{concept}_{}_{verdict}_{destination}", message.decided_at.timestamp_millis()),
+            destination: destination.clone(),
+            message: message.clone(),
+            attempts: 0,
+            may_repeat: false,
+            not_before: message.decided_at,
+        }
+    }
 }
 
 /// What a kind of notifier is called and needs.

@@ -31,8 +31,7 @@ const KINDS: [Kind; 2] =
 /// A place messages go to.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Makes one attempt. `delivery.attempts` counts it: 1 the first time, and more means that an
-    /// earlier attempt may have arrived. `now` signs the attempt and is what a date in `Retry-After`
+    /// Makes one attempt. A delivery that `may_repeat` says so to its reader. `now` signs the attempt and is what a date in `Retry-After`
     /// is measured from.
     async fn send(&self, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), NotifyError>;
 }

@@ -154,7 +154,7 @@ fn lines(message: &Message, limit: usize, escape: fn(char) -> Option<&'static st
 /// A late message says when it was decided; a repeat can be told by its id.
 fn footer(delivery: &Delivery) -> String {
     let decided = delivery.message.decided_at.format("%Y-%m-%d %H:%M UTC");
-    let repeat = if delivery.attempts > 1 { " · may repeat an earlier message with this id" } else { "" };
+    let repeat = if delivery.may_repeat { " · may repeat an earlier message with this id" } else { "" };
     format!("Decided {decided} · Delivery {}{repeat}", delivery.id)
 }
 

@@ -28,7 +28,7 @@ impl Store {
     pub async fn undelivered(&self) -> Result<Vec<Undelivered>, StoreError> {
         let mut read = self.backend.read().await?;
         let rows = sqlx::query(
-            "SELECT id, destination, message, attempts, not_before, last_error, state FROM delivery \
+            "SELECT id, destination, message, attempts, unanswered, not_before, last_error, state FROM delivery \
              WHERE state IN ('waiting', 'given_up') ORDER BY scorecard_id, id",
         )
         .fetch_all(&mut *read)
@@ -45,7 +45,7 @@ impl Store {
     pub async fn due_deliveries(&self, now: DateTime<Utc>) -> Result<Vec<Delivery>, StoreError> {
         let mut read = self.backend.read().await?;
         let rows = sqlx::query(
-            "SELECT id, destination, message, attempts, not_before FROM delivery \
+            "SELECT id, destination, message, attempts, unanswered, not_before FROM delivery \
              WHERE state = 'waiting' AND not_before <= $1 ORDER BY scorecard_id, id",
         )
         .bind(now.timestamp_millis())
@@ -59,8 +59,9 @@ impl Store {
     pub async fn begin_attempt(&self, id: &str, now: DateTime<Utc>) -> Result<Option<Delivery>, StoreError> {
         let mut write = self.backend.write().await?;
         let row = sqlx::query(
-            "UPDATE delivery SET attempts = attempts + 1 WHERE id = $1 AND state = 'waiting' AND not_before <= $2 \
-             RETURNING id, destination, message, attempts, not_before",
+            "UPDATE delivery SET attempts = attempts + 1, unanswered = unanswered + 1 \
+             WHERE id = $1 AND state = 'waiting' AND not_before <= $2 \
+             RETURNING id, destination, message, attempts, unanswered, not_before",
         )
         .bind(id)
         .bind(now.timestamp_millis())
@@ -85,12 +86,14 @@ impl Store {
     /// Records that an attempt failed and when the next one may be made. `error` holds no secret.
     pub async fn postpone(&self, id: &str, not_before: DateTime<Utc>, error: &str) -> Result<(), StoreError> {
         let mut write = self.backend.write().await?;
-        sqlx::query("UPDATE delivery SET not_before = $1, last_error = $2 WHERE id = $3 AND state = 'waiting'")
-            .bind(not_before.timestamp_millis())
-            .bind(error)
-            .bind(id)
-            .execute(&mut *write)
-            .await?;
+        sqlx::query(
+            "UPDATE delivery SET not_before = $1, last_error = $2, unanswered = 0 WHERE id = $3 AND state = 'waiting'",
+        )
+        .bind(not_before.timestamp_millis())
+        .bind(error)
+        .bind(id)
+        .execute(&mut *write)
+        .await?;
         Ok(write.commit().await?)
     }
 
@@ -109,8 +112,8 @@ impl Store {
 /// Adds a message. One with a known id is the same message and stays as it is.
 pub(super) async fn add(connection: &mut AnyConnection, scorecard: i64, delivery: &Delivery) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO delivery (id, scorecard_id, destination, message, attempts, not_before, state) \
-         VALUES ($1, $2, $3, $4, $5, $6, 'waiting') ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO delivery (id, scorecard_id, destination, message, attempts, unanswered, not_before, state) \
+         VALUES ($1, $2, $3, $4, $5, 0, $6, 'waiting') ON CONFLICT (id) DO NOTHING",
     )
     .bind(&delivery.id)
     .bind(scorecard)
@@ -129,6 +132,8 @@ fn read_delivery(row: &AnyRow) -> Result<Delivery, StoreError> {
         destination: DestinationId::new(row.try_get::<&str, _>("destination")?),
         message: columns::from_json(row.try_get("message")?)?,
         attempts: columns::small(row.try_get("attempts")?)?,
+        // One attempt without an answer is the one under way.
+        may_repeat: row.try_get::<i64, _>("unanswered")? > 1,
         not_before: columns::instant(row.try_get("not_before")?)?,
     })
 }

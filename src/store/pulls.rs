@@ -132,14 +132,9 @@ impl Store {
         Ok(())
     }
 
-    /// The last committed pull of a source.
-    pub async fn last_pull(&self, source: &SourceId) -> Result<Option<Pull>, StoreError> {
-        let mut read = self.backend.read().await?;
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE source_id = $1 ORDER BY id DESC LIMIT 1")))
-            .bind(source.as_str())
-            .fetch_optional(&mut *read)
-            .await?;
-        row.as_ref().map(read_pull).transpose()
+    /// Every committed pull of a source, in order of commit.
+    pub async fn pulls(&self, source: &SourceId) -> Result<Vec<Pull>, StoreError> {
+        pulls(&mut *self.backend.read().await?, source, None).await
     }
 
     /// Everything stored of some sources that a verdict over these days may depend on, of one moment: now,

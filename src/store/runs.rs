@@ -11,18 +11,21 @@ use crate::domain::id::ConceptId;
 use crate::domain::run::{Outcome, Run};
 
 impl Store {
-    /// Records the start of a run; `false`, and nothing is recorded, when its slot already has one.
+    /// Records the start of a run; `false`, and nothing is recorded, when its slot already has one. A slot
+    /// whose run was abandoned is taken up again.
     pub async fn start_run(&self, run: &Run) -> Result<bool, StoreError> {
         let mut write = self.backend.write().await?;
         let started = sqlx::query(
             "INSERT INTO run (id, concept_id, due_at, started_at, missed) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (id) DO NOTHING",
+             ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, finished_at = NULL, outcome = NULL \
+             WHERE run.outcome = $6",
         )
         .bind(&run.id)
         .bind(run.concept.as_str())
         .bind(run.due_at.timestamp_millis())
         .bind(run.started_at.timestamp_millis())
         .bind(i64::from(run.missed))
+        .bind(columns::json(&Outcome::Abandoned)?)
         .execute(&mut *write)
         .await?;
         write.commit().await?;

@@ -111,6 +111,17 @@ impl Store {
         latest(&mut *self.backend.read().await?, concept).await
     }
 
+    /// The first day a test of a concept counts.
+    pub async fn first_day(&self, concept: &ConceptId, generation: u32) -> Result<NaiveDate, StoreError> {
+        let day =
+            sqlx::query_scalar::<_, String>("SELECT first_day FROM generation WHERE concept_id = $1 AND number = $2")
+                .bind(concept.as_str())
+                .bind(i64::from(generation))
+                .fetch_one(&mut *self.backend.read().await?)
+                .await?;
+        columns::day(&day)
+    }
+
     /// The latest verdicts on a concept, newest first.
     pub async fn scorecard_history(&self, concept: &ConceptId, limit: u32) -> Result<Vec<StoredScorecard>, StoreError> {
         let mut read = self.backend.read().await?;

@@ -16,6 +16,22 @@ pub fn assert_no_canary(text: impl AsRef<[u8]>) {
     }
 }
 
+/// Fails when the canary stands in any file below `folder`, those below the names in `except` aside.
+#[track_caller]
+pub fn assert_no_canary_below(folder: &std::path::Path, except: &[&str]) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if except.iter().any(|name| path.ends_with(name)) {
+            continue;
+        }
+        if path.is_dir() {
+            assert_no_canary_below(&path, except);
+        } else {
+            assert_no_canary(std::fs::read(&path).unwrap());
+        }
+    }
+}
+
 #[test]
 fn the_canary_is_found() {
     use base64::Engine;

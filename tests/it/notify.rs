@@ -63,6 +63,7 @@ fn delivery(attempts: u32) -> Delivery {
             decided_at: "2026-03-14T06:00:00Z".parse().unwrap(),
         },
         attempts,
+        may_repeat: attempts > 1,
         not_before: now(),
     }
 }

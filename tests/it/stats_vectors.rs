@@ -4,8 +4,9 @@
 //! file of the same shape.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::real_data::real_data;
 use serde_json::Value;
 use statrs::function::gamma::{gamma_lr, gamma_ur, ln_gamma};
 use willitsell::stats::dispersion::{AUTO, Constants, DayNoise, INDEPENDENT, Residuals, pearson_phi};
@@ -174,16 +175,12 @@ fn vectors() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("WILLITSELL_STATS_VECTORS") {
         return Some(named.into());
     }
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/stats-vectors.json");
-    shared.exists().then_some(shared)
+    real_data("stats-vectors.json")
 }
 
 #[test]
 fn reference_values_are_met() {
-    let Some(path) = vectors() else {
-        println!("skipped: ../shared/stats-vectors.json is not here");
-        return;
-    };
+    let Some(path) = vectors() else { return };
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let file: Value = serde_json::from_str(&text).unwrap();
     let (mut ran, mut later, mut wrong) = (BTreeMap::new(), BTreeMap::new(), Vec::new());

@@ -154,10 +154,7 @@ impl<'a> Asker<'a> {
                 headers,
                 body: body.map(|body| body.to_string().into_bytes()),
                 hosts: &self.hosts,
-                pace: manifest.limits.per_second.map(|rate| Pace {
-                    account: self.request.source.as_str(),
-                    gap: Duration::from_secs_f64(1.0 / rate),
-                }),
+                pace: self.pace(),
                 secrets: &self.secrets,
             };
             match self.connector.http.call(&call).await {
@@ -169,6 +166,13 @@ impl<'a> Asker<'a> {
                 Err(error) => return Err(PullError::Network(error.to_string())),
             }
         }
+    }
+
+    /// As fast as the user's file says, else the manifest.
+    fn pace(&self) -> Option<Pace<'_>> {
+        let set = self.request.settings.plain("per_second").and_then(|rate| rate.parse::<f64>().ok());
+        let rate = set.filter(|rate| *rate > 0.0).or(self.connector.manifest.limits.per_second)?;
+        Some(Pace { account: self.request.source.as_str(), gap: Duration::from_secs_f64(1.0 / rate) })
     }
 
     /// The `Authorization` header.

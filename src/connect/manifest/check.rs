@@ -132,6 +132,18 @@ impl Check<'_, '_> {
             choices: Vec::new(),
             address: false,
         }));
+        // What a vendor allows differs from account to account.
+        let per_second = raw.limits.as_ref().and_then(|limits| limits.get_ref().per_second.as_ref());
+        settings.extend(per_second.map(|rate| SettingInfo {
+            name: "per_second".to_owned(),
+            help: "calls a second, where your account may make more or fewer".to_owned(),
+            secret: false,
+            default: Some(rate.get_ref().to_string()),
+            optional: false,
+            pattern: Some(r"^([1-9][0-9]{0,3}|0\.[0-9]{0,2}[1-9])$".to_owned()),
+            choices: Vec::new(),
+            address: false,
+        }));
         let days = raw.days?.into_inner();
         Some(ConnectorInfo {
             name: name.into_inner(),

@@ -27,7 +27,6 @@ fn names_lead_somewhere_or_the_nearest_is_offered() {
         ),
         ("connector = \"typeform\"", "", "source.landing.connector is missing | name what is asked: typeform"),
         ("connector = \"typeform\"", "connector = \"typeform\"\nlogin = \"google\"", "Typeform takes no login"),
-        ("refresh_token = \"env:GOOGLE_REFRESH\"", "", "login.google has no refresh_token, so source.search cannot"),
         ("primary = \"signup\"", "primary = \"sign_up\"", "no rate called \"sign_up\" | did you mean signup?"),
         ("primary = \"signup\"", "primary = \"signups\"", "\"signups\" is a bare count"),
         (
@@ -231,4 +230,19 @@ fn start_comes_before_stop() {
         "start = \"2026-09-01\"\nstop = \"2026-08-31\"",
         "experiment.cats.stop is before experiment.cats.start | write a day from 2026-09-01 on",
     )]);
+}
+
+/// A campaign of one experiment is no unmapped spend of another that reads the same account.
+#[test]
+fn keys_of_other_experiments_and_those_set_aside_are_nobodys_mistake() {
+    let (before, experiment) = SMALL.split_once("[experiment.cats]").unwrap();
+    let dogs = experiment.replace("experiment.cats", "experiment.dogs").replace("search = [\"1\"]", "search = [\"2\"]");
+    let text = format!("{before}[experiment.cats]{experiment}\n[experiment.dogs]{dogs}")
+        .replace("customer_id = \"1234567890\" }", "customer_id = \"1234567890\" }\nset_aside = [\"brand\"]");
+    let loaded = load(&text).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let aside = |position: usize| {
+        let search = loaded.config.experiments[position].sources.iter().find(|source| source.id.as_str() == "search");
+        search.unwrap().set_aside.iter().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!((aside(0), aside(1)), (vec!["2".to_owned(), "brand".into()], vec!["1".to_owned(), "brand".into()]));
 }

@@ -35,6 +35,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
         maturity_lag_days: 3,
         metrics: metrics.to_vec(),
         scheduled: true,
+        set_aside: [].into(),
     };
     Experiment {
         concept: Concept {

@@ -276,6 +276,13 @@ fn money_on_unclaimed_keys_is_reported_and_blocks_above_a_tenth() {
     let card = decide(&experiment, 20, &data);
     assert_eq!(card.verdict, Verdict::Blocked);
     assert!(matches!(&card.reasons[..], [Reason::UnmappedSpend { amount, .. }] if *amount == Some(usd("601"))));
+    // Campaigns that other experiments claim, or the user set aside, are nobody's mistake.
+    let mut aside = experiment.clone();
+    for source in &mut aside.sources {
+        source.set_aside.extend(["beta".into(), "zeta".into()]);
+    }
+    let card = decide(&aside, 20, &data);
+    assert_eq!((card.verdict, card.unmapped), (Verdict::Build, None));
     // A mended mapping needs no new pull.
     let mut mended = experiment;
     mended.arms[0].keys.get_mut(&SourceId::new("ads")).unwrap().extend(["beta".into(), "zeta".into()]);

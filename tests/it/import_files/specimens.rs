@@ -7,16 +7,13 @@ use willitsell::connect::native::file::understand;
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::millionths;
 
+use crate::real_data::real_data;
+
 use super::{ZONE, pull, settings, sums};
 
 /// The specimens, where this copy of the project has them beside it.
 pub fn folder() -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/ad-export-specimens");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: {} is not here", folder.display());
-    None
+    real_data("data/ad-export-specimens")
 }
 
 pub fn expected(folder: &std::path::Path) -> serde_json::Map<String, Value> {

@@ -51,15 +51,6 @@ fn of<'a>(lines: &'a [Line], arm: &str) -> Vec<&'a Line> {
     lines.iter().filter(|line| line.arm == arm).collect()
 }
 
-fn shared(path: &str) -> Option<std::path::PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
-    if !path.exists() {
-        println!("skipped: {} is not here", path.display());
-        return None;
-    }
-    Some(path)
-}
-
 #[test]
 fn a_line_has_the_contract_s_fields_in_its_order() {
     let policy = json!({"kill_bar": 0.02, "maturity_lag_days": 1});

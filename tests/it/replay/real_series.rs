@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::properties::never_reverses;
-use super::{HEADER, first_day, lines, of, shared};
+use super::{HEADER, first_day, lines, of};
+use crate::real_data::real_data;
 use willitsell::cli::replay::Line;
 use willitsell::domain::verdict::Verdict;
 
@@ -41,7 +42,7 @@ fn end<'a>(lines: &'a [Line], arm: &str) -> &'a Line {
 
 #[test]
 fn open_bandit_a_week_of_clicks_decides_nothing_by_default() {
-    let Some(path) = shared("open-bandit-daily/men.csv") else { return };
+    let Some(path) = real_data("data/open-bandit-daily/men.csv") else { return };
     let mut csv = HEADER.to_owned();
     for row in table(&path) {
         writeln!(csv, "{},{},{},{}", row["date"], row["policy"], row["impressions"], row["clicks"]).unwrap();
@@ -62,7 +63,7 @@ fn open_bandit_a_week_of_clicks_decides_nothing_by_default() {
 
 #[test]
 fn jupyter_survey_bursts_of_traffic_count_as_noise() {
-    let Some(path) = shared("jupyter-ux-survey/daily_funnel.csv") else { return };
+    let Some(path) = real_data("data/jupyter-ux-survey/daily_funnel.csv") else { return };
     let mut csv = HEADER.to_owned();
     for row in table(&path) {
         writeln!(csv, "{},survey,{},{}", row["date"], row["started"], row["completed"]).unwrap();
@@ -84,7 +85,7 @@ fn jupyter_survey_bursts_of_traffic_count_as_noise() {
 
 #[test]
 fn asos_two_arms_by_differences_of_cumulative_counts() {
-    let Some(path) = shared("asos-experiments/asos.csv") else { return };
+    let Some(path) = real_data("data/asos-experiments/asos.csv") else { return };
     // Thirty checkpoints a day apart; in no day more conversions than visitors.
     let rows: Vec<_> =
         table(&path).into_iter().filter(|row| row["experiment_id"] == "fdaf62" && row["metric_id"] == "1").collect();

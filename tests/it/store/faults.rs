@@ -168,7 +168,12 @@ async fn n3_n4_a_message_is_stored_once_and_a_restart_changes_nothing() {
     store.save_scorecard(&later, 8, &message).await.unwrap();
     let due = store.due_deliveries(at("2026-03-09T00:00:00Z")).await.unwrap();
     assert_eq!(due.len(), 1, "one id, one message");
-    assert_eq!((due[0].id.as_str(), due[0].attempts), ("msg_1-growth", 1), "a repeat is possible, and known to be");
+    assert_eq!((due[0].id.as_str(), due[0].attempts), ("msg_1-growth", 1));
+    let again = store.begin_attempt("msg_1-growth", at("2026-03-09T00:00:00Z")).await.unwrap().unwrap();
+    assert!(again.may_repeat, "the first attempt's answer was never recorded");
+    store.postpone("msg_1-growth", at("2026-03-09T00:00:05Z"), "503").await.unwrap();
+    let third = store.begin_attempt("msg_1-growth", at("2026-03-09T00:00:05Z")).await.unwrap().unwrap();
+    assert!(!third.may_repeat, "a recorded refusal is no possible repeat");
 }
 
 #[tokio::test]

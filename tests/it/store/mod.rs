@@ -154,6 +154,7 @@ fn delivery(id: &str, not_before: &str) -> Delivery {
             decided_at: at(not_before),
         },
         attempts: 0,
+        may_repeat: false,
         not_before: at(not_before),
     }
 }

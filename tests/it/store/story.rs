@@ -18,7 +18,7 @@ async fn a_story_of_one_concept() {
     let store = open(&folder).await;
     assert_eq!(store.last_runs().await.unwrap().len(), 1, "all of it is still there");
     assert_eq!(store.latest_scorecards().await.unwrap().len(), 1);
-    assert_eq!(store.last_pull(&ads()).await.unwrap().unwrap().id, 5);
+    assert_eq!(store.pulls(&ads()).await.unwrap().last().unwrap().id, 5);
 }
 
 async fn runs(store: &Store) {
@@ -51,8 +51,8 @@ async fn revisions(store: &Store) {
     let rows_1 = [("2026-03-01", "a", 10, Some(5)), ("2026-03-01", "b", 7, None), ("2026-03-02", "a", 3, Some(0))];
     let change = put(store, &first, &rows_1).await.unwrap();
     assert_eq!(counts(&change), [3, 0, 0, 0]);
-    assert_eq!(store.last_pull(&source).await.unwrap().unwrap(), change.pull);
-    assert_eq!(store.last_pull(&form()).await.unwrap(), None);
+    assert_eq!(store.pulls(&source).await.unwrap().pop().unwrap(), change.pull);
+    assert_eq!(store.pulls(&form()).await.unwrap(), []);
 
     // The vendor restates a, takes b away, and the next day brings c.
     let second = slice(&source, days("2026-03-01", "2026-03-03"), "2026-03-03T05:00:00Z");

@@ -1,0 +1,77 @@
+//! The same rows through the program: manifest, HTTP, stage, store with revisions.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use chrono::{DateTime, Days, NaiveDate};
+use chrono_tz::Tz;
+use willitsell::app;
+use willitsell::domain::concept::Source;
+use willitsell::domain::connector::{Login, SettingValue, Settings, SourceAccess};
+use willitsell::domain::id::{LoginId, SourceId};
+use willitsell::domain::observation::DateWindow;
+use willitsell::schedule::Parts;
+use willitsell::schedule::pull::{Errand, pull};
+use willitsell::store::{Store, Tokens};
+
+use crate::{cpu_seconds, peak_mib};
+
+/// Prints rows, CPU seconds, wall seconds and peak MiB; of a second pull of the same rows when `again`.
+pub fn run(address: &str, days: u64, again: bool) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let url = format!("sqlite://{}", folder.path().join("ours.db").display());
+        let parts = Parts {
+            store: Store::open(&url).await.expect("opens"),
+            registry: app::registry().expect("a registry"),
+            sources: BTreeMap::new(),
+            tokens: Box::new(Tokens::default()),
+            notifiers: BTreeMap::new(),
+        };
+        let access = access(&parts, address);
+        let first = NaiveDate::from_ymd_opt(2025, 1, 1).expect("a day");
+        let window = DateWindow::new(first, first + Days::new(days - 1)).expect("in order");
+        let now = DateTime::from_timestamp(1_790_000_000, 0).expect("an instant");
+        let errand = Errand { run_id: "bench", zone: Tz::Europe__Berlin, due_at: now, now };
+        if again {
+            pull(&parts, &access, window, errand).await.expect("the first pull");
+        }
+        let (began, before) = (Instant::now(), cpu_seconds());
+        let pulled = pull(&parts, &access, window, errand).await.expect("pulls");
+        let (cpu, wall) = (cpu_seconds() - before, began.elapsed().as_secs_f64());
+        assert!(again != (pulled.new > 0), "{pulled:?}");
+        println!("{} {cpu} {wall} {}", pulled.rows, peak_mib());
+        parts.store.close().await;
+    });
+}
+
+fn access(parts: &Parts, address: &str) -> SourceAccess {
+    let info = parts.registry.get("google_ads").expect("built in").info();
+    let mut settings = Settings::default();
+    for setting in &info.settings {
+        if let Some(default) = &setting.default {
+            settings.insert(&setting.name, SettingValue::Plain(default.clone()));
+        }
+    }
+    settings.insert("customer_id", SettingValue::Plain("1234567890".into()));
+    settings.insert("base_url", SettingValue::Plain(address.to_owned()));
+    let login = Login {
+        id: LoginId::new("google"),
+        client_id: "bench".into(),
+        client_secret: "bench".into(),
+        refresh_token: Some("bench".into()),
+        token_url: Some(format!("{address}/token")),
+    };
+    let source = Source {
+        id: SourceId::new("search"),
+        connector: "google_ads".into(),
+        channel: None,
+        maturity_lag_days: 3,
+        metrics: info.metrics.clone(),
+        scheduled: true,
+        set_aside: [].into(),
+    };
+    SourceAccess { source, settings, login: Some(login) }
+}

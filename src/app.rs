@@ -1,0 +1,90 @@
+//! The only place that builds everything and hands it around. No logic.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use thiserror::Error;
+
+use crate::config::{self, Known, Loaded, Problems};
+use crate::connect::Registry;
+use crate::connect::auth::Auth;
+use crate::connect::http::{self, Http, HttpError, Limits};
+use crate::connect::manifest::{ManifestError, Patience};
+use crate::domain::id::DestinationId;
+use crate::notify::{self, Notifier, NotifyError};
+use crate::schedule::Parts;
+use crate::store::{Store, StoreError, Tokens};
+
+/// Why the program could not be put together.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The user's file.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// TLS or its certificates.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A connector of this program.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A destination that cannot be built from its settings.
+    #[error("[notify.{0}]: {1}")]
+    Notifier(String, NotifyError),
+}
+
+/// Every connector of this program.
+///
+/// # Errors
+/// [`AppError`] when no TLS client can be made, or an embedded manifest is wrong.
+pub fn registry() -> Result<Registry, AppError> {
+    let http = Http::new(Limits::default())?;
+    let auth = Auth::new(http.clone());
+    Ok(Registry::built_in(&http, &auth, &Patience::default())?)
+}
+
+/// Reads and checks the user's file against the connectors and notifiers of this program.
+///
+/// # Errors
+/// All that is wrong with it, at once.
+pub fn load_config(path: &Path, registry: &Registry) -> Result<Loaded, Problems> {
+    let (connectors, notifiers) = (registry.infos(), notify::kinds());
+    let known = Known { connectors: &connectors, notifiers: &notifiers, env: &|name| std::env::var(name).ok() };
+    config::load(path, &known)
+}
+
+/// Everything a command works with.
+pub struct App {
+    /// The checked configuration and what deserves a warning in it.
+    pub loaded: Loaded,
+    /// Store, connectors, sources, tokens, notifiers.
+    pub parts: Parts,
+}
+
+impl App {
+    /// Builds everything from the user's file.
+    ///
+    /// # Errors
+    /// [`AppError`] says which part could not be built and what to do.
+    pub async fn open(path: &Path) -> Result<Self, AppError> {
+        let registry = registry()?;
+        let loaded = load_config(path, &registry)?;
+        let notifiers = notifiers(&loaded)?;
+        let store = Store::open(&loaded.config.store_url).await?;
+        let sources = loaded.config.sources.clone();
+        let parts = Parts { store, registry, sources, tokens: Box::new(Tokens::default()), notifiers };
+        Ok(Self { loaded, parts })
+    }
+}
+
+fn notifiers(loaded: &Loaded) -> Result<BTreeMap<DestinationId, Box<dyn Notifier>>, AppError> {
+    let client = http::client()?;
+    let built = loaded.config.destinations.iter().map(|destination| {
+        notify::build(destination, client.clone())
+            .map(|notifier| (destination.id.clone(), notifier))
+            .map_err(|error| AppError::Notifier(destination.id.to_string(), error))
+    });
+    built.collect()
+}

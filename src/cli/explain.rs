@@ -1,0 +1,68 @@
+//! `explain`: how a concept's latest verdict came about.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::output::{Failure, Output};
+use crate::app::App;
+use crate::decide;
+use crate::decide::derivation::{self, Section};
+use crate::domain::id::{ConceptId, SourceId};
+use crate::domain::observation::{DateWindow, Inputs};
+use crate::domain::verdict::{Generation, StoredScorecard};
+
+#[derive(Serialize)]
+struct Explained<'a> {
+    #[serde(flatten)]
+    stored: &'a StoredScorecard,
+    explanation: &'a [Section],
+}
+
+/// Prints formula, days, rows and what would change the verdict.
+///
+/// # Errors
+/// When the concept is unknown or has no verdict yet.
+pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    let app = App::open(path).await?;
+    let experiments = &app.loaded.config.experiments;
+    let Some(experiment) = experiments.iter().find(|experiment| experiment.concept.id.as_str() == concept) else {
+        let known: Vec<&str> = experiments.iter().map(|experiment| experiment.concept.id.as_str()).collect();
+        return Err(Failure::usage(format!("there is no [experiment.{concept}]; there are: {}", known.join(", "))));
+    };
+    let store = &app.parts.store;
+    let Some(stored) = store.latest_scorecard(&ConceptId::new(concept)).await? else {
+        return Err(Failure::general(format!("{concept} has no verdict yet: run `willitsell run --once`")));
+    };
+    let card = &stored.scorecard;
+    let generation = Generation {
+        number: card.generation,
+        first_day: store.first_day(&card.concept, card.generation).await?,
+        policy_hash: card.policy_hash.clone(),
+    };
+    let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
+    let last_day = card.as_of.with_timezone(&experiment.timezone).date_naive();
+    let inputs = match DateWindow::new(generation.first_day, last_day) {
+        Some(days) => store.inputs(&sources, days, Some(stored.known_at)).await?,
+        None => Inputs::default(),
+    };
+    let sections = derivation::sections(experiment, &generation, &inputs, card);
+    let explained = Explained { stored: &stored, explanation: &sections };
+    output.show(&explained, || text(&sections));
+    if card.policy_hash != decide::policy_hash(experiment) {
+        output.note(
+            "The bars in the configuration have changed since this verdict; the next run opens a new test with them.",
+        );
+    }
+    app.parts.store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(sections: &[Section]) -> String {
+    let sections = sections.iter().map(|section| {
+        let lines: String = section.lines.iter().map(|line| format!("  {line}\n")).collect();
+        format!("{}\n{lines}", section.title)
+    });
+    sections.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,145 @@
+//! What every command prints through: text for people, one JSON object a line for programs, progress
+//! for terminals only; and the failures it can end with.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use serde::Serialize;
+
+use crate::app::AppError;
+use crate::config::{Problem, Problems};
+use crate::store::StoreError;
+
+/// Where results go.
+pub struct Output {
+    json: bool,
+}
+
+/// Why a command ended without doing its job.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// The work could not be done: exit code 1.
+    pub fn general(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1 }
+    }
+
+    /// The configuration or the arguments are wrong, nothing was done: exit code 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 2 }
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::usage(rendered(&problems))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::general(error.to_string())
+    }
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Config(problems) => problems.into(),
+            other => Self::general(other.to_string()),
+        }
+    }
+}
+
+impl Output {
+    /// Text, or JSON when asked for.
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether programs read this.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints one result: `record` as a JSON line, or `text`.
+    pub fn show(&self, record: &impl Serialize, text: impl FnOnce() -> String) {
+        if self.json {
+            match serde_json::to_string(record) {
+                Ok(text) => line(&text),
+                Err(error) => self.note(&format!("a result could not be printed as JSON: {error}")),
+            }
+        } else {
+            line(&text());
+        }
+    }
+
+    /// Prints a line for people; programs do not see it.
+    pub fn say(&self, text: &str) {
+        if !self.json {
+            line(text);
+        }
+    }
+
+    /// Prints what deserves a warning in the configuration; programs find it in the result.
+    pub fn warn(&self, warnings: &[Problem]) {
+        if !self.json {
+            for warning in warnings {
+                self.note(rendered(warning).trim_end());
+            }
+        }
+    }
+
+    /// Prints beside the results, for people and logs.
+    pub fn note(&self, text: &str) {
+        // A closed standard error leaves nobody to tell.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Says why, and gives the exit code.
+    pub fn fail(&self, failure: &Failure) -> ExitCode {
+        self.note(&failure.message);
+        ExitCode::from(failure.code)
+    }
+
+    /// A moving line on a terminal; nothing elsewhere.
+    pub fn progress(&self, length: u64, what: &str) -> ProgressBar {
+        if self.json || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style =
+            ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(length).with_style(style).with_message(what.to_owned())
+    }
+
+    /// A moving line for work whose length is not known.
+    pub fn spinner(&self, what: &str) -> ProgressBar {
+        if self.json || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        bar
+    }
+}
+
+fn line(text: &str) {
+    // A reader that went away (`| head`) is no reason to fail.
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// As a person reads it at a terminal: the place with an arrow, the reason, the fix.
+fn rendered(diagnostic: &dyn Diagnostic) -> String {
+    let mut text = String::new();
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+    match handler.render_report(&mut text, diagnostic) {
+        Ok(()) => text,
+        Err(_) => diagnostic.to_string(),
+    }
+}

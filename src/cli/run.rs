@@ -1,0 +1,146 @@
+//! `run`: the daemon, or with `--once` every experiment once, now.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::output::{Failure, Output};
+use crate::app::App;
+use crate::decide::explain;
+use crate::domain::concept::Experiment;
+use crate::domain::verdict::StoredScorecard;
+use crate::schedule::daemon;
+use crate::schedule::deliver::{Delivered, deliver};
+use crate::schedule::due::DueRun;
+use crate::schedule::tick::{Ticked, tick};
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Do every experiment once, now, whatever its schedule says, and end.
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    concept: &'a str,
+    #[serde(flatten)]
+    scorecard: Option<&'a StoredScorecard>,
+    failures: Vec<String>,
+}
+
+/// Runs the daemon until it is asked to stop, or every experiment once.
+///
+/// # Errors
+/// The configuration, the store, or with `--once` a source that failed.
+pub async fn run(args: &RunArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    log_to_stderr(output);
+    let app = App::open(path).await?;
+    let _claim = app.parts.store.claim()?;
+    let done = if args.once { once(&app, Utc::now(), output).await } else { forever(&app, output).await };
+    app.parts.store.close().await;
+    done
+}
+
+async fn forever(app: &App, output: &Output) -> Result<ExitCode, Failure> {
+    let experiments = &app.loaded.config.experiments;
+    if experiments.is_empty() {
+        return Err(Failure::usage("there is no [experiment.…] to run"));
+    }
+    let stop = CancellationToken::new();
+    tokio::spawn(cancel_when_asked(stop.clone()));
+    output.note(&format!("running {} experiments; stop with Ctrl-C", experiments.len()));
+    daemon::run(&app.parts, experiments, &stop).await.map_err(|error| Failure::general(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn cancel_when_asked(stop: CancellationToken) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            stop.cancel();
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_ok() {
+        stop.cancel();
+    }
+}
+
+async fn once(app: &App, now: DateTime<Utc>, output: &Output) -> Result<ExitCode, Failure> {
+    app.parts.store.abandon_open_runs(now).await?;
+    let mut failed = Vec::new();
+    for experiment in &app.loaded.config.experiments {
+        let concept = &experiment.concept.id;
+        if now.with_timezone(&experiment.timezone).date_naive() < experiment.start {
+            output.note(&format!("{concept}: starts on {}, nothing to do yet", experiment.start));
+            continue;
+        }
+        let due = DueRun { concept: concept.clone(), due_at: now, missed: 0 };
+        let working = output.spinner(&format!("{concept}: pulling"));
+        let ticked = tick(&app.parts, experiment, &due, now).await.map_err(|error| Failure::general(error.to_string()));
+        working.finish_and_clear();
+        failed.extend(show(output, experiment, &ticked?));
+    }
+    tell(output, &deliver(&app.parts, now, &mut rand::rng()).await?);
+    if failed.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Failure::general(failed.join("\n"))) }
+}
+
+/// Prints what a tick did; gives back what failed.
+fn show(output: &Output, experiment: &Experiment, ticked: &Ticked) -> Vec<String> {
+    let concept = experiment.concept.id.as_str();
+    match ticked {
+        Ticked::AlreadyRan => {
+            output.note(&format!("{concept}: this slot has run already"));
+            vec![]
+        }
+        Ticked::Decided { scorecard, pulled } => {
+            let line = Line { concept, scorecard: Some(scorecard), failures: vec![] };
+            output.show(&line, || {
+                let rows: u64 = pulled.values().map(|pulled| pulled.rows).sum();
+                format!("{concept}: {rows} rows read\n{}", explain::banner(experiment, &scorecard.scorecard))
+            });
+            vec![]
+        }
+        Ticked::Failed { failures, blocked } => {
+            let failures: Vec<String> = failures.iter().map(|failure| format!("{concept}: {failure}")).collect();
+            let line = Line { concept, scorecard: blocked.as_deref(), failures: failures.clone() };
+            output.show(&line, || {
+                format!("{concept}: not decided, because a source failed; what the others brought is kept")
+            });
+            failures
+        }
+    }
+}
+
+fn tell(output: &Output, delivered: &Delivered) {
+    if *delivered != Delivered::default() {
+        output.say(&format!(
+            "messages: {} sent, {} to be tried again, {} given up",
+            delivered.sent, delivered.postponed, delivered.given_up
+        ));
+    }
+}
+
+/// Log lines go to standard error; `WILLITSELL_LOG` chooses how many. Libraries that print addresses
+/// at finer levels stay at `warn` whatever it says.
+fn log_to_stderr(output: &Output) {
+    let level = std::env::var("WILLITSELL_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let level =
+        if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) { level } else { "info".to_owned() };
+    let filter = EnvFilter::new(format!("warn,willitsell={level}"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second subscriber in one process (tests) changes nothing.
+    let _ = if output.is_json() { log.json().try_init() } else { log.try_init() };
+}

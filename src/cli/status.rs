@@ -1,0 +1,113 @@
+//! `status`: one line per concept, what is wrong below, and an exit code that scripts can act on.
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use chrono::Utc;
+use serde::Serialize;
+
+use super::output::{Failure, Output};
+use crate::app::App;
+use crate::decide::explain;
+use crate::domain::concept::Experiment;
+use crate::domain::run::{Outcome, Run};
+use crate::domain::verdict::{StoredScorecard, Verdict};
+use crate::schedule::due::next_slot;
+
+/// A verdict waits for a person.
+const NEEDS_A_PERSON: u8 = 10;
+/// Something is broken: blocked, failing, not delivered.
+const BROKEN: u8 = 20;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    concept: &'a str,
+    title: &'a str,
+    verdict: Option<Verdict>,
+    sentence: String,
+    scorecard: Option<&'a StoredScorecard>,
+    last_run: Option<&'a Run>,
+    next_run: Option<String>,
+}
+
+#[derive(Serialize)]
+struct NotDelivered {
+    message: String,
+    destination: String,
+    attempts: u32,
+    given_up: bool,
+    last_error: Option<String>,
+}
+
+impl fmt::Display for NotDelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.given_up { "given up" } else { "will be tried again" };
+        write!(f, "not delivered to {} ({} attempts, {state}): {}", self.destination, self.attempts, self.message)?;
+        self.last_error.as_ref().map_or(Ok(()), |error| write!(f, "\n  {error}"))
+    }
+}
+
+/// Prints where every concept stands.
+///
+/// # Errors
+/// When the configuration or the store cannot be read.
+pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    let app = App::open(path).await?;
+    let runs = app.parts.store.last_runs().await?;
+    let mut code = 0;
+    for experiment in &app.loaded.config.experiments {
+        let stored = app.parts.store.latest_scorecard(&experiment.concept.id).await?;
+        let last_run = runs.iter().find(|run| run.concept == experiment.concept.id);
+        code = code.max(urgency(stored.as_ref(), last_run));
+        show(output, experiment, stored.as_ref(), last_run);
+    }
+    for waiting in app.parts.store.undelivered().await? {
+        code = code.max(if waiting.delivery.attempts > 0 { BROKEN } else { 0 });
+        let line = NotDelivered {
+            message: waiting.delivery.message.headline.clone(),
+            destination: waiting.delivery.destination.to_string(),
+            attempts: waiting.delivery.attempts,
+            given_up: waiting.given_up,
+            last_error: waiting.last_error,
+        };
+        output.show(&line, || line.to_string());
+    }
+    app.parts.store.close().await;
+    Ok(ExitCode::from(code))
+}
+
+fn urgency(stored: Option<&StoredScorecard>, last_run: Option<&Run>) -> u8 {
+    let failed = last_run.is_some_and(|run| matches!(run.outcome, Some(Outcome::Failed { .. } | Outcome::Abandoned)));
+    match stored.map(|stored| stored.scorecard.verdict) {
+        Some(Verdict::Blocked) => BROKEN,
+        _ if failed => BROKEN,
+        Some(Verdict::Build | Verdict::Kill | Verdict::Review) => NEEDS_A_PERSON,
+        Some(Verdict::Collecting) | None => 0,
+    }
+}
+
+fn show(output: &Output, experiment: &Experiment, stored: Option<&StoredScorecard>, last_run: Option<&Run>) {
+    let sentence = stored.map_or_else(
+        || "no verdict yet: run `willitsell run --once`, or leave `willitsell run` running".to_owned(),
+        |stored| explain::banner(experiment, &stored.scorecard),
+    );
+    let line = Line {
+        concept: experiment.concept.id.as_str(),
+        title: &experiment.concept.title,
+        verdict: stored.map(|stored| stored.scorecard.verdict),
+        sentence,
+        scorecard: stored,
+        last_run,
+        next_run: next_slot(experiment, Utc::now()).map(|slot| slot.with_timezone(&experiment.timezone).to_rfc3339()),
+    };
+    output.show(&line, || {
+        let mut text = format!("{}: {}", line.concept, line.sentence);
+        if let Some(Run { outcome: Some(Outcome::Failed { advice }), .. }) = last_run {
+            for advice in advice {
+                text.push_str(&format!("\n  last run failed: {advice}"));
+            }
+        }
+        text
+    });
+}

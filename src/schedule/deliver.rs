@@ -1,0 +1,60 @@
+//! Empties the outbox: each delivery is tried, and what came of it is written down before the next.
+//! A notifier that is down never loses a verdict and never delays one.
+
+use chrono::{DateTime, Utc};
+use rand::Rng;
+
+use super::Parts;
+use crate::notify::{self, NotifyError};
+use crate::store::StoreError;
+
+/// What became of the deliveries that were due.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Accepted by their receivers.
+    pub sent: u32,
+    /// To be tried again later.
+    pub postponed: u32,
+    /// Never to be tried again; `status` shows them.
+    pub given_up: u32,
+}
+
+/// Tries every delivery that is due at `now` once.
+///
+/// # Errors
+/// [`StoreError`]: what was sent but not written down is sent again with the same id, marked as a
+/// possible repeat.
+pub async fn deliver(parts: &Parts, now: DateTime<Utc>, rng: &mut impl Rng) -> Result<Delivered, StoreError> {
+    let mut delivered = Delivered::default();
+    for delivery in parts.store.due_deliveries(now).await? {
+        let Some(notifier) = parts.notifiers.get(&delivery.destination) else {
+            let gone = format!("no [notify.{}] is configured any more", delivery.destination);
+            parts.store.give_up(&delivery.id, &gone).await?;
+            delivered.given_up += 1;
+            continue;
+        };
+        let Some(delivery) = parts.store.begin_attempt(&delivery.id, now).await? else { continue };
+        let error = match notifier.send(&delivery, now).await {
+            Ok(()) => {
+                parts.store.mark_delivered(&delivery.id, now).await?;
+                delivered.sent += 1;
+                continue;
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(delivery = %delivery.id, destination = %delivery.destination, %error, "not delivered");
+        let wait = match &error {
+            NotifyError::Permanent { .. } => None,
+            NotifyError::Temporary { retry_after, .. } => notify::next_attempt(delivery.attempts, rng)
+                .map(|wait| retry_after.map_or(wait, |asked| asked.max(wait))),
+        };
+        if let Some(wait) = wait.and_then(|wait| chrono::Duration::from_std(wait).ok()) {
+            parts.store.postpone(&delivery.id, now + wait, &error.to_string()).await?;
+            delivered.postponed += 1;
+        } else {
+            parts.store.give_up(&delivery.id, &error.to_string()).await?;
+            delivered.given_up += 1;
+        }
+    }
+    Ok(delivered)
+}

@@ -1,0 +1,149 @@
+//! What is due now? Pure: compares each experiment's schedule with the runs the store holds, never
+//! with a timer, so that a restart neither skips a slot nor runs one twice.
+
+use chrono::{DateTime, Days, TimeZone, Utc};
+
+use crate::domain::concept::Experiment;
+use crate::domain::id::ConceptId;
+use crate::domain::run::{Outcome, Run};
+
+/// Days after `stop` on which sources are still read: platforms restate for weeks, and a verdict that
+/// restated data no longer supports must be withdrawn.
+const READ_AFTER_STOP_DAYS: u64 = 30;
+
+/// One slot to run now, standing for all that were missed before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueRun {
+    /// Which experiment.
+    pub concept: ConceptId,
+    /// The latest slot that has passed.
+    pub due_at: DateTime<Utc>,
+    /// Earlier slots nobody answered; the one run catches them all up.
+    pub missed: u32,
+}
+
+/// The slots due at `now`: at most one an experiment, the latest. `last` holds each concept's latest run.
+pub fn due(experiments: &[Experiment], last: &[Run], now: DateTime<Utc>) -> Vec<DueRun> {
+    experiments
+        .iter()
+        .filter_map(|experiment| {
+            let last = last.iter().find(|run| run.concept == experiment.concept.id);
+            due_of(experiment, last, now)
+        })
+        .collect()
+}
+
+fn due_of(experiment: &Experiment, last: Option<&Run>, now: DateTime<Utc>) -> Option<DueRun> {
+    let (opens, closes) = season(experiment);
+    let until = closes.map_or(now, |closes| closes.min(now));
+    let since = last.map_or(opens, |run| settled_until(run).max(opens));
+    let (passed, due_at) = experiment
+        .schedule
+        .slots(since, until, experiment.timezone)
+        .fold((0u32, None), |(passed, _), slot| (passed.saturating_add(1), Some(slot)));
+    // Before the first run nothing was missed: nobody was there to run it.
+    let missed = if last.is_some() { passed.saturating_sub(1) } else { 0 };
+    Some(DueRun { concept: experiment.concept.id.clone(), due_at: due_at?, missed })
+}
+
+/// Up to which instant a run answers its schedule: a run that was abandoned does not answer its own slot.
+fn settled_until(run: &Run) -> DateTime<Utc> {
+    match run.outcome {
+        Some(Outcome::Abandoned) => run.due_at - chrono::Duration::milliseconds(1),
+        _ => run.due_at,
+    }
+}
+
+/// The next slot of an experiment after `now`, while it is still read.
+pub fn next_slot(experiment: &Experiment, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let (opens, closes) = season(experiment);
+    let next = experiment.schedule.next_after(now.max(opens), experiment.timezone)?;
+    closes.is_none_or(|closes| next <= closes).then_some(next)
+}
+
+/// From the start of its first day to the end of the last day on which it is read.
+fn season(experiment: &Experiment) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
+    let midnight = |day: chrono::NaiveDate| {
+        let midnight = day.and_time(chrono::NaiveTime::MIN);
+        // A midnight lost to daylight saving: the day begins when the clock next exists.
+        experiment
+            .timezone
+            .from_local_datetime(&midnight)
+            .earliest()
+            .map_or_else(|| midnight.and_utc(), |at| at.to_utc())
+    };
+    let opens = midnight(experiment.start) - chrono::Duration::seconds(1);
+    let read_until = |stop: chrono::NaiveDate| stop.checked_add_days(Days::new(READ_AFTER_STOP_DAYS + 1));
+    (opens, experiment.stop.and_then(read_until).map(midnight))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::tests::experiment;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn ran(slot: &str) -> Run {
+        let (concept, due_at) = (ConceptId::new("cat-meals"), at(slot));
+        Run {
+            id: Run::key(&concept, due_at),
+            concept,
+            due_at,
+            started_at: due_at,
+            finished_at: None,
+            outcome: None,
+            missed: 0,
+        }
+    }
+
+    #[test]
+    fn c3_a_gap_is_caught_up_once_and_its_slots_are_counted() {
+        let experiments = [experiment("0 6 * * *", "2026-09-01", None)];
+        let due = due(&experiments, &[ran("2026-09-03T06:00:00Z")], at("2026-09-10T05:00:00Z"));
+        assert_eq!(due.len(), 1);
+        assert_eq!((due[0].due_at, due[0].missed), (at("2026-09-09T06:00:00Z"), 5));
+    }
+
+    #[test]
+    fn c4_a_slot_that_ran_is_not_due_again() {
+        let experiments = [experiment("0 6 * * *", "2026-09-01", None)];
+        assert_eq!(due(&experiments, &[ran("2026-09-09T06:00:00Z")], at("2026-09-10T05:59:59Z")), []);
+        assert_eq!(due(&experiments, &[ran("2026-09-09T06:00:00Z")], at("2026-09-10T06:00:00Z")).len(), 1);
+    }
+
+    #[test]
+    fn s1_a_slot_whose_run_was_abandoned_is_due_again() {
+        let experiments = [experiment("0 6 * * *", "2026-09-01", None)];
+        let abandoned = Run { outcome: Some(Outcome::Abandoned), ..ran("2026-09-09T06:00:00Z") };
+        let due = due(&experiments, &[abandoned], at("2026-09-10T05:00:00Z"));
+        assert_eq!((due[0].due_at, due[0].missed), (at("2026-09-09T06:00:00Z"), 0));
+    }
+
+    #[test]
+    fn c6_a_clock_that_steps_back_runs_nothing_again() {
+        let experiments = [experiment("0 6 * * *", "2026-09-01", None)];
+        assert_eq!(due(&experiments, &[ran("2026-09-09T06:00:00Z")], at("2026-09-08T12:00:00Z")), []);
+        assert_eq!(due(&experiments, &[ran("2026-09-09T06:00:00Z")], at("1970-01-01T00:00:00Z")), []);
+    }
+
+    #[test]
+    fn the_first_run_comes_with_the_first_slot_after_the_start() {
+        let experiments = [experiment("0 6 * * *", "2026-09-01", Some("2026-09-30"))];
+        assert_eq!(due(&experiments, &[], at("2026-08-31T12:00:00Z")), []);
+        let late = due(&experiments, &[], at("2026-09-05T12:00:00Z"));
+        assert_eq!((late[0].due_at, late[0].missed), (at("2026-09-05T06:00:00Z"), 0));
+        let midnight = [experiment("0 0 * * *", "2026-09-01", None)];
+        assert_eq!(due(&midnight, &[], at("2026-09-01T00:00:00Z")).len(), 1);
+    }
+
+    #[test]
+    fn sources_are_read_for_a_month_after_the_stop_and_then_no_more() {
+        let experiments = [experiment("0 6 * * *", "2026-09-01", Some("2026-09-30"))];
+        assert_eq!(next_slot(&experiments[0], at("2026-10-29T07:00:00Z")), Some(at("2026-10-30T06:00:00Z")));
+        assert_eq!(next_slot(&experiments[0], at("2026-10-31T07:00:00Z")), None);
+        assert_eq!(due(&experiments, &[ran("2026-10-30T06:00:00Z")], at("2027-01-01T00:00:00Z")), []);
+    }
+}

@@ -1,0 +1,74 @@
+//! From "what is due?" to a stored verdict and a delivered message: `due` decides, `tick` does one
+//! experiment once, `deliver` empties the outbox, `daemon` repeats.
+
+pub mod daemon;
+pub mod deliver;
+pub mod due;
+pub mod pull;
+pub mod tick;
+
+use std::collections::BTreeMap;
+
+use crate::connect::Registry;
+use crate::domain::connector::{SourceAccess, TokenVault};
+use crate::domain::id::{DestinationId, SourceId};
+use crate::notify::Notifier;
+use crate::store::Store;
+
+/// What a tick works with. `app` builds it once.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Store,
+    /// Every connector by name.
+    pub registry: Registry,
+    /// Every configured source with its settings and login.
+    pub sources: BTreeMap<SourceId, SourceAccess>,
+    /// Where access tokens live between calls.
+    pub tokens: Box<dyn TokenVault>,
+    /// Every configured destination.
+    pub notifiers: BTreeMap<DestinationId, Box<dyn Notifier>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::concept::{Boundary, Concept, Dispersion, Experiment, MoneyInputs, Multiplicity, Policy, Rate};
+    use crate::domain::id::ConceptId;
+    use crate::domain::metric::MetricId;
+
+    /// An experiment with nothing but a season.
+    pub fn experiment(schedule: &str, start: &str, stop: Option<&str>) -> Experiment {
+        let primary = Rate { name: "signup".into(), numerator: MetricId::SIGNUPS, denominator: MetricId::CLICKS };
+        let policy = Policy {
+            primary,
+            kill_bar: 0.02,
+            build_bar: 0.03,
+            alpha: 0.05,
+            beta: 0.05,
+            min_days: 14,
+            min_exposures: 300,
+            min_conversions: 10,
+            maturity_lag_days: 3,
+            horizon_days: 60,
+            budget_cap: None,
+            dispersion: Dispersion::Auto,
+            boundary: Boundary::Daily,
+            multiplicity: Multiplicity::Bonferroni,
+            guardrails: vec![],
+            guardrail_alpha: 0.05,
+        };
+        Experiment {
+            concept: Concept { id: ConceptId::new("cat-meals"), title: "Cat meals".into(), hypothesis: "…".into() },
+            schedule: schedule.parse().unwrap(),
+            timezone: chrono_tz::UTC,
+            start: start.parse().unwrap(),
+            stop: stop.map(|stop| stop.parse().unwrap()),
+            arms: vec![],
+            sources: vec![],
+            notify: vec![],
+            policy,
+            money: MoneyInputs::default(),
+            owner: None,
+            decide_within_days: 5,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Asks one source for its days and commits each window whole. Knows no verdict.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono_tz::Tz;
+use thiserror::Error;
+
+use super::Parts;
+use crate::connect::{Connector, PullError, PullFacts, PullRequest};
+use crate::domain::connector::SourceAccess;
+use crate::domain::id::SourceId;
+use crate::domain::observation::{DateWindow, Pull};
+use crate::store::{Slice, SliceChange, Stage, StoreError};
+
+/// One window may take this long in all; a vendor that needs more is not answering.
+const WINDOW_DEADLINE: Duration = Duration::from_mins(30);
+
+/// What one source brought.
+#[derive(Debug, Default)]
+pub struct Pulled {
+    /// Windows read whole.
+    pub windows: u32,
+    /// Pages read.
+    pub pages: u32,
+    /// Rows read.
+    pub rows: u64,
+    /// Rows never seen before.
+    pub new: u64,
+    /// Rows whose figures changed since the last pull.
+    pub changed: u64,
+    /// Rows the vendor no longer sends.
+    pub vanished: u64,
+    /// What the reader should know although nothing failed.
+    pub warnings: Vec<String>,
+}
+
+impl Pulled {
+    fn read(&mut self, facts: PullFacts) {
+        self.windows += 1;
+        self.pages += facts.pages;
+        self.rows += facts.rows;
+        self.warnings.extend(facts.warnings);
+    }
+
+    fn kept(&mut self, change: &SliceChange) {
+        self.new += change.new;
+        self.changed += change.changed;
+        self.vanished += change.vanished;
+    }
+}
+
+/// Why a source brought nothing, or not all: windows committed before the failure are kept.
+#[derive(Debug, Error)]
+pub enum SourceFailed {
+    /// The vendor, the network or the file.
+    #[error("{source_id}: {error}")]
+    Pull {
+        /// Which source.
+        source_id: SourceId,
+        /// What happened and what to do.
+        error: PullError,
+    },
+    /// Nothing came for too long.
+    #[error("{0}: no complete answer within {minutes} minutes; nothing of this window was kept, the next run asks again", minutes = WINDOW_DEADLINE.as_secs() / 60)]
+    TooSlow(SourceId),
+    /// The connector is gone.
+    #[error("{0}: there is no connector {1:?} in this program")]
+    NoConnector(SourceId, String),
+    /// The store.
+    #[error("{0}: {1}")]
+    Store(SourceId, StoreError),
+}
+
+/// Whom a pull is for.
+#[derive(Clone, Copy)]
+pub struct Errand<'a> {
+    /// The run, or `pull@…`.
+    pub run_id: &'a str,
+    /// The experiment's zone: cuts days where the vendor gives instants.
+    pub zone: Tz,
+    /// The slot it answers: what was pulled since then need not be asked again.
+    pub due_at: DateTime<Utc>,
+    /// When it was asked.
+    pub now: DateTime<Utc>,
+}
+
+/// The days to ask for: from the first day since `start` that no pull has covered after it ended, or from
+/// today − look-back where that is earlier, up to today. `None` before the start, and where all of it was
+/// pulled since the slot: several experiments that read one source ask once.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub async fn due_window(
+    parts: &Parts,
+    access: &SourceAccess,
+    start: NaiveDate,
+    errand: Errand<'_>,
+) -> Result<Option<DateWindow>, StoreError> {
+    let today = errand.now.with_timezone(&errand.zone).date_naive();
+    let lookback = parts.registry.get(&access.source.connector).map_or(0, |connector| connector.info().lookback_days);
+    let again = today.checked_sub_days(Days::new(u64::from(lookback))).unwrap_or(start);
+    let pulls = parts.store.pulls(&access.source.id).await?;
+    let first = first_open_day(&pulls, start, today).min(again).max(start);
+    let fresh = |day: NaiveDate| {
+        pulls.iter().any(|pull| pull.committed_at >= errand.due_at && pull.first_day <= day && day <= pull.last_day)
+    };
+    Ok(DateWindow::new(first, today)
+        .filter(|window| !window.first().iter_days().take_while(|&day| day <= today).all(fresh)))
+}
+
+/// The first day from `start` on that no pull has covered after it ended; `today` when there is none.
+fn first_open_day(pulls: &[Pull], start: NaiveDate, today: NaiveDate) -> NaiveDate {
+    let covers = |pull: &Pull, day: NaiveDate| {
+        pull.first_day <= day
+            && day <= pull.last_day
+            && day < pull.committed_at.with_timezone(&pull.day_zone).date_naive()
+    };
+    start
+        .iter_days()
+        .take_while(|&day| day < today)
+        .find(|&day| !pulls.iter().rev().any(|pull| covers(pull, day)))
+        .unwrap_or(today)
+}
+
+/// Pulls a window of a source, slice by slice, each in one transaction.
+///
+/// # Errors
+/// [`SourceFailed`]: the slice that failed left the store as it was; earlier slices are kept.
+pub async fn pull(
+    parts: &Parts,
+    access: &SourceAccess,
+    window: DateWindow,
+    errand: Errand<'_>,
+) -> Result<Pulled, SourceFailed> {
+    let source = &access.source.id;
+    let connector = connector(parts, access)?;
+    let mut pulled = Pulled::default();
+    for slice in window.slices(connector.info().longest_days) {
+        let (stage, facts) = ask(parts, connector, access, slice, errand).await?;
+        let slice = Slice {
+            run_id: errand.run_id.to_owned(),
+            source: source.clone(),
+            window: facts.covered,
+            zone: facts.day_zone,
+            currency: facts.currency,
+            at: errand.now,
+        };
+        let change = parts
+            .store
+            .replace_slice(stage, &slice)
+            .await
+            .map_err(|error| SourceFailed::Store(source.clone(), error))?;
+        pulled.read(facts);
+        pulled.kept(&change);
+    }
+    Ok(pulled)
+}
+
+/// Asks the same questions and stores nothing.
+///
+/// # Errors
+/// [`SourceFailed`], as [`pull`] would.
+pub async fn rehearse(
+    parts: &Parts,
+    access: &SourceAccess,
+    window: DateWindow,
+    errand: Errand<'_>,
+) -> Result<Pulled, SourceFailed> {
+    let connector = connector(parts, access)?;
+    let mut pulled = Pulled::default();
+    for slice in window.slices(connector.info().longest_days) {
+        let (_dropped, facts) = ask(parts, connector, access, slice, errand).await?;
+        pulled.read(facts);
+    }
+    Ok(pulled)
+}
+
+fn connector<'a>(parts: &'a Parts, access: &SourceAccess) -> Result<&'a Arc<dyn Connector>, SourceFailed> {
+    let name = &access.source.connector;
+    parts.registry.get(name).ok_or_else(|| SourceFailed::NoConnector(access.source.id.clone(), name.clone()))
+}
+
+/// One window, collected whole and not yet visible to anyone.
+async fn ask(
+    parts: &Parts,
+    connector: &Arc<dyn Connector>,
+    access: &SourceAccess,
+    window: DateWindow,
+    errand: Errand<'_>,
+) -> Result<(Stage, PullFacts), SourceFailed> {
+    let source = &access.source.id;
+    let request = PullRequest {
+        source,
+        settings: &access.settings,
+        login: access.login.as_ref(),
+        tokens: parts.tokens.as_ref(),
+        window,
+        zone: errand.zone,
+        now: errand.now,
+    };
+    let mut stage = parts.store.stage();
+    let facts = tokio::time::timeout(WINDOW_DEADLINE, connector.pull(&request, &mut stage))
+        .await
+        .map_err(|_| SourceFailed::TooSlow(source.clone()))?
+        .map_err(|error| SourceFailed::Pull { source_id: source.clone(), error })?;
+    Ok((stage, facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn pull(id: i64, first: &str, last: &str, committed: &str) -> Pull {
+        Pull {
+            id,
+            run_id: "run".into(),
+            source: SourceId::new("search"),
+            first_day: day(first),
+            last_day: day(last),
+            currency: None,
+            day_zone: Tz::UTC,
+            committed_at: format!("{committed}T06:00:00Z").parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_day_is_open_until_a_pull_after_its_end_has_covered_it() {
+        let (start, today) = (day("2026-03-01"), day("2026-03-20"));
+        assert_eq!(first_open_day(&[], start, today), start);
+        let daily =
+            [pull(1, "2026-03-01", "2026-03-05", "2026-03-05"), pull(2, "2026-03-05", "2026-03-10", "2026-03-10")];
+        assert_eq!(first_open_day(&daily, start, today), day("2026-03-10"), "its own day was not over");
+        // Somebody asked for one old day in between: the gap before today stays open.
+        let odd =
+            [pull(1, "2026-03-01", "2026-03-05", "2026-03-06"), pull(2, "2026-03-12", "2026-03-12", "2026-03-20")];
+        assert_eq!(first_open_day(&odd, start, today), day("2026-03-06"));
+        let whole = [pull(1, "2026-02-01", "2026-03-20", "2026-03-20")];
+        assert_eq!(first_open_day(&whole, start, today), today);
+    }
+}

@@ -1,0 +1,167 @@
+//! One experiment, once: pull its sources, decide, write the verdict down with the messages it causes.
+//! Everything is keyed by the slot, so that a tick cut short anywhere can be run again.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use thiserror::Error;
+
+use super::Parts;
+use super::due::DueRun;
+use super::pull::{Errand, Pulled, SourceFailed, due_window, pull};
+use crate::decide::{self, message};
+use crate::domain::concept::Experiment;
+use crate::domain::id::SourceId;
+use crate::domain::message::Delivery;
+use crate::domain::observation::{DateWindow, Inputs};
+use crate::domain::run::{Outcome, Run};
+use crate::domain::verdict::{Generation, Scorecard, StoredScorecard};
+use crate::store::StoreError;
+
+/// What a tick did.
+#[derive(Debug)]
+pub enum Ticked {
+    /// Another run had this slot.
+    AlreadyRan,
+    /// Every source answered and a verdict was stored.
+    Decided {
+        /// The verdict as stored.
+        scorecard: Box<StoredScorecard>,
+        /// What each source brought.
+        pulled: BTreeMap<SourceId, Pulled>,
+    },
+    /// A source failed: what came in is kept, nothing was decided on part of the data.
+    Failed {
+        /// One for each source that failed.
+        failures: Vec<SourceFailed>,
+        /// Written when a source has been silent for too long.
+        blocked: Option<Box<StoredScorecard>>,
+    },
+}
+
+/// Why a tick could not even be recorded.
+#[derive(Debug, Error)]
+pub enum TickError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Runs one slot of one experiment.
+///
+/// # Errors
+/// [`TickError`] when the store fails; the slot stays open and is taken up again at the next start.
+pub async fn tick(
+    parts: &Parts,
+    experiment: &Experiment,
+    due: &DueRun,
+    now: DateTime<Utc>,
+) -> Result<Ticked, TickError> {
+    let run = Run {
+        id: Run::key(&due.concept, due.due_at),
+        concept: due.concept.clone(),
+        due_at: due.due_at,
+        started_at: now,
+        finished_at: None,
+        outcome: None,
+        missed: due.missed,
+    };
+    if !parts.store.start_run(&run).await? {
+        return Ok(Ticked::AlreadyRan);
+    }
+    let errand = Errand { run_id: &run.id, zone: experiment.timezone, due_at: due.due_at, now };
+    let (pulled, failures) = pull_sources(parts, experiment, errand).await;
+    if !failures.is_empty() {
+        let advice = failures.iter().map(SourceFailed::to_string).collect();
+        let blocked = block_if_stale(parts, experiment, due.due_at).await?;
+        parts.store.finish_run(&run.id, now, &Outcome::Failed { advice }).await?;
+        return Ok(Ticked::Failed { failures, blocked: blocked.map(Box::new) });
+    }
+    let (generation, inputs) = read(parts, experiment, due.due_at).await?;
+    let scorecard = decide::decide(experiment, &generation, &inputs, due.due_at);
+    let stored = write_down(parts, experiment, &scorecard, &inputs).await?;
+    parts.store.finish_run(&run.id, now, &Outcome::Decided).await?;
+    Ok(Ticked::Decided { scorecard: Box::new(stored), pulled })
+}
+
+/// Asks all scheduled sources at once: a slow one delays no other.
+async fn pull_sources(
+    parts: &Parts,
+    experiment: &Experiment,
+    errand: Errand<'_>,
+) -> (BTreeMap<SourceId, Pulled>, Vec<SourceFailed>) {
+    let scheduled = experiment.sources.iter().filter(|source| source.scheduled);
+    let asked = scheduled.filter_map(|source| parts.sources.get(&source.id)).map(|access| async move {
+        let source = &access.source.id;
+        let window = due_window(parts, access, experiment.start, errand)
+            .await
+            .map_err(|error| SourceFailed::Store(source.clone(), error))?;
+        let pulled = match window {
+            Some(window) => pull(parts, access, window, errand).await?,
+            None => Pulled::default(),
+        };
+        Ok((source.clone(), pulled))
+    });
+    let (mut pulled, mut failures) = (BTreeMap::new(), Vec::new());
+    for answer in join_all(asked).await {
+        match answer {
+            Ok((source, rows)) => {
+                tracing::info!(%source, rows = rows.rows, new = rows.new, changed = rows.changed, "pulled");
+                pulled.insert(source, rows);
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "source failed");
+                failures.push(failure);
+            }
+        }
+    }
+    (pulled, failures)
+}
+
+/// The current generation and everything stored since its first day, as known now.
+async fn read(
+    parts: &Parts,
+    experiment: &Experiment,
+    as_of: DateTime<Utc>,
+) -> Result<(Generation, Inputs), StoreError> {
+    let today = as_of.with_timezone(&experiment.timezone).date_naive();
+    let hash = decide::policy_hash(experiment);
+    let generation = parts.store.generation(&experiment.concept.id, &hash, today, experiment.start).await?;
+    let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
+    let inputs = match DateWindow::new(generation.first_day, today) {
+        Some(days) => parts.store.inputs(&sources, days, None).await?,
+        None => Inputs::default(),
+    };
+    Ok((generation, inputs))
+}
+
+/// No verdict on part of the data, but silence for two intervals is itself a finding.
+async fn block_if_stale(
+    parts: &Parts,
+    experiment: &Experiment,
+    as_of: DateTime<Utc>,
+) -> Result<Option<StoredScorecard>, StoreError> {
+    let (generation, inputs) = read(parts, experiment, as_of).await?;
+    match decide::stale(experiment, &generation, &inputs, as_of) {
+        Some(scorecard) => write_down(parts, experiment, &scorecard, &inputs).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The verdict and the messages it causes, in one transaction.
+async fn write_down(
+    parts: &Parts,
+    experiment: &Experiment,
+    scorecard: &Scorecard,
+    inputs: &Inputs,
+) -> Result<StoredScorecard, StoreError> {
+    let previous = parts.store.latest_scorecard(&experiment.concept.id).await?;
+    let message = message::message(experiment, previous.as_ref().map(|stored| &stored.scorecard), scorecard);
+    let deliveries: Vec<Delivery> = message
+        .iter()
+        .flat_map(|message| experiment.notify.iter().map(|destination| Delivery::first(message, destination)))
+        .collect();
+    let known_at = inputs.pulls.iter().map(|pull| pull.id).max().unwrap_or(0);
+    parts.store.save_scorecard(scorecard, known_at, &deliveries).await
+}
