@@ -10,19 +10,19 @@ use super::backend::{self, Backend};
 use super::columns;
 use super::error::StoreError;
 
-/// A file of `migrations/`, in the order they are applied. A released one is never edited.
-pub struct Step {
-    /// Its file's name.
-    pub name: &'static str,
-    /// What it does.
-    pub sql: &'static str,
+/// Name and text of a file of `migrations/`. A released one is never edited.
+type Step = (&'static str, &'static str);
+
+// `STEPS`: every file of `migrations/`, in order of name, which is the order they are applied in.
+include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+
+/// Brings a store to this program's schema.
+pub async fn migrate(backend: &Backend) -> Result<(), StoreError> {
+    apply(backend, STEPS).await
 }
 
-/// Every step.
-pub const STEPS: &[Step] = &[Step { name: "0001_start.sql", sql: include_str!("../../migrations/0001_start.sql") }];
-
 /// Applies the steps a store does not have yet.
-pub async fn migrate(backend: &Backend, steps: &[Step]) -> Result<(), StoreError> {
+async fn apply(backend: &Backend, steps: &[Step]) -> Result<(), StoreError> {
     let mut write = backend.write().await?;
     sqlx::query("CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, checksum TEXT NOT NULL)")
         .execute(&mut *write)
@@ -31,11 +31,11 @@ pub async fn migrate(backend: &Backend, steps: &[Step]) -> Result<(), StoreError
     loop {
         let mut write = backend.write().await?;
         let done = applied(&mut write, steps).await?;
-        let Some(step) = steps.get(done) else { return Ok(()) };
-        sqlx::raw_sql(AssertSqlSafe(backend::dialect(step.sql))).execute(&mut *write).await?;
+        let Some((name, sql)) = steps.get(done) else { return Ok(()) };
+        sqlx::raw_sql(AssertSqlSafe(backend::dialect(sql))).execute(&mut *write).await?;
         sqlx::query("INSERT INTO migration (name, checksum) VALUES ($1, $2)")
-            .bind(step.name)
-            .bind(checksum(step.sql))
+            .bind(*name)
+            .bind(checksum(sql))
             .execute(&mut *write)
             .await?;
         write.commit().await?;
@@ -49,8 +49,8 @@ async fn applied(connection: &mut AnyConnection, steps: &[Step]) -> Result<usize
         let name: String = row.try_get(0)?;
         let found: String = row.try_get(1)?;
         match steps.get(position) {
-            Some(step) if step.name != name => return Err(StoreError::Newer(format!("it has step {name}"))),
-            Some(step) if checksum(step.sql) != found => {
+            Some((ours, _)) if *ours != name => return Err(StoreError::Newer(format!("it has step {name}"))),
+            Some((_, sql)) if checksum(sql) != found => {
                 return Err(StoreError::Newer(format!("its step {name} differs from this program's")));
             }
             Some(_) => {}
@@ -69,34 +69,24 @@ mod tests {
     use super::*;
     use crate::store::files;
 
-    #[test]
-    fn every_file_of_migrations_is_a_step_in_its_order() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
-        let mut files: Vec<String> =
-            std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
-        files.sort();
-        assert_eq!(files, STEPS.iter().map(|step| step.name).collect::<Vec<_>>());
-    }
-
     #[tokio::test]
     async fn s7_a_step_that_fails_leaves_nothing_and_is_taken_up_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         files::prepare(&path).unwrap();
         let backend = Backend::open(&path).await.unwrap();
-        let first = Step { name: "0001_one.sql", sql: "CREATE TABLE one (a TEXT);" };
-        let broken = Step { name: "0002_two.sql", sql: "CREATE TABLE two (a TEXT); INSERT INTO nowhere VALUES (1);" };
-        assert!(migrate(&backend, &[first, broken]).await.is_err());
+        let first = ("0001_one.sql", "CREATE TABLE one (a TEXT);");
+        let broken = ("0002_two.sql", "CREATE TABLE two (a TEXT); INSERT INTO nowhere VALUES (1);");
+        assert!(apply(&backend, &[first, broken]).await.is_err());
 
-        let first = || Step { name: "0001_one.sql", sql: "CREATE TABLE one (a TEXT);" };
-        let mended = || Step { name: "0002_two.sql", sql: "CREATE TABLE two (a TEXT); INSERT INTO two VALUES ('x');" };
-        migrate(&backend, &[first(), mended()]).await.unwrap();
-        migrate(&backend, &[first(), mended()]).await.unwrap();
+        let mended = ("0002_two.sql", "CREATE TABLE two (a TEXT); INSERT INTO two VALUES ('x');");
+        apply(&backend, &[first, mended]).await.unwrap();
+        apply(&backend, &[first, mended]).await.unwrap();
         let mut read = backend.read().await.unwrap();
         let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM two").fetch_one(&mut *read).await.unwrap();
         assert_eq!(rows, 1, "each step is applied once");
-        assert!(matches!(migrate(&backend, &[first()]).await, Err(StoreError::Newer(_))), "an older program");
-        let edited = Step { name: "0002_two.sql", sql: "CREATE TABLE two (b TEXT);" };
-        assert!(matches!(migrate(&backend, &[first(), edited]).await, Err(StoreError::Newer(_))));
+        assert!(matches!(apply(&backend, &[first]).await, Err(StoreError::Newer(_))), "an older program");
+        let edited = ("0002_two.sql", "CREATE TABLE two (b TEXT);");
+        assert!(matches!(apply(&backend, &[first, edited]).await, Err(StoreError::Newer(_))));
     }
 }

@@ -63,7 +63,7 @@ impl Store {
         let path = files::path_of(url)?;
         files::prepare(&path)?;
         let backend = Backend::open(&path).await?;
-        migrate::migrate(&backend, migrate::STEPS).await?;
+        migrate::migrate(&backend).await?;
         let people = People::beside(&path)?;
         let fingerprint: Option<String> = sqlx::query_scalar("SELECT fingerprint FROM person_key")
             .fetch_optional(&mut *backend.read().await?)
