@@ -24,6 +24,7 @@ pub async fn run(parts: &Parts, experiments: &[Experiment], stop: &CancellationT
     if abandoned > 0 {
         tracing::warn!(abandoned, "an earlier process ended in the middle of its work; it is taken up again");
     }
+    let mut rng = rand::rng();
     while !stop.is_cancelled() {
         for due in due(experiments, &parts.store.last_runs().await?, Utc::now()) {
             let Some(experiment) = experiments.iter().find(|experiment| experiment.concept.id == due.concept) else {
@@ -39,7 +40,11 @@ pub async fn run(parts: &Parts, experiments: &[Experiment], stop: &CancellationT
             };
             report(experiment, &ticked);
         }
-        deliver(parts, Utc::now(), &mut rand::rng()).await?;
+        // An attempt that is cut short is made again at the next start, marked as a possible repeat.
+        tokio::select! {
+            delivered = deliver(parts, Utc::now(), &mut rng) => { delivered?; }
+            () = stop.cancelled() => return Ok(()),
+        }
         let now = Utc::now();
         let next = experiments.iter().filter_map(|experiment| next_slot(experiment, now)).min();
         let until_next = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(LONGEST_SLEEP);

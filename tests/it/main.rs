@@ -5,9 +5,11 @@
 mod architecture;
 mod auth;
 mod canary;
+mod commands;
 mod config;
 mod connectors;
 mod decide;
+mod exports;
 mod fake_server;
 mod http;
 mod import_files;
