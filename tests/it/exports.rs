@@ -6,7 +6,8 @@ use std::path::Path;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
-use willitsell::domain::id::ConceptId;
+use willitsell::domain::id::{ConceptId, SourceId};
+use willitsell::domain::observation::DateWindow;
 use willitsell::domain::verdict::{StoredScorecard, Verdict};
 use willitsell::sandbox::{Endpoint, Fault, Sandbox};
 use willitsell::schedule::deliver::{Delivered, deliver};
@@ -23,6 +24,8 @@ url = "sqlite://willitsell.db"
 [notify.team.webhook]
 url = "file:secrets/webhook-url"
 secret = "file:secrets/webhook-secret"
+[notify.chat.slack]
+url = "file:secrets/slack"
 [source.ads]
 connector = "file"
 [experiment.kit]
@@ -33,7 +36,7 @@ timezone = "America/New_York"
 start = "2026-03-02"
 stop = "2026-03-15"
 sources = ["ads"]
-notify = ["team"]
+notify = ["team", "chat"]
 [experiment.kit.arm.search]
 keys = { ads = ["Concept A - Search", "Concept B - Search"] }
 [experiment.kit.rate.lead]
@@ -52,6 +55,7 @@ async fn team() -> (Sandbox, Project) {
     let project = Project::new(CONFIGURATION);
     project.secret("webhook-url", &format!("{}?key={CANARY}", sandbox.url(Endpoint::Webhook)));
     project.secret("webhook-secret", &sandbox.secrets().webhook_secret);
+    project.secret("slack", &sandbox.url(Endpoint::Slack));
     (sandbox, project)
 }
 
@@ -154,6 +158,7 @@ async fn d1_d2_n4_a_downloaded_report_becomes_a_verdict_and_a_revised_one_withdr
 
     project.succeeds(&["run", "--once"]);
     assert_eq!(received(), told, "told once");
+    assert_eq!(messages(&sandbox, Endpoint::Slack).len(), 2, "each receiver has the same");
 
     project.succeeds(&["import", "partial.csv", "--replace"]);
     project.assert_no_secret_kept();
@@ -169,7 +174,8 @@ async fn n3_a_message_outlives_a_receiver_that_is_down() {
     project.succeeds(&["import", specimen.to_str().unwrap()]);
 
     let first = project.succeeds(&["run", "--once"]);
-    assert!(first.contains("messages: 0 sent, 1 to be tried again, 0 given up"), "{first}");
+    assert!(first.contains("messages: 1 sent, 1 to be tried again, 0 given up"), "{first}");
+    assert_eq!(messages(&sandbox, Endpoint::Slack).len(), 1, "the other receiver has it");
     let status = project.run(&["status"]);
     assert_eq!(status.code, 20, "{status:#?}");
     assert!(status.stdout.contains("not delivered to team (1 attempts, will be tried again)"), "{status:#?}");
@@ -192,10 +198,11 @@ async fn n3_a_message_outlives_a_receiver_that_is_down() {
     assert_eq!(attempt(Duration::seconds(31)).await, Delivered::default(), "not before its time");
     assert_eq!(attempt(Duration::minutes(10)).await, Delivered { sent: 1, ..Delivered::default() });
     assert_eq!(attempt(Duration::days(7)).await, Delivered::default());
-    let received = sandbox.messages();
-    assert_eq!(received.len(), 1);
-    assert_eq!(received[0].delivery_id.as_ref(), Some(&kept[0].delivery.id), "the id of the first attempt");
+    let ids = sandbox.messages().into_iter().map(|message| (message.endpoint, message.delivery_id));
+    let ids: Vec<_> = ids.filter(|(receiver, _)| *receiver == Endpoint::Webhook).collect();
+    assert_eq!(ids, [(Endpoint::Webhook, Some(kept[0].delivery.id.clone()))], "once, with the id of the first attempt");
     assert!(headline(&messages(&sandbox, Endpoint::Webhook)[0]).starts_with("BUILD"));
+    assert_eq!(messages(&sandbox, Endpoint::Slack).len(), 1);
     assert!(app.parts.store.undelivered().await.unwrap().is_empty());
     app.parts.store.close().await;
     project.assert_no_secret_kept();
@@ -208,7 +215,7 @@ async fn a_message_nobody_will_take_is_given_up_and_status_says_so() {
     sandbox.script(Endpoint::Webhook, [Fault::status(410)]);
     project.succeeds(&["import", specimen.to_str().unwrap()]);
     let told = project.succeeds(&["run", "--once"]);
-    assert!(told.contains("messages: 0 sent, 0 to be tried again, 1 given up"), "{told}");
+    assert!(told.contains("messages: 1 sent, 0 to be tried again, 1 given up"), "{told}");
     for _ in 0..2 {
         let status = project.run(&["status"]);
         assert_eq!(status.code, 20, "{status:#?}");
@@ -219,5 +226,58 @@ async fn a_message_nobody_will_take_is_given_up_and_status_says_so() {
         project.succeeds(&["run", "--once"]);
     }
     assert_eq!(sandbox.calls(Endpoint::Webhook), 1, "never tried again");
+    project.assert_no_secret_kept();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_understood_is_refused_and_changes_nothing() {
+    let Some(specimen) = real_data(SPECIMEN) else { return };
+    let (sandbox, project) = team().await;
+    project.succeeds(&["import", specimen.to_str().unwrap()]);
+    project.succeeds(&["run", "--once"]);
+    let told = sandbox.messages();
+    let kept = async || {
+        let store = project.store().await;
+        let days = DateWindow::new("2026-01-01".parse().unwrap(), "2026-12-31".parse().unwrap()).unwrap();
+        let inputs = store.inputs(&[SourceId::new("ads")], days, None).await.unwrap();
+        store.close().await;
+        inputs
+    };
+    let before = kept().await;
+    assert_eq!(before.observations.len(), 28);
+
+    let whole = std::fs::read(&specimen).unwrap();
+    project.write("torn.csv", &whole[..1470]);
+    project.write("empty.csv", "");
+    project.write("page.csv", "<!DOCTYPE html><html><title>Sign in</title></html>");
+    let beside = |name: &str| specimen.with_file_name(name).to_str().unwrap().to_owned();
+    for (file, says) in [
+        ("torn.csv".to_owned(), "the file is cut: its last line has"),
+        ("empty.csv".to_owned(), "empty.csv: "),
+        ("page.csv".to_owned(), "page.csv: "),
+        ("none.csv".to_owned(), "none.csv: "),
+        (beside("google_campaign_range_no_day.csv"), "Export the report again, segmented by day"),
+        (beside("meta_range_no_day.csv"), "reporting starts and ends differ"),
+        (beside("tiktok_daily.xlsx"), "save the sheet as CSV"),
+        (beside("google_overview_time_series.csv"), "Write arm = "),
+    ] {
+        let refused = project.run(&["import", &file, "--json"]);
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{refused:#?}");
+        assert!(refused.stderr.contains(says), "{file}: {refused:#?}");
+        assert_eq!(kept().await, before, "{file}");
+    }
+
+    // The same where the schedule reads the file.
+    let scheduled = CONFIGURATION.replace(r#"= "file""#, "= \"file\"\nsettings = { path = \"torn.csv\" }");
+    project.write("willitsell.toml", scheduled);
+    let verdicts_before = verdicts(&project).await;
+    let refused = project.run(&["run", "--once"]);
+    assert_eq!(refused.code, 1, "{refused:#?}");
+    assert!(refused.stderr.contains("kit: ads: ") && refused.stderr.contains("the file is cut"), "{refused:#?}");
+    assert_eq!((kept().await, verdicts(&project).await), (before.clone(), verdicts_before));
+    project.write("torn.csv", &whole);
+    project.succeeds(&["run", "--once"]);
+    assert_eq!(kept().await.observations, before.observations);
+    assert_eq!(sandbox.messages(), told, "nobody is told");
     project.assert_no_secret_kept();
 }

@@ -4,6 +4,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use willitsell::domain::run::Outcome;
 use willitsell::sandbox::{Endpoint, Sandbox};
 
 use super::NOW;
@@ -14,8 +15,8 @@ use crate::project::{Ended, Project, setup};
 /// Generous, because the machine may be busy; nothing waits this long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A Slack that says when it was called, and then does as told.
-async fn slack(steps: Vec<Step>) -> (FakeServer, mpsc::UnboundedReceiver<Vec<u8>>) {
+/// A server that says when it was called, and then does as told.
+async fn server(steps: Vec<Step>) -> (FakeServer, mpsc::UnboundedReceiver<Vec<u8>>) {
     let (called, calls) = mpsc::unbounded_channel();
     let server = FakeServer::start(move |_, seen| {
         let _ = called.send(seen.body.clone());
@@ -44,7 +45,7 @@ async fn terminate(daemon: Child) -> Ended {
 #[tokio::test(flavor = "multi_thread")]
 async fn n4_s8_the_daemon_takes_up_a_due_slot_keeps_others_out_and_stops_when_asked() {
     let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
-    let (slack, mut calls) = slack(answer(200, &[], "ok")).await;
+    let (slack, mut calls) = server(answer(200, &[], "ok")).await;
     let (project, daemon) = start(&sandbox, &slack);
     for _ in 0..3 {
         let body = tokio::time::timeout(PATIENCE, calls.recv()).await.expect("a verdict is told").unwrap();
@@ -57,6 +58,14 @@ async fn n4_s8_the_daemon_takes_up_a_due_slot_keeps_others_out_and_stops_when_as
     }
     assert_eq!(project.run(&["status"]).code, 10, "reading needs no claim");
 
+    let store = project.store().await;
+    let delivered = async {
+        while !store.undelivered().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, delivered).await.expect("the receiver's answers are written down");
+    store.close().await;
     let ended = terminate(daemon).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{ended:#?}");
     assert!(sandbox.calls(Endpoint::GoogleAds) > 0 && sandbox.calls(Endpoint::Typeform) > 0);
@@ -69,7 +78,7 @@ async fn n4_s8_the_daemon_takes_up_a_due_slot_keeps_others_out_and_stops_when_as
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_never_answers_does_not_keep_the_daemon_from_stopping() {
     let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
-    let (silent, mut calls) = slack(vec![Step::Silence]).await;
+    let (silent, mut calls) = server(vec![Step::Silence]).await;
     let (project, daemon) = start(&sandbox, &silent);
     tokio::time::timeout(PATIENCE, calls.recv()).await.expect("a verdict is told").unwrap();
     let ended = terminate(daemon).await;
@@ -78,6 +87,42 @@ async fn a_receiver_that_never_answers_does_not_keep_the_daemon_from_stopping() 
     let waiting = store.undelivered().await.unwrap();
     assert_eq!(waiting.len(), 3, "kept for the next start");
     assert!(waiting.iter().all(|waiting| !waiting.given_up));
+    store.close().await;
+    project.assert_no_secret_kept();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s1_a_slot_cut_short_by_a_stop_is_taken_up_at_the_next_start() {
+    let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
+    let (slack, mut told) = server(answer(200, &[], "ok")).await;
+    let (vendor, mut asked) = server(vec![Step::Silence]).await;
+    let project = Project::demo(&sandbox);
+    project.secret("slack", slack.url("/services/T0/B0/key").as_str());
+    let configuration = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
+    let silent = configuration.replace(&sandbox.url(Endpoint::Typeform), vendor.url("").as_str());
+    project.write("willitsell.toml", silent);
+
+    let daemon = project.command(&["run"]).spawn().unwrap();
+    tokio::time::timeout(PATIENCE, asked.recv()).await.expect("a source is asked").unwrap();
+    let ended = terminate(daemon).await;
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    let store = project.store().await;
+    let runs = store.last_runs().await.unwrap();
+    assert!(runs.len() == 1 && runs[0].finished_at.is_none(), "{runs:?}");
+    assert!(store.latest_scorecards().await.unwrap().is_empty(), "no verdict on part of the data");
+    store.close().await;
+
+    project.write("willitsell.toml", configuration);
+    let daemon = project.command(&["run"]).spawn().unwrap();
+    for _ in 0..3 {
+        tokio::time::timeout(PATIENCE, told.recv()).await.expect("a verdict is told").unwrap();
+    }
+    let ended = terminate(daemon).await;
+    assert!(ended.code == 0 && ended.stderr.contains("an earlier process ended in the middle"), "{ended:#?}");
+    let store = project.store().await;
+    let again: Vec<_> = store.last_runs().await.unwrap().into_iter().filter(|run| run.id == runs[0].id).collect();
+    assert_eq!(again[0].outcome, Some(Outcome::Decided), "the same slot, under its own key");
+    assert_eq!(store.run_history(&runs[0].concept, 9).await.unwrap().len(), 1);
     store.close().await;
     project.assert_no_secret_kept();
 }

@@ -50,6 +50,13 @@ async fn bad_input_ends_with_1_says_what_to_do_and_changes_nothing() {
         assert!(kept().await == before, "{says}: the store is not as it was");
     }
 
+    // Three of four sources fail: what the other brought is shown and kept.
+    sandbox.script(Typeform, vec![typeform::unauthorized(); 3]);
+    let ended = project.run(&["pull", "--json"]);
+    let lines = json_lines(&ended.stdout);
+    assert_eq!((ended.code, lines.len(), &lines[0]["source"]), (1, 1, &"search".into()), "{ended:#?}");
+    assert_eq!(ended.stderr.matches("does not accept our access").count(), 3, "{ended:#?}");
+
     // One source of each concept fails: the other is read, nothing is decided, nobody is told.
     sandbox.script(Typeform, vec![typeform::unauthorized(); 3]);
     let Ended { code, stdout, stderr } = project.run(&["run", "--once", "--json"]);
@@ -71,5 +78,26 @@ async fn bad_input_ends_with_1_says_what_to_do_and_changes_nothing() {
     assert_eq!(project.run(&["status"]).code, 10);
     assert_eq!(messages(&sandbox, Endpoint::Slack).len(), told);
     store.close().await;
+    project.assert_no_secret_kept();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_never_answered_blocks_once_and_its_return_brings_the_verdicts() {
+    let sandbox = Sandbox::start(setup(DAY)).await.unwrap();
+    let project = Project::demo(&sandbox);
+    let told = || messages(&sandbox, Endpoint::Slack).len();
+    for _ in 0..2 {
+        sandbox.script(Endpoint::Typeform, vec![typeform::unauthorized(); 3]);
+        let ended = project.run(&["run", "--once", "--json"]);
+        assert_eq!(ended.code, 1, "{ended:#?}");
+        assert!(json_lines(&ended.stdout).iter().all(|line| line["verdict"] == "BLOCKED"), "{ended:#?}");
+        assert_eq!(told(), 3, "one message a concept, once");
+        let status = project.run(&["status"]);
+        assert!(status.code == 20 && status.stdout.contains("cat-meals-form has never been read"), "{status:#?}");
+        assert!(project.succeeds(&["explain", "cat-meals"]).contains("has never been read"));
+    }
+    let decided = json_lines(&project.succeeds(&["run", "--once", "--json"]));
+    assert!(decided.iter().all(|line| line["verdict"] != "BLOCKED"), "{decided:#?}");
+    assert_eq!(told(), 6, "one message a concept");
     project.assert_no_secret_kept();
 }
