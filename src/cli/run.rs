@@ -30,7 +30,6 @@ pub struct RunArgs {
 #[derive(Serialize)]
 struct Line<'a> {
     concept: &'a str,
-    #[serde(flatten)]
     scorecard: Option<&'a StoredScorecard>,
     failures: Vec<String>,
 }

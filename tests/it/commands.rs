@@ -106,7 +106,7 @@ fn what_cannot_be_asked_ends_with_2_and_prints_no_result() {
     for (arguments, says) in [
         (&["explain", "kit"][..], "willitsell run --once"),
         (&["import", "report.csv"], "report.csv"),
-        (&["init", "--config", "new.toml"], "the questions were not answered"),
+        (&["init", "--config", "new.toml"], "the answers ended before the questions"),
     ] {
         let ended = project.run(arguments);
         assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{arguments:?}: {ended:#?}");
@@ -118,7 +118,7 @@ fn what_cannot_be_asked_ends_with_2_and_prints_no_result() {
 #[test]
 fn init_writes_what_check_accepts() {
     let project = Project::new("");
-    project.write("answers", "Meal kit\n\n3 % of cat owners sign up\n\n\n\nKit 29\n\n\n\n\n\n\n\n");
+    project.write("answers", "Meal kit\n\n3 % of cat owners sign up\n\n\n\nKit 29\n\n\n\n\n\n\n\n\n\n\n\n");
     let init = |arguments: &[&str]| {
         let answers = std::fs::File::open(project.path().join("answers")).unwrap();
         let ended = project.command(arguments).stdin(answers).output().unwrap();
@@ -157,14 +157,14 @@ async fn from_the_first_check_to_the_verdicts_every_result_is_an_object_a_line()
     assert_eq!(messages(&sandbox, Endpoint::Slack), Vec::<serde_json::Value>::new(), "pulling tells nobody");
 
     let decided = json(&["run", "--once"]);
-    let stands: Vec<_> = decided.iter().map(|line| [&line["concept"], &line["verdict"]]).collect();
+    let stands: Vec<_> = decided.iter().map(|line| [&line["concept"], &line["scorecard"]["verdict"]]).collect();
     assert_eq!(stands, [["cat-meals", "BUILD"], ["fridge-chat", "KILL"], ["plant-sitter", "REVIEW"]]);
     assert_eq!(messages(&sandbox, Endpoint::Slack).len(), 3);
     let status = project.run(&["status", "--json"]);
     assert_eq!((status.code, json_lines(&status.stdout).len()), (10, 3), "{status:#?}");
     let explained = json(&["explain", "cat-meals"]);
     assert!(explained[0]["explanation"].as_array().unwrap().len() > 2, "{explained:?}");
-    assert_eq!(explained[0]["id"], decided[0]["id"]);
+    assert_eq!(explained[0]["id"], decided[0]["scorecard"]["id"]);
 
     // The same for people: sentences, and nothing of the logs among them.
     let shown = project.run(&["run", "--once"]);

@@ -104,12 +104,16 @@ async fn d1_d2_n4_a_downloaded_report_becomes_a_verdict_and_a_revised_one_withdr
     assert!(received().is_empty() && verdicts(&project).await.is_empty(), "importing decides nothing");
 
     let decided = result(&project, &["run", "--once", "--json"]);
-    assert_eq!((decided["concept"].as_str(), decided["verdict"].as_str()), (Some("kit"), Some("BUILD")), "{decided}");
+    assert_eq!(
+        (decided["concept"].as_str(), decided["scorecard"]["verdict"].as_str()),
+        (Some("kit"), Some("BUILD")),
+        "{decided}"
+    );
     // 174 conversions of 3,253 clicks: what `expected.json` beside the specimen gives.
-    let evidence = &decided["arms"][0]["evidence"];
+    let evidence = &decided["scorecard"]["arms"][0]["evidence"];
     assert_eq!((evidence["successes"].as_f64(), evidence["trials"].as_f64()), (Some(174.0), Some(3253.0)));
     let built = verdicts(&project).await.remove(0);
-    assert_eq!((built.id, built.scorecard.verdict), (decided["id"].as_i64().unwrap(), Verdict::Build));
+    assert_eq!((built.id, built.scorecard.verdict), (decided["scorecard"]["id"].as_i64().unwrap(), Verdict::Build));
     let first = received();
     assert_eq!(first.len(), 1);
     assert!(headline(&first[0]).starts_with("BUILD · Meal kit"), "{}", first[0]);
@@ -119,7 +123,7 @@ async fn d1_d2_n4_a_downloaded_report_becomes_a_verdict_and_a_revised_one_withdr
     let again = result(&project, &["import", report, "--json"]);
     assert_eq!(again["stored"], serde_json::json!({ "new": 0, "changed": 0, "vanished": 0 }));
     for _ in 0..2 {
-        assert_eq!(result(&project, &["run", "--once", "--json"])["verdict"], "BUILD");
+        assert_eq!(result(&project, &["run", "--once", "--json"])["scorecard"]["verdict"], "BUILD");
     }
     assert_eq!(received(), first);
 
@@ -142,7 +146,7 @@ async fn d1_d2_n4_a_downloaded_report_becomes_a_verdict_and_a_revised_one_withdr
     assert_eq!((&revised["stored"]["new"], &revised["stored"]["vanished"]), (&0.into(), &0.into()), "{revised}");
     assert!(revised["stored"]["changed"].as_u64().unwrap() > 20, "{revised}");
     let withdrawn = result(&project, &["run", "--once", "--json"]);
-    assert_ne!(withdrawn["verdict"], "BUILD");
+    assert_eq!(withdrawn["scorecard"]["verdict"], "KILL");
     let told = received();
     assert_eq!(told.len(), 2, "{told:#?}");
     assert!(headline(&told[1]).contains("BUILD of ") && headline(&told[1]).contains(" is withdrawn"), "{}", told[1]);
@@ -253,9 +257,9 @@ async fn a_file_that_cannot_be_understood_is_refused_and_changes_nothing() {
     let beside = |name: &str| specimen.with_file_name(name).to_str().unwrap().to_owned();
     for (file, says) in [
         ("torn.csv".to_owned(), "the file is cut: its last line has"),
-        ("empty.csv".to_owned(), "empty.csv: "),
-        ("page.csv".to_owned(), "page.csv: "),
-        ("none.csv".to_owned(), "none.csv: "),
+        ("empty.csv".to_owned(), "empty.csv"),
+        ("page.csv".to_owned(), "page.csv"),
+        ("none.csv".to_owned(), "none.csv"),
         (beside("google_campaign_range_no_day.csv"), "Export the report again, segmented by day"),
         (beside("meta_range_no_day.csv"), "reporting starts and ends differ"),
         (beside("tiktok_daily.xlsx"), "save the sheet as CSV"),

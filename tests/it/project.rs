@@ -156,6 +156,9 @@ pub fn messages(sandbox: &Sandbox, receiver: Endpoint) -> Vec<Value> {
 pub fn json_lines(stdout: &str) -> Vec<Value> {
     let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     assert!(!lines.is_empty() && lines.iter().all(Value::is_object), "{stdout}");
+    for (line, value) in stdout.lines().zip(&lines) {
+        assert_eq!(line.len(), value.to_string().len(), "a name stands twice in one object: {line}");
+    }
     lines
 }
 

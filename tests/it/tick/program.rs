@@ -68,7 +68,7 @@ async fn bad_input_ends_with_1_says_what_to_do_and_changes_nothing() {
         let failure = failures[0].as_str().unwrap();
         assert!(failures.len() == 1 && failure.contains("does not accept our access"), "{failure}");
         assert!(stderr.contains(failure) && failure.starts_with(&format!("{concept}: {concept}-form: ")), "{failure}");
-        assert!(line.get("verdict").is_none(), "{line}");
+        assert!(line["scorecard"].is_null(), "{line}");
     }
     assert!(kept().await == before, "no verdict on part of the data");
     assert_eq!(project.run(&["status"]).code, 20, "a source fails");
@@ -90,14 +90,14 @@ async fn a_source_that_never_answered_blocks_once_and_its_return_brings_the_verd
         sandbox.script(Endpoint::Typeform, vec![typeform::unauthorized(); 3]);
         let ended = project.run(&["run", "--once", "--json"]);
         assert_eq!(ended.code, 1, "{ended:#?}");
-        assert!(json_lines(&ended.stdout).iter().all(|line| line["verdict"] == "BLOCKED"), "{ended:#?}");
+        assert!(json_lines(&ended.stdout).iter().all(|line| line["scorecard"]["verdict"] == "BLOCKED"), "{ended:#?}");
         assert_eq!(told(), 3, "one message a concept, once");
         let status = project.run(&["status"]);
         assert!(status.code == 20 && status.stdout.contains("cat-meals-form has never been read"), "{status:#?}");
         assert!(project.succeeds(&["explain", "cat-meals"]).contains("has never been read"));
     }
     let decided = json_lines(&project.succeeds(&["run", "--once", "--json"]));
-    assert!(decided.iter().all(|line| line["verdict"] != "BLOCKED"), "{decided:#?}");
+    assert!(decided.iter().all(|line| line["scorecard"]["verdict"] != "BLOCKED"), "{decided:#?}");
     assert_eq!(told(), 6, "one message a concept");
     project.assert_no_secret_kept();
 }
