@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::outbox;
 use crate::domain::id::ConceptId;
 use crate::domain::message::Delivery;
-use crate::domain::verdict::{Generation, Scorecard, StoredScorecard};
+use crate::domain::verdict::{Generation, Scorecard, StoredScorecard, Verdict};
 
 impl Store {
     /// The test of a concept that a policy belongs to on a day, opening the next one where the policy has
@@ -109,6 +109,19 @@ impl Store {
     /// The latest verdict on a concept.
     pub async fn latest_scorecard(&self, concept: &ConceptId) -> Result<Option<StoredScorecard>, StoreError> {
         latest(&mut *self.backend.read().await?, concept).await
+    }
+
+    /// The latest verdict on a concept that was not BLOCKED.
+    pub async fn latest_sound_scorecard(&self, concept: &ConceptId) -> Result<Option<StoredScorecard>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, replaces, known_at, body FROM scorecard WHERE concept_id = $1 AND verdict <> $2 \
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(concept.as_str())
+        .bind(Verdict::Blocked.word())
+        .fetch_optional(&mut *self.backend.read().await?)
+        .await?;
+        row.as_ref().map(read_scorecard).transpose()
     }
 
     /// The first day a test of a concept counts.
