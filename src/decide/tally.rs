@@ -162,7 +162,7 @@ impl<'a> Tally<'a> {
         let policy = &experiment.policy;
         let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
         let people_known: HashSet<&SourceId> = data.responses.iter().map(|response| &response.source).collect();
-        let pulls = Pulls::of(&experiment.sources, &data.pulls, days);
+        let pulls = Pulls::of(&experiment.sources, data, days);
         let mut sums: BTreeMap<(usize, NaiveDate), Sums> = BTreeMap::new();
         for observation in last_known(data) {
             if !days.contains(observation.day) || !experiment.sources.iter().any(|one| one.id == observation.source) {
@@ -253,19 +253,27 @@ fn add(sums: &mut Sums, values: &Values, gives_people: bool) {
     }
 }
 
-/// For each source, which days a good pull speaks for and in which currency.
+/// For each source, which days a good pull speaks for, in which currency, and of which metrics.
 struct Pulls<'a> {
     sources: &'a [Source],
     days: DateWindow,
     /// By source, then by days since the first; the latest pull of a day speaks for it.
     latest: Vec<Vec<Option<&'a Pull>>>,
+    /// By source, then by day with rows: the metrics any of them holds a value of.
+    said: Vec<BTreeMap<NaiveDate, BTreeSet<MetricId>>>,
 }
 
 impl<'a> Pulls<'a> {
-    fn of(sources: &'a [Source], pulls: &'a [Pull], days: DateWindow) -> Self {
+    fn of(sources: &'a [Source], data: &'a Inputs, days: DateWindow) -> Self {
+        let mut said = vec![BTreeMap::<_, BTreeSet<_>>::new(); sources.len()];
+        for observation in &data.observations {
+            let Some(source) = sources.iter().position(|source| source.id == observation.source) else { continue };
+            let values = MetricId::all().filter(|&metric| observation.values.get(metric).is_some());
+            said[source].entry(observation.day).or_default().extend(values);
+        }
         let length = days.first().iter_days().take_while(|&day| day <= days.last()).count();
         let mut latest = vec![vec![None::<&Pull>; length]; sources.len()];
-        for pull in pulls {
+        for pull in &data.pulls {
             let Some(source) = sources.iter().position(|source| source.id == pull.source) else { continue };
             for (day, known) in days.first().iter_days().zip(&mut latest[source]) {
                 let speaks = pull.first_day <= day && day <= pull.last_day;
@@ -274,7 +282,7 @@ impl<'a> Pulls<'a> {
                 }
             }
         }
-        Self { sources, days, latest }
+        Self { sources, days, latest, said }
     }
 
     fn latest(&self, source: usize, day: NaiveDate) -> Option<&'a Pull> {
@@ -287,15 +295,22 @@ impl<'a> Pulls<'a> {
         self.latest(source, day).is_some_and(|pull| day < pull.committed_at.with_timezone(&pull.day_zone).date_naive())
     }
 
-    /// Whether every source that supplies any of these metrics knows a day, and at least one supplies
-    /// each. Platforms send no row for a day without delivery, so a known day without a row is zero;
-    /// any other is unknown.
+    /// Whether every source that may supply any of these metrics knows a day, and at least one does supply
+    /// each. Platforms send no row for a day without delivery, so a known day without a row is zero; any other
+    /// is unknown, and so is a metric that the rows of the day leave out: a file may lack its column.
     fn cover(&self, day: NaiveDate, metrics: &[MetricId]) -> bool {
-        metrics.iter().all(|metric| {
-            let mut supplying =
-                self.sources.iter().enumerate().filter(|(_, source)| source.metrics.contains(metric)).peekable();
-            supplying.peek().is_some() && supplying.all(|(position, _)| self.knows(position, day))
+        metrics.iter().all(|&metric| {
+            let supplying = || (0..self.sources.len()).filter(move |&one| self.sources[one].metrics.contains(&metric));
+            let mut speaking = supplying().filter(|&source| self.speaks_of(source, metric)).peekable();
+            speaking.peek().is_some()
+                && speaking.all(|source| self.said[source].get(&day).is_none_or(|said| said.contains(&metric)))
+                && supplying().all(|source| self.knows(source, day))
         })
+    }
+
+    /// Whether a source's rows ever hold a metric it may supply; one without rows may yet.
+    fn speaks_of(&self, source: usize, metric: MetricId) -> bool {
+        self.said[source].is_empty() || self.said[source].values().any(|said| said.contains(&metric))
     }
 
     /// The pull that speaks for a source's day, complete or not.

@@ -6,7 +6,7 @@ use willitsell::domain::concept::{Arm, Limit};
 use willitsell::domain::id::{ArmId, SourceId};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::money::Currency;
-use willitsell::domain::observation::Inputs;
+use willitsell::domain::observation::{Inputs, Values};
 use willitsell::domain::verdict::{Flag, Lean, Reason, Scorecard, Verdict};
 
 use super::*;
@@ -45,6 +45,40 @@ fn not_one_act_is_a_kill_that_asks_for_the_tracking() {
     assert_eq!(card.verdict, Verdict::Kill);
     assert_eq!(card.arms[0].evidence.flags, [Flag::ZeroConversions]);
     assert_eq!(card.arms[0].cost_per_act, None);
+}
+
+#[test]
+fn d4_a_count_that_no_row_holds_is_unknown_and_never_zero() {
+    let mut experiment = experiment(&["a"]);
+    let both = vec![MetricId::VISITS, MetricId::CONVERSIONS];
+    experiment.policy.primary.numerator = MetricId::CONVERSIONS;
+    for source in &mut experiment.sources {
+        source.metrics.clone_from(&both);
+    }
+    // A file without the column of conversions, and nobody else who counts them.
+    let (ads, form) = (SourceId::new("ads"), SourceId::new("form"));
+    let mut data = inputs(&experiment, 30, &[Daily { signups: |_| 0, ..SELLS }]);
+    let blind = decide(&experiment, 30, &data);
+    assert_eq!((blind.verdict, blind.reasons), (Verdict::Blocked, vec![Reason::NoData { sources: vec![ads, form] }]));
+
+    // A second file has them; a day without a row in it is a day without a conversion.
+    for number in (0..30).filter(|number| number % 2 == 0) {
+        let on = experiment.start + Days::new(number);
+        data.observations.push(row("form", on, "a", &[(MetricId::CONVERSIONS, 16)]));
+    }
+    let card = decide(&experiment, 30, &data);
+    let evidence = &card.arms[0].evidence;
+    assert_eq!((card.verdict, evidence.days, evidence.successes), (Verdict::Build, 28, 224.0));
+
+    // A later export of it lacks the column: its days say nothing, for or against.
+    for observation in data.observations.iter_mut().filter(|one| one.source.as_str() == "form") {
+        if observation.day >= day("2026-03-16") {
+            observation.values = Values::default();
+            observation.values.set(MetricId::CLICKS, Some(0));
+        }
+    }
+    let evidence = &decide(&experiment, 30, &data).arms[0].evidence;
+    assert_eq!((evidence.days, evidence.successes), (21, 112.0));
 }
 
 #[test]
