@@ -27,12 +27,16 @@ impl Store {
     ) -> Result<Generation, StoreError> {
         let mut write = self.backend.write().await?;
         let last = last_generation(&mut write, concept).await?;
+        let policy_hash = policy_hash.to_owned();
         let generation = match last {
             Some(last) if last.first_day <= today && last.policy_hash == policy_hash => return Ok(last),
             Some(last) if last.first_day <= today => {
-                Generation { number: last.number + 1, first_day: today, policy_hash: policy_hash.to_owned() }
+                Generation { number: last.number + 1, first_day: today, policy_hash }
             }
-            _ => Generation { number: 1, first_day: start, policy_hash: policy_hash.to_owned() },
+            // A later test of which nothing was seen (the clock went back, or the zone changed) keeps its place: an
+            // earlier one's data was seen, and is never judged anew.
+            Some(last) if last.number > 1 => Generation { policy_hash, ..last },
+            _ => Generation { number: 1, first_day: start, policy_hash },
         };
         sqlx::query(
             "INSERT INTO generation (concept_id, number, first_day, policy_hash) VALUES ($1, $2, $3, $4) \
@@ -42,7 +46,7 @@ impl Store {
         .bind(concept.as_str())
         .bind(i64::from(generation.number))
         .bind(generation.first_day.to_string())
-        .bind(policy_hash)
+        .bind(&generation.policy_hash)
         .execute(&mut *write)
         .await?;
         write.commit().await?;
