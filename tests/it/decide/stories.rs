@@ -82,6 +82,25 @@ fn d4_a_count_that_no_row_holds_is_unknown_and_never_zero() {
 }
 
 #[test]
+fn d3_days_that_were_last_read_before_they_settled_do_not_count() {
+    let mut experiment = experiment(&["a"]);
+    let mut data = inputs(&experiment, 30, &[SELLS]);
+    // Brought by hand on the morning of day 16 and never again: the last three days still lacked late acts.
+    let last = experiment.start + Days::new(16);
+    data.pulls.retain(|pull| pull.committed_at.date_naive() <= last);
+    for source in &mut experiment.sources {
+        source.scheduled = false;
+    }
+    assert_eq!(decide(&experiment, 16, &data).arms[0].evidence.days, 14);
+    assert_eq!(decide(&experiment, 30, &data).arms[0].evidence.days, 14);
+    // Settled by the clock of the experiment, wherever the source's own days begin.
+    for pull in &mut data.pulls {
+        pull.day_zone = chrono_tz::America::Los_Angeles;
+    }
+    assert_eq!(decide(&experiment, 30, &data).arms[0].evidence.days, 14);
+}
+
+#[test]
 fn between_the_bars_it_collects_until_a_cap_and_then_leans() {
     let mut experiment = experiment(&["a"]);
     experiment.policy.horizon_days = 20;
@@ -178,7 +197,8 @@ fn a_day_without_a_row_is_zero_only_where_a_good_pull_speaks_for_it() {
 
 #[test]
 fn a_day_still_running_when_it_was_last_read_is_not_known() {
-    let experiment = experiment(&["a"]);
+    let mut experiment = experiment(&["a"]);
+    experiment.policy.maturity_lag_days = 0;
     let data = inputs(&experiment, 10, &[SELLS]);
     // Nothing was read since 06:00 on the last day: that day itself is not complete.
     let card = decide(&experiment, 20, &Inputs { pulls: pulls(&experiment, 9), ..data });
