@@ -192,18 +192,18 @@ fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: 
     let today = explain::today(experiment, card);
     days.iter()
         .map(|day| {
+            let is_settled = day.day <= tally.calendar.last_settled;
             let mut parts = if day.covered {
                 vec![
                     figures::counted(units(day.exposures), policy.primary.denominator),
                     figures::counted(units(day.conversions), policy.primary.numerator),
                 ]
             } else {
-                vec!["not read from every source".to_owned()]
+                vec![format!("not read from every source{}", if is_settled { " since it settled" } else { "" })]
             };
             if day.spend != 0 {
                 parts.extend(tally.money(day.spend).map(|money| money.to_string()));
             }
-            let is_settled = day.day <= tally.calendar.last_settled;
             let left_out = if is_settled { "" } else { " (not settled, does not count yet)" };
             format!("{}: {}{left_out}", figures::day(day.day, today), parts.join(", "))
         })

@@ -63,8 +63,9 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
             let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
             format!(
-                "Nothing has come from {} since the test began, so there is no verdict. Check that {read} the right \
-                 account. If it is a form that nobody has filled in yet, send one test answer.",
+                "Nothing the rate is made of has come from {} since the test began, so there is no verdict. Check that \
+                 {read} the right account, and that a file has the column. If it is a form that nobody has filled in \
+                 yet, send one test answer.",
                 figures::list(&names)
             )
         }

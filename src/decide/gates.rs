@@ -9,7 +9,8 @@ use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
 use super::tally::{Calendar, Tally, Unclaimed, units};
 use crate::domain::concept::{Experiment, Source};
 use crate::domain::id::SourceId;
-use crate::domain::observation::Inputs;
+use crate::domain::metric::MetricId;
+use crate::domain::observation::{Inputs, Observation};
 use crate::domain::verdict::Reason;
 
 /// Share of settled spend on keys no arm claims above which nothing is decided. Below a tenth, what is
@@ -51,23 +52,38 @@ fn primary_sources(experiment: &Experiment) -> impl Iterator<Item = &Source> {
         .filter(|source| source.metrics.contains(&rate.numerator) || source.metrics.contains(&rate.denominator))
 }
 
-/// A source of the deciding rate that has brought no row at all, once days have settled in which it
-/// should have. Any row will do, on an arm or not: it proves that we look in the right place.
+/// Sources of the deciding rate that have brought no row at all, or that leave a count of it to each other,
+/// once days have settled in which they should have. Any row will do, on an arm or not: it proves that we look
+/// in the right place.
 fn no_data(experiment: &Experiment, data: &Inputs, calendar: &Calendar) -> Option<Reason> {
     let patience = Days::new(u64::from(experiment.policy.maturity_lag_days) + SILENT_SETTLED_DAYS);
     if calendar.first.checked_add_days(patience).is_none_or(|expected| calendar.today < expected) {
         return None;
     }
     let zone = experiment.timezone;
-    let brought_something = |source: &Source| {
-        data.observations.iter().any(|one| one.source == source.id && one.day >= calendar.first)
-            || data
-                .responses
-                .iter()
-                .any(|one| one.source == source.id && one.at.with_timezone(&zone).date_naive() >= calendar.first)
+    let brought = |source: &Source, is_enough: &dyn Fn(&Observation) -> bool| {
+        data.observations.iter().any(|one| one.source == source.id && one.day >= calendar.first && is_enough(one))
     };
+    let gave_people = |source: &Source| {
+        data.responses
+            .iter()
+            .any(|one| one.source == source.id && one.at.with_timezone(&zone).date_naive() >= calendar.first)
+    };
+    let rate = &experiment.policy.primary;
+    let missing: Vec<MetricId> = [rate.numerator, rate.denominator]
+        .into_iter()
+        .filter(|&metric| {
+            let says = |one: &Observation| one.values.get(metric).is_some();
+            !primary_sources(experiment)
+                .filter(|source| source.metrics.contains(&metric))
+                .any(|source| brought(source, &says) || metric == MetricId::SIGNUPS && gave_people(source))
+        })
+        .collect();
     let sources: Vec<_> = primary_sources(experiment)
-        .filter(|source| !brought_something(source))
+        .filter(|source| {
+            let silent = !brought(source, &|_| true) && !gave_people(source);
+            silent || missing.iter().any(|metric| source.metrics.contains(metric))
+        })
         .map(|source| source.id.clone())
         .collect();
     (!sources.is_empty()).then_some(Reason::NoData { sources })

@@ -27,9 +27,17 @@ enum Change<'a> {
 }
 
 /// The message for the step from `previous`, the concept's last stored scorecard, to `now`; `None` when
-/// nothing a reader must know changed: a range that moved, a first COLLECTING, a new test begun.
-pub fn message(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<Message> {
-    let change = change(previous.filter(|card| card.generation == now.generation), now)?;
+/// nothing a reader must know changed: a range that moved, a first COLLECTING, a new test begun. `sound` is
+/// the last stored scorecard that was not BLOCKED: while the data is defective, what it said is suspended,
+/// not gone.
+pub fn message(
+    experiment: &Experiment,
+    previous: Option<&Scorecard>,
+    sound: Option<&Scorecard>,
+    now: &Scorecard,
+) -> Option<Message> {
+    let of_this_test = |card: &&Scorecard| card.generation == now.generation;
+    let change = change(previous.filter(of_this_test), sound.filter(of_this_test), now)?;
     let parts = [
         Some(("Why", why(experiment, &change, now))),
         evidence(experiment, now).map(|line| ("Evidence", line)),
@@ -45,20 +53,24 @@ pub fn message(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scor
     })
 }
 
-fn change<'a>(previous: Option<&'a Scorecard>, now: &Scorecard) -> Option<Change<'a>> {
+fn change<'a>(previous: Option<&Scorecard>, sound: Option<&'a Scorecard>, now: &Scorecard) -> Option<Change<'a>> {
     let before = previous.map_or(Verdict::Collecting, |card| card.verdict);
+    let held = sound.filter(|card| card.verdict.is_terminal());
     match (before, now.verdict) {
         (Verdict::Collecting, Verdict::Collecting) => None,
-        (Verdict::Blocked, Verdict::Collecting) => Some(Change::Recovered),
         (old, new) if old == new => {
-            // A new cause to look, or a new defect to mend, is a new job for the reader.
-            let known = |why| {
-                previous.is_some_and(|card| card.reasons.iter().any(|old| discriminant(old) == discriminant(why)))
+            // A new cause to look, or a new defect to mend, is a new job for the reader. A defect keeps
+            // growing or shrinking until it is mended; a cause to look changes only when days are restated.
+            let same = |old, why| match new {
+                Verdict::Blocked => discriminant(old) == discriminant(why),
+                _ => old == why,
             };
+            let known = |why| previous.is_some_and(|card| card.reasons.iter().any(|old| same(old, why)));
             (!now.reasons.iter().all(known)).then_some(Change::Reached)
         }
-        (old, Verdict::Blocked) if old.is_terminal() => previous.map(Change::Suspended),
-        (old, _) if old.is_terminal() => previous.map(Change::Withdrawn),
+        (_, Verdict::Blocked) => Some(held.map_or(Change::Reached, Change::Suspended)),
+        (_, new) if held.is_some_and(|card| card.verdict != new) => held.map(Change::Withdrawn),
+        (Verdict::Blocked, Verdict::Collecting) => Some(Change::Recovered),
         _ => Some(Change::Reached),
     }
 }

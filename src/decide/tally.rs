@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono_tz::Tz;
 
 use super::qualify;
 use crate::domain::concept::{Arm, Experiment, Guardrail, Policy, Source};
@@ -90,8 +91,8 @@ impl<'a> ArmKeys<'a> {
 pub struct DayCounts {
     /// Which day.
     pub day: NaiveDate,
-    /// Whether a good pull of every source of the deciding rate speaks for this day. Otherwise
-    /// exposures and conversions are 0 and say nothing: the day is no part of the test.
+    /// Whether a good pull of every source of the deciding rate speaks for this day, made once it had
+    /// settled where it counts. Otherwise exposures and conversions are 0 and say nothing: the day is no part of the test.
     pub covered: bool,
     /// The deciding rate's denominator.
     pub exposures: i128,
@@ -162,7 +163,7 @@ impl<'a> Tally<'a> {
         let policy = &experiment.policy;
         let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
         let people_known: HashSet<&SourceId> = data.responses.iter().map(|response| &response.source).collect();
-        let pulls = Pulls::of(&experiment.sources, &data.pulls, days);
+        let pulls = Pulls::of(experiment, data, days, calendar.today);
         let mut sums: BTreeMap<(usize, NaiveDate), Sums> = BTreeMap::new();
         for observation in last_known(data) {
             if !days.contains(observation.day) || !experiment.sources.iter().any(|one| one.id == observation.source) {
@@ -253,19 +254,31 @@ fn add(sums: &mut Sums, values: &Values, gives_people: bool) {
     }
 }
 
-/// For each source, which days a good pull speaks for and in which currency.
+/// For each source, which days a good pull speaks for, in which currency, and of which metrics.
 struct Pulls<'a> {
     sources: &'a [Source],
     days: DateWindow,
+    today: NaiveDate,
+    lag: Days,
+    zone: Tz,
     /// By source, then by days since the first; the latest pull of a day speaks for it.
     latest: Vec<Vec<Option<&'a Pull>>>,
+    /// By source, then by day with rows: the metrics any of them holds a value of.
+    said: Vec<BTreeMap<NaiveDate, BTreeSet<MetricId>>>,
 }
 
 impl<'a> Pulls<'a> {
-    fn of(sources: &'a [Source], pulls: &'a [Pull], days: DateWindow) -> Self {
+    fn of(experiment: &'a Experiment, data: &'a Inputs, days: DateWindow, today: NaiveDate) -> Self {
+        let sources = &experiment.sources;
+        let mut said = vec![BTreeMap::<_, BTreeSet<_>>::new(); sources.len()];
+        for observation in &data.observations {
+            let Some(source) = sources.iter().position(|source| source.id == observation.source) else { continue };
+            let values = MetricId::all().filter(|&metric| observation.values.get(metric).is_some());
+            said[source].entry(observation.day).or_default().extend(values);
+        }
         let length = days.first().iter_days().take_while(|&day| day <= days.last()).count();
         let mut latest = vec![vec![None::<&Pull>; length]; sources.len()];
-        for pull in pulls {
+        for pull in &data.pulls {
             let Some(source) = sources.iter().position(|source| source.id == pull.source) else { continue };
             for (day, known) in days.first().iter_days().zip(&mut latest[source]) {
                 let speaks = pull.first_day <= day && day <= pull.last_day;
@@ -274,7 +287,8 @@ impl<'a> Pulls<'a> {
                 }
             }
         }
-        Self { sources, days, latest }
+        let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
+        Self { sources, days, today, lag, zone: experiment.timezone, latest, said }
     }
 
     fn latest(&self, source: usize, day: NaiveDate) -> Option<&'a Pull> {
@@ -282,20 +296,33 @@ impl<'a> Pulls<'a> {
         *self.latest[source].get(offset)?
     }
 
-    /// A day still running when it was read is not known yet: the next pull reads it again.
+    /// A day still running when it was read is not known yet, and one that counts must have been read when it
+    /// had settled: a file brought too early and never again would leave the figures of its last days as they
+    /// were, and late acts would be missing from them for ever.
     fn knows(&self, source: usize, day: NaiveDate) -> bool {
-        self.latest(source, day).is_some_and(|pull| day < pull.committed_at.with_timezone(&pull.day_zone).date_naive())
+        self.latest(source, day).is_some_and(|pull| {
+            let read_on = |zone: Tz| pull.committed_at.with_timezone(&zone).date_naive();
+            let settles_on = day.checked_add_days(self.lag).unwrap_or(NaiveDate::MAX);
+            day < read_on(pull.day_zone) && (settles_on > self.today || settles_on <= read_on(self.zone))
+        })
     }
 
-    /// Whether every source that supplies any of these metrics knows a day, and at least one supplies
-    /// each. Platforms send no row for a day without delivery, so a known day without a row is zero;
-    /// any other is unknown.
+    /// Whether every source that may supply any of these metrics knows a day, and at least one does supply
+    /// each. Platforms send no row for a day without delivery, so a known day without a row is zero; any other
+    /// is unknown, and so is a metric that the rows of the day leave out: a file may lack its column.
     fn cover(&self, day: NaiveDate, metrics: &[MetricId]) -> bool {
-        metrics.iter().all(|metric| {
-            let mut supplying =
-                self.sources.iter().enumerate().filter(|(_, source)| source.metrics.contains(metric)).peekable();
-            supplying.peek().is_some() && supplying.all(|(position, _)| self.knows(position, day))
+        metrics.iter().all(|&metric| {
+            let supplying = || (0..self.sources.len()).filter(move |&one| self.sources[one].metrics.contains(&metric));
+            let mut speaking = supplying().filter(|&source| self.speaks_of(source, metric)).peekable();
+            speaking.peek().is_some()
+                && speaking.all(|source| self.said[source].get(&day).is_none_or(|said| said.contains(&metric)))
+                && supplying().all(|source| self.knows(source, day))
         })
+    }
+
+    /// Whether a source's rows ever hold a metric it may supply; one without rows may yet.
+    fn speaks_of(&self, source: usize, metric: MetricId) -> bool {
+        self.said[source].is_empty() || self.said[source].values().any(|said| said.contains(&metric))
     }
 
     /// The pull that speaks for a source's day, complete or not.

@@ -78,7 +78,7 @@ pub enum Reason {
     },
     /// No arm says BUILD, none collects, not all say KILL.
     ArmsDisagree,
-    /// A source of the deciding rate has brought no row since the test began.
+    /// Sources of the deciding rate have brought nothing of it since the test began.
     NoData {
         /// Which sources.
         sources: Vec<SourceId>,

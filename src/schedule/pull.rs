@@ -86,9 +86,9 @@ pub struct Errand<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// The days to ask for: from the first day since `start` that no pull has covered after it ended, or from
-/// today − look-back where that is earlier, up to today. `None` before the start, and where all of it was
-/// pulled since the slot: several experiments that read one source ask once.
+/// The days to ask for: from the first day since `start` that may have changed since it was last read, or
+/// from today − look-back where that is earlier, up to today. `None` before the start, and where all of it
+/// was pulled since the slot: several experiments that read one source ask once.
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
@@ -100,27 +100,35 @@ pub async fn due_window(
 ) -> Result<Option<DateWindow>, StoreError> {
     let today = errand.now.with_timezone(&errand.zone).date_naive();
     let lookback = parts.registry.get(&access.source.connector).map_or(0, |connector| connector.info().lookback_days);
+    // A day counts once it has settled, so it must be read again then, however soon the vendor is done with it.
+    let lookback = lookback.max(access.source.maturity_lag_days);
     let again = today.checked_sub_days(Days::new(u64::from(lookback))).unwrap_or(start);
-    let pulls = parts.store.pulls(&access.source.id).await?;
-    let first = first_open_day(&pulls, start, today).min(again).max(start);
+    let mut pulls = parts.store.pulls(&access.source.id).await?;
+    // One from the future was dated by a clock that has been put right since: when it was made is not known.
+    pulls.retain(|pull| pull.committed_at <= errand.now);
+    let first = first_open_day(&pulls, start, today, lookback).min(again).max(start);
+    // The store keeps milliseconds.
+    let due_at = errand.due_at.timestamp_millis();
     let fresh = |day: NaiveDate| {
-        pulls.iter().any(|pull| pull.committed_at >= errand.due_at && pull.first_day <= day && day <= pull.last_day)
+        let covers = |pull: &Pull| pull.first_day <= day && day <= pull.last_day;
+        pulls.iter().any(|pull| pull.committed_at.timestamp_millis() >= due_at && covers(pull))
     };
     Ok(DateWindow::new(first, today)
         .filter(|window| !window.first().iter_days().take_while(|&day| day <= today).all(fresh)))
 }
 
-/// The first day from `start` on that no pull has covered after it ended; `today` when there is none.
-fn first_open_day(pulls: &[Pull], start: NaiveDate, today: NaiveDate) -> NaiveDate {
-    let covers = |pull: &Pull, day: NaiveDate| {
-        pull.first_day <= day
-            && day <= pull.last_day
-            && day < pull.committed_at.with_timezone(&pull.day_zone).date_naive()
+/// The first day from `start` on that no pull has read after its end and `lookback` days later, when its vendor
+/// has stopped changing it; `today` when there is none.
+fn first_open_day(pulls: &[Pull], start: NaiveDate, today: NaiveDate, lookback: u32) -> NaiveDate {
+    let age = Days::new(u64::from(lookback.max(1)));
+    let closes = |pull: &Pull, day: NaiveDate| {
+        let read_on = pull.committed_at.with_timezone(&pull.day_zone).date_naive();
+        pull.first_day <= day && day <= pull.last_day && day.checked_add_days(age).is_some_and(|day| day <= read_on)
     };
     start
         .iter_days()
         .take_while(|&day| day < today)
-        .find(|&day| !pulls.iter().rev().any(|pull| covers(pull, day)))
+        .find(|&day| !pulls.iter().rev().any(|pull| closes(pull, day)))
         .unwrap_or(today)
 }
 
@@ -232,15 +240,28 @@ mod tests {
     #[test]
     fn a_day_is_open_until_a_pull_after_its_end_has_covered_it() {
         let (start, today) = (day("2026-03-01"), day("2026-03-20"));
-        assert_eq!(first_open_day(&[], start, today), start);
+        let open = |pulls: &[Pull]| first_open_day(pulls, start, today, 0);
+        assert_eq!(open(&[]), start);
         let daily =
             [pull(1, "2026-03-01", "2026-03-05", "2026-03-05"), pull(2, "2026-03-05", "2026-03-10", "2026-03-10")];
-        assert_eq!(first_open_day(&daily, start, today), day("2026-03-10"), "its own day was not over");
+        assert_eq!(open(&daily), day("2026-03-10"), "its own day was not over");
         // Somebody asked for one old day in between: the gap before today stays open.
         let odd =
             [pull(1, "2026-03-01", "2026-03-05", "2026-03-06"), pull(2, "2026-03-12", "2026-03-12", "2026-03-20")];
-        assert_eq!(first_open_day(&odd, start, today), day("2026-03-06"));
-        let whole = [pull(1, "2026-02-01", "2026-03-20", "2026-03-20")];
-        assert_eq!(first_open_day(&whole, start, today), today);
+        assert_eq!(open(&odd), day("2026-03-06"));
+        assert_eq!(open(&[pull(1, "2026-02-01", "2026-03-20", "2026-03-20")]), today);
+    }
+
+    #[test]
+    fn a_day_read_while_it_could_still_change_is_read_again_after_an_outage_of_any_length() {
+        let (start, today) = (day("2026-03-01"), day("2026-06-20"));
+        let last = [pull(1, "2026-03-01", "2026-03-10", "2026-03-10")];
+        assert_eq!(first_open_day(&last, start, today, 3), day("2026-03-08"), "read at the age of two days");
+        assert_eq!(first_open_day(&last, start, today, 30), start);
+        // Day by day, each is read until it has reached that age, and no longer.
+        let daily: Vec<Pull> = (10..20)
+            .map(|on| pull(on, &format!("2026-03-{:02}", on - 3), &format!("2026-03-{on}"), &format!("2026-03-{on}")))
+            .collect();
+        assert_eq!(first_open_day(&daily, day("2026-03-07"), day("2026-03-20"), 3), day("2026-03-17"));
     }
 }

@@ -156,8 +156,9 @@ async fn write_down(
     scorecard: &Scorecard,
     inputs: &Inputs,
 ) -> Result<StoredScorecard, StoreError> {
-    let previous = parts.store.latest_scorecard(&experiment.concept.id).await?;
-    let message = message::message(experiment, previous.as_ref().map(|stored| &stored.scorecard), scorecard);
+    let previous = parts.store.latest_scorecard(&experiment.concept.id).await?.map(|stored| stored.scorecard);
+    let sound = parts.store.latest_sound_scorecard(&experiment.concept.id).await?.map(|stored| stored.scorecard);
+    let message = message::message(experiment, previous.as_ref(), sound.as_ref(), scorecard);
     let deliveries: Vec<Delivery> = message
         .iter()
         .flat_map(|message| experiment.notify.iter().map(|destination| Delivery::first(message, destination)))

@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::outbox;
 use crate::domain::id::ConceptId;
 use crate::domain::message::Delivery;
-use crate::domain::verdict::{Generation, Scorecard, StoredScorecard};
+use crate::domain::verdict::{Generation, Scorecard, StoredScorecard, Verdict};
 
 impl Store {
     /// The test of a concept that a policy belongs to on a day, opening the next one where the policy has
@@ -27,12 +27,16 @@ impl Store {
     ) -> Result<Generation, StoreError> {
         let mut write = self.backend.write().await?;
         let last = last_generation(&mut write, concept).await?;
+        let policy_hash = policy_hash.to_owned();
         let generation = match last {
             Some(last) if last.first_day <= today && last.policy_hash == policy_hash => return Ok(last),
             Some(last) if last.first_day <= today => {
-                Generation { number: last.number + 1, first_day: today, policy_hash: policy_hash.to_owned() }
+                Generation { number: last.number + 1, first_day: today, policy_hash }
             }
-            _ => Generation { number: 1, first_day: start, policy_hash: policy_hash.to_owned() },
+            // A later test of which nothing was seen (the clock went back, or the zone changed) keeps its place: an
+            // earlier one's data was seen, and is never judged anew.
+            Some(last) if last.number > 1 => Generation { policy_hash, ..last },
+            _ => Generation { number: 1, first_day: start, policy_hash },
         };
         sqlx::query(
             "INSERT INTO generation (concept_id, number, first_day, policy_hash) VALUES ($1, $2, $3, $4) \
@@ -42,7 +46,7 @@ impl Store {
         .bind(concept.as_str())
         .bind(i64::from(generation.number))
         .bind(generation.first_day.to_string())
-        .bind(policy_hash)
+        .bind(&generation.policy_hash)
         .execute(&mut *write)
         .await?;
         write.commit().await?;
@@ -109,6 +113,19 @@ impl Store {
     /// The latest verdict on a concept.
     pub async fn latest_scorecard(&self, concept: &ConceptId) -> Result<Option<StoredScorecard>, StoreError> {
         latest(&mut *self.backend.read().await?, concept).await
+    }
+
+    /// The latest verdict on a concept that was not BLOCKED.
+    pub async fn latest_sound_scorecard(&self, concept: &ConceptId) -> Result<Option<StoredScorecard>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, replaces, known_at, body FROM scorecard WHERE concept_id = $1 AND verdict <> $2 \
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(concept.as_str())
+        .bind(Verdict::Blocked.word())
+        .fetch_optional(&mut *self.backend.read().await?)
+        .await?;
+        row.as_ref().map(read_scorecard).transpose()
     }
 
     /// The first day a test of a concept counts.

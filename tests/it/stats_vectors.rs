@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use crate::real_data::real_data;
 use serde_json::Value;
-use statrs::function::gamma::{gamma_lr, gamma_ur, ln_gamma};
+
 use willitsell::stats::dispersion::{AUTO, Constants, DayNoise, INDEPENDENT, Residuals, pearson_phi};
 use willitsell::stats::rate::{Assessment, Bars, Design, variance_load};
-use willitsell::stats::special::chi_squared_quantile;
+use willitsell::stats::special::{chi_squared_quantile, gamma_p, gamma_q, ln_gamma};
 
 /// Functions of models, planning and comparisons that are not built yet.
 const LATER: &[&str] = &[
@@ -104,8 +104,8 @@ fn run(function: &str, given: &Given<'_>) -> Option<Value> {
     let number = |name| given.number(name);
     Some(match function {
         "ln_gamma" => ln_gamma(number("x")).into(),
-        "gamma_p" => gamma_lr(number("a"), number("x")).into(),
-        "gamma_q" => gamma_ur(number("a"), number("x")).into(),
+        "gamma_p" => gamma_p(number("a"), number("x")).into(),
+        "gamma_q" => gamma_q(number("a"), number("x")).into(),
         "chi2_quantile" => chi_squared_quantile(number("p"), number("df")).into(),
         "gamma_quantile_unit_rate" => (chi_squared_quantile(number("p"), 2.0 * number("shape")) / 2.0).into(),
         "rate_llr" => given.bars().log_ratio(number("conversions"), number("visits")).into(),

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::config::defaults;
 use crate::domain::concept::{Boundary, Dispersion, Guardrail, Limit, Multiplicity, Policy, Rate};
 use crate::domain::metric::MetricId;
 
@@ -95,12 +96,12 @@ pub(super) fn read(text: &str) -> Result<Replayed, String> {
             return Err(format!("build_bar is {build_bar}: write a rate above kill_bar, which is {kill_bar}"));
         }
         Some(build_bar) => build_bar,
-        None if kill_bar * defaults::BUILD_PER_KILL_BAR >= 1.0 => {
+        None if kill_bar * defaults::BUILD_BAR_PER_KILL_BAR >= 1.0 => {
             return Err(format!(
                 "build_bar is missing, and 1.5 times kill_bar ({kill_bar}) is no rate: write one below 1"
             ));
         }
-        None => kill_bar * defaults::BUILD_PER_KILL_BAR,
+        None => kill_bar * defaults::BUILD_BAR_PER_KILL_BAR,
     };
     let guardrails = guardrails(raw.guardrails.as_ref())?;
     let policy = Policy {
@@ -128,13 +129,13 @@ pub(super) fn read(text: &str) -> Result<Replayed, String> {
             raw.boundary.as_ref(),
             &[("daily", Boundary::Daily), ("strict", Boundary::Strict)],
         )?
-        .unwrap_or(Boundary::Daily),
+        .unwrap_or(defaults::BOUNDARY),
         multiplicity: choice(
             "multiplicity",
             raw.multiplicity.as_ref(),
             &[("bonferroni", Multiplicity::Bonferroni), ("none", Multiplicity::None)],
         )?
-        .unwrap_or(Multiplicity::Bonferroni),
+        .unwrap_or(defaults::MULTIPLICITY),
         guardrails: guardrails.iter().map(|(guardrail, _)| guardrail.clone()).collect(),
         guardrail_alpha: fraction("guardrail_alpha", raw.guardrail_alpha.as_ref())?
             .unwrap_or(defaults::GUARDRAIL_ALPHA),
@@ -188,7 +189,7 @@ fn guardrail(value: &Value) -> Result<(Guardrail, [String; 2]), String> {
 
 fn dispersion(value: Option<&Value>) -> Result<Dispersion, String> {
     match value {
-        None => Ok(Dispersion::Auto),
+        None => Ok(defaults::DISPERSION),
         Some(Value::Number(_)) => {
             let known = number("dispersion", value, "a number of at least 1", |phi| phi >= 1.0)?;
             Ok(known.map_or(Dispersion::None, Dispersion::Known))
@@ -196,7 +197,7 @@ fn dispersion(value: Option<&Value>) -> Result<Dispersion, String> {
         Some(_) => {
             let words =
                 [("auto", Dispersion::Auto), ("independent", Dispersion::Independent), ("none", Dispersion::None)];
-            Ok(choice("dispersion", value, &words)?.unwrap_or(Dispersion::Auto))
+            Ok(choice("dispersion", value, &words)?.unwrap_or(defaults::DISPERSION))
         }
     }
 }
@@ -216,7 +217,7 @@ fn warnings(policy: &Policy) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if policy.beta < 0.05 {
+    if policy.beta < defaults::BETA {
         warnings.push(format!(
             "beta is {}: where bad days follow bad days, wrong KILLs are likelier than that; 0.05 holds",
             policy.beta
@@ -281,17 +282,4 @@ fn choice<T: Copy>(name: &str, value: Option<&Value>, words: &[(&str, T)]) -> Re
         let words: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
         format!("{name} is {value}: write one of {}", words.join(", "))
     })
-}
-
-/// What holds where the policy says nothing.
-mod defaults {
-    pub const BUILD_PER_KILL_BAR: f64 = 1.5;
-    pub const ALPHA: f64 = 0.05;
-    pub const BETA: f64 = 0.05;
-    pub const MIN_DAYS: u32 = 14;
-    pub const MIN_CONVERSIONS: u32 = 10;
-    pub const MATURITY_LAG_DAYS: u32 = 3;
-    pub const HORIZON_DAYS: u32 = 60;
-    pub const GUARDRAIL_ALPHA: f64 = 0.05;
-    pub const GUARDRAIL_MARGIN: f64 = 0.25;
 }

@@ -6,7 +6,7 @@ use willitsell::domain::concept::{Arm, Limit};
 use willitsell::domain::id::{ArmId, SourceId};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::money::Currency;
-use willitsell::domain::observation::Inputs;
+use willitsell::domain::observation::{Inputs, Values};
 use willitsell::domain::verdict::{Flag, Lean, Reason, Scorecard, Verdict};
 
 use super::*;
@@ -45,6 +45,59 @@ fn not_one_act_is_a_kill_that_asks_for_the_tracking() {
     assert_eq!(card.verdict, Verdict::Kill);
     assert_eq!(card.arms[0].evidence.flags, [Flag::ZeroConversions]);
     assert_eq!(card.arms[0].cost_per_act, None);
+}
+
+#[test]
+fn d4_a_count_that_no_row_holds_is_unknown_and_never_zero() {
+    let mut experiment = experiment(&["a"]);
+    let both = vec![MetricId::VISITS, MetricId::CONVERSIONS];
+    experiment.policy.primary.numerator = MetricId::CONVERSIONS;
+    for source in &mut experiment.sources {
+        source.metrics.clone_from(&both);
+    }
+    // A file without the column of conversions, and nobody else who counts them.
+    let (ads, form) = (SourceId::new("ads"), SourceId::new("form"));
+    let mut data = inputs(&experiment, 30, &[Daily { signups: |_| 0, ..SELLS }]);
+    let blind = decide(&experiment, 30, &data);
+    assert_eq!((blind.verdict, blind.reasons), (Verdict::Blocked, vec![Reason::NoData { sources: vec![ads, form] }]));
+
+    // A second file has them; a day without a row in it is a day without a conversion.
+    for number in (0..30).filter(|number| number % 2 == 0) {
+        let on = experiment.start + Days::new(number);
+        data.observations.push(row("form", on, "a", &[(MetricId::CONVERSIONS, 16)]));
+    }
+    let card = decide(&experiment, 30, &data);
+    let evidence = &card.arms[0].evidence;
+    assert_eq!((card.verdict, evidence.days, evidence.successes), (Verdict::Build, 28, 224.0));
+
+    // A later export of it lacks the column: its days say nothing, for or against.
+    for observation in data.observations.iter_mut().filter(|one| one.source.as_str() == "form") {
+        if observation.day >= day("2026-03-16") {
+            observation.values = Values::default();
+            observation.values.set(MetricId::CLICKS, Some(0));
+        }
+    }
+    let evidence = &decide(&experiment, 30, &data).arms[0].evidence;
+    assert_eq!((evidence.days, evidence.successes), (21, 112.0));
+}
+
+#[test]
+fn d3_days_that_were_last_read_before_they_settled_do_not_count() {
+    let mut experiment = experiment(&["a"]);
+    let mut data = inputs(&experiment, 30, &[SELLS]);
+    // Brought by hand on the morning of day 16 and never again: the last three days still lacked late acts.
+    let last = experiment.start + Days::new(16);
+    data.pulls.retain(|pull| pull.committed_at.date_naive() <= last);
+    for source in &mut experiment.sources {
+        source.scheduled = false;
+    }
+    assert_eq!(decide(&experiment, 16, &data).arms[0].evidence.days, 14);
+    assert_eq!(decide(&experiment, 30, &data).arms[0].evidence.days, 14);
+    // Settled by the clock of the experiment, wherever the source's own days begin.
+    for pull in &mut data.pulls {
+        pull.day_zone = chrono_tz::America::Los_Angeles;
+    }
+    assert_eq!(decide(&experiment, 30, &data).arms[0].evidence.days, 14);
 }
 
 #[test]
@@ -144,7 +197,8 @@ fn a_day_without_a_row_is_zero_only_where_a_good_pull_speaks_for_it() {
 
 #[test]
 fn a_day_still_running_when_it_was_last_read_is_not_known() {
-    let experiment = experiment(&["a"]);
+    let mut experiment = experiment(&["a"]);
+    experiment.policy.maturity_lag_days = 0;
     let data = inputs(&experiment, 10, &[SELLS]);
     // Nothing was read since 06:00 on the last day: that day itself is not complete.
     let card = decide(&experiment, 20, &Inputs { pulls: pulls(&experiment, 9), ..data });

@@ -1,6 +1,7 @@
 //! Every sentence and message, as a reader gets it.
 
 use willitsell::decide::{derivation, explain, message::message};
+use willitsell::domain::message::Message;
 use willitsell::domain::verdict::{ArmScore, Evidence, Flag, GuardrailScore, Lean, Reason, Verdict};
 
 use super::*;
@@ -89,8 +90,14 @@ fn team_chat() -> Experiment {
     experiment
 }
 
+/// The message where nothing lies between the last sound scorecard and `previous`.
+fn after(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<Message> {
+    let sound = previous.filter(|card| card.verdict != Verdict::Blocked);
+    message(experiment, previous, sound, now)
+}
+
 fn lines(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> String {
-    let message = message(experiment, previous, now).expect("a message");
+    let message = after(experiment, previous, now).expect("a message");
     assert!(message.lines.len() <= 4, "five lines with the headline");
     let rest = message.lines.iter().map(|(label, line)| format!("{label:<10}{line}"));
     [message.headline.clone()].into_iter().chain(rest).collect::<Vec<_>>().join("\n")
@@ -239,8 +246,8 @@ const SENTENCES: [&str; 33] = [
     "REVIEW: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up, which is enough for BUILD, but cost per sign-up ($112) is above its limit of $84.00.",
     "REVIEW: Invoice Autopilot. The versions disagree. Plan a is KILL: 9 of 1,050 visitors (0.9%, range 0.0 to 2.1%) signed up. Plan b: the cap is reached. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to BUILD; a lean carries no promise.",
     "REVIEW: Invoice Autopilot. Plan a: its share of the $3,000 cap is spent. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to KILL; a lean carries no promise. Plan b: its share of the $3,000 cap is spent. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to BUILD; a lean carries no promise.",
-    "BLOCKED: Invoice Autopilot. Nothing has come from form since the test began, so there is no verdict. Check that it reads the right account. If it is a form that nobody has filled in yet, send one test answer.",
-    "BLOCKED: Invoice Autopilot. Nothing has come from ads and form since the test began, so there is no verdict. Check that each of them reads the right account. If it is a form that nobody has filled in yet, send one test answer.",
+    "BLOCKED: Invoice Autopilot. Nothing the rate is made of has come from form since the test began, so there is no verdict. Check that it reads the right account, and that a file has the column. If it is a form that nobody has filled in yet, send one test answer.",
+    "BLOCKED: Invoice Autopilot. Nothing the rate is made of has come from ads and form since the test began, so there is no verdict. Check that each of them reads the right account, and that a file has the column. If it is a form that nobody has filled in yet, send one test answer.",
     "BLOCKED: Invoice Autopilot. Source ads was last read on Sun 15 Mar; two planned readings since then brought nothing, so there is no verdict. Run `willitsell pull` to see what is wrong.",
     "BLOCKED: Invoice Autopilot. Source ads has never been read, although two readings were planned, so there is no verdict. Run `willitsell pull` to see what is wrong.",
     "BLOCKED: Invoice Autopilot. $413 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009), so there is no verdict. Give them to the arms they belong to.",
@@ -334,9 +341,10 @@ fn n4_there_is_one_message_a_change_of_state_and_none_when_only_the_range_moved(
     let moved =
         Scorecard { arms: one_arm(Verdict::Build, &cap(Lean::Build), seen(80.0, 1300.0, 0.041, 0.08)).arms, ..sells() };
     let review = one_arm(Verdict::Review, &cap(Lean::Build), seen(44.0, 1240.0, 0.0201, 0.0561));
+    let leans = one_arm(Verdict::Review, &cap(Lean::Kill), seen(20.0, 1240.0, 0.0101, 0.0361));
     let stale = blocked(Reason::Stale { source: SourceId::new("ads"), last_pull: None });
     let silent = blocked(Reason::NoData { sources: vec![SourceId::new("form")] });
-    let told = |previous: Option<&Scorecard>, now: &Scorecard| message(&experiment, previous, now).is_some();
+    let told = |previous: Option<&Scorecard>, now: &Scorecard| after(&experiment, previous, now).is_some();
     for (previous, now) in [
         (None, &early),
         (Some(&early), &collecting),
@@ -353,6 +361,7 @@ fn n4_there_is_one_message_a_change_of_state_and_none_when_only_the_range_moved(
         (Some(&collecting), &review),
         (Some(&collecting), &stale),
         (Some(&stale), &silent),
+        (Some(&review), &leans),
         (Some(&stale), &collecting),
         (Some(&stale), &sells()),
         (Some(&sells()), &stale),
@@ -393,6 +402,21 @@ Next      Mend the data · the test goes on by itself"
     assert!(recovered.starts_with(
         "COLLECTING · Invoice Autopilot · data sound again\nWhy       The data can be trusted again. 44 of"
     ));
+}
+
+#[test]
+fn d1_a_verdict_that_a_defect_suspended_is_withdrawn_by_name_when_it_does_not_return() {
+    let (experiment, build, dud) = (autopilot(), sells(), dud());
+    let stale = blocked(Reason::Stale { source: SourceId::new("ads"), last_pull: None });
+    let collecting = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
+    let headline = |now: &Scorecard| message(&experiment, Some(&stale), Some(&build), now).unwrap().headline;
+    assert_eq!(headline(&collecting), "COLLECTING · Invoice Autopilot · BUILD of Sun 15 Mar is withdrawn");
+    assert!(headline(&dud).contains("BUILD of Sun 15 Mar is withdrawn"), "{}", headline(&dud));
+    assert!(!headline(&build).contains("withdrawn"), "{}", headline(&build));
+    // That of an earlier test was never this one's to withdraw.
+    let other = Scorecard { generation: 0, ..build.clone() };
+    let now = message(&experiment, Some(&stale), Some(&other), &collecting).unwrap();
+    assert!(now.headline.ends_with("data sound again"), "{}", now.headline);
 }
 
 #[test]
@@ -461,7 +485,7 @@ fn no_text_uses_a_word_that_needs_a_statistician_or_promises_too_much() {
     ];
     let data = inputs(&experiment(&["a", "b"]), 20, &[SELLS, Daily { key: "b", ..BETWEEN }]);
     for (experiment, card) in every_card() {
-        let message = message(&experiment, None, &card);
+        let message = after(&experiment, None, &card);
         let message = message.into_iter().flat_map(|one| {
             [one.headline].into_iter().chain(one.lines.into_iter().map(|(label, line)| format!("{label} {line}")))
         });

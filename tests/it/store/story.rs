@@ -210,4 +210,6 @@ async fn generations(store: &Store) {
     assert_eq!(open("c", "2026-03-09", "2026-03-06").await, (2, "2026-03-09".into()), "counts from the change");
     assert_eq!(open("c", "2026-03-20", "2026-03-06").await, (2, "2026-03-09".into()));
     assert_eq!(open("b", "2026-03-21", "2026-03-06").await, (3, "2026-03-21".into()), "back is a change too");
+    assert_eq!(open("d", "2026-03-20", "2026-03-06").await, (3, "2026-03-21".into()), "a clock that went back");
+    assert_eq!(open("d", "2026-03-21", "2026-03-06").await, (3, "2026-03-21".into()), "reopens no earlier test");
 }
