@@ -58,7 +58,7 @@ fn check_of_a_sound_file_says_what_it_understood_and_what_is_unwise() {
     let project = Project::new(SMALL);
     let shown = project.run(&["check"]);
     assert_eq!(shown.code, 0, "{shown:#?}");
-    assert!(shown.stdout.contains("willitsell.toml: nothing is wrong.") && shown.stdout.contains("kit"), "{shown:#?}");
+    assert!(shown.stdout.contains("willitsell.toml: nothing is wrong") && shown.stdout.contains("kit"), "{shown:#?}");
     assert!(shown.stderr.contains("nobody is told"), "{shown:#?}");
     let json = project.run(&["check", "--json"]);
     assert_eq!((json.code, json.stderr.as_str()), (0, ""), "warnings are in the result");
