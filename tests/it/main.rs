@@ -16,5 +16,6 @@ mod notify;
 mod real_data;
 mod replay;
 mod sandbox;
+mod spreadsheet;
 mod stats_vectors;
 mod store;
