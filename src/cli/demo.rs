@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::output::{Failure, Output};
+use super::output::{Failure, Output, wrapped};
 use crate::app::App;
 use crate::decide::explain;
 use crate::domain::concept::Experiment;
@@ -34,6 +34,12 @@ pub struct DemoArgs {
 
 /// Every morning at eight, in the ad account's zone.
 const SCHEDULE: &str = "0 8 * * *";
+/// The column at which sentences begin behind a day.
+const UNDER_THE_SENTENCE: usize = 12;
+/// The labels of a message's lines.
+const LABELS: [&str; 4] = ["Why", "Evidence", "Money", "Next"];
+/// The column at which the text of a message begins behind its labels.
+const UNDER_THE_TEXT: usize = 14;
 /// Days after the last day of ads: until it has settled, and one more look.
 const DAYS_AFTER: u64 = 4;
 
@@ -70,7 +76,11 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<ExitCode, Failure> 
         sandbox.set_now(now);
         spoil(&sandbox, day, first_day);
         for event in live(&app, now, &mut rng).await? {
-            progress.suspend(|| output.show(&event, || format!("{}  {}", day.format("%a %e %b"), event.sentence)));
+            progress.suspend(|| {
+                output.show(&event, || {
+                    wrapped(&format!("{}  {}", day.format("%a %e %b"), event.sentence), UNDER_THE_SENTENCE)
+                });
+            });
         }
         progress.inc(1);
     }
@@ -78,9 +88,9 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<ExitCode, Failure> 
 
     output.say("\nWhat Slack received:\n");
     for message in sandbox.messages() {
-        output.say(&indent(&slack_text(&message)));
+        output.say(&as_a_block(&slack_text(&message)));
     }
-    output.say("\nWhere the three concepts stand, and what was true all along:\n");
+    output.say("Where the three concepts stand, and what was true all along:\n");
     for concept in demo::concepts() {
         conclude(&app, &concept, output).await?;
     }
@@ -156,7 +166,7 @@ async fn conclude(app: &App, concept: &DemoConcept, output: &Output) -> Result<(
     output.show(&stored, || {
         format!(
             "{}\n  True rate, which no team ever learns: {:.2}%\n",
-            explain::banner(experiment, &stored.scorecard),
+            wrapped(&explain::banner(experiment, &stored.scorecard), 2),
             rate * 100.0
         )
     });
@@ -296,33 +306,43 @@ build_weeks        = 6
 }
 
 fn introduction(path: &Path, first_day: NaiveDate, last_day: NaiveDate) -> String {
-    format!(
-        "Three products that do not exist are advertised from {} to {}. Pretend versions of Google Ads, Typeform and\n\
-         Slack run on this machine; everything else is the real program, asking every morning at eight.\n\
-         Configuration: {}\n",
-        first_day.format("%a %e %b %Y"),
-        last_day.format("%a %e %b %Y"),
-        path.display()
-    )
+    let text = format!(
+        "Three products that do not exist are advertised from {} to {}. Pretend versions of Google Ads, Typeform and \
+         Slack run on this machine; everything else is the real program, asking every morning at eight.",
+        first_day.format("%a %-d %b"),
+        last_day.format("%a %-d %b %Y"),
+    );
+    format!("{}\nConfiguration: {}\n", wrapped(&text, 0), path.display())
 }
 
 fn slack_text(message: &Received) -> String {
     message.body["text"].as_str().unwrap_or("(a message without text)").to_owned()
 }
 
-fn indent(text: &str) -> String {
-    let mut indented: String = text.lines().map(|line| format!("    {line}\n")).collect();
-    indented.push('\n');
-    indented
+/// The lines of a message with their labels in a column, as far as a terminal is wide.
+fn as_a_block(text: &str) -> String {
+    let mut block = String::new();
+    for line in text.lines() {
+        let line = match line.split_once(": ") {
+            Some((label, words)) if LABELS.contains(&label) => format!("    {label:<10}{words}"),
+            _ => format!("    {line}"),
+        };
+        block.push_str(&wrapped(&line, UNDER_THE_TEXT));
+        block.push('\n');
+    }
+    block
 }
 
 fn what_next(path: &Path) -> String {
     let path = path.display();
-    format!(
-        "What to try next:\n\
-         \x20 willitsell --config {path} status\n\
-         \x20 willitsell --config {path} explain cat-meals     how the verdict came about\n\
-         \x20 willitsell init                                  your own first test; a downloaded report is enough\n\
-         Without an installed command, write `cargo run --release --` instead of `willitsell`."
-    )
+    let commands = [
+        (format!("willitsell --config {path} status"), "where each concept stands"),
+        (format!("willitsell --config {path} explain cat-meals"), "how that verdict came about"),
+        ("willitsell init".to_owned(), "your own first test"),
+    ];
+    let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or_default();
+    let lines: String = commands.iter().map(|(command, why)| format!("  {command:<width$}   {why}\n")).collect();
+    let note = "Without an installed command, write `cargo run --release --` instead of `willitsell`. The pretend vendors \
+                ended with this command: `pull` and `run` find nobody to ask in this folder.";
+    format!("What to try next:\n{lines}{}", wrapped(note, 0))
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::output::{Failure, Output};
+use super::keys;
+use super::output::{Failure, Output, indented, wrapped};
 use crate::app::App;
 use crate::decide;
 use crate::decide::derivation::{self, Section};
@@ -49,7 +50,10 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
     };
     let sections = derivation::sections(experiment, &generation, &inputs, card);
     let explained = Explained { stored: &stored, explanation: &sections };
-    output.show(&explained, || text(&sections));
+    output.show(&explained, || match keys::mending(experiments, card) {
+        Some(mending) => format!("{}\nHow to mend it\n  {}", text(&sections), indented(&mending)),
+        None => text(&sections).trim_end().to_owned(),
+    });
     if card.policy_hash != decide::policy_hash(experiment) {
         output.note(
             "The bars in the configuration have changed since this verdict; the next run opens a new test with them.",
@@ -61,7 +65,7 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
 
 fn text(sections: &[Section]) -> String {
     let sections = sections.iter().map(|section| {
-        let lines: String = section.lines.iter().map(|line| format!("  {line}\n")).collect();
+        let lines: String = section.lines.iter().map(|line| wrapped(&format!("  {line}"), 2) + "\n").collect();
         format!("{}\n{lines}", section.title)
     });
     sections.collect::<Vec<_>>().join("\n")

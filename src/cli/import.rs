@@ -10,11 +10,15 @@ use chrono_tz::Tz;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{Failure, Output};
+use super::keys;
+use super::next_command;
+use super::output::{Failure, Output, counted, wrapped};
 use crate::app::App;
-use crate::connect::native::file::{self, Understanding};
+use crate::connect::native::file::{self, FileError, Understanding};
+use crate::domain::concept::Experiment;
 use crate::domain::connector::{SettingValue, SourceAccess};
 use crate::domain::id::SourceId;
+use crate::domain::money::thousands;
 use crate::domain::observation::DateWindow;
 use crate::schedule::pull::{Errand, pull};
 
@@ -59,10 +63,12 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
     let source = access.source.id.clone();
     let zone = zone(&app, &source);
     let understood = file::understand(&args.file, &access.settings, zone)
-        .map_err(|error| Failure::general(format!("{}: {error}", args.file.display())))?;
+        .map_err(|error| Failure::general(refused(&args.file, &source, &error)))?;
     let window = DateWindow::new(understood.first, understood.last)
         .ok_or_else(|| Failure::general(format!("{}: its days are out of order", args.file.display())))?;
-    output.say(&understood.to_string());
+    output.say(&understood.to_string().lines().map(folded).collect::<Vec<_>>().join("\n"));
+    output.say(&what_counts(&app.loaded.config.experiments, &source, &understood));
+    refuse_to_mislead(&app.loaded.config.experiments, &source, &understood)?;
     let mut imported = Imported {
         source: source.as_str(),
         file: args.file.display().to_string(),
@@ -70,7 +76,7 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
         stored: None,
     };
     if args.dry_run {
-        output.show(&imported, || "Nothing was stored (dry run).".into());
+        output.show(&imported, || "Nothing was stored (dry run). Next: the same command without --dry-run.".into());
         return Ok(ExitCode::SUCCESS);
     }
     if !args.replace {
@@ -85,13 +91,66 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
     imported.stored = Some(stored);
     output.show(&imported, || {
         format!(
-            "Stored in source {source}: {} rows are new, {} changed, {} are no longer there.\n\
-             Next: `willitsell run --once` decides, `willitsell status` shows where each concept stands.",
-            stored.new, stored.changed, stored.vanished
+            "Stored in source {source}: {} new, {} changed, {} no longer there.\n\
+             Next: {} decides, {} shows where each concept stands.",
+            counted(stored.new, "row"),
+            thousands(stored.changed),
+            thousands(stored.vanished),
+            next_command(path, "run --once"),
+            next_command(path, "status")
         )
     });
     app.parts.store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a file was refused; where a setting answers its question, where that setting is written.
+fn refused(file: &Path, source: &SourceId, error: &FileError) -> String {
+    match error {
+        FileError::Open(what) => what.clone(),
+        FileError::Answer { setting, what } => format!(
+            "{}: {what}\nIt is a setting of the source:\n  [source.{source}]\n  settings = {{ {setting} = \"…\" }}",
+            file.display()
+        ),
+        FileError::ExportAgain(_) | FileError::Mend { .. } => format!("{}: {error}", file.display()),
+    }
+}
+
+/// A line of what was understood, kept to the width of a terminal.
+fn folded(line: &str) -> String {
+    wrapped(line, if line.starts_with("  ") && !line.starts_with("    ") { 4 } else { 10 })
+}
+
+/// Which of the file's campaigns and days count for a concept, and how to make the others count.
+fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Understanding) -> String {
+    let in_file: BTreeSet<&str> = understood.arms.iter().map(|arm| arm.key.as_str()).collect();
+    let reading: Vec<&Experiment> =
+        experiments.iter().filter(|it| it.sources.iter().any(|read| &read.id == source)).collect();
+    let mut lines = vec![];
+    for experiment in &reading {
+        let concept = &experiment.concept.id;
+        for arm in &experiment.arms {
+            let keys = arm.keys.get(source).into_iter().flatten().map(String::as_str);
+            let (found, missing): (Vec<_>, Vec<_>) = keys.partition(|&key| in_file.contains(key));
+            lines.extend(found.iter().map(|key| format!("  {key}: arm {} of {concept}", arm.id)));
+            lines.extend(
+                missing.iter().map(|key| format!("  {key}: arm {} of {concept}, but not in this file", arm.id)),
+            );
+        }
+    }
+    let unclaimed = keys::unclaimed(experiments, source, in_file.iter().copied());
+    lines.extend(unclaimed.iter().map(|key| format!("  {key}: no arm yet, so it does not count")));
+    if reading.is_empty() {
+        lines.push(format!("  nothing counts: no experiment has {source} among its sources"));
+    } else if !unclaimed.is_empty() {
+        lines.push(keys::lines_to_add(experiments, source, &unclaimed));
+    }
+    for experiment in reading.iter().filter(|experiment| understood.first < experiment.start) {
+        let (concept, start) = (&experiment.concept.id, experiment.start);
+        let which = if understood.last < start { "All its days are" } else { "Some of its days are" };
+        lines.push(format!("{which} before the start of {concept}, {start}, and do not count for it."));
+    }
+    format!("What counts\n{}", lines.join("\n"))
 }
 
 /// The source to import into, reading this file.
@@ -106,12 +165,18 @@ fn access(args: &ImportArgs, app: &App) -> Result<SourceAccess, Failure> {
                     access.source.connector
                 )));
             }
-            None => return Err(Failure::usage(format!("there is no [source.{name}] in the configuration"))),
+            None => {
+                let known: Vec<&str> = files.map(|access| access.source.id.as_str()).collect();
+                let known = if known.is_empty() { "none that reads files".to_owned() } else { known.join(", ") };
+                return Err(Failure::usage(format!("there is no [source.{name}]; there is: {known}")));
+            }
         },
         None => match (files.next(), files.next()) {
             (Some(only), None) => only,
             (Some(_), Some(_)) => {
-                return Err(Failure::usage("there are several file sources: say which with --source NAME"));
+                let all = app.parts.sources.values().filter(|access| access.source.connector == file::NAME);
+                let names: Vec<&str> = all.map(|access| access.source.id.as_str()).collect();
+                return Err(Failure::usage(format!("say which source with --source NAME: {}", names.join(" or "))));
             }
             (None, _) => {
                 return Err(Failure::usage(
@@ -129,6 +194,32 @@ fn access(args: &ImportArgs, app: &App) -> Result<SourceAccess, Failure> {
 fn zone(app: &App, source: &SourceId) -> Tz {
     let reads = app.loaded.config.experiments.iter().find(|it| it.sources.iter().any(|read| &read.id == source));
     reads.map_or(Tz::UTC, |experiment| experiment.timezone)
+}
+
+/// What a file does not count is no zero. Where nothing else counts it either, every day of the file would
+/// look as if nobody had acted, and end in a wrong KILL.
+fn refuse_to_mislead(experiments: &[Experiment], source: &SourceId, understood: &Understanding) -> Result<(), Failure> {
+    for experiment in experiments.iter().filter(|it| it.sources.iter().any(|read| &read.id == source)) {
+        let rate = &experiment.policy.primary;
+        let elsewhere =
+            |metric| experiment.sources.iter().any(|other| &other.id != source && other.metrics.contains(&metric));
+        for (part, metric) in [("numerator", rate.numerator), ("denominator", rate.denominator)] {
+            if understood.totals.contains_key(&metric) || elsewhere(metric) {
+                continue;
+            }
+            let counted: Vec<String> = understood.totals.keys().map(ToString::to_string).collect();
+            let concept = &experiment.concept.id;
+            return Err(Failure::general(format!(
+                "The file does not count {metric}, and {concept} decides on {} per {}. It counts {}. Download a report \
+                 with a column of {metric}, or put another {part} into [experiment.{concept}.rate.{}]. Nothing was stored.",
+                rate.numerator,
+                rate.denominator,
+                counted.join(", "),
+                rate.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A file replaces its days whole. One that lacks a campaign stored for these days would take it away.

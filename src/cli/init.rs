@@ -13,8 +13,10 @@ use chrono_tz::Tz;
 use clap::Args;
 use serde::Serialize;
 
+use super::next_command;
 use super::output::{Failure, Output};
 use crate::config::defaults::BUILD_BAR_PER_KILL_BAR;
+use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::money::{Currency, Money, parse_amount};
 
@@ -42,16 +44,23 @@ pub fn run(args: &InitArgs, path: &Path, output: &Output) -> Result<ExitCode, Fa
         let advice = "move it away, or name another with --config FILE";
         return Err(Failure::usage(format!("{} exists and is not overwritten: {advice}", path.display())));
     }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(Failure::usage(format!("there is no folder {}: make it first", folder.display())));
+    }
     let today = Utc::now().date_naive();
     let answers = ask(io::stdin().lock(), io::stderr(), today)
-        .map_err(|error| Failure::general(format!("the questions were not answered: {error}")))?;
+        .map_err(|error| Failure::general(format!("nothing was written: {error}; run `init` at a terminal")))?;
     let text = render(&answers);
     if !args.dry_run {
         write_new(path, &text).map_err(|error| Failure::general(format!("{}: {error}", path.display())))?;
     }
     let written = Written { file: path, configuration: &text, dry_run: args.dry_run };
     output.show(&written, || {
-        if args.dry_run { text.clone() } else { format!("{} is written. Next: `willitsell check`.", path.display()) }
+        if args.dry_run {
+            text.clone()
+        } else {
+            format!("{} is written. Next: {}.", path.display(), next_command(path, "check"))
+        }
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -59,8 +68,8 @@ pub fn run(args: &InitArgs, path: &Path, output: &Output) -> Result<ExitCode, Fa
 /// Where the numbers come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// Files downloaded from an ad manager, brought by hand.
-    Files,
+    /// Files downloaded from an ad manager, brought by hand, with what they count as the act.
+    Files(MetricId),
     /// Google Ads, its own conversions included.
     GoogleAds(GoogleAds),
     /// Visitors from Google Ads, acts from a Typeform.
@@ -174,19 +183,16 @@ pub fn render(answers: &Answers) -> String {
     let mut experiment = vec![("title", quoted(&answers.title)), ("hypothesis", quoted(&answers.hypothesis))];
     experiment.extend(answers.owner.as_ref().map(|owner| ("owner", quoted(owner))));
     experiment.extend(answers.disclosure.as_ref().map(|page| ("disclosure", quoted(page))));
-    experiment.push((
-        "schedule",
-        "\"0 6 * * *\"          # minute hour day-of-month month weekday: every day at 06:00".into(),
-    ));
+    experiment.push(("schedule", "\"0 6 * * *\"  # minute hour day-of-month month weekday: every day at 06:00".into()));
     experiment.push(("timezone", quoted(answers.timezone.name())));
     experiment.push(("start", quoted(&answers.start.to_string())));
     let (names, keys, numerator) = match &answers.reads {
-        Reads::Files => ("[\"ads\"]", format!("ads = {}", list(&answers.campaigns)), "conversions"),
-        Reads::GoogleAds(_) => ("[\"search\"]", format!("search = {}", list(&answers.campaigns)), "conversions"),
+        Reads::Files(act) => ("[\"ads\"]", format!("ads = {}", list(&answers.campaigns)), act.to_string()),
+        Reads::GoogleAds(_) => ("[\"search\"]", format!("search = {}", list(&answers.campaigns)), "conversions".into()),
         Reads::GoogleAdsAndTypeform(..) => (
             "[\"landing\", \"search\"]",
             format!("landing = [{}], search = {}", quoted(key), list(&answers.campaigns)),
-            "signups",
+            "signups".to_owned(),
         ),
     };
     experiment.push(("sources", names.into()));
@@ -196,12 +202,13 @@ pub fn render(answers: &Answers) -> String {
     text += &table(&format!("experiment.{key}"), &experiment);
     text += "\n# One such table for each version shown to people; keys say what belongs to it.\n";
     text += table(&format!("experiment.{key}.arm.offer"), &[("keys", format!("{{ {keys} }}"))]).trim_start();
-    let rate = [("numerator", quoted(numerator)), ("denominator", quoted("clicks"))];
+    let rate = [("numerator", quoted(&numerator)), ("denominator", quoted("clicks"))];
     text += &table(&format!("experiment.{key}.rate.act"), &rate);
+    let (kill_bar, build_bar) = (share(answers.kill_bar), share(answers.build_bar));
     let mut policy = vec![
         ("primary", "\"act\"".to_owned()),
-        ("kill_bar", format!("{}   # break-even; BUILD when the rate is surely above it", share(answers.kill_bar))),
-        ("build_bar", format!("{}  # worth finding; KILL when the rate is surely below it", share(answers.build_bar))),
+        ("kill_bar", format!("{kill_bar:<7} # break-even; BUILD when the rate is surely above it")),
+        ("build_bar", format!("{build_bar:<6} # worth finding; KILL when the rate is surely below it")),
     ];
     policy.extend(answers.budget_cap.map(|cap| ("budget_cap", amount(cap))));
     text + &table(&format!("experiment.{key}.policy"), &policy)
@@ -224,7 +231,7 @@ fn sources(reads: &Reads) -> String {
         table("login.google", &login) + &table("source.search", &source)
     };
     match reads {
-        Reads::Files => {
+        Reads::Files(_) => {
             let source = [("connector", "\"file\"".to_owned()), ("maturity_lag_days", LATE_CONVERSIONS.into())];
             format!("\n# Files you download: `willitsell import FILE` reads one.{}", table("source.ads", &source))
         }
@@ -252,7 +259,8 @@ fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-fn list(items: &[String]) -> String {
+/// A list of texts, as the configuration writes it.
+pub(super) fn list(items: &[String]) -> String {
     toml::Value::from(items.to_vec()).to_string()
 }
 
@@ -298,9 +306,14 @@ pub fn ask(input: impl BufRead, output: impl Write, today: NaiveDate) -> io::Res
     talk.say("Where do the numbers come from?")?;
     let ways = ["files I download from an ad manager", "Google Ads", "Google Ads for visitors, Typeform for sign-ups"];
     let way = talk.choose(&ways)?;
-    let reads = if way == 0 { Reads::Files } else { talk.platforms(way == 2)? };
-    let what = if way == 0 { "names, as they stand in the file" } else { "ids" };
-    let campaigns = talk.ask(&format!("Campaigns of this concept ({what}, commas between)"), None, items)?;
+    let reads = if way == 0 { talk.files()? } else { talk.platforms(way == 2)? };
+    let campaigns = if way == 0 {
+        // Names of campaigns hold commas. Who does not know them by heart goes on; `import` shows them.
+        let question = "Names of this concept's campaigns, as in the file, semicolons between (not sure? press Enter)";
+        talk.ask(question, Some(&title), |text| items(text, ';'))?
+    } else {
+        talk.ask("Ids of this concept's campaigns, commas between", None, |text| items(text, ','))?
+    };
     talk.say("What does a visitor do that decides?")?;
     let act = DecidingAct::ALL[talk.choose(&DecidingAct::ALL.map(DecidingAct::words))?];
     let (kill, build) = act.bars();
@@ -313,8 +326,8 @@ pub fn ask(input: impl BufRead, output: impl Write, today: NaiveDate) -> io::Res
     let budget_cap =
         talk.ask("Most you will spend, for example 1500 EUR (empty: no limit)", Some(""), optional_money)?;
     let timezone = talk.ask("Time zone", Some("UTC"), a_zone)?;
-    let start = talk.ask("First day that counts", Some(&today.to_string()), a_day)?;
-    let slack = talk.ask("Tell a Slack channel? (yes or no)", Some("no"), yes_or_no)?;
+    let start = talk.ask("First day that counts (the day the ads begin, or began)", Some(&today.to_string()), a_day)?;
+    let slack = talk.ask("Tell a Slack channel, through an incoming webhook? (yes or no)", Some("no"), yes_or_no)?;
     Ok(Answers {
         key,
         title,
@@ -357,6 +370,7 @@ impl<R: BufRead, W: Write> Talk<R, W> {
             self.output.flush()?;
             let mut line = String::new();
             if self.input.read_line(&mut line)? == 0 {
+                self.say("")?;
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the answers ended before the questions"));
             }
             let answer = Some(line.trim()).filter(|line| !line.is_empty()).or(default).unwrap_or_default();
@@ -376,6 +390,14 @@ impl<R: BufRead, W: Write> Talk<R, W> {
             let number = text.parse().ok().filter(|number| (1..=choices.len()).contains(number));
             number.map(|number: usize| number - 1).ok_or(format!("a number from 1 to {}, please", choices.len()))
         })
+    }
+
+    fn files(&mut self) -> io::Result<Reads> {
+        self.say("What does the file count?")?;
+        let counted = [MetricId::CONVERSIONS, MetricId::LEADS];
+        let words =
+            ["conversions (Google Ads, Microsoft, TikTok)", "leads, or results that are leads (Meta, LinkedIn)"];
+        Ok(Reads::Files(counted[self.choose(&words)?]))
     }
 
     fn platforms(&mut self, with_form: bool) -> io::Result<Reads> {
@@ -421,9 +443,9 @@ fn short_name(title: &str) -> String {
     if name.is_empty() { "concept".to_owned() } else { name.to_owned() }
 }
 
-fn items(text: &str) -> Result<Vec<String>, String> {
+fn items(text: &str, between: char) -> Result<Vec<String>, String> {
     let mut items: Vec<String> = Vec::new();
-    for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+    for item in text.split(between).map(str::trim).filter(|item| !item.is_empty()) {
         if !items.iter().any(|other| other == item) {
             items.push(item.to_owned());
         }
@@ -439,7 +461,7 @@ fn rate(text: &str, above: f64) -> Result<f64, String> {
     let number = text.trim_end_matches('%').trim().replace(',', ".");
     let rate = number.parse::<f64>().ok().map(|percent| percent / 100.0);
     let fits = |rate: &f64| *rate > above && *rate < 1.0;
-    rate.filter(fits).ok_or_else(|| format!("a number of % above {} and below 100", percent(above)))
+    rate.filter(fits).ok_or_else(|| format!("a percentage above {} and below 100", percent(above)))
 }
 
 fn optional_money(text: &str) -> Result<Option<Money>, String> {
@@ -454,7 +476,7 @@ fn optional_money(text: &str) -> Result<Option<Money>, String> {
 }
 
 fn a_zone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| "a place of the zone, for example Europe/Berlin".into())
+    text.parse().map_err(|_| "a zone by its place, for example Europe/Berlin or America/New_York".into())
 }
 
 fn a_day(text: &str) -> Result<NaiveDate, String> {

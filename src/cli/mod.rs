@@ -5,18 +5,31 @@ pub mod demo;
 pub mod explain;
 pub mod import;
 pub mod init;
+pub mod keys;
 pub mod output;
 pub mod pull;
 pub mod replay;
 pub mod run;
 pub mod status;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use self::output::{Failure, Output};
+
+/// The configuration every command looks for.
+const DEFAULT_CONFIG: &str = "willitsell.toml";
+
+/// A command to type next, with the configuration named where it would not be found by itself.
+fn next_command(config: &Path, command: &str) -> String {
+    if config == Path::new(DEFAULT_CONFIG) {
+        format!("`willitsell {command}`")
+    } else {
+        format!("`willitsell --config {} {command}`", config.display())
+    }
+}
 
 /// Says when a concept test has enough signal to recommend BUILD or KILL.
 #[derive(Debug, Parser)]
@@ -28,7 +41,7 @@ pub struct Arguments {
         short,
         global = true,
         value_name = "FILE",
-        default_value = "willitsell.toml",
+        default_value = DEFAULT_CONFIG,
         env = "WILLITSELL_CONFIG"
     )]
     config: PathBuf,

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::app::AppError;
 use crate::config::{Problem, Problems};
+use crate::domain::money::thousands;
 use crate::store::StoreError;
 
 /// Where results go.
@@ -38,7 +39,8 @@ impl Failure {
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self::usage(rendered(&problems))
+        let each: Vec<String> = problems.iter().map(|problem| rendered(problem)).collect();
+        Self::usage(format!("{problems}:\n\n{}", each.join("\n").trim_end()))
     }
 }
 
@@ -91,7 +93,7 @@ impl Output {
     pub fn warn(&self, warnings: &[Problem]) {
         if !self.json {
             for warning in warnings {
-                self.note(rendered(warning).trim_end());
+                self.note(&rendered(warning));
             }
         }
     }
@@ -129,6 +131,40 @@ impl Output {
     }
 }
 
+/// Columns that text for people keeps to.
+pub const WIDTH: usize = 100;
+
+/// `1 row`, `1,240 rows`.
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
+/// Every line but the first set in by two spaces, to stand below what it belongs to.
+pub fn indented(text: &str) -> String {
+    text.replace('\n', "\n  ")
+}
+
+/// Breaks a line at spaces so that it keeps to [`WIDTH`]; what follows the first break begins at column
+/// `hang`. A word longer than that stays whole.
+pub fn wrapped(text: &str, hang: usize) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for (position, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if column > hang && column + 1 + length > WIDTH {
+            lines.push('\n');
+            lines.extend(std::iter::repeat_n(' ', hang));
+            column = hang;
+        } else if position > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
+}
+
 fn line(text: &str) {
     // A reader that went away (`| head`) is no reason to fail.
     let _ = writeln!(io::stdout(), "{text}");
@@ -141,5 +177,28 @@ fn rendered(diagnostic: &dyn Diagnostic) -> String {
     match handler.render_report(&mut text, diagnostic) {
         Ok(()) => text,
         Err(_) => diagnostic.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_broken_at_spaces_and_hangs() {
+        let line = format!("  Why       {}", "word ".repeat(40).trim_end());
+        let text = wrapped(&line, 12);
+        assert!(text.lines().count() > 1 && text.lines().all(|line| line.len() <= WIDTH), "{text}");
+        assert!(text.starts_with("  Why       word"), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with("            word")), "{text}");
+        assert_eq!(text.split_whitespace().count(), 41);
+        let long = "x".repeat(2 * WIDTH);
+        assert_eq!(wrapped(&long, 4), long, "a word stays whole");
+        assert_eq!(wrapped("", 4), "");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([0, 1, 1240].map(|number| counted(number, "row")), ["0 rows", "1 row", "1,240 rows"]);
     }
 }

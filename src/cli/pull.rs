@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{Failure, Output};
+use super::output::{Failure, Output, counted};
 use crate::app::App;
 use crate::domain::connector::SourceAccess;
 use crate::domain::id::SourceId;
@@ -19,10 +19,10 @@ use crate::schedule::pull::{Errand, Pulled, due_window, pull, rehearse};
 #[derive(Debug, Args)]
 pub struct PullArgs {
     /// First day to ask for; by default the days that may have changed since the last pull.
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = a_day)]
     since: Option<NaiveDate>,
     /// Last day to ask for; by default today.
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = a_day)]
     until: Option<NaiveDate>,
     /// Only this source; by default every source the schedule pulls.
     #[arg(long)]
@@ -30,6 +30,10 @@ pub struct PullArgs {
     /// Ask and read, store nothing.
     #[arg(long)]
     dry_run: bool,
+}
+
+fn a_day(text: &str) -> Result<NaiveDate, &'static str> {
+    text.parse().map_err(|_| "write a day such as 2026-03-02")
 }
 
 #[derive(Serialize)]
@@ -167,11 +171,11 @@ fn show(output: &Output, source: &SourceId, window: DateWindow, pulled: &Pulled,
             format!("{} new, {} changed, {} no longer sent", pulled.new, pulled.changed, pulled.vanished)
         };
         let mut text = format!(
-            "{source}: {} to {}: {} rows on {} pages; {what}",
+            "{source}: {} to {}: {} on {}; {what}",
             window.first(),
             window.last(),
-            pulled.rows,
-            pulled.pages
+            counted(pulled.rows, "row"),
+            counted(pulled.pages.into(), "page")
         );
         for warning in &pulled.warnings {
             text.push_str(&format!("\n  note: {warning}"));

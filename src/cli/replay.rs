@@ -15,6 +15,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::output::{Failure, Output};
+use crate::decide::figures;
 use crate::decide::judge::{self, Look, Rule};
 use crate::domain::verdict::{Flag, Lean, Reason, Verdict};
 
@@ -46,10 +47,12 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<ExitCode, Failure> {
 
 fn sentence(line: &Line) -> String {
     let reason = line.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let share = |share: Option<f64>| share.map_or_else(|| "none".to_owned(), |share| format!("{:.3}%", share * 100.0));
+    let share = |share: Option<f64>| share.map_or_else(|| "none".to_owned(), |share| format!("{:.2}%", share * 100.0));
     let counts = match (line.successes, line.trials) {
         (Some(successes), Some(trials)) => format!(
-            "  {successes} of {trials}, rate {}, range {} to {}",
+            "  {} of {} ({}, range {} to {})",
+            figures::count(successes),
+            figures::count(trials),
             share(line.estimate),
             share(line.low),
             share(line.high)

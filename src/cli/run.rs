@@ -9,7 +9,8 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::output::{Failure, Output};
+use super::keys;
+use super::output::{Failure, Output, counted, indented};
 use crate::app::App;
 use crate::decide::explain;
 use crate::domain::concept::Experiment;
@@ -39,7 +40,8 @@ struct Line<'a> {
 /// # Errors
 /// The configuration, the store, or with `--once` a source that failed.
 pub async fn run(args: &RunArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
-    log_to_stderr(output);
+    // What fails in one run is said at its end; the log would say it twice.
+    log_to_stderr(output, if args.once { "error" } else { "warn" });
     let app = App::open(path).await?;
     let _claim = app.parts.store.claim()?;
     let done = if args.once { once(&app, Utc::now(), output).await } else { forever(&app, output).await };
@@ -54,7 +56,7 @@ async fn forever(app: &App, output: &Output) -> Result<ExitCode, Failure> {
     }
     let stop = CancellationToken::new();
     tokio::spawn(cancel_when_asked(stop.clone()));
-    output.note(&format!("running {} experiments; stop with Ctrl-C", experiments.len()));
+    output.note(&format!("running {}; stop with Ctrl-C", counted(experiments.len() as u64, "experiment")));
     daemon::run(&app.parts, experiments, &stop).await.map_err(|error| Failure::general(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -90,14 +92,14 @@ async fn once(app: &App, now: DateTime<Utc>, output: &Output) -> Result<ExitCode
         let working = output.spinner(&format!("{concept}: pulling"));
         let ticked = tick(&app.parts, experiment, &due, now).await.map_err(|error| Failure::general(error.to_string()));
         working.finish_and_clear();
-        failed.extend(show(output, experiment, &ticked?));
+        failed.extend(show(output, &app.loaded.config.experiments, experiment, &ticked?));
     }
     tell(output, &deliver(&app.parts, now, &mut rand::rng()).await?);
     if failed.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Failure::general(failed.join("\n"))) }
 }
 
 /// Prints what a tick did; gives back what failed.
-fn show(output: &Output, experiment: &Experiment, ticked: &Ticked) -> Vec<String> {
+fn show(output: &Output, experiments: &[Experiment], experiment: &Experiment, ticked: &Ticked) -> Vec<String> {
     let concept = experiment.concept.id.as_str();
     match ticked {
         Ticked::AlreadyRan => {
@@ -107,8 +109,15 @@ fn show(output: &Output, experiment: &Experiment, ticked: &Ticked) -> Vec<String
         Ticked::Decided { scorecard, pulled } => {
             let line = Line { concept, scorecard: Some(scorecard), failures: vec![] };
             output.show(&line, || {
-                let rows: u64 = pulled.values().map(|pulled| pulled.rows).sum();
-                format!("{concept}: {rows} rows read\n{}", explain::banner(experiment, &scorecard.scorecard))
+                let mut text = explain::banner(experiment, &scorecard.scorecard);
+                if !pulled.is_empty() {
+                    let rows: u64 = pulled.values().map(|pulled| pulled.rows).sum();
+                    text = format!("{concept}: {} read\n{text}", counted(rows, "row"));
+                }
+                if let Some(mending) = keys::mending(experiments, &scorecard.scorecard) {
+                    text.push_str(&indented(&format!("\n{mending}")));
+                }
+                text
             });
             vec![]
         }
@@ -134,8 +143,8 @@ fn tell(output: &Output, delivered: &Delivered) {
 
 /// Log lines go to standard error; `WILLITSELL_LOG` chooses how many. Libraries that print addresses
 /// at finer levels stay at `warn` whatever it says.
-fn log_to_stderr(output: &Output) {
-    let level = std::env::var("WILLITSELL_LOG").unwrap_or_else(|_| "warn".to_owned());
+fn log_to_stderr(output: &Output, level: &str) {
+    let level = std::env::var("WILLITSELL_LOG").unwrap_or_else(|_| level.to_owned());
     let level =
         if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) { level } else { "info".to_owned() };
     let filter = EnvFilter::new(format!("warn,willitsell={level}"));

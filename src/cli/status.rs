@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use chrono::Utc;
 use serde::Serialize;
 
-use super::output::{Failure, Output};
+use super::keys;
+use super::output::{Failure, Output, counted, indented};
 use crate::app::App;
 use crate::decide::explain;
 use crate::domain::concept::Experiment;
@@ -43,7 +44,13 @@ struct NotDelivered {
 impl fmt::Display for NotDelivered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.given_up { "given up" } else { "will be tried again" };
-        write!(f, "not delivered to {} ({} attempts, {state}): {}", self.destination, self.attempts, self.message)?;
+        write!(
+            f,
+            "not delivered to {} ({}, {state}): {}",
+            self.destination,
+            counted(self.attempts.into(), "attempt"),
+            self.message
+        )?;
         self.last_error.as_ref().map_or(Ok(()), |error| write!(f, "\n  {error}"))
     }
 }
@@ -60,7 +67,7 @@ pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
         let stored = app.parts.store.latest_scorecard(&experiment.concept.id).await?;
         let last_run = runs.iter().find(|run| run.concept == experiment.concept.id);
         code = code.max(urgency(stored.as_ref(), last_run));
-        show(output, experiment, stored.as_ref(), last_run);
+        show(output, &app.loaded.config.experiments, experiment, stored.as_ref(), last_run);
     }
     for waiting in app.parts.store.undelivered().await? {
         code = code.max(if waiting.delivery.attempts > 0 { BROKEN } else { 0 });
@@ -87,7 +94,13 @@ fn urgency(stored: Option<&StoredScorecard>, last_run: Option<&Run>) -> u8 {
     }
 }
 
-fn show(output: &Output, experiment: &Experiment, stored: Option<&StoredScorecard>, last_run: Option<&Run>) {
+fn show(
+    output: &Output,
+    experiments: &[Experiment],
+    experiment: &Experiment,
+    stored: Option<&StoredScorecard>,
+    last_run: Option<&Run>,
+) {
     let sentence = stored.map_or_else(
         || "no verdict yet: run `willitsell run --once`, or leave `willitsell run` running".to_owned(),
         |stored| explain::banner(experiment, &stored.scorecard),
@@ -107,6 +120,9 @@ fn show(output: &Output, experiment: &Experiment, stored: Option<&StoredScorecar
             for advice in advice {
                 text.push_str(&format!("\n  last run failed: {advice}"));
             }
+        }
+        if let Some(mending) = stored.and_then(|stored| keys::mending(experiments, &stored.scorecard)) {
+            text.push_str(&indented(&format!("\n{mending}")));
         }
         text
     });

@@ -75,11 +75,8 @@ impl Diagnostic for Problem {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.place.as_ref()?;
-        let label = match place.shown {
-            Some(_) => LabeledSpan::at(place.arrow.clone(), "here"),
-            None => LabeledSpan::underline(0..WITHHELD.len()),
-        };
-        Some(Box::new(std::iter::once(label)))
+        let arrow = if place.shown.is_some() { place.arrow.clone() } else { 0..WITHHELD.len() };
+        Some(Box::new(std::iter::once(LabeledSpan::underline(arrow))))
     }
 }
 
@@ -128,12 +125,6 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
-
-impl Diagnostic for Problems {
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.0.iter().map(|problem| problem as &dyn Diagnostic)))
-    }
-}
 
 /// Collects problems while the file is read. Shared by reference: whoever finds something says so.
 pub(super) struct Report<'t> {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::Config;
 use crate::domain::concept::{Experiment, Limit, Policy};
+use crate::domain::metric::{MetricId, Unit};
 use crate::domain::money::thousands;
 
 /// How many coming runs are shown: enough to see a weekend left out.
@@ -41,10 +42,7 @@ fn paragraph(experiment: &Experiment, now: DateTime<Utc>) -> String {
             Limit::Max(most) => format!("at most {}", number(most)),
             Limit::Min(least) => format!("at least {}", number(least)),
         };
-        line(
-            "Guardrail",
-            format!("{}: {} per {}, {limit}", guardrail.name, guardrail.numerator, guardrail.denominator),
-        );
+        line("Guardrail", format!("{}: {} ÷ {}, {limit}", guardrail.name, guardrail.numerator, guardrail.denominator));
     }
     line("Tells", if told.is_empty() { "nobody".to_owned() } else { told.join(", ") });
     line("Next runs", next_runs(experiment, now));
@@ -54,10 +52,10 @@ fn paragraph(experiment: &Experiment, now: DateTime<Utc>) -> String {
 fn deciding(policy: &Policy) -> String {
     let rate = &policy.primary;
     format!(
-        "{} ({} per {}): BUILD when surely above {}, KILL when surely below {}",
+        "{} ({} ÷ {}): BUILD when surely above {}, KILL when surely below {}",
         rate.name,
-        rate.numerator,
-        rate.denominator,
+        many(rate.numerator),
+        many(rate.denominator),
         percent(policy.kill_bar),
         percent(policy.build_bar)
     )
@@ -65,13 +63,14 @@ fn deciding(policy: &Policy) -> String {
 
 fn earliest(policy: &Policy) -> String {
     format!(
-        "after {} settled days (a day settles after {}) and {} {}; BUILD after {} {} too",
+        "after {} settled days (a day settles after {} {}) and {} {}; BUILD also needs {} {}",
         policy.min_days,
         policy.maturity_lag_days,
+        if policy.maturity_lag_days == 1 { "day" } else { "days" },
         thousands(policy.min_exposures),
-        policy.primary.denominator,
+        many(policy.primary.denominator),
         policy.min_conversions,
-        policy.primary.numerator
+        many(policy.primary.numerator)
     )
 }
 
@@ -79,7 +78,8 @@ fn latest(experiment: &Experiment) -> String {
     let mut ends = vec![format!("after {} settled days", experiment.policy.horizon_days)];
     ends.extend(experiment.stop.map(|stop| format!("when {stop} has settled")));
     ends.extend(experiment.policy.budget_cap.map(|cap| format!("when {cap} is spent")));
-    format!("{}, whichever comes first", ends.join(", "))
+    let which = if ends.len() > 1 { ", whichever comes first" } else { "" };
+    format!("{}{which}", ends.join(", or "))
 }
 
 fn next_runs(experiment: &Experiment, now: DateTime<Utc>) -> String {
@@ -90,9 +90,18 @@ fn next_runs(experiment: &Experiment, now: DateTime<Utc>) -> String {
     format!("{} ({})", local.join(", "), experiment.timezone)
 }
 
-/// As a person writes a rate: `3 %`, `0.8 %`.
+/// Many of a metric: `sign-ups`, `clicks`; money as it is.
+fn many(metric: MetricId) -> String {
+    let metric = metric.metric();
+    match metric.unit {
+        Unit::Count => format!("{}s", metric.noun),
+        Unit::Money => metric.noun.to_owned(),
+    }
+}
+
+/// As a person writes a rate: `3%`, `0.8%`.
 fn percent(share: f64) -> String {
-    format!("{} %", number(share * 100.0))
+    format!("{}%", number(share * 100.0))
 }
 
 /// At most four decimals, none for show.

@@ -277,7 +277,7 @@ impl Http {
             };
             HttpError::Timeout { host, what }
         } else if error.is_dns() {
-            HttpError::Connect { host, why: "its name is not known".to_owned() }
+            HttpError::Connect { host, why: "its name is not known here; is this machine online?".to_owned() }
         } else if error.is_connect() {
             HttpError::Connect { host, why: evidence(root_cause(error).as_bytes(), call.secrets) }
         } else {

@@ -93,7 +93,8 @@ fn seen(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Vec<String
     let who = explain::who(experiment, card, arm);
     let evidence = &arm.evidence;
     if evidence.days == 0 {
-        return vec![format!("{who}Nothing has settled yet.")];
+        let counted = figures::many(experiment.policy.primary.denominator);
+        return vec![format!("{who}No settled day with {counted} yet.")];
     }
     let mut lines = vec![format!("{who}{}, over {}.", acted(experiment, evidence), figures::days(evidence.days))];
     let side = |verdict: Verdict, evidence: Option<f64>, needed: Option<f64>| {
@@ -187,25 +188,34 @@ fn margin(experiment: &Experiment, arm: &ArmScore) -> String {
     }
 }
 
+/// A row a day; days of which nothing was read share one.
 fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: &[DayCounts]) -> Vec<String> {
     let policy = &experiment.policy;
     let today = explain::today(experiment, card);
-    days.iter()
-        .map(|day| {
-            let is_settled = day.day <= tally.calendar.last_settled;
-            let mut parts = if day.covered {
-                vec![
-                    figures::counted(units(day.exposures), policy.primary.denominator),
-                    figures::counted(units(day.conversions), policy.primary.numerator),
-                ]
-            } else {
-                vec![format!("not read from every source{}", if is_settled { " since it settled" } else { "" })]
-            };
-            if day.spend != 0 {
-                parts.extend(tally.money(day.spend).map(|money| money.to_string()));
-            }
-            let left_out = if is_settled { "" } else { " (not settled, does not count yet)" };
-            format!("{}: {}{left_out}", figures::day(day.day, today), parts.join(", "))
-        })
-        .collect()
+    let is_settled = |day: &DayCounts| day.day <= tally.calendar.last_settled;
+    let runs = days.chunk_by(|day, next| !day.covered && !next.covered && is_settled(day) == is_settled(next));
+    let row = |run: &[DayCounts]| {
+        let (first, last) = (run.first()?, run.last()?);
+        let mut when = figures::day(first.day, today);
+        if last.day > first.day {
+            when = format!("{when} to {}", figures::day(last.day, today));
+        }
+        let mut parts = if first.covered {
+            vec![
+                figures::counted(units(first.exposures), policy.primary.denominator),
+                figures::counted(units(first.conversions), policy.primary.numerator),
+            ]
+        } else {
+            let since = if is_settled(first) { " since it settled, does not count" } else { " yet" };
+            vec![format!("not read from every source{since}")]
+        };
+        let spend: i128 = run.iter().map(|day| day.spend).sum();
+        if spend != 0 {
+            parts.extend(tally.money(spend).map(|money| money.to_string()));
+        }
+        let settling = first.covered && !is_settled(first);
+        let left_out = if settling { " (not settled, does not count yet)" } else { "" };
+        Some(format!("{when}: {}{left_out}", parts.join(", ")))
+    };
+    runs.filter_map(row).collect()
 }

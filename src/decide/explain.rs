@@ -23,14 +23,26 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard) -> String {
     let mut parts = match card.verdict {
         Verdict::Build => build(experiment, card),
         Verdict::Kill => kill(experiment, card),
-        Verdict::Collecting | Verdict::Review | Verdict::Blocked => {
-            card.reasons.iter().map(|why| reason(experiment, card, why)).collect()
+        Verdict::Collecting | Verdict::Review => card.reasons.iter().map(|why| reason(experiment, card, why)).collect(),
+        Verdict::Blocked => {
+            let told = card.reasons.iter().filter(|why| !told_with_the_spend(card, why));
+            told.map(|why| reason(experiment, card, why)).collect()
         }
     };
     if card.verdict != Verdict::Blocked {
         parts.extend(flags(experiment, card));
     }
     parts.join(" ")
+}
+
+/// Acts on the very campaigns whose spend belongs to no arm: one fault, one sentence.
+fn told_with_the_spend(card: &Scorecard, why: &Reason) -> bool {
+    let Reason::UnmappedActs { keys, .. } = why else { return false };
+    let spend = card.reasons.iter().find_map(|why| match why {
+        Reason::UnmappedSpend { keys, .. } => Some(keys),
+        _ => None,
+    });
+    spend.is_some_and(|spent| keys.iter().all(|key| spent.contains(key)))
 }
 
 /// Why a verdict is not BUILD or KILL.
@@ -61,12 +73,21 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
         }
         Reason::NoData { sources } => {
             let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+            let nothing = format!(
+                "Nothing the rate is made of has come from {} since the test began, so there is no verdict",
+                figures::list(&names)
+            );
+            let by_hand = experiment.sources.iter().find(|source| sources.contains(&source.id) && !source.scheduled);
+            if let Some(source) = by_hand {
+                return format!(
+                    "{nothing}. Import a report of those days: `willitsell import FILE --source {}`.",
+                    source.id
+                );
+            }
             let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
             format!(
-                "Nothing the rate is made of has come from {} since the test began, so there is no verdict. Check that \
-                 {read} the right account, and that a file has the column. If it is a form that nobody has filled in \
-                 yet, send one test answer.",
-                figures::list(&names)
+                "{nothing}. Check that {read} the right account, and that a file has the column. If it is a form that \
+                 nobody has filled in yet, send one test answer."
             )
         }
         Reason::Stale { source, last_pull } => {
@@ -80,7 +101,7 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             format!("{read}, so there is no verdict. Run `willitsell pull` to see what is wrong.")
         }
         Reason::UnmappedSpend { amount, share, keys } => format!(
-            "{}, so there is no verdict. Give them to the arms they belong to.",
+            "{}, so there is no verdict. Add each to the keys of the arm it tests, or to set_aside of its source.",
             unmapped(*amount, *share, keys)
         ),
         Reason::UnmappedActs { acts, keys } => format!(
@@ -264,7 +285,7 @@ fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reaso
                 "{}. {}; {}. Leaning to {lean}; a lean carries no promise.",
                 cap(experiment, card, arm),
                 acted(experiment, &arm.evidence),
-                covers(experiment, &arm.evidence)
+                came_late(experiment, &arm.evidence).unwrap_or_else(|| covers(experiment, &arm.evidence))
             )
         }
         Reason::Guardrail { name } => format!(
@@ -337,6 +358,23 @@ fn covers(experiment: &Experiment, evidence: &Evidence) -> String {
         }
         Some(_) => format!("the range still covers break-even ({break_even}) and worth building for ({worth})"),
     }
+}
+
+/// The numbers follow the data after a cap was reached, and may since have come to all that a verdict needs.
+fn came_late(experiment: &Experiment, evidence: &Evidence) -> Option<String> {
+    let policy = &experiment.policy;
+    let (low, high) = ends(evidence)?;
+    if evidence.days < policy.min_days || evidence.trials < whole(policy.min_exposures) {
+        return None;
+    }
+    let (side, verdict) = if low >= policy.kill_bar && evidence.successes >= whole(policy.min_conversions) {
+        (format!("above break-even ({})", figures::bar(policy.kill_bar)), Verdict::Build)
+    } else if high <= policy.build_bar {
+        (format!("below worth building for ({})", figures::bar(policy.build_bar)), Verdict::Kill)
+    } else {
+        return None;
+    };
+    Some(format!("the range is {side} now, but not all that {verdict} needs was there before the cap"))
 }
 
 /// An arm's equal share of the budget cap.

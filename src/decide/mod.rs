@@ -22,6 +22,7 @@ use crate::domain::millionths;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Evidence, Generation, GuardrailScore, Reason, Scorecard, Verdict};
 use judge::{ArmDay, Look, Rule};
+pub use tally::{ArmKeys, Owner};
 use tally::{DayCounts, Tally, units};
 
 /// The scorecard of one test at one instant. It depends on nothing but its arguments: not on when or

@@ -110,13 +110,13 @@ fn escape_in_code(letter: char) -> Option<&'static str> {
 fn with_blocks(delivery: &Delivery) -> Value {
     let message = &delivery.message;
     let mut blocks = vec![json!({ "type": "header", "text": plain_text(&headline(message, HEADER, escape)) })];
-    for shown in lines(message, LINE, escape) {
+    for shown in lines(message, LINE, in_words, escape) {
         blocks.push(json!({ "type": "section", "text": plain_text(&shown) }));
     }
     blocks.push(json!({ "type": "context", "elements": [plain_text(&footer(delivery))] }));
     // What notifications and screen readers use; `mrkdwn` off so that stars and backticks do nothing.
     json!({
-        "text": all_lines(delivery, escape),
+        "text": all_lines(delivery, in_words, escape),
         "mrkdwn": false,
         "unfurl_links": false,
         "unfurl_media": false,
@@ -128,17 +128,29 @@ fn with_blocks(delivery: &Delivery) -> Value {
 /// where markup does nothing.
 fn text_only(delivery: &Delivery) -> Value {
     json!({
-        "text": format!("```{}```", all_lines(delivery, escape_in_code)),
+        "text": format!("```{}```", all_lines(delivery, in_columns, escape_in_code)),
         "unfurl_links": false,
         "unfurl_media": false,
     })
 }
 
-fn all_lines(delivery: &Delivery, escape: fn(char) -> Option<&'static str>) -> String {
+fn all_lines(delivery: &Delivery, labelled: Labelled, escape: fn(char) -> Option<&'static str>) -> String {
     let mut all = vec![headline(&delivery.message, TEXT, escape)];
-    all.extend(lines(&delivery.message, TEXT, escape));
+    all.extend(lines(&delivery.message, TEXT, labelled, escape));
     all.push(footer(delivery));
     all.join("\n")
+}
+
+/// How a label stands before its line.
+type Labelled = fn(&str, &str) -> String;
+
+fn in_words(label: &str, text: &str) -> String {
+    format!("{label}: {text}")
+}
+
+/// Where letters are equally wide, labels form a column.
+fn in_columns(label: &str, text: &str) -> String {
+    format!("{label:<10}{text}")
 }
 
 /// Slack refuses an empty text, so a headline of nothing visible is the verdict's word.
@@ -147,13 +159,18 @@ fn headline(message: &Message, limit: usize, escape: fn(char) -> Option<&'static
     if shown.trim().is_empty() { message.verdict.word().to_owned() } else { shown }
 }
 
-fn lines(message: &Message, limit: usize, escape: fn(char) -> Option<&'static str>) -> impl Iterator<Item = String> {
-    message.lines.iter().take(MOST_LINES).map(move |(label, text)| line(&format!("{label}: {text}"), limit, escape))
+fn lines(
+    message: &Message,
+    limit: usize,
+    labelled: Labelled,
+    escape: fn(char) -> Option<&'static str>,
+) -> impl Iterator<Item = String> {
+    message.lines.iter().take(MOST_LINES).map(move |(label, text)| line(&labelled(label, text), limit, escape))
 }
 
 /// A late message says when it was decided; a repeat can be told by its id.
 fn footer(delivery: &Delivery) -> String {
-    let decided = delivery.message.decided_at.format("%Y-%m-%d %H:%M UTC");
+    let decided = delivery.message.decided_at.format("%a %-d %b %Y, %H:%M UTC");
     let repeat = if delivery.may_repeat { " · may repeat an earlier message with this id" } else { "" };
     format!("Decided {decided} · Delivery {}{repeat}", delivery.id)
 }

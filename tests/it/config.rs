@@ -55,6 +55,7 @@ fn connector(name: &str, title: &str, settings: Vec<SettingInfo>, metrics: &[Met
 pub fn connectors() -> Vec<ConnectorInfo> {
     let address = |default: &str| SettingInfo { default: Some(default.into()), address: true, ..setting("base_url") };
     let ads = [MetricId::IMPRESSIONS, MetricId::CLICKS, MetricId::SPEND, MetricId::CONVERSIONS];
+    let files = [ads.as_slice(), &[MetricId::LEADS]].concat();
     let customer = SettingInfo { pattern: Some("[0-9]{10}".into()), ..setting("customer_id") };
     let level = SettingInfo {
         choices: vec!["campaign".into(), "ad".into()],
@@ -79,7 +80,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
                 &ads,
             )
         },
-        ConnectorInfo { scheduled_by: Some("path"), ..connector("file", "Files you download", vec![path], &ads) },
+        ConnectorInfo { scheduled_by: Some("path"), ..connector("file", "Files you download", vec![path], &files) },
     ]
 }
 

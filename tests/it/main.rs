@@ -19,6 +19,7 @@ mod project;
 mod real_data;
 mod replay;
 mod sandbox;
+mod spreadsheet;
 mod stats_vectors;
 mod store;
 mod tick;

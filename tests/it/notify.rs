@@ -205,7 +205,7 @@ async fn n2_slack_blocks_refused_are_sent_again_once_as_text() {
         let message = sandbox.messages().pop().unwrap();
         let text = message.body["text"].as_str().unwrap();
         assert!(message.body.get("blocks").is_none());
-        assert!(text.starts_with("```BUILD · Vet-approved") && text.contains("\nMoney: $3,170 spent"), "{text}");
+        assert!(text.starts_with("```BUILD · Vet-approved") && text.contains("\nMoney     $3,170 spent"), "{text}");
         let before = sandbox.calls(Endpoint::Slack);
         sandbox.script(Endpoint::Slack, [refused.clone(), refused]);
         assert!(permanent(&notifier.send(&delivery(1), now()).await));
@@ -246,7 +246,7 @@ async fn n3_slack_shows_the_id_and_marks_what_may_be_a_repeat() {
     for (message, marked) in messages.iter().zip([false, true]) {
         let body = &message.body;
         let footer = body["blocks"].as_array().unwrap().last().unwrap()["elements"][0]["text"].as_str().unwrap();
-        assert!(footer.starts_with("Decided 2026-03-14 06:00 UTC · Delivery verdict-7_growth"), "{footer}");
+        assert!(footer.starts_with("Decided Sat 14 Mar 2026, 06:00 UTC · Delivery verdict-7_growth"), "{footer}");
         assert_eq!(footer.contains("may repeat"), marked, "{footer}");
         assert_eq!(body["text"].as_str().unwrap().contains("may repeat"), marked);
     }

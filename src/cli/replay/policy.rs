@@ -233,7 +233,7 @@ fn known_keys(value: &Value, known: &[&str], of: &str) -> Result<(), String> {
         Some(unknown) => {
             let likeness = |key: &str| strsim::jaro_winkler(unknown, key);
             let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).copied().unwrap_or_default();
-            Err(format!("{of} has the unknown key {unknown:?}: did you mean {nearest:?}?"))
+            Err(format!("{of} has the unknown key {unknown:?} (did you mean {nearest:?}?)"))
         }
     }
 }

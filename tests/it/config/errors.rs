@@ -13,16 +13,14 @@ fn f1_two_mistakes_are_two_errors_with_line_arrow_and_advice() {
   x there is no connector called "typefrom"
    ,-[willitsell.toml:8:13]
  8 | connector = "typefrom"
-   :             ^^^^^|^^^^
-   :                  `-- here
+   :             ^^^^^^^^^^
    `----
   help: did you mean typeform?
 
   x experiment.cats.policy.kill_bar is text
     ,-[willitsell.toml:30:12]
  30 | kill_bar = "2 %"
-    :            ^^|^^
-    :              `-- here
+    :            ^^^^^
     `----
   help: write a number, without quotes"#;
     assert_eq!(all_rendered(&text), expected.trim_start_matches('\n'));
@@ -85,8 +83,7 @@ fn f1_errors_of_syntax_one_for_each_table() {
   x this is not valid TOML: invalid basic string, expected `"`
     ,-[willitsell.toml:15:22]
  15 | title = "Kit for cats
-    :                     |
-    :                     `-- here
+    :                     ^
     `----
   help: text stands in quotes, one `key = value` a line; the example configuration shows every
         form
@@ -94,8 +91,7 @@ fn f1_errors_of_syntax_one_for_each_table() {
   x this is not valid TOML: string values must be quoted, expected literal string
     ,-[willitsell.toml:30:12]
  30 | kill_bar = 2 %
-    :            ^|^
-    :             `-- here
+    :            ^^^
     `----
   help: text stands in quotes, one `key = value` a line; the example configuration shows every
         form"#;

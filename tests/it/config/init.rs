@@ -22,11 +22,13 @@ fn loaded(answers: &Answers) -> Loaded {
 
 #[test]
 fn the_shortest_answers_make_a_configuration_that_loads() {
-    let (answers, shown) = answered("Meal kit, for cats!\n\n3 % of cat owners sign up\n\n\n\nKit 29\n\n\n\n\n\n\n\n");
-    assert_eq!((answers.key.as_str(), &answers.reads), ("meal-kit-for-cats", &Reads::Files));
+    let (answers, shown) =
+        answered("Meal kit, for cats!\n\n3 % of cat owners sign up\n\n\n\n\nKit 29, blue; Kit 29\n\n\n\n\n\n\n\n");
+    assert_eq!((answers.key.as_str(), &answers.reads), ("meal-kit-for-cats", &Reads::Files(MetricId::CONVERSIONS)));
+    assert_eq!(answers.campaigns, ["Kit 29, blue", "Kit 29"], "names of campaigns hold commas");
     assert_eq!((answers.kill_bar, answers.build_bar), DecidingAct::Email.bars());
     assert!(shown.contains("A short name for the command line [meal-kit-for-cats]: "), "{shown}");
-    assert!(shown.contains("in % of visitors? [5]: ") && shown.contains("First day that counts [2026-09-01]: "));
+    assert!(shown.contains("in % of visitors? [5]: ") && shown.contains("or began) [2026-09-01]: "));
     let loaded = loaded(&answers);
     let said: Vec<_> = loaded.warnings.iter().map(|warning| warning.what.as_str()).collect();
     assert_eq!(said.len(), 2, "{said:#?}");
@@ -42,12 +44,13 @@ fn every_way_of_reading_loads_with_nothing_to_warn_of_but_the_environment() {
     let ads = GoogleAds { customer_id: "1234567890".into(), client_id: "id".into() };
     let form = Typeform { form_id: "u6nXL7".into() };
     for (reads, numerator) in [
-        (Reads::Files, MetricId::CONVERSIONS),
+        (Reads::Files(MetricId::CONVERSIONS), MetricId::CONVERSIONS),
+        (Reads::Files(MetricId::LEADS), MetricId::LEADS),
         (Reads::GoogleAds(ads.clone()), MetricId::CONVERSIONS),
         (Reads::GoogleAdsAndTypeform(ads, form), MetricId::SIGNUPS),
     ] {
         let (answers, _) =
-            answered("Kit\n\nx\nDana, CMO\nhttps://example.com/early\n\na\n\n\n\n1500 eur\nEurope/Berlin\n\nyes\n");
+            answered("Kit\n\nx\nDana, CMO\nhttps://example.com/early\n\n\na\n\n\n\n1500 eur\nEurope/Berlin\n\nyes\n");
         let loaded = loaded(&Answers { reads, ..answers });
         let said: Vec<_> = loaded.warnings.iter().map(|warning| warning.what.as_str()).collect();
         assert!(matches!(said.as_slice(), [only] if only.contains("secrets come from the environment")), "{said:#?}");
@@ -64,7 +67,7 @@ fn each_act_offers_its_bars_and_another_kill_bar_half_as_much_again() {
     for (number, act) in (1..).zip(DecidingAct::ALL) {
         let (kill, build) = act.bars();
         assert!(kill < build && build <= kill * 2.6, "{act:?}");
-        let start = "Kit\n\nx\n\n\n\na\n";
+        let start = "Kit\n\nx\n\n\n\n\na\n";
         let (answers, _) = answered(&format!("{start}{number}\n\n\n\n\n\n\n"));
         let Policy { kill_bar, build_bar, .. } = loaded(&answers).config.experiments[0].policy;
         assert_eq!((kill_bar, build_bar), (kill, build), "{act:?}");
@@ -87,10 +90,10 @@ fn an_answer_that_cannot_be_read_is_asked_for_again() {
         "a number from 1 to 3",
         "ten digits",
         "at least one, please",
-        "a number of % above 0 and below 100",
-        "a number of % above 5 and below 100",
+        "a percentage above 0 and below 100",
+        "a percentage above 5 and below 100",
         "an amount and a currency",
-        "a place of the zone",
+        "a zone by its place",
         "a date such as",
         "yes or no",
     ] {
@@ -105,7 +108,7 @@ fn an_answer_that_cannot_be_read_is_asked_for_again() {
 fn answers_that_end_early_are_an_error_and_hostile_ones_stay_text() {
     let error = ask("Kit\n".as_bytes(), &mut Vec::new(), today()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
-    let (answers, _) = answered("\"]\\n[store]\n\n'''\"\"\" \\u0000 # {}\n\t]\n\n\n\"a\" # ]\n\n\n\n\n\n\n\n");
+    let (answers, _) = answered("\"]\\n[store]\n\n'''\"\"\" \\u0000 # {}\n\t]\n\n\n\n\"a\" # ]\n\n\n\n\n\n\n\n");
     let loaded = loaded(&answers);
     assert_eq!(loaded.config.experiments[0].concept.title, "\"]\\n[store]");
     assert_eq!(loaded.config.experiments[0].concept.hypothesis, "'''\"\"\" \\u0000 # {}");

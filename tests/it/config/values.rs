@@ -139,11 +139,11 @@ fn c2_the_summary_shows_the_next_five_runs() {
     let text = config::summary(&loaded.config, now);
     let expected = "\
 cats: Kit for cats
-  Decides    signup (signups per clicks): BUILD when surely above 2 %, KILL when surely below 3 %
+  Decides    signup (sign-ups ÷ clicks): BUILD when surely above 2%, KILL when surely below 3%
   Arms       a
   Reads      landing (typeform), search (google_ads)
-  Earliest   after 14 settled days (a day settles after 3) and 300 clicks; BUILD after 10 signups too
-  Latest     after 60 settled days, whichever comes first
+  Earliest   after 14 settled days (a day settles after 3 days) and 300 clicks; BUILD also needs 10 sign-ups
+  Latest     after 60 settled days
   Tells      growth
   Next runs  Fri 4 Sep 06:00, Mon 7 Sep 06:00, Tue 8 Sep 06:00, Wed 9 Sep 06:00, Thu 10 Sep 06:00 (Europe/Berlin)
 ";

@@ -250,7 +250,7 @@ const SENTENCES: [&str; 33] = [
     "BLOCKED: Invoice Autopilot. Nothing the rate is made of has come from ads and form since the test began, so there is no verdict. Check that each of them reads the right account, and that a file has the column. If it is a form that nobody has filled in yet, send one test answer.",
     "BLOCKED: Invoice Autopilot. Source ads was last read on Sun 15 Mar; two planned readings since then brought nothing, so there is no verdict. Run `willitsell pull` to see what is wrong.",
     "BLOCKED: Invoice Autopilot. Source ads has never been read, although two readings were planned, so there is no verdict. Run `willitsell pull` to see what is wrong.",
-    "BLOCKED: Invoice Autopilot. $413 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009), so there is no verdict. Give them to the arms they belong to.",
+    "BLOCKED: Invoice Autopilot. $413 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009), so there is no verdict. Add each to the keys of the arm it tests, or to set_aside of its source.",
     "BLOCKED: Invoice Autopilot. None of the 12 sign-ups so far says which arm it belongs to (form: no key), so there is no verdict. Add the keys to their arms, or have the form pass on where a person came from.",
     "BLOCKED: Invoice Autopilot. Money is in EUR and USD, which are never added, so there is no verdict. Give each currency its own experiment.",
 ];

@@ -131,8 +131,8 @@ fn what_was_understood_is_shown_in_words_and_as_json() {
         "Money     EUR",
         "left out, a sum of others: line 32 \"Gesamt: Konto",
         "Kosten        spend",
-        "Konzept A - Search: rows 14, impressions 56997",
-        "spend 2804.11",
+        "Konzept A - Search: 14 rows, impressions 56,997, clicks 1,853, spend 1,499.90",
+        "spend 2,804.11",
     ] {
         assert!(text.contains(words), "{words:?} is not in\n{text}");
     }

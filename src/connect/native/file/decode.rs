@@ -41,7 +41,14 @@ const fn charset(encoding: &'static Encoding, name: &'static str) -> Charset {
 
 /// Opens a regular file.
 pub(super) fn open(path: &Path) -> Result<File, FileError> {
-    let cannot = |error: io::Error| FileError::Open(format!("{} cannot be opened: {error}", path.display()));
+    let cannot = |error: io::Error| {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+            _ => error.to_string(),
+        };
+        FileError::Open(format!("{} cannot be opened: {why}", path.display()))
+    };
     let file = File::open(path).map_err(cannot)?;
     if !file.metadata().map_err(cannot)?.is_file() {
         return Err(FileError::Open(format!("{} is not a file: name the file itself", path.display())));

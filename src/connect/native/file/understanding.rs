@@ -7,9 +7,9 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use crate::domain::metric::MetricId;
+use crate::domain::metric::{MetricId, Unit};
 use crate::domain::millionths;
-use crate::domain::money::Currency;
+use crate::domain::money::{Currency, thousands};
 use crate::domain::observation::{DateWindow, Values};
 
 use super::FileError;
@@ -257,7 +257,29 @@ fn column_use(columns: &Columns, at: usize) -> ColumnUse {
 }
 
 fn list(amounts: &Amounts) -> String {
-    amounts.iter().map(|(metric, amount)| format!("{metric} {amount}")).collect::<Vec<_>>().join(", ")
+    amounts
+        .iter()
+        .map(|(metric, amount)| format!("{metric} {}", grouped(*metric, amount)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// An exact amount as people read it: `56,997`, `1,499.90` for money.
+fn grouped(metric: MetricId, amount: &str) -> String {
+    let (whole, decimals) = amount.split_once('.').unwrap_or((amount, ""));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), thousands);
+    match (metric.metric().unit, decimals) {
+        (Unit::Money, decimals) => format!("{whole}.{decimals:0<2}"),
+        (Unit::Count, "") => whole,
+        (Unit::Count, decimals) => format!("{whole}.{decimals}"),
+    }
+}
+
+/// The beginning of a long text.
+fn beginning(text: &str) -> String {
+    const LONGEST: usize = 50;
+    let cut: String = text.chars().take(LONGEST).collect();
+    if cut.len() < text.len() { format!("{}…", cut.trim_end()) } else { cut }
 }
 
 /// Whole lines, ready to print; no line end behind the last.
@@ -275,16 +297,16 @@ impl fmt::Display for Understanding {
         let zone = match self.day_zone_from.as_str() {
             "file" => "as the file says",
             "setting" => "from the setting day_zone",
-            _ => "the experiment's, as the file does not say; set day_zone if it is another",
+            _ => "the experiment's: the file names none; the setting day_zone does",
         };
         writeln!(f, "Days      {} to {}, {} of them, written {}", self.first, self.last, self.days, self.days_written)?;
         writeln!(f, "          in {} ({zone})", self.day_zone)?;
         if let Some(currency) = self.currency {
             writeln!(f, "Money     {currency}")?;
         }
-        writeln!(f, "Rows      {}", self.rows)?;
+        writeln!(f, "Rows      {}", thousands(self.rows))?;
         for row in &self.totals_rows {
-            writeln!(f, "          left out, a sum of others: line {} \"{}\"", row.line, row.text)?;
+            writeln!(f, "          left out, a sum of others: line {} \"{}\"", row.line, beginning(&row.text))?;
         }
         if self.totals_rows_skipped > self.totals_rows.len() as u64 {
             writeln!(f, "          left out, sums of others: {} in all", self.totals_rows_skipped)?;
@@ -314,7 +336,14 @@ impl fmt::Display for Understanding {
         }
         for arm in self.arms.iter().take(ARMS_SHOWN) {
             let also = if arm.also.is_empty() { String::new() } else { format!(" ({})", arm.also.join(", ")) };
-            writeln!(f, "  {}{also}: rows {}, {}", arm.key, arm.rows, list(&arm.totals))?;
+            writeln!(
+                f,
+                "  {}{also}: {} {}, {}",
+                arm.key,
+                thousands(arm.rows),
+                if arm.rows == 1 { "row" } else { "rows" },
+                list(&arm.totals)
+            )?;
         }
         if self.arms.len() > ARMS_SHOWN {
             writeln!(f, "  and {} more", self.arms.len() - ARMS_SHOWN)?;

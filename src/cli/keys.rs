@@ -1,0 +1,71 @@
+//! Campaign keys that no arm claims, and what to write into the configuration about them. Only shows;
+//! the file is the user's to change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::init::list;
+use crate::decide::ArmKeys;
+use crate::domain::concept::Experiment;
+use crate::domain::id::SourceId;
+use crate::domain::verdict::{Reason, Scorecard};
+
+/// Those of a source's keys that belong to no arm of any experiment and are not set aside.
+pub fn unclaimed<'k>(
+    experiments: &[Experiment],
+    source: &SourceId,
+    keys: impl IntoIterator<Item = &'k str>,
+) -> Vec<&'k str> {
+    // An experiment counts the keys of the others as set aside, so one that reads the source knows all.
+    let Some(experiment) = reading(experiments, source).next() else { return vec![] };
+    let owners = ArmKeys::of(&experiment.arms, &experiment.sources);
+    keys.into_iter().filter(|key| owners.owner(source, key).is_none()).collect()
+}
+
+/// The lines of the configuration that give keys of a source to an arm, or set them aside.
+pub fn lines_to_add(experiments: &[Experiment], source: &SourceId, keys: &[&str]) -> String {
+    let new: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+    let arms: Vec<_> = reading(experiments, source)
+        .flat_map(|experiment| experiment.arms.iter().map(move |arm| (&experiment.concept.id, arm)))
+        .collect();
+    let to_arms = if let [(concept, arm)] = arms[..] {
+        let mut claimed = arm.keys.clone();
+        claimed.entry(source.clone()).or_default().extend(new.iter().cloned());
+        let claimed: Vec<String> = claimed.iter().map(|(source, keys)| format!("{source} = {}", list(keys))).collect();
+        format!("  [experiment.{concept}.arm.{}]\n  keys = {{ {} }}", arm.id, claimed.join(", "))
+    } else {
+        let tables: Vec<String> =
+            arms.iter().map(|(concept, arm)| format!("[experiment.{concept}.arm.{}]", arm.id)).collect();
+        format!("  {source} = {}\n  in the keys of {}", list(&new), tables.join(" or "))
+    };
+    format!(
+        "In the configuration, give those that test a concept to an arm:\n{to_arms}\n\
+         and list those that test nothing here under their source:\n  [source.{source}]\n  set_aside = {}",
+        list(&new)
+    )
+}
+
+/// How to mend a verdict that is blocked by keys no arm claims; nothing for any other.
+pub fn mending(experiments: &[Experiment], card: &Scorecard) -> Option<String> {
+    let mut unclaimed: BTreeMap<SourceId, BTreeSet<&str>> = BTreeMap::new();
+    for why in &card.reasons {
+        let (Reason::UnmappedSpend { keys, .. } | Reason::UnmappedActs { keys, .. }) = why else { continue };
+        // A reason names a key as `source: key`; names of sources hold no colon.
+        for (source, key) in keys.iter().filter_map(|key| key.split_once(": ")) {
+            unclaimed.entry(SourceId::new(source)).or_default().insert(key);
+        }
+    }
+    let parts: Vec<String> = unclaimed
+        .iter()
+        .map(|(source, keys)| (source, self::unclaimed(experiments, source, keys.iter().copied())))
+        .filter(|(_, keys)| !keys.is_empty() && *keys != [NO_KEY])
+        .map(|(source, keys)| lines_to_add(experiments, source, &keys))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("\n"))
+}
+
+/// What a reason calls an empty key: there is nothing to write into the configuration about it.
+const NO_KEY: &str = "no key";
+
+fn reading<'a>(experiments: &'a [Experiment], source: &'a SourceId) -> impl Iterator<Item = &'a Experiment> {
+    experiments.iter().filter(move |experiment| experiment.sources.iter().any(|read| &read.id == source))
+}

@@ -1,0 +1,112 @@
+//! The way of a person who has nothing but a downloaded report: init, import, run --once, status,
+//! explain, each as typed at a terminal.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use chrono::{Days, NaiveDate, Utc};
+
+fn willitsell(folder: &Path, arguments: &[&str], typed: &str) -> (i32, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_willitsell"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("WILLITSELL_CONFIG")
+        .env_remove("WILLITSELL_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who reads no answers may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    (status.code().unwrap(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+/// Far enough back that all of it has settled.
+fn first_day() -> NaiveDate {
+    Utc::now().date_naive() - Days::new(40)
+}
+
+/// Twenty days of two campaigns, one name with a comma, that bring `act` at 8 in 100 clicks.
+fn report(folder: &Path, act: &str) {
+    let mut text = format!("Day,Campaign,Clicks,Cost,Currency code,{act}\n");
+    for day in first_day().iter_days().take(20) {
+        text += &format!("{day},\"Kit, search\",60,40.00,EUR,5\n{day},Kit - video,40,30.00,EUR,3\n");
+    }
+    fs::write(folder.join("report.csv"), text).unwrap();
+}
+
+fn configured(campaigns: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let answers = format!("Kit\n\nx\n\n\n\n\n{campaigns}\n\n3\n5\n\n\n{}\n\n", first_day());
+    let (code, said) = willitsell(folder.path(), &["init"], &answers);
+    assert!(code == 0 && said.starts_with("willitsell.toml is written. Next: `willitsell check`.\n"), "{said}");
+    folder
+}
+
+#[test]
+fn from_a_report_to_a_verdict_every_step_names_the_next() {
+    let folder = configured("");
+    let folder = folder.path();
+    report(folder, "Conversions");
+    let go = |arguments: &[&str]| willitsell(folder, arguments, "");
+
+    let (code, said) = go(&["check"]);
+    assert!(code == 0 && said.contains("`willitsell import FILE --source ads --dry-run`"), "{said}");
+    let line = "keys = { ads = [\"Kit\", \"Kit - video\", \"Kit, search\"] }";
+    let (code, said) = go(&["import", "report.csv", "--dry-run"]);
+    assert!(code == 0 && said.contains("Nothing was stored (dry run)"), "{said}");
+    assert!(said.contains("Kit: arm offer of kit, but not in this file"), "{said}");
+    assert!(said.contains("[experiment.kit.arm.offer]") && said.contains(line), "{said}");
+    assert!(said.lines().all(|line| line.chars().count() <= 100), "{said}");
+    let (code, said) = go(&["import", "report.csv"]);
+    assert!(code == 0 && said.contains("40 rows new") && said.contains("`willitsell run --once`"), "{said}");
+
+    for arguments in [&["run", "--once"][..], &["status"], &["explain", "kit"]] {
+        let (_, said) = go(arguments);
+        assert!(said.contains("BLOCKED: Kit. €1,400 (100% of spend)") && said.contains(line), "{arguments:?}: {said}");
+        assert_eq!(said.matches("so there is no verdict").count(), 1, "{said}");
+    }
+    assert_eq!(go(&["status"]).0, 20);
+
+    let path = folder.join("willitsell.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("keys = { ads = [\"Kit\"] }", line);
+    fs::write(&path, text).unwrap();
+    let (code, said) = go(&["run", "--once", "--json"]);
+    assert_eq!((code, said.matches("\"generation\"").count()), (0, 1), "{said}");
+    let decided: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    assert_eq!((&decided["concept"], &decided["scorecard"]["verdict"]), (&"kit".into(), &"BUILD".into()), "{said}");
+    let (code, said) = go(&["status"]);
+    assert!(code == 10 && said.starts_with("kit: BUILD: Kit. 160 of 2,000 clicks (8.0%"), "{said}");
+    assert_eq!(go(&["explain", "kit"]).1.matches("not read from every source").count(), 1, "unread days share a line");
+}
+
+#[test]
+fn a_report_that_does_not_count_what_decides_is_refused() {
+    let folder = configured("Kit, search; Kit - video");
+    let folder = folder.path();
+    report(folder, "Leads");
+    for arguments in [&["import", "report.csv"][..], &["import", "report.csv", "--dry-run"]] {
+        let (code, said) = willitsell(folder, arguments, "");
+        assert!(code == 1 && said.contains("does not count conversions, and kit decides on"), "{said}");
+        assert!(said.contains("leads") && said.contains("[experiment.kit.rate.act]"), "{said}");
+    }
+    let (_, said) = willitsell(folder, &["run", "--once"], "");
+    assert!(said.contains("BLOCKED") && said.contains("`willitsell import FILE --source ads`"), "{said}");
+}
+
+#[test]
+fn days_before_the_start_are_named() {
+    let folder = configured("Kit, search; Kit - video");
+    let folder = folder.path();
+    report(folder, "Conversions");
+    let path = folder.join("willitsell.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let today = Utc::now().date_naive();
+    fs::write(&path, text.replace(&first_day().to_string(), &today.to_string())).unwrap();
+    let (_, said) = willitsell(folder, &["import", "report.csv", "--dry-run"], "");
+    assert!(said.contains(&format!("All its days are before the start of kit, {today}")), "{said}");
+}
