@@ -57,6 +57,7 @@ fn access(parts: &Parts, address: &str) -> SourceAccess {
     }
     settings.insert("customer_id", SettingValue::Plain("1234567890".into()));
     settings.insert("base_url", SettingValue::Plain(address.to_owned()));
+    settings.insert("per_second", SettingValue::Plain("1000".into()));
     let login = Login {
         id: LoginId::new("google"),
         client_id: "bench".into(),
