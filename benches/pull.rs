@@ -55,6 +55,7 @@ fn compare(rows: u64, rounds: u32) {
     for _ in 0..rounds {
         let side = |name: &str| measure(name, &itself, address.trim(), &days);
         let (by_hand, ours, again) = (side("by-hand"), side("ours"), side("again"));
+        assert_eq!((ours.rows, again.rows), (by_hand.rows, by_hand.rows), "all read the same rows");
         ratios.push(ours.cpu_us / by_hand.cpu_us);
         again_ratios.push(ours.wall_s / again.wall_s);
     }

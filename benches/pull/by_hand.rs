@@ -76,7 +76,9 @@ pub fn run(address: &str, days: u64) {
                 let request = client.post(format!("{address}/v26/search")).body(body.to_string());
                 request.send().await.expect("answers").bytes().await.expect("a body")
             });
-            let page: Page<'_> = serde_json::from_slice(&page).expect("the shape");
+            // Checked as text once: read as bytes, every string in it would be checked for itself.
+            let page = std::str::from_utf8(&page).expect("UTF-8");
+            let page: Page<'_> = serde_json::from_str(page).expect("the shape");
             for row in &page.results {
                 let number = |text: &str| text.parse::<i64>().expect("a number");
                 #[expect(clippy::cast_possible_truncation, reason = "a small number")]

@@ -134,8 +134,9 @@ pub fn dialect(sql: &str) -> String {
     sql.replace("/* clustered */", "WITHOUT ROWID")
 }
 
-/// Rows in one statement: enough that a statement's own cost disappears, few enough that it stays short.
-const ROWS: usize = 256;
+/// Most rows in one statement: enough that handing it to the connection's thread costs little, few enough that
+/// it stays short and below SQLite's 32,766 placeholders.
+const ROWS: usize = 512;
 
 /// A statement that takes many rows at once. Its text is `before`, the rows as `(?, …)`, `after`;
 /// `before` may hold placeholders of its own, for values all rows share.
@@ -183,7 +184,7 @@ impl Bulk {
         shared: impl Fn(&mut AnyArguments) -> Bound + Sync,
         own: impl Fn(&mut AnyArguments, &T) -> Bound + Sync,
     ) -> Result<(), StoreError> {
-        for rows in rows.chunks(ROWS) {
+        for rows in pieces(rows) {
             let arguments = bind(rows, &shared, &own)?;
             self.query(rows.len(), arguments).execute(&mut *connection).await?;
         }
@@ -200,7 +201,7 @@ impl Bulk {
         mut take: impl FnMut(Option<&str>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         use sqlx::Row;
-        for rows in rows.chunks(ROWS) {
+        for rows in pieces(rows) {
             let arguments = bind(rows, &shared, &own)?;
             let answer = self.query(rows.len(), arguments).fetch_one(&mut *connection).await?;
             take(answer.try_get(0)?)?;
@@ -210,8 +211,19 @@ impl Bulk {
 
     fn query(&self, rows: usize, arguments: AnyArguments) -> sqlx::query::Query<'static, Any, AnyArguments> {
         let text = if rows == ROWS { Arc::clone(&self.full) } else { self.text(rows) };
-        sqlx::query_with(AssertSqlSafe(text), arguments).persistent(rows == ROWS)
+        sqlx::query_with(AssertSqlSafe(text), arguments)
     }
+}
+
+/// Cuts rows into full statements, and what is left into powers of two: so each text has one of a few sizes and
+/// is compiled once a connection. Compiling costs more than running.
+fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = ROWS.min(1 << rows.len().checked_ilog2()?);
+        let (piece, rest) = rows.split_at(size);
+        rows = rest;
+        Some(piece)
+    })
 }
 
 /// Whether a value could be bound.
@@ -242,6 +254,15 @@ mod tests {
         for version in ["3.51.3", "3.52.0", "3.100.0", "4.0.0"] {
             assert!(sound(version).is_ok(), "{version}");
         }
+    }
+
+    #[test]
+    fn rows_are_cut_into_few_sizes_and_none_is_lost() {
+        let sizes = |rows| pieces(&vec![(); rows]).map(<[()]>::len).collect::<Vec<_>>();
+        assert!(sizes(0).is_empty());
+        assert_eq!(sizes(7), [4, 2, 1]);
+        assert_eq!(sizes(ROWS), [ROWS]);
+        assert_eq!(sizes(2 * ROWS + 20), [ROWS, ROWS, 16, 4]);
     }
 
     #[tokio::test]
