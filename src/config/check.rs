@@ -3,7 +3,7 @@
 //! `source.rs`, `experiment.rs` and `policy.rs`.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ use super::secret::{self, SecretError};
 use super::source;
 use super::{Config, Known, Loaded, Problems, defaults};
 use crate::domain::concept::Experiment;
+use crate::domain::id::SourceId;
 
 /// What every check needs: where to report, what may be named, where secrets come from.
 pub(super) struct Check<'t> {
@@ -134,6 +135,10 @@ fn read<'t>(
     }
     let experiments: Option<Vec<_>> =
         sections.iter().map(|(name, section)| experiment(&check, name, section, &declared)).collect();
+    if let Some(experiments) = &experiments {
+        one_zone_a_source(report, &sections, experiments);
+        one_test_a_key(report, &sections, experiments);
+    }
     check.warn_of_unused();
     check.warn_of_variables();
     check.warn_of_open_file(path);
@@ -147,6 +152,51 @@ fn read<'t>(
             .collect::<Option<_>>()?,
         experiments: set_others_aside(experiments?),
     })
+}
+
+/// Days of instants are cut in the experiment's zone. A source that two zones cut would have days that each
+/// experiment takes for read, and that were read for other hours than its own.
+fn one_zone_a_source(report: &Report<'_>, sections: &[(&str, Section<'_>)], experiments: &[Experiment]) {
+    let mut read: BTreeMap<&SourceId, &Experiment> = BTreeMap::new();
+    for ((_, section), experiment) in sections.iter().zip(experiments) {
+        for source in &experiment.sources {
+            let first = *read.entry(&source.id).or_insert(experiment);
+            if first.timezone != experiment.timezone {
+                let (other, zone) = (&first.concept.id, first.timezone.name());
+                let what =
+                    format!("{} is read by {other} too, where a day is one of {zone}", quoted(source.id.as_str()));
+                let advice =
+                    format!("write timezone = \"{zone}\" here too, or give {} a [source] of its own", section.path);
+                report.error(section.key_span("timezone"), what, advice);
+            }
+        }
+    }
+}
+
+/// What two tests that run at the same time both call their own counts for both.
+fn one_test_a_key(report: &Report<'_>, sections: &[(&str, Section<'_>)], experiments: &[Experiment]) {
+    let mut claimed: BTreeMap<(&SourceId, &str), Vec<&Experiment>> = BTreeMap::new();
+    for ((_, section), experiment) in sections.iter().zip(experiments) {
+        for (source, key) in experiment
+            .arms
+            .iter()
+            .flat_map(|arm| &arm.keys)
+            .flat_map(|(source, keys)| keys.iter().map(move |key| (source, key.as_str())))
+        {
+            let others = claimed.entry((source, key)).or_default();
+            let ended = |one: &Experiment, other: &Experiment| one.stop.is_some_and(|stop| stop < other.start);
+            if let Some(other) = others.iter().find(|other| !ended(other, experiment) && !ended(experiment, other)) {
+                let what = format!(
+                    "the key {} of {source} is also {}'s, so its counts are taken for both concepts",
+                    quoted(key),
+                    other.concept.id
+                );
+                let advice = "give each test its own campaigns and its own value of the hidden field";
+                report.warn(section.key_span("arm"), what, advice);
+            }
+            others.push(experiment);
+        }
+    }
 }
 
 /// What one experiment's arms claim of a source is no unmapped spend of another that reads it too.

@@ -4,13 +4,13 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Days, Utc};
 
 use super::tally::{Calendar, Tally, Unclaimed, units};
 use crate::domain::concept::{Experiment, Source};
 use crate::domain::id::SourceId;
 use crate::domain::metric::MetricId;
-use crate::domain::observation::{Inputs, Observation};
+use crate::domain::observation::{Inputs, Observation, first_instant};
 use crate::domain::verdict::Reason;
 
 /// Share of settled spend on keys no arm claims above which nothing is decided. Below a tenth, what is
@@ -96,7 +96,7 @@ pub fn stale(experiment: &Experiment, data: &Inputs, calendar: &Calendar, as_of:
     let zone = experiment.timezone;
     let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
     let complete = experiment.stop.and_then(|stop| stop.checked_add_days(lag));
-    let began = zone.from_local_datetime(&calendar.first.and_time(NaiveTime::MIN)).earliest().map(|at| at.to_utc());
+    let began = first_instant(calendar.first, zone);
     primary_sources(experiment)
         .filter(|source| source.scheduled)
         .filter_map(|source| {
@@ -105,7 +105,7 @@ pub fn stale(experiment: &Experiment, data: &Inputs, calendar: &Calendar, as_of:
             if last_pull.zip(complete).is_some_and(|(at, day)| at.with_timezone(&zone).date_naive() >= day) {
                 return None;
             }
-            let since = last_pull.max(began)?;
+            let since = last_pull.map_or(began, |at| at.max(began));
             let second = experiment.schedule.next_after(experiment.schedule.next_after(since, zone)?, zone)?;
             (second <= as_of).then(|| Reason::Stale { source: source.id.clone(), last_pull })
         })

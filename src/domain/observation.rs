@@ -1,6 +1,6 @@
 //! What sources counted: one entity, one day, as last known; and the pulls that brought it.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,15 @@ use super::id::SourceId;
 use super::metric::{METRICS, MetricId};
 use super::money::Currency;
 use super::response::Response;
+
+/// The first instant of a day. Where the clock skips midnight, the day begins with the first local time that
+/// exists; where midnight comes twice, with the first.
+pub fn first_instant(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let midnight = day.and_time(NaiveTime::MIN);
+    (0..=24 * 4)
+        .find_map(|quarters| zone.from_local_datetime(&(midnight + TimeDelta::minutes(15 * quarters))).earliest())
+        .map_or_else(|| midnight.and_utc(), |instant| instant.to_utc())
+}
 
 /// First and last day, both inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -153,6 +162,15 @@ mod tests {
         assert_eq!((slices[1].first(), slices[2].last()), (day("2026-02-01"), day("2026-03-05")));
         assert_eq!(window.slices(None), vec![window]);
         assert_eq!(DateWindow::new(day("2026-01-02"), day("2026-01-01")), None);
+    }
+
+    #[test]
+    fn a_day_whose_midnight_is_skipped_begins_with_its_first_instant() {
+        // Santiago loses midnight itself on 6 September 2026.
+        let santiago = first_instant(day("2026-09-06"), Tz::America__Santiago);
+        assert_eq!(santiago.to_rfc3339(), "2026-09-06T04:00:00+00:00");
+        let havana = first_instant(day("2026-11-01"), Tz::America__Havana);
+        assert_eq!(havana.to_rfc3339(), "2026-11-01T04:00:00+00:00", "the first of two midnights");
     }
 
     #[test]

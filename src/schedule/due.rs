@@ -1,10 +1,11 @@
 //! What is due now? Pure: compares each experiment's schedule with the runs the store holds, never
 //! with a timer, so that a restart neither skips a slot nor runs one twice.
 
-use chrono::{DateTime, Days, TimeZone, Utc};
+use chrono::{DateTime, Days, Utc};
 
 use crate::domain::concept::Experiment;
 use crate::domain::id::ConceptId;
+use crate::domain::observation::first_instant;
 use crate::domain::run::{Outcome, Run};
 
 /// Days after `stop` on which sources are still read: platforms restate for weeks, and a verdict that
@@ -63,18 +64,10 @@ pub fn next_slot(experiment: &Experiment, now: DateTime<Utc>) -> Option<DateTime
 
 /// From the start of its first day to the end of the last day on which it is read.
 fn season(experiment: &Experiment) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
-    let midnight = |day: chrono::NaiveDate| {
-        let midnight = day.and_time(chrono::NaiveTime::MIN);
-        // A midnight lost to daylight saving: the day begins when the clock next exists.
-        experiment
-            .timezone
-            .from_local_datetime(&midnight)
-            .earliest()
-            .map_or_else(|| midnight.and_utc(), |at| at.to_utc())
-    };
-    let opens = midnight(experiment.start) - chrono::Duration::seconds(1);
+    let begins = |day: chrono::NaiveDate| first_instant(day, experiment.timezone);
+    let opens = begins(experiment.start) - chrono::Duration::seconds(1);
     let read_until = |stop: chrono::NaiveDate| stop.checked_add_days(Days::new(READ_AFTER_STOP_DAYS + 1));
-    (opens, experiment.stop.and_then(read_until).map(midnight))
+    (opens, experiment.stop.and_then(read_until).map(begins))
 }
 
 #[cfg(test)]
@@ -135,6 +128,10 @@ mod tests {
         assert_eq!(due(&experiments, &[], at("2026-08-31T12:00:00Z")), []);
         let late = due(&experiments, &[], at("2026-09-05T12:00:00Z"));
         assert_eq!((late[0].due_at, late[0].missed), (at("2026-09-05T06:00:00Z"), 0));
+        // Santiago loses the midnight its first day would begin with: the evening before is still before.
+        let mut skipped = [experiment("30 22 * * *", "2026-09-06", None)];
+        skipped[0].timezone = chrono_tz::America::Santiago;
+        assert_eq!(due(&skipped, &[], at("2026-09-06T03:00:00Z")), []);
         let midnight = [experiment("0 0 * * *", "2026-09-01", None)];
         assert_eq!(due(&midnight, &[], at("2026-09-01T00:00:00Z")).len(), 1);
     }

@@ -98,14 +98,19 @@ pub async fn due_window(
     start: NaiveDate,
     errand: Errand<'_>,
 ) -> Result<Option<DateWindow>, StoreError> {
-    let today = errand.now.with_timezone(&errand.zone).date_naive();
     let lookback = parts.registry.get(&access.source.connector).map_or(0, |connector| connector.info().lookback_days);
     // A day counts once it has settled, so it must be read again then, however soon the vendor is done with it.
     let lookback = lookback.max(access.source.maturity_lag_days);
-    let again = today.checked_sub_days(Days::new(u64::from(lookback))).unwrap_or(start);
-    let mut pulls = parts.store.pulls(&access.source.id).await?;
+    let pulls = parts.store.pulls(&access.source.id).await?;
+    Ok(window_after(pulls, lookback, start, errand))
+}
+
+/// [`due_window`], of a source with these pulls whose days may change for `lookback` days.
+fn window_after(mut pulls: Vec<Pull>, lookback: u32, start: NaiveDate, errand: Errand<'_>) -> Option<DateWindow> {
     // One from the future was dated by a clock that has been put right since: when it was made is not known.
     pulls.retain(|pull| pull.committed_at <= errand.now);
+    let today = errand.now.with_timezone(&errand.zone).date_naive();
+    let again = today.checked_sub_days(Days::new(u64::from(lookback))).unwrap_or(start);
     let first = first_open_day(&pulls, start, today, lookback).min(again).max(start);
     // The store keeps milliseconds.
     let due_at = errand.due_at.timestamp_millis();
@@ -113,8 +118,8 @@ pub async fn due_window(
         let covers = |pull: &Pull| pull.first_day <= day && day <= pull.last_day;
         pulls.iter().any(|pull| pull.committed_at.timestamp_millis() >= due_at && covers(pull))
     };
-    Ok(DateWindow::new(first, today)
-        .filter(|window| !window.first().iter_days().take_while(|&day| day <= today).all(fresh)))
+    DateWindow::new(first, today)
+        .filter(|window| !window.first().iter_days().take_while(|&day| day <= today).all(fresh))
 }
 
 /// The first day from `start` on that no pull has read after its end and `lookback` days later, when its vendor
@@ -250,6 +255,22 @@ mod tests {
             [pull(1, "2026-03-01", "2026-03-05", "2026-03-06"), pull(2, "2026-03-12", "2026-03-12", "2026-03-20")];
         assert_eq!(open(&odd), day("2026-03-06"));
         assert_eq!(open(&[pull(1, "2026-02-01", "2026-03-20", "2026-03-20")]), today);
+    }
+
+    #[test]
+    fn what_was_pulled_since_the_slot_is_not_asked_again_unless_a_wrong_clock_says_so() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let now = at("2026-03-20T06:00:00.000900Z");
+        let errand = |due_at| Errand { run_id: "run", zone: Tz::UTC, due_at, now };
+        let ask = |pulls: &[Pull], due_at| window_after(pulls.to_vec(), 3, day("2026-03-01"), errand(due_at));
+        let (whole, again) = (pull(1, "2026-03-01", "2026-03-20", "2026-03-20"), day("2026-03-17"));
+        let window = |first| DateWindow::new(first, day("2026-03-20"));
+        assert_eq!(ask(&[], now), window(day("2026-03-01")));
+        // Committed in the millisecond of the slot, as by the experiment before this one.
+        assert_eq!(ask(std::slice::from_ref(&whole), now), None);
+        assert_eq!(ask(std::slice::from_ref(&whole), at("2026-03-20T06:00:00.001Z")), window(again));
+        let future = pull(1, "2026-03-01", "2026-03-21", "2026-03-21");
+        assert_eq!(ask(&[future], now), window(day("2026-03-01")));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Store {
         files::claim(&self.path)
     }
 
-    /// Reads the whole store and says whether it is sound. Opening does so too; a daemon asks once a day.
+    /// Reads the whole store and says whether it is sound. Opening does so too.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it is not.

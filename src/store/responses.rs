@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use sqlx::AnyConnection;
 use sqlx::Arguments;
@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::pulls::Change;
 use super::stage::StagedResponse;
 use crate::domain::id::SourceId;
-use crate::domain::observation::DateWindow;
+use crate::domain::observation::{DateWindow, first_instant};
 use crate::domain::response::{Depth, PersonHash, Response};
 
 const WINDOW: &str = "SELECT string_agg(concat_ws($1, response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), depth, \
@@ -212,16 +212,7 @@ fn bind(to: &mut AnyArguments, response: &StagedResponse) -> super::backend::Bou
 /// The instants of a window's days in a zone, in UTC milliseconds.
 pub fn instants(window: DateWindow, zone: Tz) -> Range<i64> {
     let after = window.last().succ_opt().unwrap_or(NaiveDate::MAX);
-    start_of(window.first(), zone).timestamp_millis()..start_of(after, zone).timestamp_millis()
-}
-
-/// The first instant of a day. Where the clock skips midnight, the day begins with the first local time
-/// that exists; where midnight comes twice, with the first.
-fn start_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
-    let midnight = day.and_time(NaiveTime::MIN);
-    (0..=24 * 4)
-        .find_map(|quarters| zone.from_local_datetime(&(midnight + Duration::minutes(15 * quarters))).earliest())
-        .map_or_else(|| midnight.and_utc(), |start| start.to_utc())
+    first_instant(window.first(), zone).timestamp_millis()..first_instant(after, zone).timestamp_millis()
 }
 
 fn midnight(day: NaiveDate) -> DateTime<Utc> {

@@ -232,12 +232,40 @@ fn start_comes_before_stop() {
     )]);
 }
 
+/// [`SMALL`] with a second experiment that reads the same sources.
+fn with_dogs(change: impl Fn(String) -> String) -> String {
+    let (before, experiment) = SMALL.split_once("[experiment.cats]").unwrap();
+    let dogs = experiment.replace("experiment.cats", "experiment.dogs").replace("search = [\"1\"]", "search = [\"2\"]");
+    format!("{before}[experiment.cats]{experiment}\n[experiment.dogs]{}", change(dogs))
+}
+
+/// Days of answers are cut in the experiment's zone, so two zones would take each other's days for read.
+#[test]
+fn h22_a_source_is_read_in_one_zone() {
+    let tokyo = with_dogs(|dogs| dogs.replace("Europe/Berlin", "Asia/Tokyo"));
+    let zone = |source: &str| {
+        format!(
+            "37: \"{source}\" is read by cats too, where a day is one of Europe/Berlin | write timezone = \"Europe/Berlin\" here too, or give experiment.dogs a [source] of its own"
+        )
+    };
+    assert_eq!(errors(&tokyo), [zone("landing"), zone("search")]);
+}
+
+#[test]
+fn d2_a_key_that_two_running_tests_claim_is_pointed_out() {
+    let shared = |dogs: String| dogs.replace("start = \"2026-09-01\"", "start = \"2026-10-01\"");
+    let said = warnings(&with_dogs(shared));
+    assert!(said.iter().any(|one| one.contains("the key \"a\" of landing is also cats's")), "{said:#?}");
+    assert!(!said.iter().any(|one| one.contains("of search")), "{said:#?}");
+    let after =
+        with_dogs(shared).replacen("start = \"2026-09-01\"", "start = \"2026-09-01\"\nstop = \"2026-09-30\"", 1);
+    assert!(!warnings(&after).iter().any(|one| one.contains("is also")), "one begins when the other has ended");
+}
+
 /// A campaign of one experiment is no unmapped spend of another that reads the same account.
 #[test]
 fn keys_of_other_experiments_and_those_set_aside_are_nobodys_mistake() {
-    let (before, experiment) = SMALL.split_once("[experiment.cats]").unwrap();
-    let dogs = experiment.replace("experiment.cats", "experiment.dogs").replace("search = [\"1\"]", "search = [\"2\"]");
-    let text = format!("{before}[experiment.cats]{experiment}\n[experiment.dogs]{dogs}")
+    let text = with_dogs(|dogs| dogs)
         .replace("customer_id = \"1234567890\" }", "customer_id = \"1234567890\" }\nset_aside = [\"brand\"]");
     let loaded = load(&text).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let aside = |position: usize| {
