@@ -18,6 +18,7 @@ use crate::connect::native::file::{self, FileError, Understanding};
 use crate::domain::concept::Experiment;
 use crate::domain::connector::{SettingValue, SourceAccess};
 use crate::domain::id::SourceId;
+use crate::domain::metric::MetricId;
 use crate::domain::money::thousands;
 use crate::domain::observation::DateWindow;
 use crate::schedule::pull::{Errand, pull};
@@ -209,9 +210,16 @@ fn refuse_to_mislead(experiments: &[Experiment], source: &SourceId, understood: 
             }
             let counted: Vec<String> = understood.totals.keys().map(ToString::to_string).collect();
             let concept = &experiment.concept.id;
+            let acts =
+                [MetricId::CONVERSIONS, MetricId::LEADS].into_iter().find(|act| understood.totals.contains_key(act));
+            let instead = match acts.filter(|_| part == "numerator") {
+                Some(act) => format!("write {part} = \"{act}\""),
+                None => format!("put another {part}"),
+            };
             return Err(Failure::general(format!(
-                "The file does not count {metric}, and {concept} decides on {} per {}. It counts {}. Download a report \
-                 with a column of {metric}, or put another {part} into [experiment.{concept}.rate.{}]. Nothing was stored.",
+                "The file does not count {metric}, and {concept} decides on {} ÷ {}. It counts {}.\n\
+                 Download a report with a column of {metric}, or {instead} under [experiment.{concept}.rate.{}].\n\
+                 Nothing was stored.",
                 rate.numerator,
                 rate.denominator,
                 counted.join(", "),

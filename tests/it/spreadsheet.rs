@@ -92,7 +92,7 @@ fn a_report_that_does_not_count_what_decides_is_refused() {
     for arguments in [&["import", "report.csv"][..], &["import", "report.csv", "--dry-run"]] {
         let (code, said) = willitsell(folder, arguments, "");
         assert!(code == 1 && said.contains("does not count conversions, and kit decides on"), "{said}");
-        assert!(said.contains("leads") && said.contains("[experiment.kit.rate.act]"), "{said}");
+        assert!(said.contains("write numerator = \"leads\" under [experiment.kit.rate.act]"), "{said}");
     }
     let (_, said) = willitsell(folder, &["run", "--once"], "");
     assert!(said.contains("BLOCKED") && said.contains("`willitsell import FILE --source ads`"), "{said}");
