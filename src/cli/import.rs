@@ -44,6 +44,8 @@ struct Imported<'a> {
     source: &'a str,
     file: String,
     understood: &'a Understanding,
+    /// Campaigns of the file that belong to no arm yet.
+    unclaimed: Vec<&'a str>,
     stored: Option<Stored>,
 }
 
@@ -74,6 +76,7 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
         source: source.as_str(),
         file: args.file.display().to_string(),
         understood: &understood,
+        unclaimed: unclaimed(&app.loaded.config.experiments, &source, &understood),
         stored: None,
     };
     if args.dry_run {
@@ -122,6 +125,11 @@ fn folded(line: &str) -> String {
     wrapped(line, if line.starts_with("  ") && !line.starts_with("    ") { 4 } else { 10 })
 }
 
+/// Campaigns of the file that belong to no arm yet.
+fn unclaimed<'a>(experiments: &[Experiment], source: &SourceId, understood: &'a Understanding) -> Vec<&'a str> {
+    keys::unclaimed(experiments, source, understood.arms.iter().map(|arm| arm.key.as_str()))
+}
+
 /// Which of the file's campaigns and days count for a concept, and how to make the others count.
 fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Understanding) -> String {
     let in_file: BTreeSet<&str> = understood.arms.iter().map(|arm| arm.key.as_str()).collect();
@@ -139,7 +147,7 @@ fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Under
             );
         }
     }
-    let unclaimed = keys::unclaimed(experiments, source, in_file.iter().copied());
+    let unclaimed = unclaimed(experiments, source, understood);
     lines.extend(unclaimed.iter().map(|key| format!("  {key}: no arm yet, so it does not count")));
     if reading.is_empty() {
         lines.push(format!("  nothing counts: no experiment has {source} among its sources"));
