@@ -18,6 +18,7 @@ use crate::connect::native::file::{self, FileError, Understanding};
 use crate::domain::concept::Experiment;
 use crate::domain::connector::{SettingValue, SourceAccess};
 use crate::domain::id::SourceId;
+use crate::domain::metric::MetricId;
 use crate::domain::money::thousands;
 use crate::domain::observation::DateWindow;
 use crate::schedule::pull::{Errand, pull};
@@ -43,6 +44,8 @@ struct Imported<'a> {
     source: &'a str,
     file: String,
     understood: &'a Understanding,
+    /// Campaigns of the file that belong to no arm yet.
+    unclaimed: Vec<&'a str>,
     stored: Option<Stored>,
 }
 
@@ -73,6 +76,7 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
         source: source.as_str(),
         file: args.file.display().to_string(),
         understood: &understood,
+        unclaimed: unclaimed(&app.loaded.config.experiments, &source, &understood),
         stored: None,
     };
     if args.dry_run {
@@ -121,6 +125,11 @@ fn folded(line: &str) -> String {
     wrapped(line, if line.starts_with("  ") && !line.starts_with("    ") { 4 } else { 10 })
 }
 
+/// Campaigns of the file that belong to no arm yet.
+fn unclaimed<'a>(experiments: &[Experiment], source: &SourceId, understood: &'a Understanding) -> Vec<&'a str> {
+    keys::unclaimed(experiments, source, understood.arms.iter().map(|arm| arm.key.as_str()))
+}
+
 /// Which of the file's campaigns and days count for a concept, and how to make the others count.
 fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Understanding) -> String {
     let in_file: BTreeSet<&str> = understood.arms.iter().map(|arm| arm.key.as_str()).collect();
@@ -138,7 +147,7 @@ fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Under
             );
         }
     }
-    let unclaimed = keys::unclaimed(experiments, source, in_file.iter().copied());
+    let unclaimed = unclaimed(experiments, source, understood);
     lines.extend(unclaimed.iter().map(|key| format!("  {key}: no arm yet, so it does not count")));
     if reading.is_empty() {
         lines.push(format!("  nothing counts: no experiment has {source} among its sources"));
@@ -209,9 +218,16 @@ fn refuse_to_mislead(experiments: &[Experiment], source: &SourceId, understood: 
             }
             let counted: Vec<String> = understood.totals.keys().map(ToString::to_string).collect();
             let concept = &experiment.concept.id;
+            let acts =
+                [MetricId::CONVERSIONS, MetricId::LEADS].into_iter().find(|act| understood.totals.contains_key(act));
+            let instead = match acts.filter(|_| part == "numerator") {
+                Some(act) => format!("write {part} = \"{act}\""),
+                None => format!("put another {part}"),
+            };
             return Err(Failure::general(format!(
-                "The file does not count {metric}, and {concept} decides on {} per {}. It counts {}. Download a report \
-                 with a column of {metric}, or put another {part} into [experiment.{concept}.rate.{}]. Nothing was stored.",
+                "The file does not count {metric}, and {concept} decides on {} ÷ {}. It counts {}.\n\
+                 Download a report with a column of {metric}, or {instead} under [experiment.{concept}.rate.{}].\n\
+                 Nothing was stored.",
                 rate.numerator,
                 rate.denominator,
                 counted.join(", "),

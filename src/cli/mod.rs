@@ -33,7 +33,7 @@ fn next_command(config: &Path, command: &str) -> String {
 
 /// Says when a concept test has enough signal to recommend BUILD or KILL.
 #[derive(Debug, Parser)]
-#[command(name = "willitsell", version, about, after_help = EXIT_CODES, propagate_version = true)]
+#[command(name = "willitsell", version, about, after_help = AFTER_HELP, propagate_version = true)]
 pub struct Arguments {
     /// The configuration file.
     #[arg(
@@ -52,7 +52,10 @@ pub struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+New here? `willitsell demo` shows the whole job and needs no account; `willitsell init` writes your
+first configuration.
+
 Exit codes:
   0   done
   1   failed: the message says what to do
@@ -85,7 +88,7 @@ enum Command {
 /// Which concept a command speaks of.
 #[derive(Debug, Args)]
 struct ConceptArg {
-    /// KEY of `[experiment.KEY]` in the configuration.
+    /// Its name on the command line: KEY of `[experiment.KEY]` in the configuration; `status` lists them.
     concept: String,
 }
 

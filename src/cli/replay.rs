@@ -25,7 +25,7 @@ pub struct ReplayArgs {
     /// Daily counts: CSV with day, arm and any of impressions, clicks, visits, conversions, spend.
     #[arg(long, value_name = "FILE")]
     counts: PathBuf,
-    /// The policy, as JSON.
+    /// The policy, as JSON with the keys of `[experiment.KEY.policy]`, for example `{"kill_bar": 0.02}`.
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
 }
@@ -47,19 +47,23 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<ExitCode, Failure> {
 
 fn sentence(line: &Line) -> String {
     let reason = line.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let share = |share: Option<f64>| share.map_or_else(|| "none".to_owned(), |share| format!("{:.2}%", share * 100.0));
     let counts = match (line.successes, line.trials) {
-        (Some(successes), Some(trials)) => format!(
-            "  {} of {} ({}, range {} to {})",
-            figures::count(successes),
-            figures::count(trials),
-            share(line.estimate),
-            share(line.low),
-            share(line.high)
-        ),
+        (Some(successes), Some(trials)) => {
+            format!("  {} of {}{}", figures::count(successes), figures::count(trials), range(line))
+        }
         _ => String::new(),
     };
     format!("{}  {:<12} {}{reason}{counts}", line.day, line.arm, line.verdict)
+}
+
+/// ` (0.69%, range 0.29 to 1.21%)`, as far as there is one.
+fn range(line: &Line) -> String {
+    let percent = |share: f64| format!("{:.2}", share * 100.0);
+    match (line.estimate.map(percent), line.low.map(percent), line.high.map(percent)) {
+        (Some(rate), Some(low), Some(high)) => format!(" ({rate}%, range {low} to {high}%)"),
+        (Some(rate), ..) => format!(" ({rate}%)"),
+        (None, ..) => String::new(),
+    }
 }
 
 /// What a replay gives: the lines for standard output, and what a careful reader is told beside them.

@@ -256,8 +256,18 @@ impl<'t> Section<'t> {
     /// A calendar date, with or without quotes.
     pub(super) fn day(&self, key: &str) -> Option<Spanned<NaiveDate>> {
         const WANTED: &str = "a date such as \"2026-09-01\"";
+        if let Some(text) = self.table.get(key).filter(|value| value.get_ref().is_str()) {
+            let read = text.get_ref().as_str().and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
+            if read.is_none() {
+                self.report.error(
+                    text.span(),
+                    format!("{} is not a date", self.dotted(key)),
+                    format!("write {WANTED}"),
+                );
+            }
+            return read.map(|read| Spanned::new(text.span(), read));
+        }
         self.read(key, WANTED, |value| match value {
-            DeValue::String(text) => NaiveDate::parse_from_str(text, "%Y-%m-%d").ok(),
             DeValue::Datetime(at) if at.time.is_none() => {
                 let date = at.date?;
                 NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())

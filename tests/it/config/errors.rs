@@ -119,7 +119,7 @@ fn f1_wrong_kinds_of_values_are_named() {
     for (line, wrong, wanted) in [
         ("title = \"Kit for cats\"", "title = 3", "title is a number | write text in quotes"),
         ("title = \"Kit for cats\"", "title = \" \"", "title is empty | write something, or leave it out"),
-        ("start = \"2026-09-01\"", "start = \"1.9.2026\"", "start is text | write a date such as \"2026-09-01\""),
+        ("start = \"2026-09-01\"", "start = \"1.9.2026\"", "start is not a date | write a date such as \"2026-09-01\""),
         ("start = \"2026-09-01\"", "start = 2026-09-01T06:00:00Z", "start is a date | write a date such as"),
         ("start = \"2026-09-01\"", "start = 2026", "start is a number | write a date such as \"2026-09-01\""),
         ("sources = [\"landing\", \"search\"]", "sources = \"landing\"", "sources is text | write a list of texts"),
