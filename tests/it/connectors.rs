@@ -129,7 +129,7 @@ fn november() -> DateWindow {
 async fn pull_with(text: &str, name: &str, server: &FakeServer, patience: Patience) -> Pulled {
     // The vendors' pace is theirs; a scripted one has none.
     let text =
-        text.replace("per_second = 1\n", "per_second = 10000\n").replace("per_second = 2\n", "per_second = 10000\n");
+        text.replace("per_second = 1\n", "per_second = 9999\n").replace("per_second = 2\n", "per_second = 9999\n");
     let manifest = Manifest::load(&format!("{name}.toml"), &text).unwrap();
     let mut settings = Settings::default();
     for info in &manifest.info().settings {

@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, Utc};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use willitsell::domain::id::{ConceptId, SourceId};
+use willitsell::app::App;
+use willitsell::decide::message::message;
+use willitsell::domain::id::SourceId;
+use willitsell::domain::message::Delivery;
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::{DateWindow, Values};
-use willitsell::domain::verdict::Verdict;
+use willitsell::domain::verdict::{Scorecard, Verdict};
 use willitsell::sandbox::{Endpoint, Sandbox, demo};
 use willitsell::store::Store;
 
-use crate::project::{Project, setup};
+use crate::project::{Project, experiment, setup};
 
 /// What the issue of a release asks for; a quick look while working may set fewer.
 const KILLS: u32 = 200;
@@ -55,11 +58,11 @@ async fn s1_n3_killed_at_random_instants_nothing_is_lost_or_doubled() {
     sandbox.set_now(ended);
     project.succeeds(&pull);
     project.succeeds(&once);
-    let store = project.store().await;
-    store.check().await.unwrap();
-    compare_with_truth(&store, &sandbox, ended).await;
-    compare_messages(&store, &sandbox).await;
-    store.close().await;
+    let app = App::open(&project.path().join("willitsell.toml")).await.unwrap();
+    app.parts.store.check().await.unwrap();
+    compare_with_truth(&app.parts.store, &sandbox, ended).await;
+    compare_messages(&app, &sandbox).await;
+    app.parts.store.close().await;
     project.assert_no_secret_kept();
 }
 
@@ -109,27 +112,33 @@ async fn compare_with_truth(store: &Store, sandbox: &Sandbox, now: DateTime<Utc>
     }
 }
 
-/// Every change of verdict has one message at a receiver that deduplicates, and no instant has two verdicts.
-async fn compare_messages(store: &Store, sandbox: &Sandbox) {
+/// Every step of the stored verdicts that a reader must know of has one message at a receiver that
+/// deduplicates, and no instant has two verdicts.
+async fn compare_messages(app: &App, sandbox: &Sandbox) {
     let accepted: BTreeSet<String> = sandbox
         .messages()
         .into_iter()
         .filter(|message| message.endpoint == Endpoint::Slack && !message.repeat)
         .map(|message| message.delivery_id.unwrap())
         .collect();
-    let mut expected = 0;
+    let (mut expected, mut reached) = (BTreeSet::new(), BTreeSet::new());
     for concept in demo::concepts() {
-        let mut history = store.scorecard_history(&ConceptId::new(concept.id), u32::MAX).await.unwrap();
+        let experiment = experiment(app, concept.id);
+        let mut history = app.parts.store.scorecard_history(&experiment.concept.id, u32::MAX).await.unwrap();
         history.reverse();
-        let instants: BTreeSet<_> = history.iter().map(|stored| stored.scorecard.as_of).collect();
-        assert_eq!(instants.len(), history.len(), "{}: two verdicts for one instant", concept.id);
-        let mut before = Verdict::Collecting;
-        for stored in &history {
-            expected += usize::from(stored.scorecard.verdict != before);
-            before = stored.scorecard.verdict;
+        let cards: Vec<Scorecard> = history.into_iter().map(|stored| stored.scorecard).collect();
+        let instants: BTreeSet<_> = cards.iter().map(|card| card.as_of).collect();
+        assert_eq!(instants.len(), cards.len(), "{}: two verdicts for one instant", concept.id);
+        for (position, card) in cards.iter().enumerate() {
+            let before = &cards[..position];
+            let sound = before.iter().rev().find(|card| card.verdict != Verdict::Blocked);
+            if let Some(message) = message(experiment, before.last(), sound, card) {
+                expected.extend(experiment.notify.iter().map(|receiver| Delivery::first(&message, receiver).id));
+            }
         }
+        reached.extend(cards.last().map(|card| card.verdict.word()));
     }
-    assert!(expected >= 2, "the demo's concepts reach BUILD and KILL");
-    assert_eq!(accepted.len(), expected, "one message for each change of verdict");
-    assert!(store.undelivered().await.unwrap().is_empty());
+    assert!(reached.contains("BUILD") && reached.contains("KILL"), "{reached:?}");
+    assert_eq!(accepted, expected, "one message for each step");
+    assert!(app.parts.store.undelivered().await.unwrap().is_empty());
 }

@@ -140,7 +140,7 @@ impl Check<'_, '_> {
             secret: false,
             default: Some(rate.get_ref().to_string()),
             optional: false,
-            pattern: Some(r"^([1-9][0-9]{0,3}|0\.[0-9]{0,2}[1-9])$".to_owned()),
+            pattern: Some(r"^([1-9][0-9]{0,3}(\.[0-9]{1,3})?|0\.[0-9]{0,2}[1-9])$".to_owned()),
             choices: Vec::new(),
             address: false,
         }));

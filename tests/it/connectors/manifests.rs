@@ -99,7 +99,9 @@ fn f7_every_mistake_names_its_line_and_the_fix() {
         ("google_ads", "zone     = \"$.customer.timeZone\"", "zone     = \"Berlin\"", "`zone` is a path"),
         ("google_ads", "token_url     = \"https://", "token_url     = \"http://", "literal https"),
         ("google_ads", "client        = \"body\"", "client        = \"post\"", "`body`, `basic`"),
-        ("google_ads", "per_second = 1", "per_second = 0.0", "above zero"),
+        ("google_ads", "per_second = 1", "per_second = 0.0", "from 0.001 to 9999"),
+        ("google_ads", "per_second = 1", "per_second = 1e-300", "from 0.001 to 9999"),
+        ("google_ads", "per_second = 1", "per_second = nan", "from 0.001 to 9999"),
         ("google_ads", "[page.cursor]", "[page.next]", "write `cursor`"),
         ("google_ads", "$.campaign.id", "$.campaign[{api_version}]", "single quotes"),
     ] {

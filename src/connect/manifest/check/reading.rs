@@ -18,9 +18,9 @@ use crate::domain::response::Depth;
 impl Check<'_, '_> {
     pub(super) fn limits(&mut self, raw: &RawLimits) -> Limits {
         if let Some(rate) = &raw.per_second
-            && !(rate.get_ref().is_finite() && *rate.get_ref() > 0.0)
+            && !(0.001..=9999.0).contains(rate.get_ref())
         {
-            self.wrong::<()>(rate.span(), "`per_second` is a number above zero");
+            self.wrong::<()>(rate.span(), "`per_second` is a number from 0.001 to 9999");
         }
         if let Some(wait) = &raw.wait_body {
             self.one_of(&wait.unit, &["duration"]);
