@@ -1,9 +1,10 @@
-//! The loop of `run`: wakes at least every half minute, asks the store what is due, does it, delivers.
-//! The only place besides `cli` that asks what time it is.
+//! The loops of `run`: one wakes at least every half minute, asks the store what is due and does it; the other
+//! delivers what that gave rise to. The only place besides `cli` that asks what time it is.
 
 use std::time::Duration;
 
 use chrono::Utc;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
@@ -11,11 +12,14 @@ use super::deliver::deliver;
 use super::due::{due, next_slot};
 use super::tick::{TickError, Ticked, tick};
 use crate::domain::concept::Experiment;
+use crate::store::StoreError;
 
 /// Longest sleep: a clock that was stepped, or a host that slept, is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// Runs until `stop` is cancelled. The caller holds the store's claim.
+/// Runs until `stop` is cancelled. The caller holds the store's claim. What is cut short then leaves no
+/// trace but an open run, which the next start takes up, or an attempt without an answer, which it
+/// repeats and marks so.
 ///
 /// # Errors
 /// [`TickError`] when the store fails: the process should end, so that its service manager restarts it.
@@ -24,8 +28,17 @@ pub async fn run(parts: &Parts, experiments: &[Experiment], stop: &CancellationT
     if abandoned > 0 {
         tracing::warn!(abandoned, "an earlier process ended in the middle of its work; it is taken up again");
     }
-    let mut rng = rand::rng();
-    while !stop.is_cancelled() {
+    let decided = Notify::new();
+    // A receiver that keeps silent must not delay the next slot, so neither loop waits for the other.
+    tokio::select! {
+        ended = decide_when_due(parts, experiments, &decided) => ended,
+        ended = deliver_when_due(parts, &decided) => Ok(ended?),
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+async fn decide_when_due(parts: &Parts, experiments: &[Experiment], decided: &Notify) -> Result<(), TickError> {
+    loop {
         for due in due(experiments, &parts.store.last_runs().await?, Utc::now()) {
             let Some(experiment) = experiments.iter().find(|experiment| experiment.concept.id == due.concept) else {
                 continue;
@@ -33,27 +46,25 @@ pub async fn run(parts: &Parts, experiments: &[Experiment], stop: &CancellationT
             if due.missed > 0 {
                 tracing::warn!(concept = %due.concept, missed = due.missed, "slots were missed; this run catches up");
             }
-            // A pull that is cut short leaves no trace but its open run, which the next start takes up.
-            let ticked = tokio::select! {
-                ticked = tick(parts, experiment, &due, Utc::now()) => ticked?,
-                () = stop.cancelled() => return Ok(()),
-            };
-            report(experiment, &ticked);
-        }
-        // An attempt that is cut short is made again at the next start, marked as a possible repeat.
-        tokio::select! {
-            delivered = deliver(parts, Utc::now(), &mut rng) => { delivered?; }
-            () = stop.cancelled() => return Ok(()),
+            report(experiment, &tick(parts, experiment, &due, Utc::now()).await?);
+            decided.notify_one();
         }
         let now = Utc::now();
         let next = experiments.iter().filter_map(|experiment| next_slot(experiment, now)).min();
         let until_next = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(LONGEST_SLEEP);
+        tokio::time::sleep(until_next.min(LONGEST_SLEEP)).await;
+    }
+}
+
+async fn deliver_when_due(parts: &Parts, decided: &Notify) -> Result<(), StoreError> {
+    let mut rng = rand::rng();
+    loop {
+        deliver(parts, Utc::now(), &mut rng).await?;
         tokio::select! {
-            () = tokio::time::sleep(until_next.min(LONGEST_SLEEP)) => {}
-            () = stop.cancelled() => {}
+            () = decided.notified() => {}
+            () = tokio::time::sleep(LONGEST_SLEEP) => {}
         }
     }
-    Ok(())
 }
 
 fn report(experiment: &Experiment, ticked: &Ticked) {

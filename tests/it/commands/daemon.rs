@@ -76,14 +76,20 @@ async fn n4_s8_the_daemon_takes_up_a_due_slot_keeps_others_out_and_stops_when_as
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_never_answers_does_not_keep_the_daemon_from_stopping() {
+async fn a_receiver_that_never_answers_keeps_the_daemon_neither_from_deciding_nor_from_stopping() {
     let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
     let (silent, mut calls) = server(vec![Step::Silence]).await;
     let (project, daemon) = start(&sandbox, &silent);
     tokio::time::timeout(PATIENCE, calls.recv()).await.expect("a verdict is told").unwrap();
+    let store = project.store().await;
+    let decided = async {
+        while store.latest_scorecards().await.unwrap().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, decided).await.expect("the others are decided meanwhile");
     let ended = terminate(daemon).await;
     assert_eq!(ended.code, 0, "{ended:#?}");
-    let store = project.store().await;
     let waiting = store.undelivered().await.unwrap();
     assert_eq!(waiting.len(), 3, "kept for the next start");
     assert!(waiting.iter().all(|waiting| !waiting.given_up));
