@@ -2,7 +2,10 @@
 //! known and in their place, addresses literal and https, secrets never literal, dates and an example
 //! there. Every mistake is told at once, with its line and what to do.
 
+mod paging;
+mod proof;
 mod reading;
+mod request;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -10,14 +13,12 @@ use std::ops::Range;
 use chrono::NaiveDate;
 use regex::Regex;
 use serde_spanned::Spanned;
-use toml::Value;
 
-use super::fill::{DateForm, End, Hole, Template};
+use super::fill::Template;
 use super::path::Path;
-use super::raw::{self, Mistakes, Raw, RawAuth, RawDays, RawLogin, RawPage, RawRequest, RawSetting, nearest};
-use super::{Cursor, CursorPlace, DayZone, Json, Manifest, ManifestError, Proof, Request};
-use crate::connect::auth::ClientAuth;
-use crate::connect::http::{HeaderName, Method, address};
+use super::raw::{self, Mistakes, Raw, RawSetting, nearest};
+use super::{Manifest, ManifestError, Proof};
+use crate::connect::http::address;
 use crate::domain::connector::{ConnectorInfo, SettingInfo, SettingValue, Settings};
 
 /// Reads and checks a manifest.
@@ -191,159 +192,6 @@ impl Check<'_, '_> {
         }
     }
 
-    fn proof(&mut self, login: Option<&Spanned<RawLogin>>, auth: Option<&Spanned<RawAuth>>) -> Option<Proof> {
-        match (login.map(|login| (login.span(), &login.get_ref().oauth2)), auth) {
-            (Some((span, _)), Some(_)) => self.wrong(span, "a call proves itself one way: keep `login` or `auth`"),
-            (None, None) => self.wrong(0..0, "`login` or `auth` is missing: say how a call proves itself"),
-            (Some((_, oauth2)), None) => {
-                self.https(&oauth2.authorize_url);
-                self.https(&oauth2.token_url);
-                if oauth2.scopes.get_ref().is_empty() {
-                    self.wrong::<()>(oauth2.scopes.span(), "`scopes` is empty: name the least that can read");
-                }
-                let client = match self.one_of(&oauth2.client, &["body", "basic"])? {
-                    0 => ClientAuth::Body,
-                    _ => ClientAuth::Basic,
-                };
-                Some(Proof::Oauth2 { token_url: oauth2.token_url.get_ref().clone(), client })
-            }
-            (None, Some(auth)) => {
-                let token = &auth.get_ref().bearer.token;
-                let template = self.template(token, Place::Header)?;
-                match template.only_setting() {
-                    Some(name) if self.secret.contains(name) => Some(Proof::Bearer(template)),
-                    _ => self
-                        .wrong(token.span(), "a token is never written here: use the placeholder of a secret setting"),
-                }
-            }
-        }
-    }
-
-    fn request(&mut self, raw: &Spanned<RawRequest>) -> Option<Request> {
-        let raw = raw.get_ref();
-        let method = match self.one_of(&raw.method, &["GET", "POST"])? {
-            0 => Method::GET,
-            _ => Method::POST,
-        };
-        let url = self.template(&raw.url, Place::Request);
-        let address = url.as_ref().and_then(Template::after_setting);
-        if url.is_some() && address.is_none() {
-            self.wrong::<()>(
-                raw.url.span(),
-                "an address begins with a setting whose default is the vendor's host: `{base_url}/…`",
-            );
-        }
-        let mut query = Vec::new();
-        for (name, value) in &raw.query {
-            let text = match value.get_ref() {
-                Value::String(text) => text.clone(),
-                Value::Integer(number) => number.to_string(),
-                _ => return self.wrong(value.span(), "a query value is text or a whole number"),
-            };
-            query.push((name.clone(), self.template(&Spanned::new(value.span(), text), Place::Request)?));
-        }
-        let mut headers = Vec::new();
-        for (name, value) in &raw.header {
-            let template = self.template(value, Place::Header)?;
-            let Ok(header) = name.get_ref().parse::<HeaderName>() else {
-                return self.wrong(name.span(), format!("`{}` is not a header's name", name.get_ref()));
-            };
-            let secretive = ["auth", "token", "key", "secret"].iter().any(|word| header.as_str().contains(word));
-            if secretive && template.only_setting().is_none() {
-                return self.wrong(value.span(), "a secret is never written here: use the placeholder of a setting");
-            }
-            headers.push((header, template));
-        }
-        let json = match &raw.json {
-            Some(_) if method == Method::GET => {
-                return self.wrong(raw.method.span(), "a GET has no body: write `method = \"POST\"` or use `query`");
-            }
-            Some(members) => {
-                let members = members
-                    .iter()
-                    .map(|(name, value)| Some((name.clone(), self.json(value.span(), value.get_ref())?)))
-                    .collect::<Option<_>>()?;
-                Some(Json::Object(members))
-            }
-            None => None,
-        };
-        let (base, path) = address?;
-        Some(Request { method, base: base.to_owned(), path, query, headers, json })
-    }
-
-    fn json(&mut self, span: Range<usize>, value: &Value) -> Option<Json> {
-        Some(match value {
-            Value::String(text) => Json::Text(self.template(&Spanned::new(span, text.clone()), Place::Request)?),
-            Value::Integer(number) => Json::Plain((*number).into()),
-            Value::Boolean(truth) => Json::Plain((*truth).into()),
-            Value::Array(items) => {
-                Json::List(items.iter().map(|item| self.json(span.clone(), item)).collect::<Option<_>>()?)
-            }
-            Value::Table(members) => Json::Object(
-                members
-                    .iter()
-                    .map(|(name, value)| Some((name.clone(), self.json(span.clone(), value)?)))
-                    .collect::<Option<_>>()?,
-            ),
-            Value::Float(_) | Value::Datetime(_) => {
-                return self.wrong(span, "a body holds text, whole numbers, true, false, lists and tables");
-            }
-        })
-    }
-
-    fn cursor(&mut self, raw: &RawPage, request: Option<&Request>) -> Option<Cursor> {
-        let raw = &raw.cursor;
-        let from = self.path(&raw.from)?;
-        let place = match (&raw.query, &raw.json) {
-            (Some(name), None) => CursorPlace::Query(name.clone()),
-            (None, Some(name)) => CursorPlace::Json(name.clone()),
-            _ => return self.wrong(raw.from.span(), "say where the cursor goes: `query` or `json`, one of them"),
-        };
-        let request = request?;
-        if matches!(place, CursorPlace::Json(_)) && request.json.is_none() {
-            return self.wrong(raw.from.span(), "the cursor goes into the body, but there is no `[request.json]`");
-        }
-        if raw.size.is_some() != request.holes().any(|hole| *hole == Hole::PageSize) {
-            return self
-                .wrong(raw.from.span(), "`size` and `{page.size}` in the request belong together: write both or none");
-        }
-        Some(Cursor { from, place, size: raw.size })
-    }
-
-    fn days(&mut self, raw: &RawDays, request: Option<&Request>) -> Option<DayZone> {
-        let zone = match raw.zone.get_ref().as_str() {
-            "experiment" => DayZone::Experiment,
-            path if path.starts_with('$') => DayZone::Row(self.path(&raw.zone)?),
-            _ => {
-                return self.wrong(
-                    raw.zone.span(),
-                    "`zone` is a path in each row, or `experiment` where the vendor gives instants",
-                );
-            }
-        };
-        let end = match self.one_of(&raw.ends, &["inclusive", "exclusive"])? {
-            0 => End::Last,
-            _ => End::Next,
-        };
-        let asked: Vec<_> = request?.holes().filter_map(Hole::as_day).collect();
-        let word = if end == End::Last { "{window.end}" } else { "{window.next}" };
-        let ends: BTreeSet<_> = asked.iter().map(|(end, _)| *end).collect();
-        if ends != BTreeSet::from([End::Start, end]) {
-            return self.wrong(
-                raw.ends.span(),
-                format!("the request must ask for {{window.start}} to {word}, as `ends` says, and no other day"),
-            );
-        }
-        let instants = asked.iter().any(|(_, form)| matches!(form, DateForm::EpochSeconds | DateForm::EpochMillis));
-        if instants && matches!(zone, DayZone::Row(_)) {
-            return self.wrong(
-                raw.zone.span(),
-                "the request asks by instants, so the zone must be known before: `zone = \"experiment\"`",
-            );
-        }
-        Some(zone)
-    }
-
     /// Reads a text and its placeholders.
     fn template(&mut self, text: &Spanned<String>, place: Place) -> Option<Template> {
         let names: Vec<_> = self.names.iter().map(String::as_str).collect();
@@ -423,27 +271,4 @@ impl Check<'_, '_> {
 #[expect(clippy::option_option, reason = "not used and not readable are different")]
 fn or_unused<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     read.map_or(Some(None), |readable| readable.map(Some))
-}
-
-impl Request {
-    /// Every placeholder of what is sent, but for proof.
-    fn holes(&self) -> impl Iterator<Item = &Hole> {
-        let mut holes: Vec<_> = self.path.holes().collect();
-        holes.extend(self.query.iter().flat_map(|(_, template)| template.holes()));
-        if let Some(json) = &self.json {
-            json.collect_holes(&mut holes);
-        }
-        holes.into_iter()
-    }
-}
-
-impl Json {
-    fn collect_holes<'a>(&'a self, holes: &mut Vec<&'a Hole>) {
-        match self {
-            Self::Text(template) => holes.extend(template.holes()),
-            Self::Plain(_) => {}
-            Self::List(items) => items.iter().for_each(|item| item.collect_holes(holes)),
-            Self::Object(members) => members.iter().for_each(|(_, member)| member.collect_holes(holes)),
-        }
-    }
 }

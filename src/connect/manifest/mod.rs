@@ -15,6 +15,7 @@ mod path;
 mod plan;
 mod raw;
 mod rows;
+mod window;
 
 use std::fmt;
 

@@ -1,14 +1,16 @@
 //! The exact shape of a manifest, spans kept so that every mistake names its line. Whether the words make
 //! sense together is `check`'s business.
 
-use std::collections::BTreeMap;
+mod shape;
+
 use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
+
+pub(super) use shape::*;
 
 /// Something wrong in a manifest, with what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,171 +39,6 @@ impl<'t> Mistakes<'t> {
     pub(super) fn line(&self, byte: usize) -> usize {
         self.text.get(..byte).unwrap_or(self.text).matches('\n').count() + 1
     }
-}
-
-/// A manifest as written. What could not be read is left out and noted as a mistake.
-pub(super) struct Raw {
-    pub(super) name: Option<Spanned<String>>,
-    pub(super) title: Option<Spanned<String>>,
-    pub(super) docs: Option<Spanned<String>>,
-    pub(super) api_version: Option<Spanned<String>>,
-    pub(super) sunset_on: Option<Spanned<String>>,
-    pub(super) checked_on: Option<Spanned<String>>,
-    pub(super) verified: Option<Spanned<String>>,
-    pub(super) settings: Vec<(Spanned<String>, RawSetting)>,
-    pub(super) login: Option<Spanned<RawLogin>>,
-    pub(super) auth: Option<Spanned<RawAuth>>,
-    pub(super) days: Option<Spanned<RawDays>>,
-    pub(super) request: Option<Spanned<RawRequest>>,
-    pub(super) page: Option<Spanned<RawPage>>,
-    pub(super) limits: Option<Spanned<RawLimits>>,
-    pub(super) error: Vec<Spanned<RawError>>,
-    pub(super) rows: Option<Spanned<RawRows>>,
-    pub(super) metric: Vec<(Spanned<String>, Spanned<RawMetric>)>,
-    pub(super) response: Option<Spanned<RawResponse>>,
-    pub(super) example: Vec<Spanned<RawExample>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawSetting {
-    pub(super) help: String,
-    #[serde(default)]
-    pub(super) secret: bool,
-    pub(super) default: Option<Spanned<String>>,
-    #[serde(default)]
-    pub(super) optional: bool,
-    pub(super) pattern: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawLogin {
-    pub(super) oauth2: RawOauth2,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawOauth2 {
-    pub(super) authorize_url: Spanned<String>,
-    pub(super) token_url: Spanned<String>,
-    pub(super) scopes: Spanned<Vec<String>>,
-    pub(super) client: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawAuth {
-    pub(super) bearer: RawBearer,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawBearer {
-    pub(super) token: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawDays {
-    pub(super) zone: Spanned<String>,
-    pub(super) ends: Spanned<String>,
-    pub(super) longest: Option<u32>,
-    pub(super) lookback: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawRequest {
-    pub(super) method: Spanned<String>,
-    pub(super) url: Spanned<String>,
-    #[serde(default)]
-    pub(super) query: BTreeMap<String, Spanned<toml::Value>>,
-    #[serde(default)]
-    pub(super) header: BTreeMap<Spanned<String>, Spanned<String>>,
-    pub(super) json: Option<BTreeMap<String, Spanned<toml::Value>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawPage {
-    pub(super) cursor: RawCursor,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawCursor {
-    pub(super) from: Spanned<String>,
-    pub(super) query: Option<String>,
-    pub(super) json: Option<String>,
-    pub(super) size: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawLimits {
-    pub(super) per_second: Option<Spanned<f64>>,
-    pub(super) wait_body: Option<RawWait>,
-    pub(super) message: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawWait {
-    pub(super) path: Spanned<String>,
-    pub(super) unit: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawError {
-    #[serde(default)]
-    pub(super) status: Vec<u16>,
-    pub(super) path: Option<Spanned<String>>,
-    pub(super) r#in: Option<Spanned<Vec<toml::Value>>>,
-    pub(super) not_in: Option<Spanned<Vec<toml::Value>>>,
-    pub(super) text: Option<Spanned<String>>,
-    pub(super) then: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawRows {
-    pub(super) each: Spanned<String>,
-    pub(super) none_if: Option<Spanned<String>>,
-    pub(super) id: Option<Spanned<String>>,
-    pub(super) day: Spanned<String>,
-    pub(super) arm: Spanned<toml::Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawMetric {
-    pub(super) sum: Option<Spanned<String>>,
-    pub(super) money: Option<Spanned<String>>,
-    pub(super) micros: Option<Spanned<String>>,
-    pub(super) count: Option<Spanned<bool>>,
-    pub(super) currency: Option<Spanned<String>>,
-    pub(super) absent: Option<Spanned<i64>>,
-    #[serde(default)]
-    pub(super) fractional: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawResponse {
-    pub(super) id: Spanned<String>,
-    pub(super) person: Option<Spanned<String>>,
-    pub(super) depth: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawExample {
-    pub(super) page: String,
-    #[serde(default)]
-    pub(super) settings: BTreeMap<Spanned<String>, String>,
-    pub(super) expect: Vec<BTreeMap<String, toml::Value>>,
 }
 
 /// Reads the shape. Every table, setting, metric, rule and example is read by itself, so that a mistake in

@@ -1,0 +1,171 @@
+//! What each table of a manifest may hold, as written. How it is read, and what it means, stands elsewhere.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_spanned::Spanned;
+
+/// A manifest as written. What could not be read is left out and noted as a mistake.
+pub(in crate::connect::manifest) struct Raw {
+    pub(in crate::connect::manifest) name: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) title: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) docs: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) api_version: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) sunset_on: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) checked_on: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) verified: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) settings: Vec<(Spanned<String>, RawSetting)>,
+    pub(in crate::connect::manifest) login: Option<Spanned<RawLogin>>,
+    pub(in crate::connect::manifest) auth: Option<Spanned<RawAuth>>,
+    pub(in crate::connect::manifest) days: Option<Spanned<RawDays>>,
+    pub(in crate::connect::manifest) request: Option<Spanned<RawRequest>>,
+    pub(in crate::connect::manifest) page: Option<Spanned<RawPage>>,
+    pub(in crate::connect::manifest) limits: Option<Spanned<RawLimits>>,
+    pub(in crate::connect::manifest) error: Vec<Spanned<RawError>>,
+    pub(in crate::connect::manifest) rows: Option<Spanned<RawRows>>,
+    pub(in crate::connect::manifest) metric: Vec<(Spanned<String>, Spanned<RawMetric>)>,
+    pub(in crate::connect::manifest) response: Option<Spanned<RawResponse>>,
+    pub(in crate::connect::manifest) example: Vec<Spanned<RawExample>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawSetting {
+    pub(in crate::connect::manifest) help: String,
+    #[serde(default)]
+    pub(in crate::connect::manifest) secret: bool,
+    pub(in crate::connect::manifest) default: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) optional: bool,
+    pub(in crate::connect::manifest) pattern: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawLogin {
+    pub(in crate::connect::manifest) oauth2: RawOauth2,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawOauth2 {
+    pub(in crate::connect::manifest) authorize_url: Spanned<String>,
+    pub(in crate::connect::manifest) token_url: Spanned<String>,
+    pub(in crate::connect::manifest) scopes: Spanned<Vec<String>>,
+    pub(in crate::connect::manifest) client: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawAuth {
+    pub(in crate::connect::manifest) bearer: RawBearer,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawBearer {
+    pub(in crate::connect::manifest) token: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawDays {
+    pub(in crate::connect::manifest) zone: Spanned<String>,
+    pub(in crate::connect::manifest) ends: Spanned<String>,
+    pub(in crate::connect::manifest) longest: Option<u32>,
+    pub(in crate::connect::manifest) lookback: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawRequest {
+    pub(in crate::connect::manifest) method: Spanned<String>,
+    pub(in crate::connect::manifest) url: Spanned<String>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) query: BTreeMap<String, Spanned<toml::Value>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) header: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub(in crate::connect::manifest) json: Option<BTreeMap<String, Spanned<toml::Value>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawPage {
+    pub(in crate::connect::manifest) cursor: RawCursor,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawCursor {
+    pub(in crate::connect::manifest) from: Spanned<String>,
+    pub(in crate::connect::manifest) query: Option<String>,
+    pub(in crate::connect::manifest) json: Option<String>,
+    pub(in crate::connect::manifest) size: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawLimits {
+    pub(in crate::connect::manifest) per_second: Option<Spanned<f64>>,
+    pub(in crate::connect::manifest) wait_body: Option<RawWait>,
+    pub(in crate::connect::manifest) message: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawWait {
+    pub(in crate::connect::manifest) path: Spanned<String>,
+    pub(in crate::connect::manifest) unit: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawError {
+    #[serde(default)]
+    pub(in crate::connect::manifest) status: Vec<u16>,
+    pub(in crate::connect::manifest) path: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) r#in: Option<Spanned<Vec<toml::Value>>>,
+    pub(in crate::connect::manifest) not_in: Option<Spanned<Vec<toml::Value>>>,
+    pub(in crate::connect::manifest) text: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) then: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawRows {
+    pub(in crate::connect::manifest) each: Spanned<String>,
+    pub(in crate::connect::manifest) none_if: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) id: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) day: Spanned<String>,
+    pub(in crate::connect::manifest) arm: Spanned<toml::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawMetric {
+    pub(in crate::connect::manifest) sum: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) money: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) micros: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) count: Option<Spanned<bool>>,
+    pub(in crate::connect::manifest) currency: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) absent: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) fractional: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawResponse {
+    pub(in crate::connect::manifest) id: Spanned<String>,
+    pub(in crate::connect::manifest) person: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) depth: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawExample {
+    pub(in crate::connect::manifest) page: String,
+    #[serde(default)]
+    pub(in crate::connect::manifest) settings: BTreeMap<Spanned<String>, String>,
+    pub(in crate::connect::manifest) expect: Vec<BTreeMap<String, toml::Value>>,
+}

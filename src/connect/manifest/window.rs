@@ -1,0 +1,209 @@
+//! What one window has brought so far: which rows are new, where the pages end, repeat or contradict each
+//! other, and the facts they agree on. Asking for them is `page`'s business.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use serde_json::value::RawValue;
+
+use super::ask::Asker;
+use super::extract::{Found, Kind, Seen, unquoted};
+use super::identity::{Ledger, Row};
+use super::number::shown;
+use super::rows::{PageRows, Reader};
+use crate::connect::{PullError, PullFacts, PullRequest};
+use crate::domain::connector::RowSink;
+use crate::domain::money::Currency;
+
+/// Most bytes of one window, all pages together.
+const WINDOW_BYTES: usize = 2 * 1024 * 1024 * 1024;
+
+/// What a window has brought so far.
+pub(super) struct Window {
+    ledger: Ledger,
+    pub(super) pages: u32,
+    bytes: usize,
+    rows: u64,
+    repeats: u64,
+    outside: Option<(u64, NaiveDate)>,
+    zone: Option<String>,
+    currency: Option<String>,
+    present: Vec<bool>,
+    cursors: HashSet<String>,
+    /// Pages in a row that brought nothing new.
+    stale_pages: u32,
+}
+
+impl Window {
+    pub(super) fn new(reader: &Reader) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            pages: 0,
+            bytes: 0,
+            rows: 0,
+            repeats: 0,
+            outside: None,
+            zone: None,
+            currency: None,
+            present: vec![false; reader.number_paths().count()],
+            cursors: HashSet::new(),
+            stale_pages: 0,
+        }
+    }
+
+    /// Hands a page's rows over; returns the next page's cursor, if there is a next page.
+    pub(super) async fn take<'p>(
+        &mut self,
+        reader: &Reader,
+        page: &'p str,
+        found: &Found<'p>,
+        mut rows: PageRows<'p>,
+        sink: &mut dyn RowSink,
+    ) -> Result<Option<String>, PullError> {
+        self.pages += 1;
+        self.bytes = self.bytes.saturating_add(page.len());
+        if !found.list && !says_none(reader, found) {
+            return Err(PullError::Shape { path: reader.each.clone(), saw: no_list(page) });
+        }
+        let (zone_path, currency_path) = reader.zone_and_currency();
+        same(&mut self.zone, rows.zone, zone_path)?;
+        same(&mut self.currency, rows.currency, currency_path)?;
+        for (ever, here) in self.present.iter_mut().zip(&rows.present) {
+            *ever |= here;
+        }
+        if let Some((count, day)) = rows.outside {
+            let (before, first) = self.outside.unwrap_or((0, day));
+            self.outside = Some((before + count, first));
+        }
+        let repeats = self.repeats;
+        let ledger = &mut self.ledger;
+        let batch = rows.batch(|fingerprint, name| match ledger.enter(fingerprint) {
+            Row::New => Ok(true),
+            Row::Repeat => {
+                self.repeats += 1;
+                Ok(false)
+            }
+            Row::Contradiction => Err(PullError::Shape {
+                path: reader.each.clone(),
+                saw: format!("{} comes twice and says two things", name()),
+            }),
+        })?;
+        self.stale_pages = if batch.is_empty() && self.repeats > repeats { self.stale_pages + 1 } else { 0 };
+        if !batch.is_empty() {
+            self.rows += batch.len() as u64;
+            sink.accept(&batch).await?;
+        }
+        drop(batch);
+        if rows.seen == 0 {
+            return Ok(None);
+        }
+        let Some(slot) = reader.cursor else { return Ok(None) };
+        let cursor = reader
+            .page_text(slot, page, found)
+            .map_err(|fault| PullError::Shape { path: fault.path, saw: fault.saw })?;
+        Ok(cursor.map(std::borrow::Cow::into_owned))
+    }
+
+    /// Refuses to go on where the pages do not end.
+    pub(super) fn go_on(&mut self, cursor: Option<&str>, most_pages: u32, asker: &Asker<'_>) -> Result<(), PullError> {
+        let Some(cursor) = cursor else { return Ok(()) };
+        let shown = asker.shown(cursor);
+        let endless = |why: String| Err(PullError::Shape { path: "the next page".to_owned(), saw: why });
+        if !self.cursors.insert(cursor.to_owned()) {
+            return endless(format!("the vendor leads in a circle: it names the page `{shown}` a second time"));
+        }
+        if self.stale_pages > 1 {
+            return endless(format!("two pages brought only rows that were there before; the next would be `{shown}`"));
+        }
+        if self.pages >= most_pages {
+            return endless(format!("more than {most_pages} pages, the last named `{shown}`; ask for fewer days"));
+        }
+        if self.bytes > WINDOW_BYTES {
+            return endless(format!("more than {WINDOW_BYTES} bytes in {} pages; ask for fewer days", self.pages));
+        }
+        Ok(())
+    }
+
+    pub(super) fn facts(
+        self,
+        reader: &Reader,
+        request: &PullRequest<'_>,
+        connector: &str,
+    ) -> Result<PullFacts, PullError> {
+        let (zone_path, currency_path) = reader.zone_and_currency();
+        let not = |path: Option<&str>, value: &str, what: &str| PullError::Shape {
+            path: path.unwrap_or(connector).to_owned(),
+            saw: format!("{} is not {what}", shown(value)),
+        };
+        let day_zone = match &self.zone {
+            None => request.zone,
+            Some(json) => {
+                unquoted(json).parse::<Tz>().map_err(|_| not(zone_path, json, "a time zone such as Europe/Berlin"))?
+            }
+        };
+        let currency = match &self.currency {
+            None => None,
+            Some(json) => Some(
+                Currency::from_code(&unquoted(json))
+                    .ok_or_else(|| not(currency_path, json, "a currency code such as EUR"))?,
+            ),
+        };
+        let mut warnings = Vec::new();
+        if self.repeats > 0 {
+            warnings.push(format!("{} rows came twice, word for word, and were counted once", self.repeats));
+        }
+        if let Some((count, day)) = self.outside {
+            warnings.push(format!("{count} rows of days that were not asked for, such as {day}, were left out"));
+        }
+        for (path, present) in reader.number_paths().zip(&self.present) {
+            if self.rows > 0 && !present {
+                warnings.push(format!(
+                    "no row had `{path}`, so it counts as zero; if that cannot be, the vendor renamed it"
+                ));
+            }
+        }
+        Ok(PullFacts {
+            pages: self.pages,
+            rows: self.rows,
+            day_zone,
+            currency,
+            version: request.settings.plain("api_version").map(str::to_owned),
+            covered: request.window,
+            warnings,
+        })
+    }
+}
+
+/// The page says that there is nothing, in the way its manifest names.
+fn says_none(reader: &Reader, found: &Found<'_>) -> bool {
+    let there = |seen: &Seen<'_>| matches!(seen, Seen::Value(json) if Kind::of(json) != Kind::Null);
+    reader.none_if.is_some_and(|slot| found.all(slot).iter().any(there))
+}
+
+/// What stands where the list of rows should: the page's own names, never its values.
+fn no_list(page: &str) -> String {
+    match serde_json::from_str::<BTreeMap<String, &RawValue>>(page) {
+        Ok(members) if members.is_empty() => "no list of rows there; the answer is `{}`".to_owned(),
+        Ok(members) => {
+            let names: Vec<_> = members.keys().take(8).map(|name| format!("`{name}`")).collect();
+            format!("no list of rows there; the answer has {}", names.join(", "))
+        }
+        Err(_) => "no list of rows there".to_owned(),
+    }
+}
+
+/// Zone and currency belong to the account: one for the whole window.
+fn same(before: &mut Option<String>, now: Option<&str>, path: Option<&str>) -> Result<(), PullError> {
+    match (before.as_deref(), now) {
+        (Some(before), Some(now)) if before != now => Err(PullError::Shape {
+            path: path.unwrap_or_default().to_owned(),
+            saw: format!("{} differs from {} on the pages before", shown(now), shown(before)),
+        }),
+        (None, Some(now)) => {
+            *before = Some(now.to_owned());
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
