@@ -254,7 +254,11 @@ impl<'a> Asker<'a> {
     pub(super) fn asked_wait(&self, answer: &Answered, said: &Said) -> Option<Duration> {
         // "5s", as Google writes durations: the number alone reads like a header's.
         let body = said.wait.as_deref().and_then(|wait| wait.strip_suffix('s'));
-        [body, answer.retry_after.as_deref()].into_iter().flatten().find_map(|wait| retry_after(wait, self.request.now))
+        [body, answer.retry_after.as_deref()]
+            .into_iter()
+            .flatten()
+            .find_map(|wait| retry_after(wait, self.request.now))
+            .or(said.fixed)
     }
 
     /// The vendor does not take the token.

@@ -2,6 +2,7 @@
 //! known and in their place, addresses literal and https, secrets never literal, dates and an example
 //! there. Every mistake is told at once, with its line and what to do.
 
+mod failing;
 mod paging;
 mod proof;
 mod reading;

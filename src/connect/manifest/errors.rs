@@ -1,6 +1,8 @@
 //! Which answer means what: the file's own rules first, also asked of a 200, then the built-in ones. Not
 //! how often something is tried again: that is `ask`'s business.
 
+use std::time::Duration;
+
 use super::extract::{Broken, Found, Kind, Seen, is_literal, unquoted};
 use super::fill::Template;
 use super::path::Literal;
@@ -11,19 +13,30 @@ use super::rows::{PageRows, Reader, Reading};
 pub(super) struct ErrorRule {
     /// One of these, unless empty.
     pub(super) status: Vec<u16>,
-    pub(super) value: Option<(Template, Values)>,
+    /// What the values at some paths must be.
+    pub(super) values: Vec<(Template, Values)>,
     pub(super) then: Then,
+    /// How long to wait where the answer does not say.
+    pub(super) wait: Option<Duration>,
 }
 
 /// What is asked of the values at a path. Where nothing stands there, nothing holds.
 #[derive(Debug)]
 pub(super) enum Values {
     /// One of them is in the list.
-    In(Vec<Literal>),
+    In(Vec<Choice>),
     /// None of them is.
-    NotIn(Vec<Literal>),
+    NotIn(Vec<Choice>),
     /// One of them contains this, in small letters.
     Text(String),
+}
+
+/// One entry of such a list.
+#[derive(Debug)]
+pub(super) enum Choice {
+    One(Literal),
+    /// A whole number from the first to the last.
+    Range(i64, i64),
 }
 
 /// What to do about an answer.
@@ -37,6 +50,8 @@ pub(super) enum Then {
     Renew,
     /// A person must mend access.
     Login,
+    /// Ask for fewer days at once.
+    Shrink,
     /// This account cannot be read, others can.
     Skip,
     /// There is nothing: zero rows.
@@ -48,8 +63,17 @@ pub(super) enum Then {
 }
 
 impl Then {
-    pub(super) const ALL: [Self; 8] =
-        [Self::Retry, Self::Wait, Self::Renew, Self::Login, Self::Skip, Self::Empty, Self::Retired, Self::Stop];
+    pub(super) const ALL: [Self; 9] = [
+        Self::Retry,
+        Self::Wait,
+        Self::Renew,
+        Self::Login,
+        Self::Shrink,
+        Self::Skip,
+        Self::Empty,
+        Self::Retired,
+        Self::Stop,
+    ];
 
     /// As written in a manifest.
     pub(super) fn word(self) -> &'static str {
@@ -58,6 +82,7 @@ impl Then {
             Self::Wait => "wait",
             Self::Renew => "renew",
             Self::Login => "login",
+            Self::Shrink => "shrink",
             Self::Skip => "skip",
             Self::Empty => "empty",
             Self::Retired => "retired",
@@ -84,7 +109,7 @@ impl Values {
             Seen::Value(json) => Some(*json),
             Seen::Nothing | Seen::Wrong(_) => None,
         });
-        let any_in = |list: &[Literal], json: &str| list.iter().any(|literal| is_literal(json, literal));
+        let any_in = |list: &[Choice], json: &str| list.iter().any(|choice| choice.is(json));
         match self {
             Self::In(list) => values.any(|json| any_in(list, json)),
             Self::NotIn(list) => {
@@ -92,6 +117,15 @@ impl Values {
                 values.peek().is_some() && !values.any(|json| any_in(list, json))
             }
             Self::Text(text) => values.any(|json| unquoted(json).to_lowercase().contains(text)),
+        }
+    }
+}
+
+impl Choice {
+    fn is(&self, json: &str) -> bool {
+        match self {
+            Self::One(literal) => is_literal(json, literal),
+            Self::Range(first, last) => json.parse::<i64>().is_ok_and(|number| (*first..=*last).contains(&number)),
         }
     }
 }
@@ -111,6 +145,8 @@ pub(super) struct Said {
     pub(super) message: Option<String>,
     /// As written: `5s`.
     pub(super) wait: Option<String>,
+    /// What the file says where the vendor does not.
+    pub(super) fixed: Option<Duration>,
 }
 
 /// Why an answer with a good status is none.
@@ -138,16 +174,19 @@ pub(super) fn judge<'p>(
     let broken = match outcome {
         Ok((found, rows)) => {
             return match first_rule(reader, rules, status, Some(&found)) {
-                Some(then) => Judged::Then(then, said(reader, &found)),
+                Some(rule) => Judged::Then(rule.then, said(reader, Some(&found), rule.wait)),
                 None => Judged::Rows(found, rows),
             };
         }
         Err(broken) => broken,
     };
     let found = if looks_like_json { reader.probe(page) } else { None };
-    let then = first_rule(reader, rules, status, found.as_ref()).or_else(|| Then::built_in(status, has_login));
+    let (then, wait) = match first_rule(reader, rules, status, found.as_ref()) {
+        Some(rule) => (Some(rule.then), rule.wait),
+        None => (Then::built_in(status, has_login), None),
+    };
     match then {
-        Some(then) => Judged::Then(then, found.map(|found| said(reader, &found)).unwrap_or_default()),
+        Some(then) => Judged::Then(then, said(reader, found.as_ref(), wait)),
         None if page.trim().is_empty() => Judged::Unreadable(Unreadable::Empty),
         None if !looks_like_json => Judged::Unreadable(Unreadable::NotApi),
         None => Judged::Unreadable(Unreadable::Broken(broken)),
@@ -155,25 +194,29 @@ pub(super) fn judge<'p>(
 }
 
 /// The first rule whose conditions all hold.
-fn first_rule(reader: &Reader, rules: &[ErrorRule], status: u16, found: Option<&Found<'_>>) -> Option<Then> {
-    rules.iter().zip(&reader.rules).find_map(|(rule, slot)| {
+fn first_rule<'r>(
+    reader: &Reader,
+    rules: &'r [ErrorRule],
+    status: u16,
+    found: Option<&Found<'_>>,
+) -> Option<&'r ErrorRule> {
+    rules.iter().zip(&reader.rules).find_map(|(rule, slots)| {
         let by_status = rule.status.is_empty() || rule.status.contains(&status);
-        let by_value = match (&rule.value, slot) {
-            (Some((_, values)), Some(slot)) => found.is_some_and(|found| values.hold(found.all(*slot))),
-            _ => true,
+        let holds = |((_, values), slot): (&(Template, Values), &usize)| {
+            found.is_some_and(|found| values.hold(found.all(*slot)))
         };
-        (by_status && by_value).then_some(rule.then)
+        (by_status && rule.values.iter().zip(slots).all(holds)).then_some(rule)
     })
 }
 
-fn said(reader: &Reader, found: &Found<'_>) -> Said {
+fn said(reader: &Reader, found: Option<&Found<'_>>, fixed: Option<Duration>) -> Said {
     let text = |slot: Option<usize>| {
-        found.all(slot?).iter().find_map(|seen| match seen {
+        found?.all(slot?).iter().find_map(|seen| match seen {
             Seen::Value(json) if Kind::of(json) == Kind::Text => Some(unquoted(json).into_owned()),
             _ => None,
         })
     };
-    Said { message: text(reader.message), wait: text(reader.wait) }
+    Said { message: text(reader.message), wait: text(reader.wait), fixed }
 }
 
 #[cfg(test)]
@@ -186,13 +229,18 @@ mod tests {
 
     #[test]
     fn values_hold_only_where_something_stands() {
-        let listed = || vec![Literal::Whole(0), Literal::Text("OK".into())];
+        let listed = || vec![Choice::One(Literal::Whole(0)), Choice::One(Literal::Text("OK".into()))];
         assert!(Values::In(listed()).hold(&seen(&["5", "0"])));
         assert!(!Values::In(listed()).hold(&seen(&["\"0\""])), "text is not a number");
         assert!(!Values::In(listed()).hold(&[]));
         assert!(Values::NotIn(listed()).hold(&seen(&["40100"])));
         assert!(!Values::NotIn(listed()).hold(&seen(&["40100", "\"OK\""])));
         assert!(!Values::NotIn(listed()).hold(&[]));
+        let codes = Values::In(vec![Choice::Range(80_000, 80_014)]);
+        for (json, holds) in [("80000", true), ("80014", true), ("80015", false), ("\"80004\"", false), ("8e4", false)]
+        {
+            assert_eq!(codes.hold(&seen(&[json])), holds, "{json}");
+        }
         assert!(Values::Text("too many".into()).hold(&seen(&["\"Too Many requests\""])));
         assert!(!Values::Text("too many".into()).hold(&[Seen::Wrong(Kind::Array)]));
     }

@@ -88,6 +88,7 @@ async fn act(asker: &mut Asker<'_>, then: Then, answered: &Answered, said: &Said
                 "the vendor has ended the version of its API we ask ({message}); set `api_version` in the source's settings to a newer one"
             ),
         }),
+        Then::Shrink => Err(vendor(format!("{message}; it is too much at once: ask for fewer days"))),
         Then::Empty | Then::Stop => {
             Err(vendor(format!("{message}; nothing of this window was used: check the source's settings")))
         }

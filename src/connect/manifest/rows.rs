@@ -31,8 +31,8 @@ pub(super) struct Reader {
     pub(super) none_if: Option<usize>,
     pub(super) message: Option<usize>,
     pub(super) wait: Option<usize>,
-    /// One for each error rule that has a path.
-    pub(super) rules: Vec<Option<usize>>,
+    /// Of each error rule's paths.
+    pub(super) rules: Vec<Vec<usize>>,
     slots: RowSlots,
 }
 
@@ -128,7 +128,7 @@ impl Reader {
         let wait = slots.maybe(manifest.limits.wait_body.as_ref(), false)?;
         let mut rules = Vec::new();
         for rule in &manifest.errors {
-            rules.push(slots.maybe(rule.value.as_ref().map(|(path, _)| path), false)?);
+            rules.push(rule.values.iter().map(|(path, _)| slots.add(path, false)).collect::<Result<_, _>>()?);
         }
         let page_paths = slots.paths.len();
 

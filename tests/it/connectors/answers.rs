@@ -306,19 +306,29 @@ async fn h26_a_retired_version_is_named_and_not_asked_again() {
 async fn every_other_word_of_an_error_rule_does_what_it_says() {
     let rule =
         |condition: &str, then: &str| format!("{}\n[[error]]\n{condition}\nthen = \"{then}\"\n", embedded("typeform"));
-    let busy = r#"{"code":"BUSY","description":"Come back later"}"#;
+    let busy = r#"{"code":"BUSY","description":"Come back later","number":80004,"sub":99,"errors":[{"kind":{"a":"FIRST"}},{"kind":{"b":"SECOND"}}]}"#;
     for (condition, then, succeeds, calls) in [
         ("path = \"$.description\"\ntext = \"come BACK\"", "empty", true, 1),
         ("path = \"$.code\"\nin = [\"BUSY\"]", "retry", false, 3),
         ("path = \"$.code\"\nnot_in = [\"OK\"]\nstatus = [200]", "stop", false, 1),
         ("path = \"$.code\"\nnot_in = [\"BUSY\"]", "empty", false, 1),
         ("status = [404]", "empty", false, 1),
+        ("path = \"$.number\"\nin = [\"80000-80014\"]", "empty", true, 1),
+        ("path = \"$.number\"\nin = [\"80005-80014\", 7]", "empty", false, 1),
+        ("all = [{ path = \"$.number\", in = [80004] }, { path = \"$.sub\", in = [99] }]", "empty", true, 1),
+        ("all = [{ path = \"$.number\", in = [80004] }, { path = \"$.sub\", not_in = [99] }]", "empty", false, 1),
+        ("all = [{ path = \"$.number\", in = [80004] }, { path = \"$.gone\", text = \"x\" }]", "empty", false, 1),
+        ("path = \"$.errors[*].kind.*\"\nin = [\"SECOND\"]", "empty", true, 1),
+        ("path = \"$.code\"\nin = [\"BUSY\"]", "shrink", false, 1),
     ] {
         let server = pages(vec![busy.to_owned()]).await;
         let patience = Patience { backoff: Backoff { tries: 3, ..Backoff::default() }, ..Patience::default() };
         let pulled = pull_with(&rule(condition, then), "typeform", &server, patience).await;
         assert_eq!((pulled.outcome.is_ok(), server.seen().len()), (succeeds, calls), "{condition} {then}");
     }
+    let text = rule("status = [200]\npath = \"$.code\"\nin = [\"BUSY\"]\nwait = \"5m\"", "wait");
+    let pulled = pull_with(&text, "typeform", &pages(vec![busy.to_owned()]).await, hasty()).await;
+    assert_eq!(pulled.waits, [Duration::from_mins(5); 2], "as long as the file says where the vendor says nothing");
     let missing = vendor(|_, _| json(404, "<html>")).await;
     let pulled = pull_with(&rule("status = [404]", "empty"), "typeform", &missing, hasty()).await;
     assert_eq!(pulled.facts().rows, 0);

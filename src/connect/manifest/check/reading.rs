@@ -1,14 +1,13 @@
-//! The half of the checks that is about answers: limits, error rules, rows, metrics, responses, examples.
+//! The half of the checks that is about answers: limits, rows, metrics, responses, examples.
 
 use std::collections::BTreeMap;
 
 use serde_spanned::Spanned;
 use toml::Value;
 
-use super::super::errors::{ErrorRule, Then, Values};
 use super::super::number::Form;
-use super::super::path::{Literal, Path, Step};
-use super::super::raw::{RawError, RawExample, RawLimits, RawMetric, RawResponse, RawRows, nearest, unknown};
+use super::super::path::{Path, Step};
+use super::super::raw::{RawExample, RawLimits, RawMetric, RawResponse, RawRows, nearest, unknown};
 use super::super::{DayZone, Example, Expected, Limits, MetricRule, NumberRule, ResponseRule, Rows};
 use super::{Check, or_unused};
 use crate::domain::metric::{CATALOGUE, MetricId, Unit};
@@ -29,47 +28,6 @@ impl Check<'_, '_> {
             per_second: raw.per_second.as_ref().map(|rate| *rate.get_ref()),
             wait_body: raw.wait_body.as_ref().and_then(|wait| self.path(&wait.path)),
             message: raw.message.as_ref().and_then(|message| self.path(message)),
-        }
-    }
-
-    pub(super) fn error_rule(&mut self, raw: &Spanned<RawError>) -> Option<ErrorRule> {
-        let (span, raw) = (raw.span(), raw.get_ref());
-        let words: Vec<_> = Then::ALL.iter().map(|then| then.word()).collect();
-        let then = self.one_of(&raw.then, &words).map(|position| Then::ALL[position]);
-        let path = match &raw.path {
-            Some(path) => Some(self.path(path)?),
-            None => None,
-        };
-        let values = match (&raw.r#in, &raw.not_in, &raw.text) {
-            (None, None, None) => None,
-            (Some(list), None, None) => Some(Values::In(self.literals(list)?)),
-            (None, Some(list), None) => Some(Values::NotIn(self.literals(list)?)),
-            (None, None, Some(text)) => Some(Values::Text(text.get_ref().to_lowercase())),
-            _ => return self.wrong(span, "a rule asks one thing of its path: `in`, `not_in` or `text`"),
-        };
-        match (path, values) {
-            (None, None) if raw.status.is_empty() => {
-                self.wrong(span, "a rule needs a condition: `status`, or `path` with `in`, `not_in` or `text`")
-            }
-            (None, None) => Some(ErrorRule { status: raw.status.clone(), value: None, then: then? }),
-            (Some(path), Some(values)) => {
-                Some(ErrorRule { status: raw.status.clone(), value: Some((path, values)), then: then? })
-            }
-            _ => self.wrong(span, "`path` and one of `in`, `not_in` and `text` belong together"),
-        }
-    }
-
-    fn literals(&mut self, list: &Spanned<Vec<Value>>) -> Option<Vec<Literal>> {
-        let literals = list.get_ref().iter().map(|value| match value {
-            Value::String(text) => Some(Literal::Text(text.clone())),
-            Value::Integer(number) => Some(Literal::Whole(*number)),
-            Value::Boolean(truth) => Some(Literal::Truth(*truth)),
-            _ => None,
-        });
-        let literals: Option<Vec<_>> = literals.collect();
-        match literals {
-            Some(literals) if !literals.is_empty() => Some(literals),
-            _ => self.wrong(list.span(), "the list holds texts, whole numbers, true or false, at least one"),
         }
     }
 

@@ -123,11 +123,23 @@ pub(in crate::connect::manifest) struct RawWait {
 pub(in crate::connect::manifest) struct RawError {
     #[serde(default)]
     pub(in crate::connect::manifest) status: Vec<u16>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) all: Vec<Spanned<RawCondition>>,
     pub(in crate::connect::manifest) path: Option<Spanned<String>>,
     pub(in crate::connect::manifest) r#in: Option<Spanned<Vec<toml::Value>>>,
     pub(in crate::connect::manifest) not_in: Option<Spanned<Vec<toml::Value>>>,
     pub(in crate::connect::manifest) text: Option<Spanned<String>>,
     pub(in crate::connect::manifest) then: Spanned<String>,
+    pub(in crate::connect::manifest) wait: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawCondition {
+    pub(in crate::connect::manifest) path: Spanned<String>,
+    pub(in crate::connect::manifest) r#in: Option<Spanned<Vec<toml::Value>>>,
+    pub(in crate::connect::manifest) not_in: Option<Spanned<Vec<toml::Value>>>,
+    pub(in crate::connect::manifest) text: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
