@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
-use willitsell::domain::connector::{RowSink, SourceRow};
+use willitsell::domain::connector::{Facts, RowSink, SourceRow};
 use willitsell::domain::id::SourceId;
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::DateWindow;
@@ -74,7 +74,8 @@ async fn through_the_store(store: &Store, arms: u64, round: i64) {
             stage.accept(&page.iter().map(given).collect::<Vec<_>>()).await.unwrap();
         }
         let (run_id, source) = ("bench".to_owned(), source.clone());
-        let slice = Slice { run_id, source, window, zone: Tz::UTC, currency: None, at: Utc::now() };
+        let slice =
+            Slice { run_id, source, window, zone: Tz::UTC, currency: None, facts: Facts::default(), at: Utc::now() };
         store.replace_slice(stage, &slice).await.unwrap();
     }
 }

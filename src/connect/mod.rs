@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use thiserror::Error;
 
-use crate::domain::connector::{ConnectorInfo, Login, RowSink, Settings, SinkError, TokenVault};
+use crate::domain::connector::{ConnectorInfo, Facts, Login, RowSink, Settings, SinkError, TokenVault};
 use crate::domain::id::SourceId;
 use crate::domain::money::Currency;
 use crate::domain::observation::DateWindow;
@@ -64,8 +64,8 @@ pub struct PullFacts {
     pub day_zone: Tz,
     /// What its money is in; `None` where it supplies none or no row said.
     pub currency: Option<Currency>,
-    /// The version of the vendor's API that was asked.
-    pub version: Option<String>,
+    /// What the numbers mean, settings filled in.
+    pub facts: Facts,
     /// The days this answer speaks for: only they are replaced.
     pub covered: DateWindow,
     /// What a person should know, one sentence each.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::concept::Source;
@@ -14,8 +15,33 @@ use super::id::LoginId;
 use super::metric::MetricId;
 use super::response::Depth;
 
+/// What a source's numbers mean, in its connector's words: carried with every pull, shown by `explain`. In a
+/// [`ConnectorInfo`] the placeholders of settings are not filled in yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// What a click means here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clicks: Option<String>,
+    /// What a conversion means here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversions: Option<String>,
+    /// For how long after a click or view an act is still credited to it: "7-day click, 1-day view".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<String>,
+    /// What the answer leaves out (archived campaigns, rows of no impressions), or that it leaves out nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
+    /// The instant up to which the vendor says its figures are complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<DateTime<Utc>>,
+    /// The version of the vendor's API that answered, else the one asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
 /// Name, settings it needs, metrics it supplies.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ConnectorInfo {
     /// What `connector = "…"` names.
     pub name: String,
@@ -35,6 +61,10 @@ pub struct ConnectorInfo {
     pub needs_login: bool,
     /// What it counts.
     pub metrics: Vec<MetricId>,
+    /// Those of them that may be fractions: modelled by the vendor, or one act shared among several clicks.
+    pub fractional: Vec<MetricId>,
+    /// What the numbers mean.
+    pub facts: Facts,
     /// Days re-read on every pull, because the vendor still changes them.
     pub lookback_days: u32,
     /// Longest span of one request, in days.

@@ -51,7 +51,7 @@ const fn count(name: &'static str, noun: &'static str, acts: &'static str, help:
 }
 
 /// How many metrics there are.
-pub const METRICS: usize = 8;
+pub const METRICS: usize = 9;
 
 /// Every metric, in the order of its column.
 pub static CATALOGUE: [Metric; METRICS] = [
@@ -75,6 +75,7 @@ pub static CATALOGUE: [Metric; METRICS] = [
         "signed up",
         "people who left their details, counted once each where the form knows them",
     ),
+    count("engagements", "engagement", "engaged", "likes, shares, comments and the like; never decides"),
 ];
 
 impl MetricId {
@@ -94,6 +95,8 @@ impl MetricId {
     pub const FORM_OPENS: Self = Self(6);
     /// People who signed up.
     pub const SIGNUPS: Self = Self(7);
+    /// Reactions to an ad short of the landing page.
+    pub const ENGAGEMENTS: Self = Self(8);
 
     /// Finds a metric by its name.
     pub fn named(name: &str) -> Option<Self> {
@@ -156,6 +159,7 @@ mod tests {
             (MetricId::LEADS, "leads"),
             (MetricId::FORM_OPENS, "form_opens"),
             (MetricId::SIGNUPS, "signups"),
+            (MetricId::ENGAGEMENTS, "engagements"),
         ] {
             assert_eq!(id.metric().name, name);
             assert_eq!(MetricId::named(name), Some(id));

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::connector::Facts;
 use super::id::SourceId;
 use super::metric::{METRICS, MetricId};
 use super::money::Currency;
@@ -130,6 +131,9 @@ pub struct Pull {
     pub currency: Option<Currency>,
     /// Where its days begin and end.
     pub day_zone: Tz,
+    /// What its numbers mean, as its connector says.
+    #[serde(default)]
+    pub facts: Facts,
     /// When it was committed.
     pub committed_at: DateTime<Utc>,
 }

@@ -158,6 +158,7 @@ pub async fn pull(
             window: facts.covered,
             zone: facts.day_zone,
             currency: facts.currency,
+            facts: facts.facts.clone(),
             at: errand.now,
         };
         let change = parts
@@ -224,6 +225,7 @@ async fn ask(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::connector::Facts;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -238,6 +240,7 @@ mod tests {
             last_day: day(last),
             currency: None,
             day_zone: Tz::UTC,
+            facts: Facts::default(),
             committed_at: format!("{committed}T06:00:00Z").parse().unwrap(),
         }
     }

@@ -12,6 +12,7 @@ use super::columns;
 use super::error::StoreError;
 use super::responses;
 use super::stage::Stage;
+use crate::domain::connector::Facts;
 use crate::domain::id::SourceId;
 use crate::domain::money::Currency;
 use crate::domain::observation::{DateWindow, Inputs, Pull};
@@ -29,6 +30,8 @@ pub struct Slice {
     pub zone: Tz,
     /// What its money is in, where it supplies money.
     pub currency: Option<Currency>,
+    /// What its numbers mean, as its connector says.
+    pub facts: Facts,
     /// When it was committed.
     pub at: DateTime<Utc>,
 }
@@ -66,7 +69,8 @@ impl Change {
     }
 }
 
-const COLUMNS: &str = "SELECT id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at FROM pull ";
+const COLUMNS: &str =
+    "SELECT id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at, facts FROM pull ";
 
 impl Store {
     /// An empty place for the rows of one window.
@@ -98,6 +102,7 @@ impl Store {
             last_day: slice.window.last(),
             currency: slice.currency,
             day_zone: slice.zone,
+            facts: slice.facts.clone(),
             committed_at: columns::instant(slice.at.timestamp_millis())?,
         };
         record(&mut write, &pull).await?;
@@ -163,8 +168,8 @@ impl Store {
 
 async fn record(connection: &mut AnyConnection, pull: &Pull) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO pull (id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO pull (id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at, facts) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(pull.id)
     .bind(&pull.run_id)
@@ -174,6 +179,7 @@ async fn record(connection: &mut AnyConnection, pull: &Pull) -> Result<(), Store
     .bind(pull.currency.map(|currency| currency.code()))
     .bind(pull.day_zone.name())
     .bind(pull.committed_at.timestamp_millis())
+    .bind((pull.facts != Facts::default()).then(|| columns::json(&pull.facts)).transpose()?)
     .execute(connection)
     .await?;
     Ok(())
@@ -197,6 +203,7 @@ fn read_pull(row: &AnyRow) -> Result<Pull, StoreError> {
     let currency =
         currency.map(|code| Currency::from_code(code).ok_or_else(|| columns::unreadable("a currency"))).transpose()?;
     let zone: &str = row.try_get("day_zone")?;
+    let facts: Option<&str> = row.try_get("facts")?;
     Ok(Pull {
         id: row.try_get("id")?,
         run_id: row.try_get("run_id")?,
@@ -206,5 +213,6 @@ fn read_pull(row: &AnyRow) -> Result<Pull, StoreError> {
         currency,
         day_zone: zone.parse().map_err(|_| columns::unreadable("a time zone"))?,
         committed_at: columns::instant(row.try_get("committed_at")?)?,
+        facts: facts.map_or_else(|| Ok(Facts::default()), columns::from_json)?,
     })
 }

@@ -38,16 +38,12 @@ fn connector(name: &str, title: &str, settings: Vec<SettingInfo>, metrics: &[Met
     ConnectorInfo {
         name: name.to_owned(),
         title: title.to_owned(),
-        docs: String::new(),
-        api_version: None,
-        sunset_on: None,
         checked_on: NaiveDate::from_ymd_opt(2026, 1, 1),
         settings,
-        needs_login: false,
         metrics: metrics.to_vec(),
         lookback_days: 3,
         longest_days: Some(31),
-        scheduled_by: None,
+        ..ConnectorInfo::default()
     }
 }
 

@@ -20,7 +20,7 @@ use super::path::Path;
 use super::raw::{self, Mistakes, Raw, RawSetting, nearest};
 use super::{Manifest, ManifestError, Proof};
 use crate::connect::http::address;
-use crate::domain::connector::{ConnectorInfo, SettingInfo, SettingValue, Settings};
+use crate::domain::connector::{ConnectorInfo, Facts, SettingInfo, SettingValue, Settings};
 
 /// Reads and checks a manifest.
 pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
@@ -84,7 +84,11 @@ impl Check<'_, '_> {
         let base = request.as_ref().map(|request| request.base.clone());
         let info = self.info(file, raw, base.as_deref(), matches!(proof, Some(Proof::Oauth2 { .. })));
         Some(Manifest {
-            info: ConnectorInfo { metrics: metrics.iter().map(|metric| metric.id).collect(), ..info? },
+            info: ConnectorInfo {
+                metrics: metrics.iter().map(|metric| metric.id).collect(),
+                fractional: metrics.iter().filter(|metric| metric.is_fractional()).map(|metric| metric.id).collect(),
+                ..info?
+            },
             proof: proof?,
             days: days?,
             request: request?,
@@ -157,6 +161,8 @@ impl Check<'_, '_> {
             settings,
             needs_login,
             metrics: Vec::new(),
+            fractional: Vec::new(),
+            facts: Facts::default(),
             lookback_days: days.lookback,
             longest_days: days.longest,
             scheduled_by: None,

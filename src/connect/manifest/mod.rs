@@ -127,6 +127,12 @@ struct MetricRule {
     number: Option<NumberRule>,
 }
 
+impl MetricRule {
+    fn is_fractional(&self) -> bool {
+        self.number.as_ref().is_some_and(|number| number.form == Form::Fractional)
+    }
+}
+
 #[derive(Debug)]
 struct NumberRule {
     form: Form,

@@ -13,7 +13,7 @@ use super::identity::{Ledger, Row};
 use super::number::shown;
 use super::rows::{PageRows, Reader};
 use crate::connect::{PullError, PullFacts, PullRequest};
-use crate::domain::connector::RowSink;
+use crate::domain::connector::{Facts, RowSink};
 use crate::domain::money::Currency;
 
 /// Most bytes of one window, all pages together.
@@ -168,7 +168,7 @@ impl Window {
             rows: self.rows,
             day_zone,
             currency,
-            version: request.settings.plain("api_version").map(str::to_owned),
+            facts: Facts { version: request.settings.plain("api_version").map(str::to_owned), ..Facts::default() },
             covered: request.window,
             warnings,
         })

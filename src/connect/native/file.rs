@@ -24,7 +24,7 @@ use chrono_tz::Tz;
 use thiserror::Error;
 
 use crate::connect::{Connector, PullError, PullFacts, PullRequest};
-use crate::domain::connector::{ConnectorInfo, RowSink, Settings, SourceRow};
+use crate::domain::connector::{ConnectorInfo, Facts, RowSink, Settings, SourceRow};
 use crate::domain::metric::MetricId;
 
 use reading::Reading;
@@ -108,6 +108,8 @@ impl FileConnector {
                 settings: settings::offered(),
                 needs_login: false,
                 metrics,
+                fractional: Vec::new(),
+                facts: Facts::default(),
                 lookback_days: 0,
                 longest_days: None,
                 scheduled_by: Some("path"),
@@ -192,7 +194,7 @@ impl Connector for FileConnector {
             rows: understood.rows,
             day_zone: understood.day_zone,
             currency: understood.currency,
-            version: None,
+            facts: Facts::default(),
             covered,
             warnings: understood.warnings,
         })

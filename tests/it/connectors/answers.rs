@@ -21,7 +21,7 @@ async fn a_window_is_read_page_by_page() {
     let pulled = pull("google_ads", &server).await;
     let facts = pulled.facts();
     assert_eq!((facts.pages, facts.rows, facts.day_zone.name()), (2, 3, "Europe/Berlin"));
-    assert_eq!((facts.currency, facts.version.as_deref()), (Currency::from_code("EUR"), Some("v26")));
+    assert_eq!((facts.currency, facts.facts.version.as_deref()), (Currency::from_code("EUR"), Some("v26")));
     assert_eq!((facts.covered, facts.warnings.len()), (super::november(), 0));
     assert_eq!(pulled.sink.batches.len(), 2, "one batch a page");
     assert_eq!(pulled.sink.rows()[0], "7001 2026-11-01 impressions=100 clicks=41 spend=18.35 conversions=2.5");

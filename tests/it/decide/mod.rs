@@ -10,6 +10,7 @@ mod words;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use willitsell::domain::concept::*;
+use willitsell::domain::connector::Facts;
 use willitsell::domain::id::{ArmId, ConceptId, SourceId};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::millionths::ONE;
@@ -141,6 +142,7 @@ pub fn pulls(experiment: &Experiment, days: u64) -> Vec<Pull> {
                 first_day: experiment.start,
                 last_day: on,
                 currency: source.metrics.contains(&MetricId::SPEND).then(|| usd("0").currency),
+                facts: Facts::default(),
                 day_zone: Tz::UTC,
                 committed_at: on.and_hms_opt(6, 0, 1).unwrap().and_utc(),
             });

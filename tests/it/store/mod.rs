@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use tempfile::TempDir;
-use willitsell::domain::connector::{ResponseRow, RowSink, SourceRow};
+use willitsell::domain::connector::{Facts, ResponseRow, RowSink, SourceRow};
 use willitsell::domain::id::{ConceptId, DestinationId, SourceId};
 use willitsell::domain::message::{Delivery, Message};
 use willitsell::domain::metric::MetricId;
@@ -52,8 +52,15 @@ async fn open(folder: &TempDir) -> Store {
 }
 
 fn slice(source: &SourceId, window: DateWindow, instant: &str) -> Slice {
-    let (source, at) = (source.clone(), at(instant));
-    Slice { run_id: "cat-meals@2026-03-02T05:00:00Z".into(), source, window, zone: Tz::UTC, currency: None, at }
+    Slice {
+        run_id: "cat-meals@2026-03-02T05:00:00Z".into(),
+        source: source.clone(),
+        window,
+        zone: Tz::UTC,
+        currency: None,
+        facts: Facts::default(),
+        at: at(instant),
+    }
 }
 
 /// One row of counts: day, arm key, clicks, spend in millionths.

@@ -45,6 +45,11 @@ async fn revisions(store: &Store) {
     let source = ads();
     let first = Slice {
         currency: Currency::from_code("EUR"),
+        facts: Facts {
+            clicks: Some("link clicks".into()),
+            as_of: Some(at("2026-03-02T04:00:00Z")),
+            ..Facts::default()
+        },
         zone: Tz::Europe__Berlin,
         ..slice(&source, days("2026-03-01", "2026-03-02"), "2026-03-02T05:00:00Z")
     };
