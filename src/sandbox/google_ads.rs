@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use super::faults::{Answer, PageLoop};
 use super::gaql::{self, Field, Query};
 use super::oauth::Admitted;
-use super::world::Figures;
-use super::{Fault, Shared, World, bearer, held};
+use super::world::{Figures, Level};
+use super::{Endpoint, Fault, Shared, World, bearer, held};
 
 /// Major versions that answer; older ones have ended, newer ones are not out.
 const LIVE: std::ops::RangeInclusive<u32> = 22..=26;
@@ -86,7 +86,7 @@ fn admit(state: &Shared, headers: &HeaderMap) -> Result<(), Answer> {
         let error = json!({ "error": { "code": 401, "message": message, "status": "UNAUTHENTICATED" } });
         return Err(Answer::json(401, error.to_string()));
     };
-    match held(&state.access).admit(token, state.now()) {
+    match held(&state.tokens).admit(Endpoint::GoogleToken, token, state.now()) {
         Admitted::Yes => Ok(()),
         Admitted::Expired => Err(access_expired()),
         Admitted::Unknown => {
@@ -169,7 +169,7 @@ impl Page {
     /// Positions count campaigns within days, or campaigns alone where the day is not asked for;
     /// those without a row are passed over.
     fn of(world: &World, query: &Query, today: NaiveDate, start: u64, most: usize) -> Self {
-        let campaigns = world.campaigns();
+        let campaigns = world.count(Level::Campaign);
         let by_day = query.fields.contains(&Field::Date);
         // Days before or after the ads have no rows and need no looking at.
         let (first, last) = (query.first.max(world.first_day), query.last.min(world.last_day).min(today));
@@ -179,12 +179,12 @@ impl Page {
         for position in start..if by_day { days * campaigns } else { campaigns.min(days * campaigns) } {
             let (day, campaign) = (first + Days::new(position / campaigns), position % campaigns);
             let figures = if by_day {
-                world.figures(campaign, day, today)
+                world.figures(Level::Campaign, campaign, day, today)
             } else {
                 sum(first
                     .iter_days()
                     .take_while(|&day| day <= last)
-                    .filter_map(|it| world.figures(campaign, it, today)))
+                    .filter_map(|it| world.figures(Level::Campaign, campaign, it, today)))
             };
             let Some(figures) = figures else { continue };
             if rows == most {
@@ -229,6 +229,9 @@ fn sum(days: impl Iterator<Item = Figures>) -> Option<Figures> {
         clicks: sum.clicks + day.clicks,
         cost_micros: sum.cost_micros + day.cost_micros,
         conversion_hundredths: sum.conversion_hundredths + day.conversion_hundredths,
+        leads: sum.leads + day.leads,
+        view_leads: sum.view_leads + day.view_leads,
+        engagements: sum.engagements + day.engagements,
     })
 }
 
@@ -243,8 +246,8 @@ fn write_row(out: &mut String, world: &World, query: &Query, campaign: u64, day:
             Field::CustomerId => format!("\"{customer}\""),
             Field::CustomerCurrency => format!("\"{}\"", world.currency),
             Field::CustomerZone => format!("\"{}\"", world.zone),
-            Field::CampaignId => format!("\"{}\"", world.campaign_id(campaign)),
-            Field::CampaignName => Value::from(world.campaign_name(campaign)).to_string(),
+            Field::CampaignId => format!("\"{}\"", world.id(Level::Campaign, campaign)),
+            Field::CampaignName => Value::from(world.entity(Level::Campaign, campaign).name()).to_string(),
             Field::Impressions => whole(figures.impressions),
             Field::Clicks => whole(figures.clicks),
             Field::Cost => whole(figures.cost_micros),
@@ -264,7 +267,7 @@ fn write_row(out: &mut String, world: &World, query: &Query, campaign: u64, day:
             let _ = match object {
                 "customer" => write!(out, "\"resourceName\":\"customers/{customer}\","),
                 "campaign" => {
-                    let id = world.campaign_id(campaign);
+                    let id = world.id(Level::Campaign, campaign);
                     write!(out, "\"resourceName\":\"customers/{customer}/campaigns/{id}\",")
                 }
                 _ => Ok(()),

@@ -28,7 +28,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use faults::{Answer, Fault};
 pub use world::World;
 
-use oauth::AccessTokens;
+use oauth::TokenBook;
 
 /// Something that listens, on a port of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,14 @@ pub enum Endpoint {
     GoogleAds,
     /// Where Google renews access.
     GoogleToken,
+    /// Where `LinkedIn` renews access.
+    LinkedinToken,
+    /// Where Microsoft renews access.
+    MicrosoftToken,
+    /// Where Reddit renews access.
+    RedditToken,
+    /// Where Pinterest renews access.
+    PinterestToken,
     /// Typeform responses.
     Typeform,
     /// A Slack incoming webhook.
@@ -54,9 +62,13 @@ struct Vendor {
 }
 
 /// Every endpoint. A new one is a file beside this one and a line here.
-const VENDORS: [Vendor; 5] = [
+const VENDORS: [Vendor; 9] = [
     Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
-    Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::routes, path: |_| oauth::PATH.into() },
+    Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::google, path: |_| oauth::GOOGLE.path.into() },
+    Vendor { endpoint: Endpoint::LinkedinToken, routes: oauth::linkedin, path: |_| oauth::LINKEDIN.path.into() },
+    Vendor { endpoint: Endpoint::MicrosoftToken, routes: oauth::microsoft, path: |_| oauth::MICROSOFT.path.into() },
+    Vendor { endpoint: Endpoint::RedditToken, routes: oauth::reddit, path: |_| oauth::REDDIT.path.into() },
+    Vendor { endpoint: Endpoint::PinterestToken, routes: oauth::pinterest, path: |_| oauth::PINTEREST.path.into() },
     Vendor { endpoint: Endpoint::Typeform, routes: typeform::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
     Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
@@ -69,9 +81,11 @@ pub struct Secrets {
     pub client_id: String,
     /// OAuth2 client secret.
     pub client_secret: String,
-    /// Renews Google access. Access tokens contain it, so that a search of logs for a planted refresh
-    /// token finds a leaked access token too.
+    /// Renews Google access; the other vendors' first refresh tokens are made of it. Every later token
+    /// contains the first one, so that a search of logs for a planted token finds them all.
     pub refresh_token: String,
+    /// What the tokens that need no renewal are made of.
+    pub api_token: String,
     /// Typeform personal token.
     pub typeform_token: String,
     /// Last part of the Slack webhook's address.
@@ -86,10 +100,17 @@ impl Default for Secrets {
             client_id: "sandbox.apps.googleusercontent.com".into(),
             client_secret: "sandbox-client-secret".into(),
             refresh_token: "sandbox-refresh-token".into(),
+            api_token: "sandbox-api-token".into(),
             typeform_token: "sandbox-typeform-token".into(),
             slack_key: "sandboxsandboxsandbox000".into(),
             webhook_secret: "whsec_c2FuZGJveC1zYW5kYm94LXNhbmRib3gtc2FuZGJveA==".into(),
         }
+    }
+}
+
+impl Secrets {
+    fn api_token(&self, endpoint: Endpoint) -> String {
+        format!("{endpoint:?}.{}", self.api_token)
     }
 }
 
@@ -104,14 +125,23 @@ pub struct Setup {
     pub secrets: Secrets,
     /// Rows in a page of Google Ads; the vendor's own number is 10,000.
     pub google_page_rows: usize,
-    /// Calls after which a Google access token has expired, whatever its hour; `None`: none.
-    pub google_token_calls: Option<u32>,
+    /// Calls after which an access token has expired, whatever its hour; `None`: none.
+    pub token_calls: Option<u32>,
+    /// Whether a refresh token that was replaced ends all that came of it when it is used again.
+    pub reuse_revokes: bool,
 }
 
 impl Setup {
     /// The vendors' own limits and the fixed secrets of a rehearsal.
     pub fn new(world: World, now: DateTime<Utc>) -> Self {
-        Self { world, now, secrets: Secrets::default(), google_page_rows: 10_000, google_token_calls: None }
+        Self {
+            world,
+            now,
+            secrets: Secrets::default(),
+            google_page_rows: 10_000,
+            token_calls: None,
+            reuse_revokes: true,
+        }
     }
 }
 
@@ -143,7 +173,7 @@ impl Sandbox {
     pub async fn start(setup: Setup) -> io::Result<Self> {
         let state = Arc::new(Truth {
             now: Mutex::new(setup.now),
-            access: Mutex::new(AccessTokens::default()),
+            tokens: Mutex::new(TokenBook::of(&setup)),
             faults: Mutex::default(),
             calls: Mutex::default(),
             ledger: Mutex::default(),
@@ -191,9 +221,24 @@ impl Sandbox {
         held(&self.state.faults).entry(endpoint).or_default().extend(faults);
     }
 
-    /// Ends every Google access token given out so far.
+    /// What a user got from a vendor's consent page before the sandbox started.
+    pub fn refresh_token(&self, endpoint: Endpoint) -> String {
+        oauth::first_refresh_token(self.secrets(), endpoint)
+    }
+
+    /// A token that lasts until it is revoked; each vendor takes only its own.
+    pub fn api_token(&self, endpoint: Endpoint) -> String {
+        self.secrets().api_token(endpoint)
+    }
+
+    /// Ends every access token given out so far.
     pub fn expire_access(&self) {
-        held(&self.state.access).expire_all();
+        held(&self.state.tokens).expire_access();
+    }
+
+    /// Ends every refresh token of a vendor, as when somebody withdraws consent.
+    pub fn revoke(&self, endpoint: Endpoint) {
+        held(&self.state.tokens).revoke(endpoint);
     }
 
     /// How often an endpoint was called, spoiled answers included.
@@ -213,7 +258,7 @@ type Shared = Arc<Truth>;
 struct Truth {
     setup: Setup,
     now: Mutex<DateTime<Utc>>,
-    access: Mutex<AccessTokens>,
+    tokens: Mutex<TokenBook>,
     faults: Mutex<BTreeMap<Endpoint, VecDeque<Fault>>>,
     calls: Mutex<BTreeMap<Endpoint, u64>>,
     ledger: Mutex<Vec<Received>>,

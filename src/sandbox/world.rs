@@ -12,6 +12,10 @@ use rand_chacha::ChaCha8Rng;
 use super::chance;
 use crate::domain::money::Currency;
 
+mod levels;
+
+pub use levels::{AdDay, Entity, Level};
+
 /// One advertiser: its concepts, where its days begin and end, and what it pays in.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -68,7 +72,7 @@ pub struct SimCampaign {
     pub cost_per_click_micros: u32,
 }
 
-/// One campaign's day as the ad platform shows it.
+/// One day of a campaign or of a part of it, as the ad platform shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Times shown.
@@ -79,17 +83,12 @@ pub struct Figures {
     pub cost_micros: u64,
     /// Hundredths of conversions, booked on the day of the click.
     pub conversion_hundredths: u64,
-}
-
-/// Figures and whose they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AdDay {
-    /// The campaign's id.
-    pub campaign: u64,
-    /// In the account's zone.
-    pub day: NaiveDate,
-    /// What is shown.
-    pub figures: Figures,
+    /// The same people counted whole, by platforms that credit each to one click.
+    pub leads: u64,
+    /// People who had only seen the ad, whom some platforms add. They sent no form.
+    pub view_leads: u64,
+    /// Everything done with the ad, clicks included.
+    pub engagements: u64,
 }
 
 /// A form sent in.
@@ -123,8 +122,6 @@ struct CampaignDay {
     acts: Vec<Act>,
 }
 
-/// Ids of campaigns of no concept follow this one.
-const OTHER_CAMPAIGN: u64 = 50_000_000_000;
 /// Monday to Sunday, as in statistics.md section 14.
 const WEEKDAYS: [f64; 7] = [1.1, 1.05, 1.0, 1.0, 0.95, 0.8, 0.85];
 /// Day-to-day coefficient of variation of traffic and of the true rate.
@@ -153,45 +150,6 @@ impl World {
             concepts: Vec::new(),
             other_campaigns: campaigns,
         }
-    }
-
-    /// How many campaigns the account has.
-    pub fn campaigns(&self) -> u64 {
-        self.own_campaigns().count() as u64 + u64::from(self.other_campaigns)
-    }
-
-    /// Id of the campaign at `position`, `0..campaigns()`.
-    pub fn campaign_id(&self, position: u64) -> u64 {
-        self.own_campaign(position).map_or(OTHER_CAMPAIGN + position, |(.., campaign)| campaign.id)
-    }
-
-    /// Name of the campaign at `position`, `0..campaigns()`.
-    pub fn campaign_name(&self, position: u64) -> String {
-        self.own_campaign(position).map_or_else(|| format!("Campaign {position}"), |(.., it)| it.name.clone())
-    }
-
-    /// What the ad platform shows on `today` for the campaign at `position`; `None` without impressions.
-    pub fn figures(&self, position: u64, day: NaiveDate, today: NaiveDate) -> Option<Figures> {
-        if !self.has_ads(day) || day > today {
-            return None;
-        }
-        let figures = match self.own_campaign(position) {
-            Some((concept, arm, campaign)) => {
-                self.shown(&self.campaign_day(concept, arm, campaign, day), campaign, day, today)
-            }
-            None => self.other_figures(position, day),
-        };
-        (figures.impressions > 0).then_some(figures)
-    }
-
-    /// Every row the ad platform has on `today` for the days from `first` to `last`.
-    pub fn ad_days(&self, first: NaiveDate, last: NaiveDate, today: NaiveDate) -> impl Iterator<Item = AdDay> {
-        first.iter_days().take_while(move |&day| day <= last).flat_map(move |day| {
-            (0..self.campaigns()).filter_map(move |position| {
-                let figures = self.figures(position, day, today)?;
-                Some(AdDay { campaign: self.campaign_id(position), day, figures })
-            })
-        })
     }
 
     /// The concept behind a form.
@@ -228,16 +186,6 @@ impl World {
 
     fn has_ads(&self, day: NaiveDate) -> bool {
         self.first_day <= day && day <= self.last_day
-    }
-
-    fn own_campaigns(&self) -> impl Iterator<Item = (&SimConcept, &SimArm, &SimCampaign)> {
-        self.concepts.iter().flat_map(|concept| {
-            concept.arms.iter().flat_map(move |arm| arm.campaigns.iter().map(move |campaign| (concept, arm, campaign)))
-        })
-    }
-
-    fn own_campaign(&self, position: u64) -> Option<(&SimConcept, &SimArm, &SimCampaign)> {
-        self.own_campaigns().nth(usize::try_from(position).ok()?)
     }
 
     /// Randomness of its own for each thing and day.
@@ -304,12 +252,20 @@ impl World {
         let price_per_mille = 950 + self.rng(!campaign.id, day).random_range(0..=100_u64);
         let cost_micros = clicks * u64::from(campaign.cost_per_click_micros) * price_per_mille / 1000 / 10_000 * 10_000;
         let known = truth.acts.iter().filter_map(|act| act.credited).filter(|&(known, _)| known <= today);
+        let (mut leads, mut conversion_hundredths) = (0, 0);
+        for (_, hundredths) in known {
+            leads += 1;
+            conversion_hundredths += hundredths;
+        }
         Figures {
             impressions: truth.impressions * share / 5,
             clicks,
             cost_micros,
-            conversion_hundredths: known.map(|(_, hundredths)| hundredths).sum(),
+            conversion_hundredths,
+            leads,
+            ..Figures::default()
         }
+        .with_the_rest(campaign.id)
     }
 
     /// Settled at once and computed in a few steps: a million of them take a moment.
@@ -318,11 +274,26 @@ impl World {
         // One day in 32 without delivery.
         let impressions = if bits.trailing_zeros() >= 5 { 0 } else { 25 + (bits >> 8) % 4_000 };
         let clicks = impressions / (20 + (bits >> 24) % 20);
+        let conversion_hundredths = clicks * ((bits >> 44) % 12);
         Figures {
             impressions,
             clicks,
             cost_micros: clicks * (400 + (bits >> 32) % 200) * 10_000,
-            conversion_hundredths: clicks * ((bits >> 44) % 12),
+            conversion_hundredths,
+            leads: conversion_hundredths.div_ceil(100),
+            ..Figures::default()
+        }
+        .with_the_rest(bits)
+    }
+}
+
+impl Figures {
+    /// What follows from the figures that are drawn.
+    fn with_the_rest(self, thing: u64) -> Self {
+        Self {
+            view_leads: self.leads * (thing % 5) / 8,
+            engagements: self.clicks + self.impressions * (10 + thing % 30) / 1_000,
+            ..self
         }
     }
 }

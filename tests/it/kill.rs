@@ -15,6 +15,7 @@ use willitsell::domain::message::Delivery;
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::{DateWindow, Values};
 use willitsell::domain::verdict::{Scorecard, Verdict};
+use willitsell::sandbox::world::Level;
 use willitsell::sandbox::{Endpoint, Sandbox, demo};
 use willitsell::store::Store;
 
@@ -84,7 +85,7 @@ async fn compare_with_truth(store: &Store, sandbox: &Sandbox, now: DateTime<Utc>
     let window = DateWindow::new(day("2026-03-02"), day("2026-04-15")).unwrap();
     let today = now.with_timezone(&world.zone).date_naive();
     let truth: BTreeMap<(NaiveDate, String), Values> = world
-        .ad_days(window.first(), window.last(), today)
+        .rows(Level::Campaign, window.first(), window.last(), today)
         .map(|row| {
             let mut values = Values::default();
             let count = |number: u64| Some(i64::try_from(number).unwrap() * 1_000_000);
@@ -92,7 +93,7 @@ async fn compare_with_truth(store: &Store, sandbox: &Sandbox, now: DateTime<Utc>
             values.set(MetricId::CLICKS, count(row.figures.clicks));
             values.set(MetricId::SPEND, Some(row.figures.cost_micros.try_into().unwrap()));
             values.set(MetricId::CONVERSIONS, Some(i64::try_from(row.figures.conversion_hundredths).unwrap() * 10_000));
-            ((row.day, row.campaign.to_string()), values)
+            ((row.day, row.id.to_string()), values)
         })
         .collect();
     let stored = store.inputs(&[SourceId::new("search")], window, None).await.unwrap();

@@ -27,6 +27,7 @@ pub fn setup(now: &str) -> Setup {
         client_id: "sandbox.apps.googleusercontent.com".into(),
         client_secret: format!("client-{CANARY}"),
         refresh_token: format!("refresh-{CANARY}"),
+        api_token: format!("api-{CANARY}"),
         typeform_token: format!("typeform-{CANARY}"),
         slack_key: format!("slack-{CANARY}"),
         webhook_secret: format!("whsec_{}", base64::prelude::BASE64_STANDARD.encode([CANARY, CANARY].concat())),

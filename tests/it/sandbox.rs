@@ -1,12 +1,15 @@
 //! The fake vendors, called as their documentation says and without any connector: what they answer
 //! adds up to the simulated truth, and they refuse what the vendors refuse.
 
+mod oauth;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
-use willitsell::sandbox::world::Figures;
+use willitsell::sandbox::world::{Figures, Level};
 use willitsell::sandbox::{Endpoint, Fault, Sandbox, Setup, World, demo, google_ads, slack, typeform};
 
 /// A client as the program uses it: redirects off.
@@ -42,16 +45,7 @@ async fn json_of(answer: Response) -> Value {
 }
 
 async fn access(sandbox: &Sandbox) -> String {
-    let answer = renew(sandbox, &sandbox.secrets().client_secret, &sandbox.secrets().refresh_token).await;
-    assert_eq!(answer.status(), 200);
-    json_of(answer).await["access_token"].as_str().unwrap().to_owned()
-}
-
-async fn renew(sandbox: &Sandbox, secret: &str, refresh: &str) -> Response {
-    let id = &sandbox.secrets().client_id;
-    let form = format!("grant_type=refresh_token&client_id={id}&client_secret={secret}&refresh_token={refresh}");
-    let call = client().post(sandbox.url(Endpoint::GoogleToken));
-    call.header("content-type", "application/x-www-form-urlencoded").body(form).send().await.unwrap()
+    oauth::access(sandbox, Endpoint::GoogleToken).await
 }
 
 fn query(first: &str, last: &str) -> String {
@@ -100,22 +94,29 @@ fn figures(row: &Value) -> Figures {
         clicks: whole("clicks"),
         cost_micros: whole("costMicros"),
         conversion_hundredths: format!("{:.0}", conversions * 100.0).parse().unwrap(),
+        ..Figures::default()
     }
+}
+
+/// Those of the true figures that are asked for here.
+fn asked(truth: Figures) -> Figures {
+    Figures { leads: 0, view_leads: 0, engagements: 0, ..truth }
 }
 
 #[tokio::test]
 async fn google_pages_add_up_to_the_truth() {
     let sandbox = Sandbox::start(Setup { google_page_rows: 7, ..setup("2026-03-20") }).await.unwrap();
     let (rows, pages) = all_rows(&sandbox, &query("2026-02-20", "2026-03-25")).await;
-    let truth: Vec<_> = sandbox.world().ad_days(day("2026-02-20"), day("2026-03-25"), day("2026-03-20")).collect();
+    let truth: Vec<_> =
+        sandbox.world().rows(Level::Campaign, day("2026-02-20"), day("2026-03-25"), day("2026-03-20")).collect();
     assert_eq!(truth.len(), 4 * 19, "four campaigns, nineteen days with ads so far");
     assert_eq!(pages, truth.len().div_ceil(7));
     let seen: Vec<_> =
         rows.iter().map(|row| (row["campaign"]["id"].clone(), row["segments"]["date"].clone())).collect();
-    let known: Vec<_> = truth.iter().map(|row| (json!(row.campaign.to_string()), json!(row.day.to_string()))).collect();
+    let known: Vec<_> = truth.iter().map(|row| (json!(row.id.to_string()), json!(row.day.to_string()))).collect();
     assert_eq!(seen, known);
     for (row, truth) in rows.iter().zip(&truth) {
-        assert_eq!(figures(row), truth.figures, "{row}");
+        assert_eq!(figures(row), asked(truth.figures), "{row}");
         assert_eq!(row["customer"]["currencyCode"], "USD");
         assert_eq!(row["customer"]["timeZone"], "America/New_York");
     }
@@ -133,7 +134,7 @@ async fn google_leaves_out_days_without_ads_and_sums_where_no_day_is_asked_for()
     let whole = query("2026-03-02", "2026-03-08").replace(" segments.date,", "");
     let (rows, _) = all_rows(&sandbox, &whole).await;
     let clicks: u64 = rows.iter().map(|row| figures(row).clicks).sum();
-    let truth = sandbox.world().ad_days(day("2026-03-02"), day("2026-03-08"), day("2026-03-20"));
+    let truth = sandbox.world().rows(Level::Campaign, day("2026-03-02"), day("2026-03-08"), day("2026-03-20"));
     assert_eq!((rows.len(), clicks), (4, truth.map(|row| row.figures.clicks).sum()));
 }
 
@@ -175,16 +176,7 @@ async fn google_access_expires_and_renews() {
     sandbox.expire_access();
     assert_eq!(search(&sandbox, &token, body.clone()).await.status(), 401);
 
-    let secrets = sandbox.secrets();
-    for (secret, refresh, status, error) in [
-        (secrets.client_secret.as_str(), "revoked", 400, "invalid_grant"),
-        ("guessed", secrets.refresh_token.as_str(), 401, "invalid_client"),
-    ] {
-        let answer = renew(&sandbox, secret, refresh).await;
-        assert_eq!((answer.status().as_u16(), json_of(answer).await["error"].clone()), (status, json!(error)));
-    }
-
-    let once = Sandbox::start(Setup { google_token_calls: Some(1), ..setup("2026-03-20") }).await.unwrap();
+    let once = Sandbox::start(Setup { token_calls: Some(1), ..setup("2026-03-20") }).await.unwrap();
     let token = access(&once).await;
     assert_eq!(search(&once, &token, body.clone()).await.status(), 200);
     assert_eq!(search(&once, &token, body).await.status(), 401, "good for one call");
@@ -381,14 +373,62 @@ async fn a_large_account_is_served_without_keeping_it() {
     let (rows, pages) = all_rows(&sandbox, &query("2026-03-02", "2026-04-12")).await;
     assert!(rows.len() > 24_000 && rows.len() < 600 * 42, "a few days without delivery have no row: {}", rows.len());
     assert_eq!(pages, 3);
-    let truth = sandbox.world().ad_days(day("2026-03-02"), day("2026-04-12"), day("2026-04-20"));
-    assert!(rows.iter().map(figures).eq(truth.map(|row| row.figures)));
+    let truth = sandbox.world().rows(Level::Campaign, day("2026-03-02"), day("2026-04-12"), day("2026-04-20"));
+    assert!(rows.iter().map(figures).eq(truth.map(|row| asked(row.figures))));
+}
+
+#[test]
+fn the_parts_of_a_campaign_add_up_to_it_every_day() {
+    for world in [demo::world(demo::SEED), World::large(4, 5, day("2026-03-02"), day("2026-04-12"))] {
+        let mut absent = 0;
+        for (upper, lower) in [(Level::Campaign, Level::AdGroup), (Level::AdGroup, Level::Ad)] {
+            let parts = world.count(lower) / world.count(upper);
+            for position in 0..world.count(upper) {
+                let entity = world.entity(upper, position);
+                assert_eq!(world.find(upper, entity.id()), Some(position), "{entity:?}");
+                for date in world.first_day.iter_days().take(42) {
+                    // Three days old, and still coming in.
+                    for today in [date + Days::new(3), date] {
+                        let whole = world.figures(upper, position, date, today);
+                        let below = position * parts..(position + 1) * parts;
+                        let below = below.filter_map(|part| {
+                            let found = world.entity(lower, part);
+                            assert_eq!((found.campaign, &found.arm), (entity.campaign, &entity.arm));
+                            let figures = world.figures(lower, part, date, today);
+                            absent += u32::from(figures.is_none());
+                            figures
+                        });
+                        assert_eq!(below.reduce(plus), whole, "{entity:?} {date}");
+                    }
+                }
+            }
+        }
+        assert!(absent > 10, "an ad is not shown every day");
+    }
+    let world = demo::world(demo::SEED);
+    assert_eq!(world.find(Level::Ad, 7), None);
+    let ids: BTreeSet<_> = (0..world.count(Level::Ad)).map(|position| world.id(Level::Ad, position)).collect();
+    assert_eq!(ids.len(), 16);
+    assert_eq!(world.entity(Level::Ad, 1).name(), "Cat food search – a2");
+    assert_eq!(world.entity(Level::AdGroup, 1).name(), "Cat food search, \"exact\"");
+}
+
+fn plus(one: Figures, other: Figures) -> Figures {
+    Figures {
+        impressions: one.impressions + other.impressions,
+        clicks: one.clicks + other.clicks,
+        cost_micros: one.cost_micros + other.cost_micros,
+        conversion_hundredths: one.conversion_hundredths + other.conversion_hundredths,
+        leads: one.leads + other.leads,
+        view_leads: one.view_leads + other.view_leads,
+        engagements: one.engagements + other.engagements,
+    }
 }
 
 #[test]
 fn a_world_follows_from_its_seed_and_has_the_rate_it_says() {
     let (first, last) = (day("2026-03-02"), day("2026-04-12"));
-    let days = |seed| demo::world(seed).ad_days(first, last, last).collect::<Vec<_>>();
+    let days = |seed| demo::world(seed).rows(Level::Campaign, first, last, last).collect::<Vec<_>>();
     assert_eq!(days(1), days(1));
     assert_ne!(days(1), days(2));
 
@@ -399,7 +439,8 @@ fn a_world_follows_from_its_seed_and_has_the_rate_it_says() {
         campaign.clicks_per_day = 1_000.0;
     }
     let end = at("2027-01-01T00:00:00Z");
-    let clicks: u64 = world.ad_days(first, world.last_day, end.date_naive()).map(|row| row.figures.clicks).sum();
+    let clicks: u64 =
+        world.rows(Level::Campaign, first, world.last_day, end.date_naive()).map(|row| row.figures.clicks).sum();
     let people: u64 = world.people("CatMeals", end).values().sum();
     let per_mille = people * 1000 / clicks;
     assert!((53..=57).contains(&per_mille), "55 per mille, not {per_mille}");
@@ -412,8 +453,8 @@ fn demo_counts(days: usize) -> Vec<(u64, u64)> {
     let later = at("2026-06-01T00:00:00Z");
     let counts = demo::concepts().into_iter().map(|concept| {
         let ids: Vec<_> = concept.truth.arms[0].campaigns.iter().map(|campaign| campaign.id).collect();
-        let ads = world.ad_days(world.first_day, last, later.date_naive());
-        let clicks = ads.filter(|row| ids.contains(&row.campaign)).map(|row| row.figures.clicks).sum();
+        let ads = world.rows(Level::Campaign, world.first_day, last, later.date_naive());
+        let clicks = ads.filter(|row| ids.contains(&row.id)).map(|row| row.figures.clicks).sum();
         let people = world.people(&concept.truth.form_id, later).into_iter();
         (people.filter(|((day, _), _)| *day <= last).map(|(_, count)| count).sum(), clicks)
     });
