@@ -1,5 +1,5 @@
-//! One source's calls: address, headers, body, proof; and how long and how often a call is tried again.
-//! Not what an answer means (`errors`) and not which page is next (`page`).
+//! One source's calls: their proof, their hosts, their pace; and how long and how often each is tried again.
+//! Not what is sent (`call`), not what an answer means (`errors`) and not which page is next (`page`).
 
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
@@ -13,12 +13,13 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
 
-use super::errors::Said;
-use super::fill::{Filling, Template};
-use super::{CursorPlace, Json, Manifest, ManifestConnector, Proof};
+use super::call::{Extra, Outgoing, Prepared};
+use super::errors::{ErrorRule, Said};
+use super::fill::Filling;
+use super::{ManifestConnector, Proof};
 use crate::connect::auth::{AuthError, Grant, secret_header};
 use crate::connect::http::{
-    Answer, Backoff, Call, HeaderMap, HeaderValue, HttpError, Pace, Url, address, evidence, header, host_and_port,
+    Answer, Backoff, Call, HeaderMap, HeaderValue, HttpError, Method, Pace, address, evidence, header, host_and_port,
     retry_after,
 };
 use crate::connect::{PullError, PullRequest};
@@ -63,31 +64,20 @@ impl fmt::Debug for Patience {
 pub(super) struct Asker<'a> {
     connector: &'a ManifestConnector,
     request: &'a PullRequest<'a>,
-    filling: Filling<'a>,
-    url: Url,
-    headers: HeaderMap,
-    hosts: [String; 1],
+    /// Hosts that are shown the token: those of the manifest's own calls.
+    hosts: Vec<String>,
     secrets: Vec<SecretString>,
     token: Option<SecretString>,
     rng: ChaCha8Rng,
-    /// Tries of the current page that failed.
+    /// Tries of the current call that failed.
     failed: u32,
-    /// The token was renewed for the current page.
+    /// The token was renewed for the current call.
     renewed: bool,
     waited: Duration,
 }
 
 impl<'a> Asker<'a> {
     pub(super) fn new(connector: &'a ManifestConnector, request: &'a PullRequest<'a>) -> Result<Self, PullError> {
-        let manifest = &connector.manifest;
-        let filling = Filling {
-            settings: request.settings,
-            window: request.window,
-            zone: request.zone,
-            page_size: manifest.cursor.as_ref().and_then(|cursor| cursor.size),
-        };
-        let url = fill_url(manifest, &filling)?;
-        let headers = fill_headers(manifest, &filling)?;
         let secrets = request.settings.iter().filter_map(|(_, value)| match value {
             SettingValue::Secret(secret) => Some(secret.clone()),
             SettingValue::Plain(_) => None,
@@ -98,34 +88,53 @@ impl<'a> Asker<'a> {
         // Jitter must differ between sources and runs, not between two looks at one run.
         let mut seed = DefaultHasher::new();
         (request.source, request.now).hash(&mut seed);
-        Ok(Self {
-            hosts: [host_and_port(&url)],
+        let mut asker = Self {
+            hosts: Vec::new(),
             secrets: secrets.chain(of_login).collect(),
             rng: ChaCha8Rng::seed_from_u64(seed.finish()),
             connector,
             request,
-            filling,
-            url,
-            headers,
             token: None,
             failed: 0,
             renewed: false,
             waited: Duration::ZERO,
-        })
+        };
+        for call in connector.manifest.calls() {
+            asker.hosts.push(host_and_port(&call.base_url(&asker.filling())?));
+        }
+        Ok(asker)
     }
 
-    /// Another page begins: its tries are counted anew.
-    pub(super) fn next_page(&mut self) {
+    /// What every call is filled with: the settings, the window asked for, its zone. Ids, job, page size and
+    /// narrower windows are put in by whoever knows them.
+    pub(super) fn filling(&self) -> Filling<'a> {
+        Filling {
+            settings: self.request.settings,
+            window: self.request.window,
+            zone: self.request.zone,
+            page_size: None,
+            ids: &[],
+            job: None,
+        }
+    }
+
+    /// Another page or another call begins: its tries are counted anew.
+    pub(super) fn next_call(&mut self) {
         self.failed = 0;
         self.renewed = false;
+    }
+
+    /// The file's own rules about answers.
+    pub(super) fn rules(&self) -> &'a [ErrorRule] {
+        &self.connector.manifest.errors
     }
 
     pub(super) fn has_login(&self) -> bool {
         matches!(self.connector.manifest.proof, Proof::Oauth2 { .. })
     }
 
-    /// Asks for one page, tried again while the network fails.
-    pub(super) async fn call(&mut self, cursor: Option<&str>) -> Result<Answer, PullError> {
+    /// Makes one call, tried again while the network fails. The answer may have any status.
+    pub(super) async fn call(&mut self, prepared: &Prepared, extras: &[Extra<'_>]) -> Result<Answer, PullError> {
         loop {
             let proof = match self.prove().await {
                 Ok(proof) => proof,
@@ -134,37 +143,39 @@ impl<'a> Asker<'a> {
                     continue;
                 }
             };
-            let manifest = &self.connector.manifest;
-            let mut url = self.url.clone();
-            let mut body = manifest.request.json.as_ref().map(|json| json.fill(&self.filling)).transpose()?;
-            match (cursor, manifest.cursor.as_ref().map(|cursor| &cursor.place), &mut body) {
-                (Some(cursor), Some(CursorPlace::Query(name)), _) => {
-                    url.query_pairs_mut().append_pair(name, cursor);
-                }
-                (Some(cursor), Some(CursorPlace::Json(name)), Some(serde_json::Value::Object(members))) => {
-                    members.insert(name.clone(), cursor.into());
-                }
-                _ => {}
+            let mut out = prepared.with(extras)?;
+            out.headers.insert(header::AUTHORIZATION, proof);
+            if let Some(answer) = self.send(out, None).await? {
+                return Ok(answer);
             }
-            let mut headers = self.headers.clone();
-            headers.insert(header::AUTHORIZATION, proof);
-            let call = Call {
-                method: manifest.request.method.clone(),
-                url,
-                headers,
-                body: body.map(|body| body.to_string().into_bytes()),
-                hosts: &self.hosts,
-                pace: self.pace(),
-                secrets: &self.secrets,
-            };
-            match self.connector.http.call(&call).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) if error.is_temporary() => {
-                    let last = PullError::Network(error.to_string());
-                    self.pause(None, last).await?;
-                }
-                Err(error) => return Err(PullError::Network(error.to_string())),
+        }
+    }
+
+    /// Fetches what a vendor has laid ready elsewhere, from one of these hosts: without any proof of who asks,
+    /// and without ever showing the address, which is a secret itself.
+    pub(super) async fn download(&mut self, from: &str, hosts: &[String]) -> Result<Answer, PullError> {
+        let url = address(from).map_err(|error| PullError::Network(HttpError::from(error).to_string()))?;
+        loop {
+            let out = Outgoing { method: Method::GET, url: url.clone(), headers: HeaderMap::new(), body: None };
+            if let Some(answer) = self.send(out, Some(hosts)).await? {
+                return Ok(answer);
             }
+        }
+    }
+
+    /// One try, to the connector's own hosts or to others. `None` after a pause where another may succeed.
+    async fn send(&mut self, out: Outgoing, others: Option<&[String]>) -> Result<Option<Answer>, PullError> {
+        let Outgoing { method, url, headers, body } = out;
+        let hosts = others.unwrap_or(&self.hosts);
+        let call = Call { method, url, headers, body, hosts, pace: self.pace(), secrets: &self.secrets };
+        match self.connector.http.call(&call).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.is_temporary() => {
+                let last = PullError::Network(error.to_string());
+                self.pause(None, last).await?;
+                Ok(None)
+            }
+            Err(error) => Err(PullError::Network(error.to_string())),
         }
     }
 
@@ -179,7 +190,7 @@ impl<'a> Asker<'a> {
     async fn prove(&mut self) -> Result<HeaderValue, AuthError> {
         let token = match (&self.connector.manifest.proof, &self.token) {
             (_, Some(token)) => token.clone(),
-            (Proof::Bearer(template), None) => template.fill(&self.filling).unwrap_or_default().into(),
+            (Proof::Bearer(template), None) => template.fill(&self.filling()).unwrap_or_default().into(),
             (Proof::Oauth2 { .. }, None) => self.connector.auth.access(&self.grant()?, self.request.now).await?,
         };
         self.keep(&token);
@@ -306,68 +317,5 @@ impl Answered {
             retry_after: text(header::RETRY_AFTER).map(str::to_owned),
             html: text(header::CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
         }
-    }
-}
-
-/// A setting that config should have refused.
-fn not_given(what: &str) -> PullError {
-    PullError::Credentials { hint: format!("a setting that {what} needs was not given; run `willitsell check`") }
-}
-
-fn fill_url(manifest: &Manifest, filling: &Filling<'_>) -> Result<Url, PullError> {
-    let request = &manifest.request;
-    let base = filling.settings.plain(&request.base).ok_or_else(|| not_given("the address"))?;
-    let mut url = address(base).map_err(|error| PullError::Network(HttpError::from(error).to_string()))?;
-    {
-        let mut path = url.path_segments_mut().map_err(|()| not_given("the address"))?;
-        path.pop_if_empty();
-        for segment in request.path.segments() {
-            let filled = segment.fill(filling).ok_or_else(|| not_given("the address"))?;
-            if filled.is_empty() {
-                continue;
-            }
-            // The address library drops these two, which would lead to another page of the vendor.
-            if filled == "." || filled == ".." {
-                return Err(not_given("the address"));
-            }
-            path.push(&filled);
-        }
-    }
-    if !request.query.is_empty() {
-        let mut query = url.query_pairs_mut();
-        for (name, template) in &request.query {
-            query.append_pair(name, &template.fill(filling).ok_or_else(|| not_given("the request"))?);
-        }
-    }
-    Ok(url)
-}
-
-fn fill_headers(manifest: &Manifest, filling: &Filling<'_>) -> Result<HeaderMap, PullError> {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    if manifest.request.json.is_some() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    for (name, template) in &manifest.request.headers {
-        // A header whose only placeholder is an optional setting that was not given is left out.
-        let Some(value) = template.fill(filling) else { continue };
-        let value = secret_header(&value.into()).map_err(|error| PullError::Credentials { hint: error.to_string() })?;
-        headers.insert(name.clone(), value);
-    }
-    Ok(headers)
-}
-
-impl Json {
-    fn fill(&self, filling: &Filling<'_>) -> Result<serde_json::Value, PullError> {
-        Ok(match self {
-            Self::Text(template) => Template::fill(template, filling).ok_or_else(|| not_given("the request"))?.into(),
-            Self::Plain(value) => value.clone(),
-            Self::List(items) => items.iter().map(|item| item.fill(filling)).collect::<Result<_, _>>()?,
-            Self::Object(members) => members
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), value.fill(filling)?)))
-                .collect::<Result<serde_json::Map<_, _>, PullError>>()?
-                .into(),
-        })
     }
 }

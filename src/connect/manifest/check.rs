@@ -8,14 +8,14 @@ mod proof;
 mod reading;
 mod request;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use chrono::NaiveDate;
 use regex::Regex;
 use serde_spanned::Spanned;
 
-use super::fill::Template;
+use super::fill::{Hole, Known, Sent, Special, Template};
 use super::path::Path;
 use super::raw::{self, Mistakes, Raw, RawSetting, nearest};
 use super::{Manifest, ManifestError, Proof};
@@ -30,10 +30,14 @@ pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
         names.extend(raw.api_version.is_some().then(|| "api_version".to_owned()));
         let secret = raw.settings.iter().filter(|(_, setting)| setting.secret);
         let optional = raw.settings.iter().filter(|(_, setting)| setting.optional);
+        let patterned = raw.settings.iter().filter(|(_, setting)| setting.pattern.is_some());
         Check {
             secret: secret.map(|(name, _)| name.get_ref().clone()).collect(),
             optional: optional.map(|(name, _)| name.get_ref().clone()).collect(),
+            patterned: patterned.map(|(name, _)| name.get_ref().clone()).collect(),
             names,
+            sent: BTreeMap::new(),
+            special: Vec::new(),
             used: BTreeSet::new(),
             mistakes: &mut mistakes,
         }
@@ -52,14 +56,23 @@ pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
 enum Place {
     /// Secrets too, and alone an optional setting.
     Header,
-    /// Query, body, address.
+    /// Alone an optional setting: the parameter is then left out.
+    Query,
+    /// As in a query, and `{ids}`.
+    Item,
+    /// Body, address.
     Request,
 }
 
 struct Check<'m, 't> {
     names: Vec<String>,
+    /// Of settings that are chosen from a table: what is sent.
+    sent: BTreeMap<String, Sent>,
+    /// What else may stand in the call being checked.
+    special: Vec<Special>,
     secret: BTreeSet<String>,
     optional: BTreeSet<String>,
+    patterned: BTreeSet<String>,
     used: BTreeSet<String>,
     mistakes: &'m mut Mistakes<'t>,
 }
@@ -72,7 +85,7 @@ impl Check<'_, '_> {
 
     fn manifest(mut self, file: &str, raw: Raw) -> Option<Manifest> {
         let proof = self.proof(raw.login.as_ref(), raw.auth.as_ref());
-        let request = raw.request.as_ref().and_then(|request| self.request(request));
+        let request = raw.request.as_ref().and_then(|request| self.request_like(request.get_ref(), Special::ROWS));
         let cursor = raw.page.as_ref().map(|page| self.cursor(page.get_ref(), request.as_ref()));
         let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), request.as_ref()));
         let limits = raw.limits.as_ref().map(|limits| self.limits(limits.get_ref()));
@@ -201,13 +214,17 @@ impl Check<'_, '_> {
 
     /// Reads a text and its placeholders.
     fn template(&mut self, text: &Spanned<String>, place: Place) -> Option<Template> {
-        let names: Vec<_> = self.names.iter().map(String::as_str).collect();
-        let template = match Template::parse(text.get_ref(), &names) {
+        let known = Known { settings: &self.names, sent: &self.sent, special: &self.special };
+        let template = match Template::parse(text.get_ref(), &known) {
             Ok(template) => template,
             Err(what) => return self.wrong(text.span(), what),
         };
         self.used.extend(template.settings().map(str::to_owned));
-        let alone = place == Place::Header && template.only_setting().is_some();
+        if template.holes().any(|hole| *hole == Hole::Ids) && (place != Place::Item || template.only_hole().is_none()) {
+            return self
+                .wrong(text.span(), "`{ids}` stands alone in a list: `[\"{ids}\"]` or `{ join = [\"{ids}\"] }`");
+        }
+        let alone = place != Place::Request && template.only_setting().is_some();
         let misplaced =
             |names: &BTreeSet<String>| template.settings().find(|name| names.contains(*name)).map(str::to_owned);
         if place != Place::Header
@@ -218,7 +235,9 @@ impl Check<'_, '_> {
         if !alone && let Some(name) = misplaced(&self.optional) {
             return self.wrong(
                 text.span(),
-                format!("`{{{name}}}` is optional: it may only stand alone in a header, which is then left out"),
+                format!(
+                    "`{{{name}}}` is optional: it may only stand alone in a header or query, which is then left out"
+                ),
             );
         }
         Some(template)

@@ -193,6 +193,26 @@ pub(super) fn judge<'p>(
     }
 }
 
+/// An answer that holds no rows, judged.
+pub(super) enum Plain {
+    /// To be read by its own paths.
+    Good,
+    Then(Then, Said),
+    Unreadable(Unreadable),
+}
+
+/// As [`judge`], of an answer that holds no rows.
+pub(super) fn judge_plain(reader: &Reader, rules: &[ErrorRule], status: u16, page: &str, has_login: bool) -> Plain {
+    let looks_like_json = matches!(page.trim_start().as_bytes().first(), Some(b'{' | b'['));
+    let found = if looks_like_json { reader.probe(page) } else { None };
+    match first_rule(reader, rules, status, found.as_ref()).or_else(|| Then::built_in(status, has_login)) {
+        Some(then) => Plain::Then(then, found.map(|found| said(reader, &found)).unwrap_or_default()),
+        None if page.trim().is_empty() => Plain::Unreadable(Unreadable::Empty),
+        None if !looks_like_json => Plain::Unreadable(Unreadable::NotApi),
+        None => Plain::Good,
+    }
+}
+
 /// The first rule whose conditions all hold.
 fn first_rule<'r>(
     reader: &Reader,

@@ -1,8 +1,12 @@
-//! Placeholders: a setting, an end of the window in one of the date forms, the page size. Known and
-//! checked when the file loads, filled when a source is asked, escaped for the place they stand in.
-//! Nothing computes.
+//! Placeholders: a setting, an end of the window in one of the date forms, the page size, an id of a
+//! fan-out, a report's job. Known and checked when the file loads, filled when a source is asked, escaped
+//! for the place they stand in. Nothing computes.
 
-use chrono::Datelike;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use secrecy::ExposeSecret;
 
@@ -23,9 +27,54 @@ enum Part {
 /// One placeholder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hole {
-    Setting(String),
+    /// What the user wrote, or what is sent in its place.
+    Setting(String, Option<Sent>),
     Day(End, DateForm),
     PageSize,
+    /// The one id of a fan-out's batch.
+    Id,
+    /// All ids of a fan-out's batch: stands alone in a list, which holds one item for each.
+    Ids,
+    /// The open job of a report.
+    Job,
+}
+
+/// What is sent for each word a user may choose.
+pub(super) type Sent = Arc<BTreeMap<String, String>>;
+
+/// The placeholders there are in one place.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'k> {
+    /// Names of settings, in the order of the file.
+    pub(super) settings: &'k [String],
+    /// Of settings that are chosen from a table: what is sent.
+    pub(super) sent: &'k BTreeMap<String, Sent>,
+    pub(super) special: &'k [Special],
+}
+
+/// Placeholders that only some calls have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Special {
+    Window,
+    PageSize,
+    Id,
+    Ids,
+    Job,
+}
+
+impl Special {
+    /// Of the call that brings the rows, where nothing comes before it.
+    pub(super) const ROWS: &'static [Self] = &[Self::Window, Self::PageSize];
+
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Window => &WINDOW,
+            Self::PageSize => &["page.size"],
+            Self::Id => &["id"],
+            Self::Ids => &["ids"],
+            Self::Job => &["job"],
+        }
+    }
 }
 
 /// Which day.
@@ -48,15 +97,28 @@ pub(super) enum DateForm {
     Day,
     EpochSeconds,
     EpochMillis,
+    /// `2026-11-01T00:00:00Z`
+    Instant,
+    /// `2026-11-01T00:00:00+01:00`, the offset of the days' zone then.
+    Offset,
+}
+
+impl DateForm {
+    /// Written so, a day needs its zone known.
+    pub(super) fn is_instant(self) -> bool {
+        matches!(self, Self::EpochSeconds | Self::EpochMillis | Self::Instant | Self::Offset)
+    }
 }
 
 const WINDOW: [&str; 3] = ["window.start", "window.end", "window.next"];
-const FORMS: [(&str, DateForm); 5] = [
+const FORMS: [(&str, DateForm); 7] = [
     ("year", DateForm::Year),
     ("month", DateForm::Month),
     ("day", DateForm::Day),
     ("epoch_s", DateForm::EpochSeconds),
     ("epoch_ms", DateForm::EpochMillis),
+    ("instant", DateForm::Instant),
+    ("offset", DateForm::Offset),
 ];
 
 impl Hole {
@@ -68,8 +130,14 @@ impl Hole {
         }
     }
 
-    fn named(name: &str, settings: &[&str]) -> Result<Self, String> {
-        if let Some(rest) = name.strip_prefix("window.") {
+    fn named(name: &str, known: &Known<'_>) -> Result<Self, String> {
+        let special = known.special;
+        let refused = || {
+            let mut there: Vec<&str> = special.iter().flat_map(|special| special.names()).copied().collect();
+            there.extend(known.settings.iter().map(String::as_str));
+            format!("`{{{name}}}` is not a setting or placeholder here: {}", nearest(name, &there))
+        };
+        if let Some(rest) = name.strip_prefix("window.").filter(|_| special.contains(&Special::Window)) {
             let (end, form) = rest.split_once('.').map_or((rest, None), |(end, form)| (end, Some(form)));
             let end = match end {
                 "start" => End::Start,
@@ -88,57 +156,89 @@ impl Hole {
             };
             return Ok(Self::Day(end, form));
         }
-        if name == "page.size" {
-            return Ok(Self::PageSize);
+        match name {
+            "page.size" if special.contains(&Special::PageSize) => return Ok(Self::PageSize),
+            "id" if special.contains(&Special::Id) => return Ok(Self::Id),
+            "ids" if special.contains(&Special::Ids) => return Ok(Self::Ids),
+            "job" if special.contains(&Special::Job) => return Ok(Self::Job),
+            _ => {}
         }
-        if settings.contains(&name) {
-            return Ok(Self::Setting(name.to_owned()));
+        let is_setting = |name: &str| known.settings.iter().any(|known| known == name);
+        if let Some(setting) = name.strip_suffix(".word").filter(|setting| is_setting(setting)) {
+            return if known.sent.contains_key(setting) {
+                Ok(Self::Setting(setting.to_owned(), None))
+            } else {
+                Err(format!("`{{{name}}}`: `{setting}` is sent as the user writes it; write `{{{setting}}}`"))
+            };
         }
-        let known: Vec<_> = settings.iter().copied().chain(WINDOW).chain(["page.size"]).collect();
-        Err(format!("`{{{name}}}` is not a setting or placeholder: {}", nearest(name, &known)))
+        if is_setting(name) {
+            return Ok(Self::Setting(name.to_owned(), known.sent.get(name).cloned()));
+        }
+        Err(refused())
     }
 }
 
 /// What placeholders are filled with.
+#[derive(Clone, Copy)]
 pub(super) struct Filling<'a> {
     pub(super) settings: &'a Settings,
     pub(super) window: DateWindow,
     /// Zone in which days become instants.
     pub(super) zone: Tz,
     pub(super) page_size: Option<u32>,
+    /// One batch of a fan-out's ids.
+    pub(super) ids: &'a [String],
+    /// The open job of a report.
+    pub(super) job: Option<&'a str>,
 }
 
 impl Filling<'_> {
-    /// `None` for a setting that was not given.
+    /// `None` for what was not given.
     fn hole(&self, hole: &Hole) -> Option<String> {
         match hole {
-            Hole::Setting(name) => self.settings.get(name).map(|value| match value {
-                SettingValue::Plain(text) => text.clone(),
+            Hole::Setting(name, sent) => self.settings.get(name).map(|value| match value {
+                SettingValue::Plain(text) => written(text, sent.as_ref()),
                 SettingValue::Secret(secret) => secret.expose_secret().to_owned(),
             }),
             Hole::PageSize => self.page_size.map(|size| size.to_string()),
-            Hole::Day(end, form) => {
-                let last = self.window.last();
-                let next = last.succ_opt().unwrap_or(last);
-                let day = match end {
-                    End::Start => self.window.first(),
-                    End::Last => last,
-                    End::Next => next,
-                };
-                let instant =
-                    || if *end == End::Last { first_instant(next, self.zone) } else { first_instant(day, self.zone) };
-                let back = i64::from(*end == End::Last);
-                Some(match form {
-                    DateForm::Date => day.to_string(),
-                    DateForm::Year => day.year().to_string(),
-                    DateForm::Month => day.month().to_string(),
-                    DateForm::Day => day.day().to_string(),
-                    DateForm::EpochSeconds => (instant().timestamp() - back).to_string(),
-                    DateForm::EpochMillis => (instant().timestamp_millis() - back).to_string(),
-                })
-            }
+            Hole::Day(end, form) => Some(self.day(*end, *form)),
+            Hole::Id => match self.ids {
+                [id] => Some(id.clone()),
+                _ => None,
+            },
+            Hole::Ids => None,
+            Hole::Job => self.job.map(str::to_owned),
         }
     }
+
+    fn day(&self, end: End, form: DateForm) -> String {
+        let last = self.window.last();
+        let next = last.succ_opt().unwrap_or(last);
+        let day = match end {
+            End::Start => self.window.first(),
+            End::Last => last,
+            End::Next => next,
+        };
+        // The last instant of a day is told in the vendor's own unit before the next day's first.
+        let back = i64::from(end == End::Last);
+        let first = || first_instant(if end == End::Last { next } else { day }, self.zone);
+        let second = || DateTime::<Utc>::from_timestamp(first().timestamp() - back, 0).unwrap_or_else(first);
+        match form {
+            DateForm::Date => day.to_string(),
+            DateForm::Year => day.year().to_string(),
+            DateForm::Month => day.month().to_string(),
+            DateForm::Day => day.day().to_string(),
+            DateForm::EpochSeconds => second().timestamp().to_string(),
+            DateForm::EpochMillis => (first().timestamp_millis() - back).to_string(),
+            DateForm::Instant => second().to_rfc3339_opts(SecondsFormat::Secs, true),
+            DateForm::Offset => second().with_timezone(&self.zone).to_rfc3339_opts(SecondsFormat::Secs, false),
+        }
+    }
+}
+
+/// A setting as it is sent.
+fn written(text: &str, sent: Option<&Sent>) -> String {
+    sent.and_then(|sent| sent.get(text)).map_or(text, String::as_str).to_owned()
 }
 
 impl Template {
@@ -146,7 +246,7 @@ impl Template {
     ///
     /// # Errors
     /// A sentence naming the placeholder and the nearest right one.
-    pub(super) fn parse(text: &str, settings: &[&str]) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, known: &Known<'_>) -> Result<Self, String> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after
@@ -155,7 +255,7 @@ impl Template {
             if !before.is_empty() {
                 parts.push(Part::Text(before.to_owned()));
             }
-            parts.push(Part::Hole(Hole::named(name, settings)?));
+            parts.push(Part::Hole(Hole::named(name, known)?));
             rest = after;
         }
         if !rest.is_empty() {
@@ -175,7 +275,7 @@ impl Template {
     /// Names of the settings in it.
     pub(super) fn settings(&self) -> impl Iterator<Item = &str> {
         self.holes().filter_map(|hole| match hole {
-            Hole::Setting(name) => Some(name.as_str()),
+            Hole::Setting(name, _) => Some(name.as_str()),
             _ => None,
         })
     }
@@ -183,7 +283,15 @@ impl Template {
     /// The setting it is, when it is one placeholder and nothing else.
     pub(super) fn only_setting(&self) -> Option<&str> {
         match self.0.as_slice() {
-            [Part::Hole(Hole::Setting(name))] => Some(name),
+            [Part::Hole(Hole::Setting(name, _))] => Some(name),
+            _ => None,
+        }
+    }
+
+    /// It is one placeholder and nothing else.
+    pub(super) fn only_hole(&self) -> Option<&Hole> {
+        match self.0.as_slice() {
+            [Part::Hole(hole)] => Some(hole),
             _ => None,
         }
     }
@@ -191,7 +299,7 @@ impl Template {
     /// The setting it begins with, and what follows.
     pub(super) fn after_setting(&self) -> Option<(&str, Self)> {
         match self.0.split_first() {
-            Some((Part::Hole(Hole::Setting(name)), rest)) => Some((name, Self(rest.to_vec()))),
+            Some((Part::Hole(Hole::Setting(name, _)), rest)) => Some((name, Self(rest.to_vec()))),
             _ => None,
         }
     }
@@ -226,12 +334,30 @@ impl Template {
         self.fill_with(|hole| filling.hole(hole))
     }
 
+    /// As an item of a list: one text, none where it is an optional setting that was not given, or one for
+    /// each id where it is `{ids}`.
+    pub(super) fn fill_item(&self, filling: &Filling<'_>) -> Option<Vec<String>> {
+        match self.only_hole() {
+            Some(Hole::Ids) => Some(filling.ids.to_vec()),
+            Some(Hole::Setting(..)) => Some(self.fill(filling).into_iter().collect()),
+            _ => self.fill(filling).map(|text| vec![text]),
+        }
+    }
+
+    /// Filled in with every placeholder percent-escaped but for letters, digits and `-._~`.
+    pub(super) fn fill_escaped(&self, filling: &Filling<'_>) -> Option<String> {
+        self.fill_with(|hole| filling.hole(hole).map(|text| percent_escaped(&text)))
+    }
+
     /// Filled in with every placeholder escaped for a single-quoted `JSONPath` literal.
     pub(super) fn fill_path(&self, settings: &Settings) -> Option<String> {
         self.fill_with(|hole| match hole {
-            Hole::Setting(name) => settings
-                .plain(name)
-                .map(|value| value.replace('\\', "\\\\").replace('\'', "\\'").replace(|c: char| c.is_control(), " ")),
+            Hole::Setting(name, sent) => settings.plain(name).map(|value| {
+                written(value, sent.as_ref())
+                    .replace('\\', "\\\\")
+                    .replace('\'', "\\'")
+                    .replace(|c: char| c.is_control(), " ")
+            }),
             _ => None,
         })
     }
@@ -247,19 +373,44 @@ impl Template {
     }
 }
 
+fn percent_escaped(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut escaped, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+        escaped
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::NaiveDate;
 
     use super::*;
 
-    fn filled(text: &str, zone: Tz) -> String {
+    fn parse(text: &str, special: &[Special]) -> Result<Template, String> {
+        let sent = Arc::new([("ad", "x FROM ad"), ("all", "*")].map(|(a, b)| (a.to_owned(), b.to_owned())).into());
+        let settings = ["account", "level", "unset"].map(str::to_owned);
+        let sent = BTreeMap::from([("level".to_owned(), sent)]);
+        Template::parse(text, &Known { settings: &settings, sent: &sent, special })
+    }
+
+    fn with<T>(zone: Tz, take: impl FnOnce(&Filling<'_>) -> T) -> T {
         let day = |text: &str| text.parse().unwrap();
         let mut settings = Settings::default();
-        settings.insert("id", SettingValue::Plain("a/b 'c'".into()));
+        settings.insert("account", SettingValue::Plain("a/b 'c'".into()));
+        settings.insert("level", SettingValue::Plain("ad".into()));
         let window = DateWindow::new(day("2026-03-28"), day("2026-03-29")).unwrap();
-        let filling = Filling { settings: &settings, window, zone, page_size: Some(500) };
-        Template::parse(text, &["id", "unset"]).unwrap().fill(&filling).unwrap()
+        let ids = ["1".to_owned(), "2".to_owned()];
+        take(&Filling { settings: &settings, window, zone, page_size: Some(500), ids: &ids, job: Some("j") })
+    }
+
+    fn filled(text: &str, zone: Tz) -> String {
+        with(zone, |filling| {
+            parse(text, &[Special::Window, Special::PageSize, Special::Job]).unwrap().fill(filling).unwrap()
+        })
     }
 
     #[test]
@@ -271,7 +422,11 @@ mod tests {
         assert_eq!(filled("{window.end.epoch_s}", utc), "1774828799");
         assert_eq!(filled("{window.end.epoch_ms}", utc), "1774828799999");
         assert_eq!(filled("{window.next.epoch_s}", utc), "1774828800");
-        assert_eq!(filled("{id}:{page.size}", utc), "a/b 'c':500");
+        assert_eq!(
+            filled("{window.start.instant} {window.end.instant}", utc),
+            "2026-03-28T00:00:00Z 2026-03-29T23:59:59Z"
+        );
+        assert_eq!(filled("{account}:{page.size}:{job}", utc), "a/b 'c':500:j");
     }
 
     #[test]
@@ -279,6 +434,34 @@ mod tests {
         let berlin = Tz::Europe__Berlin;
         assert_eq!(filled("{window.start.epoch_s}", berlin), (1_774_656_000 - 3600).to_string());
         assert_eq!(filled("{window.end.epoch_s}", berlin), (1_774_828_799 - 7200).to_string());
+        assert_eq!(
+            filled("{window.start.offset} {window.end.offset} {window.next.instant}", berlin),
+            "2026-03-28T00:00:00+01:00 2026-03-29T23:59:59+02:00 2026-03-29T22:00:00Z"
+        );
+    }
+
+    #[test]
+    fn a_choice_is_sent_as_its_table_says_and_can_be_named_as_written() {
+        assert_eq!(filled("{level}|{level.word}", Tz::UTC), "x FROM ad|ad");
+        assert!(parse("{account.word}", Special::ROWS).unwrap_err().contains("write `{account}`"));
+    }
+
+    #[test]
+    fn a_list_holds_one_item_for_each_id_and_none_for_what_was_not_given() {
+        let item = |text| {
+            let template = parse(text, &[Special::Ids]).unwrap();
+            with(Tz::UTC, |filling| template.fill_item(filling))
+        };
+        assert_eq!(item("{ids}"), Some(vec!["1".to_owned(), "2".to_owned()]));
+        assert_eq!(item("{unset}"), Some(Vec::new()));
+        assert_eq!(item("x{unset}"), None);
+        assert_eq!(item("x"), Some(vec!["x".to_owned()]));
+    }
+
+    #[test]
+    fn in_raw_text_placeholders_are_escaped_and_nothing_else() {
+        let template = parse("(a:{account},b~é)", Special::ROWS).unwrap();
+        assert_eq!(with(Tz::UTC, |filling| template.fill_escaped(filling)).unwrap(), "(a:a%2Fb%20%27c%27,b~é)");
     }
 
     #[test]
@@ -287,10 +470,11 @@ mod tests {
             ("{windw.start}", "`window.start`"),
             ("{window.begin}", "`window."),
             ("{window.start.epoch}", "`epoch_s`"),
-            ("{idd}", "`id`"),
-            ("{id", "never closes"),
+            ("{accont}", "`account`"),
+            ("{ids}", "not a setting or placeholder here"),
+            ("{account", "never closes"),
         ] {
-            let error = Template::parse(text, &["id"]).unwrap_err();
+            let error = parse(text, Special::ROWS).unwrap_err();
             assert!(error.contains(near), "{text}: {error}");
         }
     }
@@ -300,14 +484,19 @@ mod tests {
         let settings = Settings::default();
         let day = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
         let window = DateWindow::new(day, day).unwrap();
-        let filling = Filling { settings: &settings, window, zone: Tz::UTC, page_size: None };
-        assert_eq!(Template::parse("x{unset}", &["unset"]).unwrap().fill(&filling), None);
-        assert_eq!(Template::parse("{page.size}", &[]).unwrap().fill(&filling), None);
+        let filling = Filling { settings: &settings, window, zone: Tz::UTC, page_size: None, ids: &[], job: None };
+        for text in ["x{unset}", "{page.size}", "{job}", "{id}"] {
+            assert_eq!(
+                parse(text, &[Special::PageSize, Special::Job, Special::Id]).unwrap().fill(&filling),
+                None,
+                "{text}"
+            );
+        }
     }
 
     #[test]
     fn segments_are_cut_at_literal_slashes_only() {
-        let template = Template::parse("/forms/{id}/x:{id}", &["id"]).unwrap();
+        let template = parse("/forms/{account}/x:{level}", &[]).unwrap();
         assert_eq!(template.segments().len(), 4);
     }
 }

@@ -1,14 +1,20 @@
 //! Connectors described by a file: `connectors/NAME.toml`. A file is read (`raw`), checked (`check`), filled
-//! in with one source's settings (`fill`), asked (`ask`) page by page (`page`), each answer judged
+//! in with one source's settings (`fill`, `call`), asked (`ask`) page by page (`page`), each answer judged
 //! (`errors`) and read once (`plan`, `extract`) into rows (`rows`, `number`, `identity`).
 
+#[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod ask;
+#[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
+mod call;
 mod check;
+#[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod errors;
 mod example;
 mod extract;
 mod fill;
 mod identity;
+#[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
+mod look;
 mod number;
 mod page;
 mod path;
@@ -69,6 +75,7 @@ enum DayZone {
     Row(Template),
 }
 
+/// One of the calls a manifest makes: the rows, the account, the ids of a fan-out, a report's job.
 #[derive(Debug)]
 struct Request {
     method: Method,
@@ -76,15 +83,37 @@ struct Request {
     base: String,
     /// …and the path below it.
     path: Template,
-    query: Vec<(String, Template)>,
+    /// Before `query`, as it stands: only placeholders are escaped.
+    raw_query: Option<Template>,
+    query: Vec<(String, Param)>,
     headers: Vec<(HeaderName, Template)>,
-    json: Option<Json>,
+    body: Option<Body>,
 }
 
-/// A JSON body with placeholders in its texts.
+/// One value of a query or a form.
+#[derive(Debug)]
+enum Param {
+    One(Template),
+    /// The name comes once with each.
+    Each(Vec<Template>),
+    /// One text with commas between.
+    Joined(Vec<Template>),
+    /// JSON as text.
+    Json(Json),
+}
+
+#[derive(Debug)]
+enum Body {
+    Json(Json),
+    Form(Vec<(String, Param)>),
+}
+
+/// JSON with placeholders in its texts.
 #[derive(Debug)]
 enum Json {
     Text(Template),
+    /// A placeholder, sent as a number.
+    Number(Template),
     Plain(serde_json::Value),
     List(Vec<Json>),
     Object(Vec<(String, Json)>),
@@ -191,6 +220,11 @@ impl Manifest {
     /// [`ManifestError`] with every mistake at once.
     pub fn load(file: &str, text: &str) -> Result<Self, ManifestError> {
         check::load(file, text)
+    }
+
+    /// Every call it makes to the vendor with a proof of who asks.
+    fn calls(&self) -> impl Iterator<Item = &Request> {
+        std::iter::once(&self.request)
     }
 
     /// What the connector offers.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::fill::{DateForm, End, Hole};
+use super::super::fill::{End, Hole};
 use super::super::raw::{RawDays, RawPage};
-use super::super::{Cursor, CursorPlace, DayZone, Request};
+use super::super::{Body, Cursor, CursorPlace, DayZone, Request};
 use super::Check;
 
 impl Check<'_, '_> {
@@ -17,7 +17,7 @@ impl Check<'_, '_> {
             _ => return self.wrong(raw.from.span(), "say where the cursor goes: `query` or `json`, one of them"),
         };
         let request = request?;
-        if matches!(place, CursorPlace::Json(_)) && request.json.is_none() {
+        if matches!(place, CursorPlace::Json(_)) && !matches!(request.body, Some(Body::Json(_))) {
             return self.wrong(raw.from.span(), "the cursor goes into the body, but there is no `[request.json]`");
         }
         if raw.size.is_some() != request.holes().any(|hole| *hole == Hole::PageSize) {
@@ -51,7 +51,7 @@ impl Check<'_, '_> {
                 format!("the request must ask for {{window.start}} to {word}, as `ends` says, and no other day"),
             );
         }
-        let instants = asked.iter().any(|(_, form)| matches!(form, DateForm::EpochSeconds | DateForm::EpochMillis));
+        let instants = asked.iter().any(|(_, form)| form.is_instant());
         if instants && matches!(zone, DayZone::Row(_)) {
             return self.wrong(
                 raw.zone.span(),

@@ -1,19 +1,37 @@
 //! The quarter of the checks that is about what is sent: address, query, headers, body.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_spanned::Spanned;
 use toml::Value;
 
-use super::super::fill::{Hole, Template};
+use super::super::fill::{DateForm, Hole, Special, Template};
 use super::super::raw::RawRequest;
-use super::super::{Json, Request};
+use super::super::{Body, Json, Param, Request};
 use super::{Check, Place};
-use crate::connect::http::{HeaderName, Method};
+use crate::connect::http::{HeaderName, Method, header};
+
+/// Headers that are the client's own affair.
+const OURS: [HeaderName; 6] = [
+    header::AUTHORIZATION,
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::ACCEPT_ENCODING,
+    header::CONNECTION,
+];
 
 impl Check<'_, '_> {
-    pub(super) fn request(&mut self, raw: &Spanned<RawRequest>) -> Option<Request> {
-        let raw = raw.get_ref();
+    /// Checks any call; `special` says which placeholders it has besides settings.
+    pub(super) fn request_like(&mut self, raw: &RawRequest, special: &[Special]) -> Option<Request> {
+        let before = std::mem::replace(&mut self.special, special.to_vec());
+        let request = self.request(raw);
+        self.special = before;
+        request
+    }
+
+    fn request(&mut self, raw: &RawRequest) -> Option<Request> {
         let method = match self.one_of(&raw.method, &["GET", "POST"])? {
             0 => Method::GET,
             _ => Method::POST,
@@ -26,71 +44,155 @@ impl Check<'_, '_> {
                 "an address begins with a setting whose default is the vendor's host: `{base_url}/…`",
             );
         }
-        let mut query = Vec::new();
-        for (name, value) in &raw.query {
-            let text = match value.get_ref() {
-                Value::String(text) => text.clone(),
-                Value::Integer(number) => number.to_string(),
-                _ => return self.wrong(value.span(), "a query value is text or a whole number"),
-            };
-            query.push((name.clone(), self.template(&Spanned::new(value.span(), text), Place::Request)?));
-        }
+        let raw_query = match &raw.raw_query {
+            Some(text) => Some(self.template(text, Place::Request)?),
+            None => None,
+        };
+        let query = self.params(&raw.query)?;
+        let headers = self.headers(&raw.header)?;
+        let body = match (&raw.json, &raw.form) {
+            (None, None) => None,
+            _ if method == Method::GET => {
+                return self.wrong(raw.method.span(), "a GET has no body: write `method = \"POST\"` or use `query`");
+            }
+            (Some(_), Some(_)) => return self.wrong(raw.method.span(), "a body is `json` or `form`, not both"),
+            (Some(members), None) => Some(Body::Json(Json::Object(
+                members
+                    .iter()
+                    .map(|(name, value)| Some((name.clone(), self.json(value.span(), value.get_ref())?)))
+                    .collect::<Option<_>>()?,
+            ))),
+            (None, Some(fields)) => Some(Body::Form(self.params(fields)?)),
+        };
+        let (base, path) = address?;
+        Some(Request { method, base: base.to_owned(), path, raw_query, query, headers, body })
+    }
+
+    fn headers(&mut self, raw: &BTreeMap<Spanned<String>, Spanned<String>>) -> Option<Vec<(HeaderName, Template)>> {
         let mut headers = Vec::new();
-        for (name, value) in &raw.header {
+        for (name, value) in raw {
             let template = self.template(value, Place::Header)?;
             let Ok(header) = name.get_ref().parse::<HeaderName>() else {
                 return self.wrong(name.span(), format!("`{}` is not a header's name", name.get_ref()));
             };
+            if OURS.contains(&header) {
+                let advice = "is never written here: access is shown by `auth` or `login`, the rest is the client's";
+                return self.wrong(name.span(), format!("`{}` {advice}", name.get_ref()));
+            }
             let secretive = ["auth", "token", "key", "secret"].iter().any(|word| header.as_str().contains(word));
             if secretive && template.only_setting().is_none() {
                 return self.wrong(value.span(), "a secret is never written here: use the placeholder of a setting");
             }
             headers.push((header, template));
         }
-        let json = match &raw.json {
-            Some(_) if method == Method::GET => {
-                return self.wrong(raw.method.span(), "a GET has no body: write `method = \"POST\"` or use `query`");
-            }
-            Some(members) => {
-                let members = members
-                    .iter()
-                    .map(|(name, value)| Some((name.clone(), self.json(value.span(), value.get_ref())?)))
-                    .collect::<Option<_>>()?;
-                Some(Json::Object(members))
-            }
-            None => None,
+        Some(headers)
+    }
+
+    fn params(&mut self, raw: &BTreeMap<String, Spanned<Value>>) -> Option<Vec<(String, Param)>> {
+        raw.iter().map(|(name, value)| Some((name.clone(), self.param(value.span(), value.get_ref())?))).collect()
+    }
+
+    fn param(&mut self, span: Range<usize>, value: &Value) -> Option<Param> {
+        let named = match value {
+            Value::Table(table) if table.len() == 1 => table.iter().next().map(|(name, value)| (name.as_str(), value)),
+            _ => None,
         };
-        let (base, path) = address?;
-        Some(Request { method, base: base.to_owned(), path, query, headers, json })
+        match (value, named) {
+            (Value::Array(items), _) => Some(Param::Each(self.items(&span, items)?)),
+            (_, Some(("join", Value::Array(items)))) => Some(Param::Joined(self.items(&span, items)?)),
+            (_, Some(("json", value))) => Some(Param::Json(self.json(span, value)?)),
+            (value, _) => match scalar(value) {
+                Some(text) => Some(Param::One(self.template(&Spanned::new(span, text), Place::Query)?)),
+                None => self
+                    .wrong(span, "a query value is text, a whole number, a list, `{ join = […] }` or `{ json = … }`"),
+            },
+        }
+    }
+
+    fn items(&mut self, span: &Range<usize>, items: &[Value]) -> Option<Vec<Template>> {
+        if items.is_empty() {
+            return self.wrong(span.clone(), "this list is empty: leave the parameter out");
+        }
+        items
+            .iter()
+            .map(|item| match scalar(item) {
+                Some(text) => self.template(&Spanned::new(span.clone(), text), Place::Item),
+                None => self.wrong(span.clone(), "a list in a query holds texts and whole numbers"),
+            })
+            .collect()
     }
 
     fn json(&mut self, span: Range<usize>, value: &Value) -> Option<Json> {
+        self.json_in(Place::Request, &span, value)
+    }
+
+    fn json_in(&mut self, place: Place, span: &Range<usize>, value: &Value) -> Option<Json> {
         Some(match value {
-            Value::String(text) => Json::Text(self.template(&Spanned::new(span, text.clone()), Place::Request)?),
+            Value::String(text) => Json::Text(self.template(&Spanned::new(span.clone(), text.clone()), place)?),
             Value::Integer(number) => Json::Plain((*number).into()),
             Value::Boolean(truth) => Json::Plain((*truth).into()),
             Value::Array(items) => {
-                Json::List(items.iter().map(|item| self.json(span.clone(), item)).collect::<Option<_>>()?)
+                Json::List(items.iter().map(|item| self.json_in(Place::Item, span, item)).collect::<Option<_>>()?)
             }
-            Value::Table(members) => Json::Object(
-                members
-                    .iter()
-                    .map(|(name, value)| Some((name.clone(), self.json(span.clone(), value)?)))
-                    .collect::<Option<_>>()?,
-            ),
+            Value::Table(members) => match (members.len(), members.get("number")) {
+                (1, Some(Value::String(text))) => Json::Number(self.number(&Spanned::new(span.clone(), text.clone()))?),
+                _ => Json::Object(
+                    members
+                        .iter()
+                        .map(|(name, value)| Some((name.clone(), self.json_in(Place::Request, span, value)?)))
+                        .collect::<Option<_>>()?,
+                ),
+            },
             Value::Float(_) | Value::Datetime(_) => {
-                return self.wrong(span, "a body holds text, whole numbers, true, false, lists and tables");
+                return self.wrong(span.clone(), "a body holds text, whole numbers, true, false, lists and tables");
             }
         })
+    }
+
+    /// `{ number = "{placeholder}" }`
+    fn number(&mut self, text: &Spanned<String>) -> Option<Template> {
+        let template = self.template(text, Place::Request)?;
+        let whole = |hole: &Hole| match hole {
+            Hole::PageSize => true,
+            Hole::Day(_, form) => !matches!(form, DateForm::Date | DateForm::Instant | DateForm::Offset),
+            Hole::Setting(name, _) => self.patterned.contains(name),
+            Hole::Id | Hole::Ids | Hole::Job => false,
+        };
+        if template.only_hole().is_some_and(whole) {
+            return Some(template);
+        }
+        self.wrong(
+            text.span(),
+            "`number` is one placeholder that is a whole number: a part of a day, or a setting with a `pattern` of digits",
+        )
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Boolean(truth) => Some(truth.to_string()),
+        _ => None,
     }
 }
 
 impl Request {
-    /// Every placeholder of what is sent, but for proof.
-    pub(super) fn holes(&self) -> impl Iterator<Item = &Hole> {
-        let mut holes: Vec<_> = self.path.holes().collect();
-        holes.extend(self.query.iter().flat_map(|(_, template)| template.holes()));
-        if let Some(json) = &self.json {
+    /// Every placeholder of what is sent, but for headers and proof.
+    pub(in super::super) fn holes(&self) -> impl Iterator<Item = &Hole> {
+        let mut holes: Vec<_> = self.path.holes().chain(self.raw_query.iter().flat_map(Template::holes)).collect();
+        let form = match &self.body {
+            Some(Body::Form(fields)) => fields.as_slice(),
+            _ => &[],
+        };
+        for (_, param) in self.query.iter().chain(form) {
+            match param {
+                Param::One(template) => holes.extend(template.holes()),
+                Param::Each(items) | Param::Joined(items) => holes.extend(items.iter().flat_map(Template::holes)),
+                Param::Json(json) => json.collect_holes(&mut holes),
+            }
+        }
+        if let Some(Body::Json(json)) = &self.body {
             json.collect_holes(&mut holes);
         }
         holes.into_iter()
@@ -100,7 +202,7 @@ impl Request {
 impl Json {
     fn collect_holes<'a>(&'a self, holes: &mut Vec<&'a Hole>) {
         match self {
-            Self::Text(template) => holes.extend(template.holes()),
+            Self::Text(template) | Self::Number(template) => holes.extend(template.holes()),
             Self::Plain(_) => {}
             Self::List(items) => items.iter().for_each(|item| item.collect_holes(holes)),
             Self::Object(members) => members.iter().for_each(|(_, member)| member.collect_holes(holes)),

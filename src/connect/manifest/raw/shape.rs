@@ -76,7 +76,8 @@ pub(in crate::connect::manifest) struct RawDays {
     pub(in crate::connect::manifest) lookback: u32,
 }
 
-#[derive(Deserialize)]
+/// `[request]`; other calls are brought into its shape to be checked alike.
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawRequest {
     pub(in crate::connect::manifest) method: Spanned<String>,
@@ -85,7 +86,9 @@ pub(in crate::connect::manifest) struct RawRequest {
     pub(in crate::connect::manifest) query: BTreeMap<String, Spanned<toml::Value>>,
     #[serde(default)]
     pub(in crate::connect::manifest) header: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub(in crate::connect::manifest) raw_query: Option<Spanned<String>>,
     pub(in crate::connect::manifest) json: Option<BTreeMap<String, Spanned<toml::Value>>>,
+    pub(in crate::connect::manifest) form: Option<BTreeMap<String, Spanned<toml::Value>>>,
 }
 
 #[derive(Deserialize)]
