@@ -205,8 +205,12 @@ pub(super) enum Plain {
 pub(super) fn judge_plain(reader: &Reader, rules: &[ErrorRule], status: u16, page: &str, has_login: bool) -> Plain {
     let looks_like_json = matches!(page.trim_start().as_bytes().first(), Some(b'{' | b'['));
     let found = if looks_like_json { reader.probe(page) } else { None };
-    match first_rule(reader, rules, status, found.as_ref()).or_else(|| Then::built_in(status, has_login)) {
-        Some(then) => Plain::Then(then, found.map(|found| said(reader, &found)).unwrap_or_default()),
+    let (then, wait) = match first_rule(reader, rules, status, found.as_ref()) {
+        Some(rule) => (Some(rule.then), rule.wait),
+        None => (Then::built_in(status, has_login), None),
+    };
+    match then {
+        Some(then) => Plain::Then(then, said(reader, found.as_ref(), wait)),
         None if page.trim().is_empty() => Plain::Unreadable(Unreadable::Empty),
         None if !looks_like_json => Plain::Unreadable(Unreadable::NotApi),
         None => Plain::Good,
