@@ -181,10 +181,9 @@ impl Page {
             let figures = if by_day {
                 world.figures(Level::Campaign, campaign, day, today)
             } else {
-                sum(first
-                    .iter_days()
-                    .take_while(|&day| day <= last)
-                    .filter_map(|it| world.figures(Level::Campaign, campaign, it, today)))
+                let days = first.iter_days().take_while(|&day| day <= last);
+                let shown = days.filter_map(|it| world.figures(Level::Campaign, campaign, it, today));
+                shown.reduce(|sum, day| sum + day)
             };
             let Some(figures) = figures else { continue };
             if rows == most {
@@ -221,18 +220,6 @@ impl Page {
         body.extend(["\"fieldMask\":\"", &mask.join(","), "\",\"queryResourceConsumption\":\"42\"}"]);
         body
     }
-}
-
-fn sum(days: impl Iterator<Item = Figures>) -> Option<Figures> {
-    days.reduce(|sum, day| Figures {
-        impressions: sum.impressions + day.impressions,
-        clicks: sum.clicks + day.clicks,
-        cost_micros: sum.cost_micros + day.cost_micros,
-        conversion_hundredths: sum.conversion_hundredths + day.conversion_hundredths,
-        leads: sum.leads + day.leads,
-        view_leads: sum.view_leads + day.view_leads,
-        engagements: sum.engagements + day.engagements,
-    })
 }
 
 /// One row: whole numbers of 64 bits as text, zeros left out, resource names unasked. Written by hand

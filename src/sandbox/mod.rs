@@ -7,8 +7,12 @@ pub mod demo;
 mod faults;
 mod gaql;
 pub mod google_ads;
+pub mod linkedin;
+pub mod meta;
 mod oauth;
 pub mod slack;
+mod table;
+pub mod tiktok;
 pub mod typeform;
 mod webhook;
 pub mod world;
@@ -45,6 +49,12 @@ pub enum Endpoint {
     RedditToken,
     /// Where Pinterest renews access.
     PinterestToken,
+    /// Meta insights.
+    Meta,
+    /// TikTok's integrated report.
+    Tiktok,
+    /// LinkedIn analytics.
+    Linkedin,
     /// Typeform responses.
     Typeform,
     /// A Slack incoming webhook.
@@ -62,13 +72,16 @@ struct Vendor {
 }
 
 /// Every endpoint. A new one is a file beside this one and a line here.
-const VENDORS: [Vendor; 9] = [
+const VENDORS: [Vendor; 12] = [
     Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::google, path: |_| oauth::GOOGLE.path.into() },
     Vendor { endpoint: Endpoint::LinkedinToken, routes: oauth::linkedin, path: |_| oauth::LINKEDIN.path.into() },
     Vendor { endpoint: Endpoint::MicrosoftToken, routes: oauth::microsoft, path: |_| oauth::MICROSOFT.path.into() },
     Vendor { endpoint: Endpoint::RedditToken, routes: oauth::reddit, path: |_| oauth::REDDIT.path.into() },
     Vendor { endpoint: Endpoint::PinterestToken, routes: oauth::pinterest, path: |_| oauth::PINTEREST.path.into() },
+    Vendor { endpoint: Endpoint::Meta, routes: meta::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Tiktok, routes: tiktok::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Linkedin, routes: linkedin::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Typeform, routes: typeform::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
     Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
@@ -125,6 +138,12 @@ pub struct Setup {
     pub secrets: Secrets,
     /// Rows in a page of Google Ads; the vendor's own number is 10,000.
     pub google_page_rows: usize,
+    /// Meta's.
+    pub meta: meta::Limits,
+    /// TikTok's.
+    pub tiktok: tiktok::Limits,
+    /// LinkedIn's.
+    pub linkedin: linkedin::Limits,
     /// Calls after which an access token has expired, whatever its hour; `None`: none.
     pub token_calls: Option<u32>,
     /// Whether a refresh token that was replaced ends all that came of it when it is used again.
@@ -139,6 +158,9 @@ impl Setup {
             now,
             secrets: Secrets::default(),
             google_page_rows: 10_000,
+            meta: meta::Limits::default(),
+            tiktok: tiktok::Limits::default(),
+            linkedin: linkedin::Limits::default(),
             token_calls: None,
             reuse_revokes: true,
         }
@@ -174,6 +196,7 @@ impl Sandbox {
         let state = Arc::new(Truth {
             now: Mutex::new(setup.now),
             tokens: Mutex::new(TokenBook::of(&setup)),
+            meta_reports: Mutex::default(),
             faults: Mutex::default(),
             calls: Mutex::default(),
             ledger: Mutex::default(),
@@ -259,6 +282,7 @@ struct Truth {
     setup: Setup,
     now: Mutex<DateTime<Utc>>,
     tokens: Mutex<TokenBook>,
+    meta_reports: Mutex<meta::Reports>,
     faults: Mutex<BTreeMap<Endpoint, VecDeque<Fault>>>,
     calls: Mutex<BTreeMap<Endpoint, u64>>,
     ledger: Mutex<Vec<Received>>,

@@ -91,6 +91,22 @@ pub struct Figures {
     pub engagements: u64,
 }
 
+impl std::ops::Add for Figures {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            impressions: self.impressions + other.impressions,
+            clicks: self.clicks + other.clicks,
+            cost_micros: self.cost_micros + other.cost_micros,
+            conversion_hundredths: self.conversion_hundredths + other.conversion_hundredths,
+            leads: self.leads + other.leads,
+            view_leads: self.view_leads + other.view_leads,
+            engagements: self.engagements + other.engagements,
+        }
+    }
+}
+
 /// A form sent in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {

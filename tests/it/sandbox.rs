@@ -1,7 +1,10 @@
 //! The fake vendors, called as their documentation says and without any connector: what they answer
 //! adds up to the simulated truth, and they refuse what the vendors refuse.
 
+mod linkedin;
+mod meta;
 mod oauth;
+mod tiktok;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,11 +34,20 @@ fn setup(today: &str) -> Setup {
     Setup::new(demo::world(demo::SEED), at(&format!("{today}T11:00:00Z")))
 }
 
+/// The same with a tenth of the traffic, so that nothing happens on many a day.
+fn quiet(today: &str) -> Setup {
+    with_traffic(today, 0.1)
+}
+
 /// The same with ten times the traffic, so that rare things happen.
 fn busy(today: &str) -> Setup {
+    with_traffic(today, 10.0)
+}
+
+fn with_traffic(today: &str, factor: f64) -> Setup {
     let mut setup = setup(today);
     for arm in setup.world.concepts.iter_mut().flat_map(|concept| &mut concept.arms) {
-        arm.campaigns.iter_mut().for_each(|campaign| campaign.clicks_per_day *= 10.0);
+        arm.campaigns.iter_mut().for_each(|campaign| campaign.clicks_per_day *= factor);
     }
     setup
 }

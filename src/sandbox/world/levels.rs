@@ -208,7 +208,8 @@ impl World {
             conversion_hundredths: of(whole.conversion_hundredths),
             leads: of(whole.leads),
             view_leads: of(whole.view_leads),
-            engagements: of(whole.engagements),
+            // Clicks are engagements: the part keeps them among its own.
+            engagements: of(whole.clicks) + of(whole.engagements - whole.clicks),
         }
     }
 }
