@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::config::{self, Known, Loaded, Problems};
 use crate::connect::Registry;
 use crate::connect::auth::Auth;
-use crate::connect::http::{self, Http, HttpError, Limits};
+use crate::connect::http::{self, Http, HttpError, Limits, Reach};
 use crate::connect::manifest::{ManifestError, Patience};
 use crate::domain::id::DestinationId;
 use crate::notify::{self, Notifier, NotifyError};
@@ -40,7 +40,12 @@ pub enum AppError {
 /// # Errors
 /// [`AppError`] when no TLS client can be made, or an embedded manifest is wrong.
 pub fn registry() -> Result<Registry, AppError> {
-    let http = Http::new(Limits::default())?;
+    registry_within(&Reach::default())
+}
+
+/// As [`registry`], for these networks.
+fn registry_within(reach: &Reach) -> Result<Registry, AppError> {
+    let http = Http::within(Limits::default(), reach)?;
     let auth = Auth::new(http.clone());
     Ok(Registry::built_in(&http, &auth, &Patience::default())?)
 }
@@ -69,9 +74,11 @@ impl App {
     /// # Errors
     /// [`AppError`] says which part could not be built and what to do.
     pub async fn open(path: &Path) -> Result<Self, AppError> {
-        let registry = registry()?;
+        let reach = Reach::default();
+        let registry = registry_within(&reach)?;
         let loaded = load_config(path, &registry)?;
-        let notifiers = notifiers(&loaded)?;
+        reach.allow(loaded.config.private_networks.clone());
+        let notifiers = notifiers(&loaded, &reach)?;
         let store = Store::open(&loaded.config.store_url).await?;
         let sources = loaded.config.sources.clone();
         let parts = Parts { store, registry, sources, tokens: Box::new(Tokens::default()), notifiers };
@@ -79,8 +86,8 @@ impl App {
     }
 }
 
-fn notifiers(loaded: &Loaded) -> Result<BTreeMap<DestinationId, Box<dyn Notifier>>, AppError> {
-    let client = http::client()?;
+fn notifiers(loaded: &Loaded, reach: &Reach) -> Result<BTreeMap<DestinationId, Box<dyn Notifier>>, AppError> {
+    let client = http::client(reach)?;
     let built = loaded.config.destinations.iter().map(|destination| {
         notify::build(destination, client.clone())
             .map(|notifier| (destination.id.clone(), notifier))

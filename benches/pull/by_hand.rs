@@ -59,7 +59,7 @@ pub fn run(address: &str, days: u64) {
     database.pragma_update(None, "journal_mode", "WAL").expect("WAL");
     database.pragma_update(None, "synchronous", "FULL").expect("FULL");
     database.execute_batch(SCHEMA).expect("schema");
-    let client = willitsell::connect::http::client().expect("a client");
+    let client = willitsell::connect::http::client(&willitsell::connect::http::Reach::default()).expect("a client");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (began, before, mut rows) = (Instant::now(), cpu_seconds(), 0u64);
     let transaction = database.transaction().expect("begins");

@@ -9,7 +9,9 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
+use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::excerpt;
@@ -120,6 +122,7 @@ fn read<'t>(
     let root = Section::root(table.get_ref(), report);
     refuse_written_secrets("", table.get_ref(), report);
     let store_url = check.store(&root);
+    let private_networks = check.network(&root);
     check.web(&root);
     let destinations = source::destinations(&check, &root);
     let logins = source::logins(&check, &root);
@@ -145,6 +148,7 @@ fn read<'t>(
     Some(Config {
         path: path.to_owned(),
         store_url: store_url?,
+        private_networks,
         destinations: destinations.into_values().collect::<Option<_>>()?,
         sources: sources
             .into_values()
@@ -293,6 +297,28 @@ impl Check<'_> {
             Some(path) if !path.starts_with(':') => format!("sqlite://{}", self.folder.join(path).display()),
             _ => url.to_owned(),
         }
+    }
+
+    /// Networks of the operator's own, and nothing wider: never this machine, never a cloud's metadata.
+    fn network(&self, root: &Section<'_>) -> Vec<IpNet> {
+        const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+        let section = root.table("network", &raw::NETWORK, "[network] and allow_private below it");
+        let written = section.and_then(|section| section.texts("allow_private")).unwrap_or_default();
+        let private =
+            |network: &IpNet| PRIVATE.iter().filter_map(|one| one.parse().ok()).any(|one: IpNet| one.contains(network));
+        let read = |text: &Spanned<&str>| {
+            let network = text.get_ref().parse().ok().filter(private);
+            if network.is_none() {
+                let what = format!("network.allow_private holds {}", quoted(text.get_ref()));
+                let advice = format!(
+                    "write a private network, for example \"10.20.0.0/16\"; it lies inside {}",
+                    PRIVATE.join(", ")
+                );
+                self.report.error(text.span(), what, advice);
+            }
+            network
+        };
+        written.iter().filter_map(read).collect()
     }
 
     fn web(&self, root: &Section<'_>) {

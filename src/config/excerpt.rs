@@ -131,6 +131,7 @@ impl Heading {
         let opens = match parts.as_slice() {
             ["experiment", _, ..] => Table::Public(IN_EXPERIMENT),
             ["source", _] => Table::Public(&[&raw::SOURCE]),
+            ["network"] => Table::Public(&[&raw::NETWORK]),
             ["web"] => Table::Public(&[&raw::WEB]),
             _ => Table::Private,
         };

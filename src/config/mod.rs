@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
+
 use crate::domain::concept::Experiment;
 use crate::domain::connector::{ConnectorInfo, SourceAccess};
 use crate::domain::id::SourceId;
@@ -32,6 +34,8 @@ pub struct Config {
     /// Where observations and verdicts are kept: `sqlite://…`, a relative path made to start at the
     /// file's folder.
     pub store_url: String,
+    /// Private networks that may be called, beside the public one.
+    pub private_networks: Vec<IpNet>,
     /// Where messages may go, in order of name.
     pub destinations: Vec<Destination>,
     /// What may be asked, with all it takes.

@@ -26,10 +26,11 @@ pub(super) struct Shape {
 
 pub(super) const ROOT: Shape = Shape {
     table: "the top of the file",
-    keys: &["store", "web", "notify", "login", "source", "experiment"],
+    keys: &["store", "network", "web", "notify", "login", "source", "experiment"],
     public: false,
 };
 pub(super) const STORE: Shape = Shape { table: "[store]", keys: &["url"], public: false };
+pub(super) const NETWORK: Shape = Shape { table: "[network]", keys: &["allow_private"], public: true };
 pub(super) const WEB: Shape = Shape { table: "[web]", keys: &["listen"], public: true };
 pub(super) const LOGIN: Shape =
     Shape { table: "[login.NAME]", keys: &["client_id", "client_secret", "refresh_token", "token_url"], public: false };
@@ -114,8 +115,8 @@ pub(super) const AMOUNT: Shape = Shape { table: "an amount", keys: &["amount", "
 pub(super) const NAMES: Shape = Shape { table: "", keys: &[], public: false };
 
 /// Every table with keys of ours.
-pub(super) const SHAPES: [&Shape; 12] =
-    [&ROOT, &STORE, &WEB, &LOGIN, &SOURCE, &EXPERIMENT, &ARM, &RATE, &POLICY, &GUARDRAIL, &MONEY, &AMOUNT];
+pub(super) const SHAPES: [&Shape; 13] =
+    [&ROOT, &STORE, &NETWORK, &WEB, &LOGIN, &SOURCE, &EXPERIMENT, &ARM, &RATE, &POLICY, &GUARDRAIL, &MONEY, &AMOUNT];
 
 /// One table, open for reading. Everything found wrong on the way goes to the report.
 #[derive(Clone)]

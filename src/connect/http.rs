@@ -5,9 +5,11 @@
 mod address;
 mod body;
 mod evidence;
+mod resolve;
 mod wait;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use reqwest::Method;
@@ -20,6 +22,8 @@ pub use url::Url;
 
 pub use address::{AddressError, address, host_and_port};
 pub use evidence::evidence;
+use resolve::Guard;
+pub use resolve::Reach;
 pub use wait::{Backoff, Pace, retry_after};
 
 /// Most redirects followed for one call.
@@ -64,6 +68,12 @@ pub enum HttpError {
     /// The address is not on the caller's list of hosts. Nothing was sent.
     #[error("{host} was not called, because it is not one of this connector's hosts")]
     ForeignHost {
+        /// The host asked for.
+        host: String,
+    },
+    /// The address leads to this machine or a private network. Nothing was sent.
+    #[error("{host} was not called: {}", resolve::Inside)]
+    Inside {
         /// The host asked for.
         host: String,
     },
@@ -170,13 +180,13 @@ impl fmt::Debug for Answer {
 ///
 /// # Errors
 /// [`HttpError::Setup`] where this machine has no CA certificates.
-pub fn client() -> Result<Client, HttpError> {
+pub fn client(reach: &Reach) -> Result<Client, HttpError> {
     let limits = Limits::default();
-    builder(&limits).timeout(limits.whole).build().map_err(|error| setup(&error))
+    builder(&limits, reach).timeout(limits.whole).build().map_err(|error| setup(&error))
 }
 
 /// Where every client begins. Without a provider installed first, building one panics.
-fn builder(limits: &Limits) -> ClientBuilder {
+fn builder(limits: &Limits, reach: &Reach) -> ClientBuilder {
     // An error means that one is installed already, which is all that is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -185,6 +195,7 @@ fn builder(limits: &Limits) -> ClientBuilder {
         .read_timeout(limits.silence)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+        .dns_resolver(Arc::new(Guard::new(reach.clone())))
 }
 
 fn setup(error: &reqwest::Error) -> HttpError {
@@ -196,18 +207,27 @@ fn setup(error: &reqwest::Error) -> HttpError {
 pub struct Http {
     client: Client,
     limits: Limits,
+    reach: Reach,
     turns: wait::Turns,
 }
 
 impl Http {
-    /// A client with these limits.
+    /// A client with these limits, for the public network and this machine.
     ///
     /// # Errors
     /// [`HttpError::Setup`] where this machine has no CA certificates.
     pub fn new(limits: Limits) -> Result<Self, HttpError> {
+        Self::within(limits, &Reach::default())
+    }
+
+    /// A client with these limits, for these networks.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn within(limits: Limits, reach: &Reach) -> Result<Self, HttpError> {
         // Without the library's limit on the whole: ours counts redirects too and knows its name.
-        let client = builder(&limits).build().map_err(|error| setup(&error))?;
-        Ok(Self { client, limits, turns: wait::Turns::default() })
+        let client = builder(&limits, reach).build().map_err(|error| setup(&error))?;
+        Ok(Self { client, limits, reach: reach.clone(), turns: wait::Turns::default() })
     }
 
     /// Makes one call, after waiting for its turn, and returns the whole answer whatever its status.
@@ -215,7 +235,7 @@ impl Http {
     /// # Errors
     /// See [`HttpError`]; [`HttpError::is_temporary`] tells which are worth another try.
     pub async fn call(&self, call: &Call<'_>) -> Result<Answer, HttpError> {
-        admit(&call.url, call.hosts)?;
+        admit(&call.url, call.hosts, &self.reach)?;
         if let Some(pace) = call.pace {
             self.turns.wait(pace).await;
         }
@@ -231,7 +251,7 @@ impl Http {
             if !is_redirect(response.status()) {
                 return self.read(call, &url, response).await;
             }
-            url = redirected(call, &url, response.headers().get(header::LOCATION))?;
+            url = redirected(call, &self.reach, &url, response.headers().get(header::LOCATION))?;
         }
         Err(HttpError::Redirect { host: shown_host(&url), to: "itself, again and again".to_owned() })
     }
@@ -276,6 +296,8 @@ impl Http {
                 format!("silent for {}", seconds(limits.silence))
             };
             HttpError::Timeout { host, what }
+        } else if resolve::is_inside(error) {
+            HttpError::Inside { host }
         } else if error.is_dns() {
             HttpError::Connect { host, why: "its name is not known here; is this machine online?".to_owned() }
         } else if error.is_connect() {
@@ -287,8 +309,11 @@ impl Http {
 }
 
 /// The host must be on the list and the address callable, before a byte is sent.
-fn admit(url: &Url, hosts: &[String]) -> Result<(), HttpError> {
+fn admit(url: &Url, hosts: &[String], reach: &Reach) -> Result<(), HttpError> {
     address::check(url)?;
+    if url.host().is_some_and(|host| !reach.admits_host(&host)) {
+        return Err(HttpError::Inside { host: shown_host(url) });
+    }
     if hosts.contains(&host_and_port(url)) { Ok(()) } else { Err(HttpError::ForeignHost { host: shown_host(url) }) }
 }
 
@@ -298,7 +323,7 @@ fn is_redirect(status: StatusCode) -> bool {
 
 /// Where a redirect leads, if it may be followed: a `GET`, to the host and scheme just asked.
 /// Anything else would carry the credentials in headers or body where they were not meant to go.
-fn redirected(call: &Call<'_>, from: &Url, location: Option<&HeaderValue>) -> Result<Url, HttpError> {
+fn redirected(call: &Call<'_>, reach: &Reach, from: &Url, location: Option<&HeaderValue>) -> Result<Url, HttpError> {
     let refused = |to: String| HttpError::Redirect { host: shown_host(from), to };
     let target = location
         .and_then(|location| location.to_str().ok())
@@ -307,7 +332,7 @@ fn redirected(call: &Call<'_>, from: &Url, location: Option<&HeaderValue>) -> Re
     if target.origin() != from.origin() {
         return Err(refused(shown_host(&target)));
     }
-    admit(&target, call.hosts)?;
+    admit(&target, call.hosts, reach)?;
     if call.method != Method::GET {
         return Err(refused("another page of its own".to_owned()));
     }
@@ -341,7 +366,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Call, HeaderMap, HeaderValue, HttpError, Method, Url, redirected};
+    use super::{Call, HeaderMap, HeaderValue, HttpError, Method, Reach, Url, redirected};
 
     #[test]
     fn h16_no_redirect_leaves_encryption_or_the_host() {
@@ -356,7 +381,9 @@ mod tests {
             pace: None,
             secrets: &[],
         };
-        let get = |to: &str| redirected(&call(Method::GET), &from, Some(&HeaderValue::from_str(to).unwrap()));
+        let get = |to: &str| {
+            redirected(&call(Method::GET), &Reach::default(), &from, Some(&HeaderValue::from_str(to).unwrap()))
+        };
         for (to, target) in [
             ("/v2", "https://api.example/v2"),
             ("rows/", "https://api.example/v1/rows/"),
@@ -376,8 +403,11 @@ mod tests {
             assert!(matches!(get(to), Err(HttpError::Redirect { .. })), "{to}");
         }
         assert!(matches!(get("https://me:pw@api.example/"), Err(HttpError::Address(_))));
-        assert!(matches!(redirected(&call(Method::GET), &from, None), Err(HttpError::Redirect { .. })));
-        let post = redirected(&call(Method::POST), &from, Some(&HeaderValue::from_static("/v2")));
+        assert!(matches!(
+            redirected(&call(Method::GET), &Reach::default(), &from, None),
+            Err(HttpError::Redirect { .. })
+        ));
+        let post = redirected(&call(Method::POST), &Reach::default(), &from, Some(&HeaderValue::from_static("/v2")));
         assert!(matches!(post, Err(HttpError::Redirect { .. })));
     }
 }

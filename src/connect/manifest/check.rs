@@ -19,7 +19,7 @@ use super::fill::{Hole, Known, Sent, Special, Template};
 use super::path::Path;
 use super::raw::{self, Mistakes, Raw, RawSetting, nearest};
 use super::{Manifest, ManifestError, Proof};
-use crate::connect::http::address;
+use crate::connect::http::{Url, address};
 use crate::domain::connector::{ConnectorInfo, Facts, SettingInfo, SettingValue, Settings};
 
 /// Reads and checks a manifest.
@@ -269,8 +269,8 @@ impl Check<'_, '_> {
 
     fn https(&mut self, text: &Spanned<String>) -> Option<()> {
         match address(text.get_ref()) {
-            Ok(url) if url.scheme() == "https" && !text.get_ref().contains(['{', '}']) => Some(()),
-            _ => self.wrong(text.span(), "this must be a literal https address, host and all"),
+            Ok(url) if url.scheme() == "https" && !text.get_ref().contains(['{', '}']) && has_a_name(&url) => Some(()),
+            _ => self.wrong(text.span(), "this must be a literal https address with the vendor's host name, whole"),
         }
     }
 
@@ -297,4 +297,9 @@ impl Check<'_, '_> {
 #[expect(clippy::option_option, reason = "not used and not readable are different")]
 fn or_unused<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     read.map_or(Some(None), |readable| readable.map(Some))
+}
+
+/// A vendor is called by name: digits, like `localhost`, are for the user's own file (rehearsal).
+fn has_a_name(url: &Url) -> bool {
+    url.domain().is_some_and(|name| name != "localhost")
 }

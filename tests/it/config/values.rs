@@ -238,3 +238,14 @@ fn what_is_allowed_but_unwise_is_a_warning() {
         assert!(said.iter().any(|warning| warning.contains(wanted)), "{replacement}: {said:#?}");
     }
 }
+
+#[test]
+fn h17_only_private_networks_can_be_allowed() {
+    let with_networks = |list: &str| format!("[network]\nallow_private = [{list}]\n{SMALL}");
+    let loaded = load(&with_networks("\"10.20.0.0/16\", \"fd00::/8\"")).unwrap();
+    assert_eq!(loaded.config.private_networks.len(), 2);
+    for wider in ["127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/0", "::/0", "8.8.8.0/24", "10.0.0.0/7", "10.0.0.1", "x"] {
+        let said = errors(&with_networks(&format!("\"{wider}\"")));
+        assert!(said.len() == 1 && said[0].contains("2: network.allow_private holds"), "{wider}: {said:#?}");
+    }
+}
