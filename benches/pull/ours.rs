@@ -62,7 +62,7 @@ fn access(parts: &Parts, address: &str) -> SourceAccess {
     let login = Login {
         id: LoginId::new("google"),
         client_id: "bench".into(),
-        client_secret: "bench".into(),
+        client_secret: Some("bench".into()),
         refresh_token: Some("bench".into()),
         token_url: Some(format!("{address}/token")),
     };

@@ -75,7 +75,7 @@ fn login(check: &Check<'_>, name: &str, section: &Section<'_>) -> Option<Login> 
     };
     let infos = [
         setting("client_id", false, false, "the client id of your own application at the vendor", false),
-        setting("client_secret", true, false, "the client secret of your own application at the vendor", false),
+        setting("client_secret", true, true, "the client secret of your own application at the vendor", false),
         setting("refresh_token", true, true, "what renews access", false),
         setting("token_url", false, true, "another address to renew access at, for rehearsal", true),
     ];
@@ -87,7 +87,7 @@ fn login(check: &Check<'_>, name: &str, section: &Section<'_>) -> Option<Login> 
     Some(Login {
         id: LoginId::new(name),
         client_id: settings.plain("client_id")?.to_owned(),
-        client_secret: secret("client_secret")?,
+        client_secret: secret("client_secret"),
         refresh_token: secret("refresh_token"),
         token_url: settings.plain("token_url").map(str::to_owned),
     })
@@ -206,7 +206,13 @@ fn login_of(
         check.report.error(written.span(), what, suggestion(name, &names, "add a [login.NAME] table"));
         return None;
     };
-    if login.as_ref().is_some_and(|login| login.refresh_token.is_none()) {
+    if info.needs_secret && login.as_ref().is_some_and(|login| login.client_secret.is_none()) {
+        let what = format!("login.{name} has no client_secret, which {} asks for", info.title);
+        let advice = format!("put client_secret = {} into [login.{name}]", "\"file:PATH\" or \"env:NAME\"");
+        check.report.error(written.span(), what, advice);
+        return None;
+    }
+    if info.needs_consent && login.as_ref().is_some_and(|login| login.refresh_token.is_none()) {
         let what = format!("login.{name} has no refresh_token, so {} cannot be asked", section.path);
         let advice = format!("put refresh_token = {} into [login.{name}]", "\"file:PATH\" or \"env:NAME\"");
         check.report.warn(written.span(), what, advice);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use oauth2::basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse};
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse, RequestTokenError, TokenResponse};
-use oauth2::{AuthType, ClientId, ClientSecret, RefreshToken, TokenUrl};
+use oauth2::{AuthType, ClientId, ClientSecret, RefreshToken, Scope, TokenUrl};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use thiserror::Error;
@@ -106,19 +106,51 @@ pub enum ClientAuth {
     Body,
     /// Id and secret as HTTP Basic.
     Basic,
+    /// A public application: the id alone, in the form.
+    None,
+}
+
+/// Where access comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantKind {
+    /// A person's consent, then a refresh token.
+    Code,
+    /// The application's own id and secret.
+    ClientCredentials,
+}
+
+/// A vendor's OAuth2, as its manifest says.
+#[derive(Clone, Debug)]
+pub struct Oauth2 {
+    /// The page at which a person gives consent; present unless the grant needs none.
+    pub authorize_url: Option<String>,
+    /// Where tokens are given out.
+    pub token_url: String,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// How the application proves itself.
+    pub client: ClientAuth,
+    /// Where access comes from.
+    pub grant: GrantKind,
+    /// Further query of the consent page.
+    pub authorize: Vec<(String, String)>,
+    /// Further fields of every token call.
+    pub extra: Vec<(String, String)>,
+    /// The vendor gives a new refresh token with each access token; the one before ends.
+    pub rotates: bool,
+    /// Days a refresh token lives: from the login, or where it rotates from the last renewal.
+    pub ends_after: Option<u32>,
 }
 
 /// What renewing one login takes.
 #[derive(Clone, Copy)]
 pub struct Grant<'a> {
-    /// From the user's file; its `token_url`, where given, goes before the one below.
+    /// From the user's file; its `token_url`, where given, goes before the vendor's.
     pub login: &'a Login,
     /// Where its token lives.
     pub vault: &'a dyn TokenVault,
-    /// The vendor's token address.
-    pub token_url: &'a str,
-    /// How the application proves itself there.
-    pub client: ClientAuth,
+    /// The vendor's way.
+    pub oauth2: &'a Oauth2,
 }
 
 /// Gives out access tokens. Clones share what they know of refusals.
@@ -184,6 +216,7 @@ impl Auth {
         let refresh = rotated
             .clone()
             .or_else(|| login.refresh_token.clone())
+            .or_else(|| (grant.oauth2.grant == GrantKind::ClientCredentials).then(|| "".into()))
             .ok_or_else(|| AuthError::NoRefreshToken { login: login.id.clone() })?;
         self.recall(&login.id, &refresh, now)?;
         let granted = match self.ask(grant, &refresh, now).await {
@@ -215,27 +248,40 @@ impl Auth {
         now: DateTime<Utc>,
     ) -> Result<BasicTokenResponse, AuthError> {
         let login = grant.login;
-        let url = address(login.token_url.as_deref().unwrap_or(grant.token_url)).map_err(HttpError::from)?;
-        let client = BasicClient::new(ClientId::new(login.client_id.clone()))
-            .set_client_secret(ClientSecret::new(login.client_secret.expose_secret().to_owned()))
-            .set_auth_type(match grant.client {
-                ClientAuth::Body => AuthType::RequestBody,
-                ClientAuth::Basic => AuthType::BasicAuth,
-            })
-            .set_token_uri(TokenUrl::from_url(url.clone()));
+        let url = address(login.token_url.as_deref().unwrap_or(&grant.oauth2.token_url)).map_err(HttpError::from)?;
+        let oauth2 = grant.oauth2;
+        let mut client = BasicClient::new(ClientId::new(login.client_id.clone())).set_auth_type(match oauth2.client {
+            ClientAuth::Body | ClientAuth::None => AuthType::RequestBody,
+            ClientAuth::Basic => AuthType::BasicAuth,
+        });
+        if let Some(secret) = login.client_secret.as_ref().filter(|_| oauth2.client != ClientAuth::None) {
+            client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
+        }
+        let client = client.set_token_uri(TokenUrl::from_url(url.clone()));
         let endpoint = Endpoint {
             http: &self.http,
             login: &login.id,
             hosts: [host_and_port(&url)],
             url,
-            secrets: [login.client_secret.clone(), refresh.clone()],
+            secrets: login.client_secret.iter().chain([refresh]).cloned().collect(),
             now,
         };
-        client
-            .exchange_refresh_token(&RefreshToken::new(refresh.expose_secret().to_owned()))
-            .request_async(&endpoint)
-            .await
-            .map_err(|error| endpoint.meaning(error))
+        if oauth2.grant == GrantKind::ClientCredentials {
+            let mut request = client.exchange_client_credentials();
+            for scope in &oauth2.scopes {
+                request = request.add_scope(Scope::new(scope.clone()));
+            }
+            for (name, value) in &oauth2.extra {
+                request = request.add_extra_param(name, value);
+            }
+            return request.request_async(&endpoint).await.map_err(|error| endpoint.meaning(error));
+        }
+        let refresh = RefreshToken::new(refresh.expose_secret().to_owned());
+        let mut request = client.exchange_refresh_token(&refresh);
+        for (name, value) in &oauth2.extra {
+            request = request.add_extra_param(name, value);
+        }
+        request.request_async(&endpoint).await.map_err(|error| endpoint.meaning(error))
     }
 
     /// The refusal this refresh token met within the last hour, if any.
@@ -271,7 +317,7 @@ struct Endpoint<'a> {
     login: &'a LoginId,
     url: Url,
     hosts: [String; 1],
-    secrets: [SecretString; 2],
+    secrets: Vec<SecretString>,
     now: DateTime<Utc>,
 }
 

@@ -26,6 +26,11 @@ pub trait Connector: Send + Sync {
     /// Its name, the settings it needs, the metrics it supplies.
     fn info(&self) -> &ConnectorInfo;
 
+    /// How its login is got and renewed; `None` where it takes none.
+    fn oauth2(&self) -> Option<&auth::Oauth2> {
+        None
+    }
+
     /// Reads one window of one source, a page at a time, into the sink. Memory does not grow with the
     /// rows but for two machine words each, by which repeated rows are known.
     ///

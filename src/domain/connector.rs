@@ -59,6 +59,10 @@ pub struct ConnectorInfo {
     pub settings: Vec<SettingInfo>,
     /// Whether `login = "…"` is needed.
     pub needs_login: bool,
+    /// Whether that login must hold a client secret.
+    pub needs_secret: bool,
+    /// Whether a person gives that login consent, once, with `willitsell auth`.
+    pub needs_consent: bool,
     /// What it counts.
     pub metrics: Vec<MetricId>,
     /// Those of them that may be fractions: modelled by the vendor, or one act shared among several clicks.
@@ -139,8 +143,8 @@ pub struct Login {
     pub id: LoginId,
     /// OAuth2 client id.
     pub client_id: String,
-    /// OAuth2 client secret.
-    pub client_secret: SecretString,
+    /// OAuth2 client secret; a public application has none.
+    pub client_secret: Option<SecretString>,
     /// Long-lived token to renew access with.
     pub refresh_token: Option<SecretString>,
     /// Another token address than the manifest's, for rehearsal: https, or loopback.

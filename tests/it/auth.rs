@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Barrier, OwnedMutexGuard};
-use willitsell::connect::auth::{Auth, AuthError, ClientAuth, Grant, secret_header};
+use willitsell::connect::auth::{Auth, AuthError, ClientAuth, Grant, GrantKind, Oauth2, secret_header};
 use willitsell::connect::http::{Http, HttpError, Limits};
 use willitsell::domain::connector::{Login, Token, TokenLock, TokenVault, VaultError};
 use willitsell::domain::id::LoginId;
@@ -63,6 +63,7 @@ struct Scene {
     auth: Auth,
     vault: Vault,
     login: Login,
+    oauth2: Oauth2,
 }
 
 impl Scene {
@@ -71,17 +72,27 @@ impl Scene {
         let login = Login {
             id: LoginId::new("google"),
             client_id: "client-7".to_owned(),
-            client_secret: format!("{CANARY}-client").into(),
+            client_secret: Some(format!("{CANARY}-client").into()),
             refresh_token: Some("refresh-0".into()),
             token_url: Some(server.url("/token").to_string()),
         };
         let auth = Auth::new(Http::new(Limits::default()).unwrap());
-        Self { server, auth, vault: Vault::default(), login }
+        let oauth2 = Oauth2 {
+            authorize_url: Some("https://consent.invalid/".to_owned()),
+            token_url: "https://token.invalid/".to_owned(), // the login's own address goes before it
+            scopes: vec!["read".to_owned()],
+            client: ClientAuth::Body,
+            grant: GrantKind::Code,
+            authorize: vec![],
+            extra: vec![],
+            rotates: true,
+            ends_after: None,
+        };
+        Self { server, auth, vault: Vault::default(), login, oauth2 }
     }
 
     fn grant(&self) -> Grant<'_> {
-        let elsewhere = "https://token.invalid/"; // the login's own address goes before it
-        Grant { login: &self.login, vault: &self.vault, token_url: elsewhere, client: ClientAuth::Body }
+        Grant { login: &self.login, vault: &self.vault, oauth2: &self.oauth2 }
     }
 
     async fn access(&self, now: DateTime<Utc>) -> Result<String, AuthError> {
@@ -117,9 +128,9 @@ async fn the_token_call_is_a_form_and_the_token_is_kept() {
     let mut scene = Scene::new(numbered).await;
     assert_eq!(scene.access(noon()).await.unwrap(), "access-0");
     assert_eq!(scene.access(noon() + TimeDelta::minutes(47)).await.unwrap(), "access-0");
-    scene.login.client_secret = "s p".into();
-    let basic = Grant { client: ClientAuth::Basic, ..scene.grant() };
-    scene.auth.access(&basic, noon() + TimeDelta::minutes(49)).await.unwrap();
+    scene.login.client_secret = Some("s p".into());
+    scene.oauth2.client = ClientAuth::Basic;
+    scene.access(noon() + TimeDelta::minutes(49)).await.unwrap();
 
     let seen = scene.server.seen();
     assert_eq!((seen[0].method.as_str(), seen[0].target.as_str()), ("POST", "/token"));

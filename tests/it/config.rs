@@ -69,6 +69,8 @@ pub fn connectors() -> Vec<ConnectorInfo> {
         ),
         ConnectorInfo {
             needs_login: true,
+            needs_secret: true,
+            needs_consent: true,
             ..connector(
                 "google_ads",
                 "Google Ads",

@@ -3,6 +3,7 @@
 
 mod answers;
 mod manifests;
+mod proofs;
 mod values;
 
 use std::sync::{Arc, Mutex};
@@ -144,7 +145,7 @@ async fn pull_with(text: &str, name: &str, server: &FakeServer, patience: Patien
     let login = Login {
         id: LoginId::new("google"),
         client_id: "client".into(),
-        client_secret: SecretString::from(format!("{CANARY}-client")),
+        client_secret: Some(SecretString::from(format!("{CANARY}-client"))),
         refresh_token: Some(SecretString::from(format!("{CANARY}-refresh"))),
         token_url: Some(server.url("/token").to_string()),
     };

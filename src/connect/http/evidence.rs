@@ -8,12 +8,14 @@ const LONGEST: usize = 300;
 const HIDDEN: &str = "[hidden]";
 
 /// The beginning of a body or of a vendor's message: at most 300 bytes on one line, with every
-/// known secret (as it is, and as it looks in a query) replaced.
+/// known secret (as it is, and as it looks in a query or in JSON) replaced.
 pub fn evidence(text: &[u8], secrets: &[SecretString]) -> String {
     let mut hidden: Vec<Vec<u8>> = Vec::new();
     for secret in secrets {
         let plain = secret.expose_secret().as_bytes();
         hidden.push(plain.to_vec());
+        // As some vendors write a slash in JSON.
+        hidden.push(secret.expose_secret().replace('/', "\\/").into_bytes());
         hidden.push(url::form_urlencoded::byte_serialize(plain).collect::<String>().into_bytes());
     }
     hidden.retain(|secret| !secret.is_empty());
@@ -57,8 +59,8 @@ mod tests {
     #[test]
     fn secrets_go_wherever_they_stand() {
         let secrets = ["1//0g-abc".into(), "1//0g-abc-longer".into(), "".into()];
-        let text = b"a 1//0g-abc b 1//0g-abc-longer c 1%2F%2F0g-abc d";
-        assert_eq!(evidence(text, &secrets), "a [hidden] b [hidden] c [hidden] d");
+        let text = b"a 1//0g-abc b 1//0g-abc-longer c 1%2F%2F0g-abc d 1\\/\\/0g-abc e";
+        assert_eq!(evidence(text, &secrets), "a [hidden] b [hidden] c [hidden] d [hidden] e");
         let long = "s".repeat(5000);
         let body = format!("{}{long}", "x".repeat(295));
         let shown = evidence(body.as_bytes(), &[long.into()]);

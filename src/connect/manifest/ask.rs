@@ -13,11 +13,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
 
+use super::ManifestConnector;
 use super::call::{Extra, Outgoing, Prepared};
 use super::errors::{ErrorRule, Said};
 use super::fill::Filling;
-use super::{ManifestConnector, Proof};
-use crate::connect::auth::{AuthError, Grant, secret_header};
+use crate::connect::auth::{AuthError, Grant};
 use crate::connect::http::{
     Answer, Backoff, Call, HeaderMap, HeaderValue, HttpError, Method, Pace, address, evidence, header, host_and_port,
     retry_after,
@@ -83,7 +83,7 @@ impl<'a> Asker<'a> {
             SettingValue::Plain(_) => None,
         });
         let of_login = request.login.into_iter().flat_map(|login| {
-            [Some(&login.client_secret), login.refresh_token.as_ref()].into_iter().flatten().cloned()
+            [login.client_secret.as_ref(), login.refresh_token.as_ref()].into_iter().flatten().cloned()
         });
         // Jitter must differ between sources and runs, not between two looks at one run.
         let mut seed = DefaultHasher::new();
@@ -99,6 +99,7 @@ impl<'a> Asker<'a> {
             renewed: false,
             waited: Duration::ZERO,
         };
+        asker.secrets.extend(connector.manifest.proof.derived(&asker.filling()));
         for call in connector.manifest.calls() {
             asker.hosts.push(host_and_port(&call.base_url(&asker.filling())?));
         }
@@ -130,21 +131,21 @@ impl<'a> Asker<'a> {
     }
 
     pub(super) fn has_login(&self) -> bool {
-        matches!(self.connector.manifest.proof, Proof::Oauth2 { .. })
+        self.connector.manifest.proof.oauth2().is_some()
     }
 
     /// Makes one call, tried again while the network fails. The answer may have any status.
     pub(super) async fn call(&mut self, prepared: &Prepared, extras: &[Extra<'_>]) -> Result<Answer, PullError> {
         loop {
-            let proof = match self.prove().await {
-                Ok(proof) => proof,
-                Err(error) => {
-                    self.after_failed_proof(error).await?;
-                    continue;
-                }
-            };
+            if let Err(error) = self.prove().await {
+                self.after_failed_proof(error).await?;
+                continue;
+            }
             let mut out = prepared.with(extras)?;
-            out.headers.insert(header::AUTHORIZATION, proof);
+            let proof = &self.connector.manifest.proof;
+            proof
+                .put_on(self.token.as_ref(), &self.filling(), &mut out.url, &mut out.headers)
+                .map_err(|error| PullError::Credentials { hint: error.to_string() })?;
             if let Some(answer) = self.send(out, None).await? {
                 return Ok(answer);
             }
@@ -186,15 +187,13 @@ impl<'a> Asker<'a> {
         Some(Pace { account: self.request.source.as_str(), gap: Duration::from_secs_f64(1.0 / rate) })
     }
 
-    /// The `Authorization` header.
-    async fn prove(&mut self) -> Result<HeaderValue, AuthError> {
-        let token = match (&self.connector.manifest.proof, &self.token) {
-            (_, Some(token)) => token.clone(),
-            (Proof::Bearer(template), None) => template.fill(&self.filling()).unwrap_or_default().into(),
-            (Proof::Oauth2 { .. }, None) => self.connector.auth.access(&self.grant()?, self.request.now).await?,
-        };
-        self.keep(&token);
-        secret_header(&format!("Bearer {}", secrecy::ExposeSecret::expose_secret(&token)).into())
+    /// Makes sure there is an access token where the calls need one.
+    async fn prove(&mut self) -> Result<(), AuthError> {
+        if self.has_login() && self.token.is_none() {
+            let token = self.connector.auth.access(&self.grant()?, self.request.now).await?;
+            self.keep(&token);
+        }
+        Ok(())
     }
 
     /// Gets another token after the vendor refused this one; once a page.
@@ -226,11 +225,10 @@ impl<'a> Asker<'a> {
     }
 
     fn grant(&self) -> Result<Grant<'a>, AuthError> {
-        let (Proof::Oauth2 { token_url, client }, Some(login)) = (&self.connector.manifest.proof, self.request.login)
-        else {
+        let (Some(oauth2), Some(login)) = (self.connector.manifest.proof.oauth2(), self.request.login) else {
             return Err(AuthError::Vault("this source names no login; write `login = \"…\"` under it".to_owned()));
         };
-        Ok(Grant { login, vault: self.request.tokens, token_url, client: *client })
+        Ok(Grant { login, vault: self.request.tokens, oauth2 })
     }
 
     async fn after_failed_proof(&mut self, error: AuthError) -> Result<(), PullError> {
@@ -275,15 +273,14 @@ impl<'a> Asker<'a> {
     /// The vendor does not take the token.
     pub(super) fn refused(&self, said: &Said) -> PullError {
         let why = said.message.as_deref().map(|message| format!(" ({})", self.shown(message))).unwrap_or_default();
-        let mend = match (&self.connector.manifest.proof, self.request.login) {
-            (Proof::Bearer(token), _) => {
-                let name = token.only_setting().unwrap_or("token");
+        let mend = match (self.connector.manifest.proof.setting(), self.request.login) {
+            (Some(name), _) => {
                 format!("check the setting `{name}` of source `{}`, and that it may read results", self.request.source)
             }
-            (Proof::Oauth2 { .. }, Some(login)) => {
+            (None, Some(login)) => {
                 format!("check that [login.{}] may read this account, and its refresh token", login.id)
             }
-            (Proof::Oauth2 { .. }, None) => format!("source `{}` needs a login", self.request.source),
+            (None, None) => format!("source `{}` needs a login", self.request.source),
         };
         PullError::Credentials { hint: format!("the vendor does not accept our access{why}; {mend}") }
     }

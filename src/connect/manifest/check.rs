@@ -18,7 +18,8 @@ use serde_spanned::Spanned;
 use super::fill::{Hole, Known, Sent, Special, Template};
 use super::path::Path;
 use super::raw::{self, Mistakes, Raw, RawSetting, nearest};
-use super::{Manifest, ManifestError, Proof};
+use super::{Manifest, ManifestError};
+use crate::connect::auth::{ClientAuth, GrantKind, Oauth2};
 use crate::connect::http::{Url, address};
 use crate::domain::connector::{ConnectorInfo, Facts, SettingInfo, SettingValue, Settings};
 
@@ -95,7 +96,8 @@ impl Check<'_, '_> {
         let metrics = self.metrics(&raw.metric, response.is_some());
         let examples = self.examples(&raw.example);
         let base = request.as_ref().map(|request| request.base.clone());
-        let info = self.info(file, raw, base.as_deref(), matches!(proof, Some(Proof::Oauth2 { .. })));
+        let login = proof.as_ref().and_then(|proof| proof.oauth2());
+        let info = self.info(file, raw, base.as_deref(), login);
         Some(Manifest {
             info: ConnectorInfo {
                 metrics: metrics.iter().map(|metric| metric.id).collect(),
@@ -116,7 +118,7 @@ impl Check<'_, '_> {
     }
 
     /// Name, dates and settings: what others may know of the connector.
-    fn info(&mut self, file: &str, raw: Raw, base: Option<&str>, needs_login: bool) -> Option<ConnectorInfo> {
+    fn info(&mut self, file: &str, raw: Raw, base: Option<&str>, login: Option<&Oauth2>) -> Option<ConnectorInfo> {
         let (name, docs) = (raw.name?, raw.docs?);
         let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".toml");
         if name.get_ref() != stem {
@@ -172,7 +174,9 @@ impl Check<'_, '_> {
             sunset_on,
             checked_on,
             settings,
-            needs_login,
+            needs_login: login.is_some(),
+            needs_secret: login.is_some_and(|login| login.client != ClientAuth::None),
+            needs_consent: login.is_some_and(|login| login.grant == GrantKind::Code),
             metrics: Vec::new(),
             fractional: Vec::new(),
             facts: Facts::default(),

@@ -19,6 +19,7 @@ mod number;
 mod page;
 mod path;
 mod plan;
+mod proof;
 mod raw;
 mod rows;
 mod window;
@@ -31,7 +32,8 @@ use chrono::NaiveDate;
 use self::errors::ErrorRule;
 use self::fill::Template;
 use self::number::Form;
-use super::auth::{Auth, ClientAuth};
+use self::proof::Proof;
+use super::auth::{Auth, Oauth2};
 use super::http::{HeaderName, Http, Method};
 use super::{Connector, PullError, PullFacts, PullRequest};
 use crate::domain::connector::{ConnectorInfo, RowSink};
@@ -55,15 +57,6 @@ pub struct Manifest {
     metrics: Vec<MetricRule>,
     response: Option<ResponseRule>,
     examples: Vec<Example>,
-}
-
-/// How a call proves itself.
-#[derive(Debug)]
-enum Proof {
-    /// A token of the settings.
-    Bearer(Template),
-    /// An access token of the login, renewed here.
-    Oauth2 { token_url: String, client: ClientAuth },
 }
 
 /// Where days begin and end.
@@ -252,6 +245,10 @@ impl ManifestConnector {
 impl Connector for ManifestConnector {
     fn info(&self) -> &ConnectorInfo {
         &self.manifest.info
+    }
+
+    fn oauth2(&self) -> Option<&Oauth2> {
+        self.manifest.proof.oauth2()
     }
 
     async fn pull(&self, request: &PullRequest<'_>, sink: &mut dyn RowSink) -> Result<PullFacts, PullError> {

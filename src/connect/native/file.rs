@@ -107,6 +107,8 @@ impl FileConnector {
                 checked_on: None,
                 settings: settings::offered(),
                 needs_login: false,
+                needs_secret: false,
+                needs_consent: false,
                 metrics,
                 fractional: Vec::new(),
                 facts: Facts::default(),

@@ -49,22 +49,41 @@ pub(in crate::connect::manifest) struct RawLogin {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawOauth2 {
-    pub(in crate::connect::manifest) authorize_url: Spanned<String>,
+    pub(in crate::connect::manifest) authorize_url: Option<Spanned<String>>,
     pub(in crate::connect::manifest) token_url: Spanned<String>,
     pub(in crate::connect::manifest) scopes: Spanned<Vec<String>>,
     pub(in crate::connect::manifest) client: Spanned<String>,
+    pub(in crate::connect::manifest) grant: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) authorize: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) extra: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) rotates: bool,
+    pub(in crate::connect::manifest) ends_after: Option<Spanned<u32>>,
 }
 
+/// One of these.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawAuth {
-    pub(in crate::connect::manifest) bearer: RawBearer,
+    pub(in crate::connect::manifest) bearer: Option<RawBearer>,
+    pub(in crate::connect::manifest) header: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
+    pub(in crate::connect::manifest) query: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
+    pub(in crate::connect::manifest) basic: Option<RawBasic>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawBearer {
     pub(in crate::connect::manifest) token: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawBasic {
+    pub(in crate::connect::manifest) user: Spanned<String>,
+    pub(in crate::connect::manifest) password: Spanned<String>,
 }
 
 #[derive(Deserialize)]
