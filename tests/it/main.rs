@@ -15,6 +15,7 @@ mod http;
 mod import_files;
 mod kill;
 mod notify;
+mod platforms;
 mod project;
 mod real_data;
 mod replay;

@@ -1,0 +1,52 @@
+//! Google Ads: pages by token, access that ends within the hour and is renewed.
+
+use willitsell::domain::metric::MetricId;
+use willitsell::sandbox::world::{Figures, Level};
+use willitsell::sandbox::{Endpoint, Sandbox, Setup, google_ads};
+
+use super::{Platform, Story, busy, count, money};
+
+fn shows(figures: &Figures) -> Vec<(MetricId, i64)> {
+    vec![
+        count(MetricId::IMPRESSIONS, figures.impressions),
+        count(MetricId::CLICKS, figures.clicks),
+        money(MetricId::SPEND, figures.cost_micros),
+        (MetricId::CONVERSIONS, i64::try_from(figures.conversion_hundredths).unwrap() * 10_000),
+    ]
+}
+
+fn source(sandbox: &Sandbox) -> String {
+    format!(
+        r#"
+[login.google]
+client_id = "{}"
+client_secret = "file:secrets/client"
+refresh_token = "file:secrets/refresh"
+token_url = "{}"
+[source.ads]
+connector = "google_ads"
+login = "google"
+settings = {{ customer_id = "{}", base_url = "{}", per_second = "1000" }}
+"#,
+        sandbox.secrets().client_id,
+        sandbox.url(Endpoint::GoogleToken),
+        sandbox.world().customer_id,
+        sandbox.url(Endpoint::GoogleAds),
+    )
+}
+
+#[tokio::test]
+async fn google_from_the_configuration_to_the_stored_truth() {
+    let platform = Platform {
+        level: Level::Campaign,
+        id: |id| id.to_string(),
+        shows,
+        source,
+        api: Endpoint::GoogleAds,
+        secrets: |sandbox| [sandbox.refresh_token(Endpoint::GoogleToken), "unused".into()],
+    };
+    let story = Story::begin(platform, Setup { google_page_rows: 20, ..busy() }).await;
+    let told = story.told(4, google_ads::throttled(5), Sandbox::expire_access, None).await;
+    assert_eq!(told.first.windows, 1);
+    assert!(told.later.vanished == 0 && told.story.sandbox.calls(Endpoint::GoogleToken) >= 2);
+}
