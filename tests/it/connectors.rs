@@ -4,6 +4,7 @@
 mod answers;
 mod manifests;
 mod proofs;
+mod shapes;
 mod values;
 
 use std::sync::{Arc, Mutex};

@@ -2,6 +2,8 @@
 //! known and in their place, addresses literal and https, secrets never literal, dates and an example
 //! there. Every mistake is told at once, with its line and what to do.
 
+mod examples;
+mod facts;
 mod failing;
 mod paging;
 mod proof;
@@ -16,7 +18,7 @@ use regex::Regex;
 use serde_spanned::Spanned;
 
 use super::fill::{Hole, Known, Sent, Special, Template};
-use super::path::Path;
+use super::path::{Path, quoted};
 use super::raw::{self, Mistakes, Raw, RawSetting, nearest};
 use super::{Manifest, ManifestError};
 use crate::connect::auth::{ClientAuth, GrantKind, Oauth2};
@@ -40,6 +42,11 @@ pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
             sent: BTreeMap::new(),
             special: Vec::new(),
             used: BTreeSet::new(),
+            lists: raw
+                .rows
+                .as_ref()
+                .and_then(|rows| Path::parse(rows.get_ref().each.get_ref()).ok())
+                .map_or(1, |each| each.lists()),
             mistakes: &mut mistakes,
         }
         .manifest(file, raw)
@@ -75,6 +82,8 @@ struct Check<'m, 't> {
     optional: BTreeSet<String>,
     patterned: BTreeSet<String>,
     used: BTreeSet<String>,
+    /// Lists on the way to a row, as many as `^` may lead up.
+    lists: usize,
     mistakes: &'m mut Mistakes<'t>,
 }
 
@@ -91,9 +100,11 @@ impl Check<'_, '_> {
         let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), request.as_ref()));
         let limits = raw.limits.as_ref().map(|limits| self.limits(limits.get_ref()));
         let errors: Vec<_> = raw.error.iter().map(|rule| self.error_rule(rule)).collect();
-        let rows = raw.rows.as_ref().and_then(|rows| self.rows(rows.get_ref()));
+        let rows = raw.rows.as_ref().and_then(|rows| self.rows(rows.get_ref(), days.as_ref(), raw.response.is_some()));
         let response = raw.response.as_ref().map(|response| self.response(response.get_ref(), days.as_ref()));
         let metrics = self.metrics(&raw.metric, response.is_some());
+        let said = raw.facts.as_ref().map(|facts| facts::as_written(facts.get_ref())).unwrap_or_default();
+        let facts = raw.facts.as_ref().map(|facts| self.facts(facts.get_ref()));
         let examples = self.examples(&raw.example);
         let base = request.as_ref().map(|request| request.base.clone());
         let login = proof.as_ref().and_then(|proof| proof.oauth2());
@@ -102,6 +113,7 @@ impl Check<'_, '_> {
             info: ConnectorInfo {
                 metrics: metrics.iter().map(|metric| metric.id).collect(),
                 fractional: metrics.iter().filter(|metric| metric.is_fractional()).map(|metric| metric.id).collect(),
+                facts: said,
                 ..info?
             },
             proof: proof?,
@@ -113,6 +125,7 @@ impl Check<'_, '_> {
             rows: rows?,
             metrics,
             response: or_unused(response)?,
+            facts: facts.unwrap_or_default(),
             examples,
         })
     }
@@ -247,19 +260,34 @@ impl Check<'_, '_> {
         Some(template)
     }
 
-    /// Reads a path and checks it with a hostile value in every placeholder.
+    /// Reads a path of a whole answer and checks it with a hostile value in every placeholder.
     fn path(&mut self, text: &Spanned<String>) -> Option<Template> {
-        let template = self.template(text, Place::Request)?;
-        if template.settings().count() != template.holes().count() {
-            return self.wrong(text.span(), "a path may hold placeholders of settings only");
+        let (template, up) = self.any_path(text)?;
+        match up {
+            0 => Some(template),
+            _ => self.wrong(text.span(), "`^` leads up from a row, so it belongs to paths of rows: begin with `$`"),
         }
+    }
+
+    /// As [`Self::path`], of a path that begins in a row, or with `^` in what holds its list.
+    fn row_path(&mut self, text: &Spanned<String>) -> Option<Template> {
+        let (template, up) = self.any_path(text)?;
+        if up > self.lists {
+            let what = format!("`^` leads up one list, and `each` has {}: write at most so many", self.lists);
+            return self.wrong(text.span(), what);
+        }
+        Some(template)
+    }
+
+    fn any_path(&mut self, text: &Spanned<String>) -> Option<(Template, usize)> {
+        let template = self.words(text)?;
         let mut settings = Settings::default();
         for name in template.settings() {
             settings.insert(name, SettingValue::Plain("a'b\\c\"d".to_owned()));
         }
-        let filled = template.fill_path(&settings).unwrap_or_default();
+        let filled = template.fill_plain(&settings, quoted).unwrap_or_default();
         match Path::parse(&filled) {
-            Ok(_) => Some(template),
+            Ok(path) => Some((template, path.up)),
             Err(_) if template.settings().count() > 0 => self.wrong(
                 text.span(),
                 format!(
@@ -269,6 +297,15 @@ impl Check<'_, '_> {
             ),
             Err(what) => self.wrong(text.span(), what),
         }
+    }
+
+    /// Reads a text whose placeholders are plain settings, known before anybody is asked.
+    fn words(&mut self, text: &Spanned<String>) -> Option<Template> {
+        let template = self.template(text, Place::Request)?;
+        if template.settings().count() != template.holes().count() {
+            return self.wrong(text.span(), "here only placeholders of settings may stand");
+        }
+        Some(template)
     }
 
     fn https(&mut self, text: &Spanned<String>) -> Option<()> {

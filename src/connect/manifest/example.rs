@@ -91,7 +91,7 @@ impl Manifest {
             Broken::Torn => "the page ends in the middle".to_owned(),
             Broken::NotJson { byte } => format!("the page is not JSON from byte {byte} on"),
         })?;
-        if !found.list {
+        if !found.list() {
             return Err(format!("no list of rows at `{}`", reader.each));
         }
         let mut ledger = Ledger::default();

@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::value::RawValue;
 
 use super::path::Literal;
-use super::plan::{Node, Plan, SlotTest};
+use super::plan::{Elements, Node, Plan, SlotTest};
 
 /// What stood at the end of a path, or on the way to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,14 +89,19 @@ pub(super) fn is_literal(json: &str, literal: &Literal) -> bool {
 #[derive(Debug)]
 pub(super) struct Found<'p> {
     slots: Vec<Vec<Seen<'p>>>,
-    /// The list of rows was there.
-    pub(super) list: bool,
+    /// Lists on the way to the rows that should be there, less those that were met.
+    missing_lists: isize,
 }
 
 impl<'p> Found<'p> {
     /// Matches of one path, in the order of the page.
     pub(super) fn all(&self, slot: usize) -> &[Seen<'p>] {
         &self.slots[slot]
+    }
+
+    /// The list of rows was there: where lists hold lists, each of them.
+    pub(super) fn list(&self) -> bool {
+        self.missing_lists == 0
     }
 
     fn promote(&mut self, from: usize, to: usize) {
@@ -158,7 +163,7 @@ pub(super) enum Broken {
 /// # Errors
 /// [`Broken`] at the first byte that cannot be read or row that cannot be used.
 pub(super) fn read<'p, R: RowReader<'p>>(plan: &Plan, page: &'p str, rows: R) -> Result<(Found<'p>, R), Broken> {
-    let found = Found { slots: vec![Vec::new(); plan.slots], list: false };
+    let found = Found { slots: vec![Vec::new(); plan.slots], missing_lists: 1 };
     let mut run = Run { plan, found, rows, fault: None };
     let mut json = serde_json::Deserializer::from_str(page);
     let read = At { node: &plan.nodes[0], run: &mut run }.deserialize(&mut json).and_then(|()| json.end());
@@ -240,11 +245,31 @@ impl<'p, R: RowReader<'p>> DeserializeSeed<'p> for At<'_, '_, 'p, R> {
 
     fn deserialize<D: Deserializer<'p>>(self, deserializer: D) -> Result<(), D::Error> {
         let At { node, run } = self;
-        if node.row {
-            for slot in run.plan.row_slots.clone() {
+        for &slot in &node.clears {
+            run.found.slots[slot].clear();
+        }
+        if let Some(above) = &node.above {
+            // Rows want something of what they are part of, which may stand behind them: it is read first.
+            let json = <&'p RawValue>::deserialize(deserializer)?.get();
+            for &slot in &above.clears {
                 run.found.slots[slot].clear();
             }
+            for node in [&run.plan.nodes[above.node], node] {
+                let mut again = serde_json::Deserializer::from_str(json);
+                let at = At { node, run: &mut *run };
+                at.value(&mut again).map_err(D::Error::custom)?;
+            }
+            return Ok(());
         }
+        At { node, run: &mut *run }.value(deserializer)?;
+        if node.row { run.rows.row(&run.found).map_err(|fault| run.fail(fault)) } else { Ok(()) }
+    }
+}
+
+impl<'p, R: RowReader<'p>> At<'_, '_, 'p, R> {
+    /// The value itself, and what is wanted within.
+    fn value<D: Deserializer<'p>>(self, deserializer: D) -> Result<(), D::Error> {
+        let At { node, run } = self;
         if node.takes.is_empty() {
             deserializer.deserialize_any(At { node, run: &mut *run })?;
         } else {
@@ -256,7 +281,7 @@ impl<'p, R: RowReader<'p>> DeserializeSeed<'p> for At<'_, '_, 'p, R> {
                 again.deserialize_any(At { node, run: &mut *run }).map_err(D::Error::custom)?;
             }
         }
-        if node.row { run.rows.row(&run.found).map_err(|fault| run.fail(fault)) } else { Ok(()) }
+        Ok(())
     }
 }
 
@@ -301,7 +326,9 @@ impl<'p, R: RowReader<'p>> Visitor<'p> for At<'_, '_, 'p, R> {
     fn visit_seq<A: SeqAccess<'p>>(self, mut list: A) -> Result<(), A::Error> {
         let At { node, run } = self;
         run.push(&node.need_object, Seen::Wrong(Kind::Array));
-        run.found.list |= node.list;
+        if node.list.is_some() {
+            run.found.missing_lists -= 1;
+        }
         for position in 0.. {
             let by_index = node.index.iter().find(|(at, _)| *at == position).map(|(_, target)| *target);
             let more = if let Some(target) = by_index.or(node.element) {
@@ -312,6 +339,9 @@ impl<'p, R: RowReader<'p>> Visitor<'p> for At<'_, '_, 'p, R> {
             };
             if more.is_none() {
                 break;
+            }
+            if node.list == Some(Elements::Parents) {
+                run.found.missing_lists += 1;
             }
         }
         for last in &node.lasts {

@@ -349,15 +349,10 @@ impl Template {
         self.fill_with(|hole| filling.hole(hole).map(|text| percent_escaped(&text)))
     }
 
-    /// Filled in with every placeholder escaped for a single-quoted `JSONPath` literal.
-    pub(super) fn fill_path(&self, settings: &Settings) -> Option<String> {
+    /// Filled in with settings that are not secret, each `escaped` for its place.
+    pub(super) fn fill_plain(&self, settings: &Settings, escaped: impl Fn(String) -> String) -> Option<String> {
         self.fill_with(|hole| match hole {
-            Hole::Setting(name, sent) => settings.plain(name).map(|value| {
-                written(value, sent.as_ref())
-                    .replace('\\', "\\\\")
-                    .replace('\'', "\\'")
-                    .replace(|c: char| c.is_control(), " ")
-            }),
+            Hole::Setting(name, sent) => settings.plain(name).map(|value| escaped(written(value, sent.as_ref()))),
             _ => None,
         })
     }

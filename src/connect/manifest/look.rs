@@ -7,7 +7,7 @@ use super::errors::{Plain, Then, Unreadable, judge_plain};
 use super::extract::{self, Broken, Fault, Kind, Seen, unquoted};
 use super::fill::Template;
 use super::page::{act, into_text, torn, unreadable};
-use super::path::Path;
+use super::path::{Path, quoted};
 use super::plan::{Plan, Wanted};
 use super::rows::Reader;
 use crate::connect::PullError;
@@ -25,7 +25,7 @@ impl Look {
     /// # Errors
     /// A sentence; paths and settings that were checked give none.
     pub(super) fn compile(paths: &[&Template], settings: &Settings) -> Result<Self, String> {
-        let filled: Option<Vec<_>> = paths.iter().map(|path| path.fill_path(settings)).collect();
+        let filled: Option<Vec<_>> = paths.iter().map(|path| path.fill_plain(settings, quoted)).collect();
         let paths = filled.ok_or("a setting in a path was not given")?;
         let parsed = paths.iter().map(|path| Path::parse(path)).collect::<Result<Vec<_>, _>>()?;
         let wanted: Vec<_> = parsed.iter().map(|path| Wanted { path, strict: true }).collect();

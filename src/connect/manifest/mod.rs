@@ -1,16 +1,18 @@
 //! Connectors described by a file: `connectors/NAME.toml`. A file is read (`raw`), checked (`check`), filled
 //! in with one source's settings (`fill`, `call`), asked (`ask`) page by page (`page`), each answer judged
-//! (`errors`) and read once (`plan`, `extract`) into rows (`rows`, `number`, `identity`).
+//! (`errors`) and read once (`plan`, `extract`) into rows (`rows`, `taker`, `day`, `number`, `identity`).
 
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod ask;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod call;
 mod check;
+mod day;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod errors;
 mod example;
 mod extract;
+mod facts;
 mod fill;
 mod identity;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
@@ -22,6 +24,7 @@ mod plan;
 mod proof;
 mod raw;
 mod rows;
+mod taker;
 mod window;
 
 use std::fmt;
@@ -29,7 +32,9 @@ use std::fmt;
 use async_trait::async_trait;
 use chrono::NaiveDate;
 
+use self::day::DayForm;
 use self::errors::ErrorRule;
+use self::facts::FactsRule;
 use self::fill::Template;
 use self::number::Form;
 use self::proof::Proof;
@@ -56,6 +61,7 @@ pub struct Manifest {
     rows: Rows,
     metrics: Vec<MetricRule>,
     response: Option<ResponseRule>,
+    facts: FactsRule,
     examples: Vec<Example>,
 }
 
@@ -138,8 +144,17 @@ struct Rows {
     each: Template,
     none_if: Option<Template>,
     id: Option<Template>,
-    day: Template,
+    day: Day,
     arm: Vec<Template>,
+    /// One of these begins every key and is cut off, where there are any.
+    cut: Vec<Template>,
+}
+
+/// Where a row's day stands.
+#[derive(Debug)]
+enum Day {
+    One(Template, DayForm),
+    YearMonthDay([Template; 3]),
 }
 
 #[derive(Debug)]
@@ -158,10 +173,26 @@ impl MetricRule {
 #[derive(Debug)]
 struct NumberRule {
     form: Form,
-    path: Template,
-    currency: Option<Template>,
+    /// Written with an exponent at times.
+    exponent: bool,
+    /// Added up.
+    paths: Vec<Template>,
+    currency: Option<CurrencyRule>,
     /// A row without it counts zero.
     absent_is_zero: bool,
+    /// Texts that stand for zero; `null` for JSON's.
+    empty: Vec<String>,
+}
+
+/// What money is in.
+#[derive(Debug)]
+enum CurrencyRule {
+    /// Each row says it.
+    Row(Template),
+    /// The account says it.
+    Account,
+    /// The file says it, or the user.
+    Stated(Template),
 }
 
 #[derive(Debug)]

@@ -18,11 +18,13 @@ pub(super) enum Form {
     Micros,
 }
 
-/// Reads a JSON value as millionths.
+/// Reads a JSON value as millionths. `exponent` says that the vendor writes what its floats hold, such as
+/// `2E-05` or `-2E-18`: exponents are understood in every form, digits beyond the millionth are rounded,
+/// and what is below zero but rounds to it is zero.
 ///
 /// # Errors
 /// What is wrong with it, to be read after the value itself: `"1,234.5" is not a plain number`.
-pub(super) fn millionths(form: Form, json: &str) -> Result<i64, &'static str> {
+pub(super) fn millionths(form: Form, exponent: bool, json: &str) -> Result<i64, &'static str> {
     let (text, quoted) = match Kind::of(json) {
         Kind::Number => (json, false),
         Kind::Text => (&json[1..json.len() - 1], true),
@@ -31,15 +33,16 @@ pub(super) fn millionths(form: Form, json: &str) -> Result<i64, &'static str> {
     if let Some(whole) = short_whole(text) {
         return Ok(if form == Form::Micros { whole } else { whole * 1_000_000 });
     }
-    let exponent_allowed = form == Form::Fractional && !quoted;
+    let exponent_allowed = exponent || form == Form::Fractional && !quoted;
     if !exponent_allowed && !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-') {
         return Err("is not a plain number: digits, with a point for decimals");
     }
     let number = decimal(text).ok_or("is not a plain number: digits, with a point for decimals")?;
-    if number.negative && number.digits != 0 {
+    let round = exponent || form == Form::Fractional;
+    let read = number.scaled(if form == Form::Micros { 0 } else { 6 }, round);
+    if number.negative && !(number.digits == 0 || exponent && matches!(read, Ok(0))) {
         return Err("is negative, which no count or cost can be");
     }
-    let read = number.scaled(if form == Form::Micros { 0 } else { 6 }, form == Form::Fractional);
     match (form, read) {
         (_, Err(NotScaled::TooLarge)) => Err("is too large to be true"),
         (Form::Whole, Ok(value)) if value % 1_000_000 != 0 => Err(FRACTION),
@@ -144,17 +147,21 @@ pub(super) fn shown(json: &str) -> String {
 mod tests {
     use super::*;
 
+    fn read(form: Form, json: &str) -> Result<i64, &'static str> {
+        millionths(form, false, json)
+    }
+
     #[test]
     fn plain_numbers_and_the_same_digits_as_text_are_read_exactly() {
-        assert_eq!(millionths(Form::Whole, "1520"), Ok(1_520_000_000));
-        assert_eq!(millionths(Form::Whole, "\"1520\""), Ok(1_520_000_000));
-        assert_eq!(millionths(Form::Whole, "2.0"), Ok(2_000_000));
-        assert_eq!(millionths(Form::Whole, "-0"), Ok(0));
-        assert_eq!(millionths(Form::Micros, "\"18350000\""), Ok(18_350_000));
-        assert_eq!(millionths(Form::Micros, "\"9223372036854775807\""), Ok(i64::MAX));
-        assert_eq!(millionths(Form::Money, "\"9.42\""), Ok(9_420_000));
-        assert_eq!(millionths(Form::Money, "0.1"), Ok(100_000));
-        assert_eq!(millionths(Form::Fractional, "2.5"), Ok(2_500_000));
+        assert_eq!(read(Form::Whole, "1520"), Ok(1_520_000_000));
+        assert_eq!(read(Form::Whole, "\"1520\""), Ok(1_520_000_000));
+        assert_eq!(read(Form::Whole, "2.0"), Ok(2_000_000));
+        assert_eq!(read(Form::Whole, "-0"), Ok(0));
+        assert_eq!(read(Form::Micros, "\"18350000\""), Ok(18_350_000));
+        assert_eq!(read(Form::Micros, "\"9223372036854775807\""), Ok(i64::MAX));
+        assert_eq!(read(Form::Money, "\"9.42\""), Ok(9_420_000));
+        assert_eq!(read(Form::Money, "0.1"), Ok(100_000));
+        assert_eq!(read(Form::Fractional, "2.5"), Ok(2_500_000));
     }
 
     #[test]
@@ -169,7 +176,7 @@ mod tests {
             ("1e2", 100_000_000),
             ("1e-400", 0),
         ] {
-            assert_eq!(millionths(Form::Fractional, text), Ok(value), "{text}");
+            assert_eq!(read(Form::Fractional, text), Ok(value), "{text}");
         }
     }
 
@@ -203,24 +210,48 @@ mod tests {
                 "\"٣\"",
                 "\"1.2.3\"",
             ] {
-                assert!(millionths(form, json).is_err(), "{form:?} {json}: {:?}", millionths(form, json));
+                assert!(read(form, json).is_err(), "{form:?} {json}: {:?}", read(form, json));
             }
         }
-        assert!(millionths(Form::Whole, "1e3").is_err(), "an exponent must be declared");
-        assert!(millionths(Form::Whole, "2.5").is_err(), "a fraction must be declared");
-        assert!(millionths(Form::Money, "0.0000001").is_err());
-        assert!(millionths(Form::Micros, "0.5").is_err());
+        assert!(read(Form::Whole, "1e3").is_err(), "an exponent must be declared");
+        assert!(read(Form::Whole, "2.5").is_err(), "a fraction must be declared");
+        assert!(read(Form::Money, "0.0000001").is_err());
+        assert!(read(Form::Micros, "0.5").is_err());
     }
 
     #[test]
     fn h20_negative_and_overflowing_numbers_are_refused() {
         for form in [Form::Whole, Form::Fractional, Form::Money, Form::Micros] {
             for json in ["-1", "\"-1\"", "99999999999999999999", "\"340282366920938463463374607431768211456\""] {
-                assert!(millionths(form, json).is_err(), "{form:?} {json}");
+                assert!(read(form, json).is_err(), "{form:?} {json}");
             }
         }
-        assert!(millionths(Form::Whole, "9223372036855").is_err());
-        assert_eq!(millionths(Form::Whole, "9223372036854"), Ok(9_223_372_036_854_000_000));
+        assert!(read(Form::Whole, "9223372036855").is_err());
+        assert_eq!(read(Form::Whole, "9223372036854"), Ok(9_223_372_036_854_000_000));
+    }
+
+    #[test]
+    fn h19_declared_exponents_are_floats_written_out() {
+        for (json, value) in [
+            ("\"-2E-18\"", 0),
+            ("-2e-18", 0),
+            ("-0.0000004", 0),
+            ("\"3.712E1\"", 37_120_000),
+            ("\"37.120\"", 37_120_000),
+            ("12.34567891", 12_345_679),
+            ("\"1E-400\"", 0),
+        ] {
+            assert_eq!(millionths(Form::Money, true, json), Ok(value), "{json}");
+        }
+        assert_eq!(millionths(Form::Micros, true, "5.2E6"), Ok(5_200_000));
+        assert_eq!(millionths(Form::Whole, true, "1e3"), Ok(1_000_000_000));
+        for json in ["-0.000001", "-5e-7", "\"-1E0\"", "1e400", "\"NaN\"", "\"1,5\"", "\"E5\"", "null", "\"\""] {
+            assert!(millionths(Form::Money, true, json).is_err(), "{json}");
+        }
+        assert!(millionths(Form::Whole, true, "1.5").is_err(), "a fraction is declared apart");
+        assert!(
+            millionths(Form::Money, false, "\"-2E-18\"").is_err() && millionths(Form::Money, false, "-1e-7").is_err()
+        );
     }
 
     #[test]
@@ -237,8 +268,8 @@ mod tests {
         #[test]
         fn money_is_read_as_the_catalogue_of_units_reads_it(value in 0..i64::MAX) {
             let text = crate::domain::millionths::print(value);
-            proptest::prop_assert_eq!(millionths(Form::Money, &text), Ok(value));
-            proptest::prop_assert_eq!(millionths(Form::Fractional, &format!("\"{text}\"")), Ok(value));
+            proptest::prop_assert_eq!(read(Form::Money, &text), Ok(value));
+            proptest::prop_assert_eq!(read(Form::Fractional, &format!("\"{text}\"")), Ok(value));
         }
     }
 }

@@ -13,6 +13,8 @@ use rsonpath_syntax::{
 pub(super) struct Path {
     /// As written, for messages.
     pub(super) text: String,
+    /// Begins so many lists above the row, `^` each; 0 begins where it is read.
+    pub(super) up: usize,
     pub(super) steps: Vec<Step>,
 }
 
@@ -54,14 +56,30 @@ impl Path {
     /// # Errors
     /// A sentence that says which part is not supported or where the text stops being a path.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let query = rsonpath_syntax::parse(text).map_err(|error| {
+        let below = text.trim_start_matches('^');
+        let up = text.len() - below.len();
+        let whole = if up > 0 { format!("${below}") } else { text.to_owned() };
+        let query = rsonpath_syntax::parse(&whole).map_err(|error| {
             let first = error.to_string();
             let line = first.lines().find(|line| !line.trim().is_empty()).unwrap_or("it does not parse").to_owned();
             format!("`{text}` is not a JSONPath ({}): it must read like `$.results[*].id`", line.trim())
         })?;
         let steps = steps(&query).map_err(|what| format!("`{text}`: {what}"))?;
-        Ok(Self { text: text.to_owned(), steps })
+        Ok(Self { text: text.to_owned(), up, steps })
     }
+
+    /// Lists it goes through, element by element.
+    pub(super) fn lists(&self) -> usize {
+        self.steps.iter().filter(|step| **step == Step::Every).count()
+    }
+}
+
+/// A text as it may stand between single quotes in a path.
+pub(super) fn quoted(text: String) -> String {
+    if text.contains(|c: char| matches!(c, '\\' | '\'') || c.is_control()) {
+        return text.replace('\\', "\\\\").replace('\'', "\\'").replace(|c: char| c.is_control(), " ");
+    }
+    text
 }
 
 fn steps(query: &JsonPathQuery) -> Result<Vec<Step>, String> {
@@ -173,6 +191,8 @@ mod tests {
         assert_eq!(last.steps, [Step::Name("items".into()), Step::Last, Step::Name("token".into())]);
         assert_eq!(Path::parse("$.a[*][2]").unwrap().steps[1..], [Step::Every, Step::Index(2)]);
         assert_eq!(Path::parse("$").unwrap().steps, []);
+        let parent = Path::parse("^^.customer['id']").unwrap();
+        assert_eq!((parent.up, parent.steps.len(), parent.text.as_str()), (2, 2, "^^.customer['id']"));
     }
 
     #[test]
@@ -180,6 +200,7 @@ mod tests {
         for (text, named) in [
             ("results.id", "not a JSONPath"),
             ("$.a[", "not a JSONPath"),
+            ("^$.a", "not a JSONPath"),
             ("$..id", "`..`"),
             ("$.a[0,1]", "several selectors"),
             ("$.a[1:3]", "slices"),

@@ -23,8 +23,6 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Plan {
     pub(super) nodes: Vec<Node>,
     pub(super) slots: usize,
-    /// Slots emptied where a row begins.
-    pub(super) row_slots: std::ops::Range<usize>,
 }
 
 /// What is wanted of one value.
@@ -34,8 +32,12 @@ pub(super) struct Node {
     pub(super) takes: Vec<usize>,
     /// The value is one row.
     pub(super) row: bool,
-    /// The value is the list of rows.
-    pub(super) list: bool,
+    /// The value is a list on the way to the rows; its elements are lists' parents again, or rows.
+    pub(super) list: Option<Elements>,
+    /// What rows below want of the value itself: read before them, wherever in it that stands.
+    pub(super) above: Option<Above>,
+    /// Slots emptied where the value, a row, begins.
+    pub(super) clears: Vec<usize>,
     /// Nothing below is wanted.
     pub(super) leaf: bool,
     /// Wanted members of an object.
@@ -56,6 +58,22 @@ pub(super) struct Node {
     pub(super) need_array: Vec<usize>,
     /// …or by either.
     pub(super) need_either: Vec<usize>,
+}
+
+/// What a list on the way to the rows holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elements {
+    Rows,
+    /// Each holds a list.
+    Parents,
+}
+
+/// What rows want of what they are part of.
+#[derive(Debug)]
+pub(super) struct Above {
+    pub(super) node: usize,
+    /// Its slots, emptied where another such part begins.
+    pub(super) clears: Vec<usize>,
 }
 
 /// Matches wait in `from` until it is known whether they count, then move to `to`.
@@ -95,9 +113,14 @@ impl Plan {
         for (slot, wanted) in page.iter().enumerate() {
             roots.insert((compiler.line(&wanted.path.steps, slot, wanted.strict), 0));
         }
+        let lists = each.map_or(0, Path::lists);
+        compiler.parents = vec![Wants::default(); lists + 1];
         for (number, wanted) in row.iter().enumerate() {
             let line = compiler.line(&wanted.path.steps, page.len() + number, wanted.strict);
-            compiler.row_lines.push((line, 0));
+            let level = lists.checked_sub(wanted.path.up);
+            let level = level.ok_or_else(|| format!("`{}` leads above the whole answer", wanted.path.text))?;
+            compiler.parents[level].lines.insert((line, 0));
+            compiler.parents[level].slots.push(page.len() + number);
         }
         if let Some(each) = each {
             let line = compiler.line(&each.steps, usize::MAX, false);
@@ -106,14 +129,16 @@ impl Plan {
         }
         compiler.node(roots)?;
         let nodes = compiler.nodes.into_iter().flatten().collect();
-        Ok(Self { nodes, slots: compiler.slots, row_slots: page.len()..page.len() + row.len() })
+        Ok(Self { nodes, slots: compiler.slots })
     }
 }
 
 /// A path in compilation: where each step leads and where its matches go.
 struct Line {
     steps: Vec<LineStep>,
+    /// Where a match of all steps goes, and what stands in the way before each.
     takes: usize,
+    before: Vec<usize>,
     strict: bool,
 }
 
@@ -128,10 +153,18 @@ enum LineStep {
 /// A line, and how many of its steps are done.
 type Position = (usize, usize);
 
+/// What rows want of one level, and where it is put.
+#[derive(Clone, Default)]
+struct Wants {
+    lines: BTreeSet<Position>,
+    slots: Vec<usize>,
+}
+
 #[derive(Default)]
 struct Compiler {
     lines: Vec<Line>,
-    row_lines: Vec<Position>,
+    /// What rows want: of the page, of an element of the first list, and so on; last of themselves.
+    parents: Vec<Wants>,
     each: Option<usize>,
     slots: usize,
     known: HashMap<BTreeSet<Position>, usize>,
@@ -139,6 +172,14 @@ struct Compiler {
 }
 
 impl Compiler {
+    /// How many lists have been entered where `each` has just entered one, or is about to begin.
+    fn level(&self, line: usize, done: usize) -> Option<usize> {
+        let steps = &self.lines[line].steps[..done];
+        let entered = done == 0 || matches!(steps.last(), Some(LineStep::Every));
+        let lists = || steps.iter().filter(|step| matches!(step, LineStep::Every)).count();
+        (Some(line) == self.each && entered).then(lists)
+    }
+
     fn new_slot(&mut self) -> usize {
         self.slots += 1;
         self.slots - 1
@@ -148,8 +189,9 @@ impl Compiler {
     /// for what waits there.
     fn line(&mut self, steps: &[Step], slot: usize, strict: bool) -> usize {
         let mut takes = slot;
-        let mut done = Vec::with_capacity(steps.len());
+        let (mut done, mut before) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
         for step in steps {
+            before.push(takes);
             done.push(match step {
                 Step::Name(name) => LineStep::Name(name.clone()),
                 // A position no page can have matches nothing, which is what the largest one does.
@@ -169,7 +211,7 @@ impl Compiler {
                 }
             });
         }
-        self.lines.push(Line { steps: done, takes, strict });
+        self.lines.push(Line { steps: done, takes, before, strict });
         self.lines.len() - 1
     }
 
@@ -202,12 +244,10 @@ impl Compiler {
     }
 
     fn node(&mut self, mut at: BTreeSet<Position>) -> Result<usize, String> {
-        let is_row = |lines: &[Line], each, at: &BTreeSet<Position>| {
-            at.iter().any(|&(line, step)| Some(line) == each && step == lines[line].steps.len())
-        };
-        let row = is_row(&self.lines, self.each, &at);
-        if row {
-            at.extend(self.row_lines.iter().copied());
+        let level = at.iter().find_map(|&(line, step)| self.level(line, step));
+        let row = level.is_some_and(|level| level + 1 == self.parents.len());
+        if let Some(wants) = self.parents.last().filter(|_| row) {
+            at.extend(&wants.lines);
         }
         if let Some(&node) = self.known.get(&at) {
             return Ok(node);
@@ -217,6 +257,13 @@ impl Compiler {
         self.known.insert(at.clone(), number);
 
         let mut node = Node { row, ..Node::default() };
+        if let Some(Wants { lines, slots }) = level.map(|level| self.parents[level].clone()) {
+            if row {
+                node.clears = slots;
+            } else if !lines.is_empty() {
+                node.above = Some(Above { node: self.node(lines)?, clears: slots });
+            }
+        }
         let mut names: BTreeMap<String, BTreeSet<Position>> = BTreeMap::new();
         let mut index: BTreeMap<usize, BTreeSet<Position>> = BTreeMap::new();
         let (mut any, mut elements) = (BTreeSet::new(), BTreeSet::new());
@@ -230,10 +277,12 @@ impl Compiler {
                 continue;
             };
             if line.strict {
+                // A list that is none is no match that waits for a filter's word.
+                let slot = line.before[done];
                 match step {
-                    LineStep::Name(_) => node.need_object.push(line.takes),
-                    LineStep::Index(_) | LineStep::Last(_) => node.need_array.push(line.takes),
-                    LineStep::Every | LineStep::Filter { .. } => node.need_either.push(line.takes),
+                    LineStep::Name(_) => node.need_object.push(slot),
+                    LineStep::Index(_) | LineStep::Last(_) => node.need_array.push(slot),
+                    LineStep::Every | LineStep::Filter { .. } => node.need_either.push(slot),
                 }
             }
             match step {
@@ -244,7 +293,8 @@ impl Compiler {
                     index.entry(*at).or_default().insert(next);
                 }
                 LineStep::Every if Some(line_number) == self.each => {
-                    node.list = true;
+                    let last = done + 1 == line.steps.len();
+                    node.list = Some(if last { Elements::Rows } else { Elements::Parents });
                     elements.insert(next);
                 }
                 LineStep::Every => {

@@ -71,6 +71,7 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         rows: file.must("rows"),
         metric: file.named("metric"),
         response: file.one("response"),
+        facts: file.one("facts"),
         example: file.list("example"),
     };
     file.refuse_the_rest();

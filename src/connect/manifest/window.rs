@@ -9,11 +9,12 @@ use serde_json::value::RawValue;
 
 use super::ask::Asker;
 use super::extract::{Found, Kind, Seen, unquoted};
+use super::facts::Heard;
 use super::identity::{Ledger, Row};
 use super::number::shown;
 use super::rows::{PageRows, Reader};
 use crate::connect::{PullError, PullFacts, PullRequest};
-use crate::domain::connector::{Facts, RowSink};
+use crate::domain::connector::RowSink;
 use crate::domain::money::Currency;
 
 /// Most bytes of one window, all pages together.
@@ -33,6 +34,7 @@ pub(super) struct Window {
     cursors: HashSet<String>,
     /// Pages in a row that brought nothing new.
     stale_pages: u32,
+    heard: Heard,
 }
 
 impl Window {
@@ -49,6 +51,7 @@ impl Window {
             present: vec![false; reader.number_paths().count()],
             cursors: HashSet::new(),
             stale_pages: 0,
+            heard: Heard::default(),
         }
     }
 
@@ -63,9 +66,10 @@ impl Window {
     ) -> Result<Option<String>, PullError> {
         self.pages += 1;
         self.bytes = self.bytes.saturating_add(page.len());
-        if !found.list && !says_none(reader, found) {
+        if !found.list() && !says_none(reader, found) {
             return Err(PullError::Shape { path: reader.each.clone(), saw: no_list(page) });
         }
+        self.heard.listen(reader, page, found)?;
         let (zone_path, currency_path) = reader.zone_and_currency();
         same(&mut self.zone, rows.zone, zone_path)?;
         same(&mut self.currency, rows.currency, currency_path)?;
@@ -142,7 +146,8 @@ impl Window {
                 unquoted(json).parse::<Tz>().map_err(|_| not(zone_path, json, "a time zone such as Europe/Berlin"))?
             }
         };
-        let currency = match &self.currency {
+        let stated = reader.stated_currency.as_ref().map(|code| format!("\"{code}\""));
+        let currency = match self.currency.as_ref().or(stated.as_ref()) {
             None => None,
             Some(json) => Some(
                 Currency::from_code(&unquoted(json))
@@ -163,12 +168,14 @@ impl Window {
                 ));
             }
         }
+        let (facts, upgraded) = self.heard.into_facts(reader, request.settings.plain("api_version"));
+        warnings.extend(upgraded);
         Ok(PullFacts {
             pages: self.pages,
             rows: self.rows,
             day_zone,
             currency,
-            facts: Facts { version: request.settings.plain("api_version").map(str::to_owned), ..Facts::default() },
+            facts,
             covered: request.window,
             warnings,
         })

@@ -64,7 +64,7 @@ fn f7_every_mistake_names_its_line_and_the_fix() {
         ("typeform", "sunset_on  = \"unknown\"", "sunset_on  = \"soon\"", "or `unknown`"),
         ("typeform", "\"$.submitted_at\"", "\"submitted_at\"", "is not a JSONPath"),
         ("typeform", "\"$.items[*]\"", "\"$..items[*]\"", "`..` is not supported"),
-        ("typeform", "\"$.items[*]\"", "\"$.items\"", "names and then one `[*]`"),
+        ("typeform", "\"$.items[*]\"", "\"$.items\"", "ends in one: `$.results[*]`"),
         ("typeform", "$.items[-1].token", "$.items[-2].token", "only `[-1]`"),
         ("typeform", "{form_id}/responses", "{form}/responses", "did you mean `form_id`?"),
         ("typeform", "{window.end.epoch_s}", "{window.end.epoc_s}", "did you mean `epoch_s`?"),

@@ -30,7 +30,7 @@ impl Check<'_, '_> {
     pub(super) fn days(&mut self, raw: &RawDays, request: Option<&Request>) -> Option<DayZone> {
         let zone = match raw.zone.get_ref().as_str() {
             "experiment" => DayZone::Experiment,
-            path if path.starts_with('$') => DayZone::Row(self.path(&raw.zone)?),
+            path if path.starts_with(['$', '^']) => DayZone::Row(self.row_path(&raw.zone)?),
             _ => {
                 return self.wrong(
                     raw.zone.span(),

@@ -1,17 +1,16 @@
-//! The half of the checks that is about answers: limits, rows, metrics, responses, examples.
-
-use std::collections::BTreeMap;
+//! The half of the checks that is about answers: limits, rows, metrics, responses.
 
 use serde_spanned::Spanned;
 use toml::Value;
 
+use super::super::day::DayForm;
 use super::super::number::Form;
 use super::super::path::{Path, Step};
-use super::super::raw::{RawExample, RawLimits, RawMetric, RawResponse, RawRows, nearest, unknown};
-use super::super::{DayZone, Example, Expected, Limits, MetricRule, NumberRule, ResponseRule, Rows};
+use super::super::raw::{RawLimits, RawMetric, RawResponse, RawRows, nearest, unknown};
+use super::super::{CurrencyRule, Day, DayZone, Limits, MetricRule, NumberRule, ResponseRule, Rows};
 use super::{Check, or_unused};
 use crate::domain::metric::{CATALOGUE, MetricId, Unit};
-use crate::domain::millionths;
+use crate::domain::money::Currency;
 use crate::domain::response::Depth;
 
 impl Check<'_, '_> {
@@ -31,35 +30,86 @@ impl Check<'_, '_> {
         }
     }
 
-    pub(super) fn rows(&mut self, raw: &RawRows) -> Option<Rows> {
+    pub(super) fn rows(&mut self, raw: &RawRows, days: Option<&DayZone>, responses: bool) -> Option<Rows> {
         let each = self.path(&raw.each);
-        let is_list = |steps: &[Step]| matches!(steps, [names @ .., Step::Every] if names.iter().all(|step| matches!(step, Step::Name(_))));
+        let is_list = |steps: &[Step]| matches!(steps, [way @ .., Step::Every] if way.iter().all(|step| matches!(step, Step::Name(_) | Step::Every)));
         if each.is_some() && !Path::parse(raw.each.get_ref()).is_ok_and(|path| is_list(&path.steps)) {
-            self.wrong::<()>(raw.each.span(), "`each` is names and then one `[*]`: `$.results[*]`");
+            self.wrong::<()>(
+                raw.each.span(),
+                "`each` is names and lists, and ends in one: `$.results[*]`, `$[*]` or `$[*].results[*]`",
+            );
         }
         let none_if = raw.none_if.as_ref().map(|path| self.path(path));
-        let id = raw.id.as_ref().map(|path| self.path(path));
-        let day = self.path(&raw.day);
-        let arms = match raw.arm.get_ref() {
-            Value::String(path) => vec![path.clone()],
-            Value::Array(paths) if !paths.is_empty() && paths.iter().all(Value::is_str) => {
-                paths.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        let id = raw.id.as_ref().map(|path| self.row_path(path));
+        let day = self.day(&raw.day, days, responses);
+        let (paths, cut) = match raw.arm.get_ref() {
+            Value::Table(arm) => {
+                if let Some(word) = arm.keys().find(|word| !["path", "cut"].contains(&word.as_str())) {
+                    return self.wrong(raw.arm.span(), unknown(word, &["path", "cut"]));
+                }
+                (arm.get("path").and_then(texts), arm.get("cut").map(texts))
             }
-            _ => {
-                return self
-                    .wrong(raw.arm.span(), "`arm` is a path, or a list of paths of which the first there counts");
-            }
+            other => (texts(other), None),
         };
-        let arm: Option<Vec<_>> = arms.into_iter().map(|path| self.path(&Spanned::new(raw.arm.span(), path))).collect();
-        Some(Rows { each: each?, none_if: or_unused(none_if)?, id: or_unused(id)?, day: day?, arm: arm? })
+        let (Some(paths), Some(cut)) = (paths, cut.map_or(Some(Vec::new()), |cut| cut)) else {
+            return self.wrong(
+                raw.arm.span(),
+                "`arm` is a path, a list of paths of which the first there counts, or `{ path = …, cut = \"what it begins with\" }`",
+            );
+        };
+        let spanned = |text| Spanned::new(raw.arm.span(), text);
+        let arm: Option<Vec<_>> = paths.into_iter().map(|path| self.row_path(&spanned(path))).collect();
+        let cut: Option<Vec<_>> = cut.into_iter().map(|cut| self.words(&spanned(cut))).collect();
+        Some(Rows { each: each?, none_if: or_unused(none_if)?, id: or_unused(id)?, day: day?, arm: arm?, cut: cut? })
+    }
+
+    fn day(&mut self, raw: &Spanned<Value>, days: Option<&DayZone>, responses: bool) -> Option<Day> {
+        const WORDS: [&str; 5] = ["path", "form", "year", "month", "day"];
+        const FORM: &str = "`day` is a path, `{ path = …, form = … }` or `{ year = …, month = …, day = … }`";
+        let instants = responses || matches!(days, Some(DayZone::Experiment));
+        let table = match raw.get_ref() {
+            Value::String(path) => {
+                let form = if instants { DayForm::Instant } else { DayForm::Date };
+                return Some(Day::One(self.row_path(&Spanned::new(raw.span(), path.clone()))?, form));
+            }
+            Value::Table(table) => table,
+            _ => return self.wrong(raw.span(), FORM),
+        };
+        if let Some(word) = table.keys().find(|word| !WORDS.contains(&word.as_str())) {
+            return self.wrong(raw.span(), unknown(word, &WORDS));
+        }
+        let mut path = |word: &str| {
+            let text = table.get(word).and_then(Value::as_str)?;
+            self.row_path(&Spanned::new(raw.span(), text.to_owned()))
+        };
+        if table.len() == 3
+            && let (Some(year), Some(month), Some(day)) = (path("year"), path("month"), path("day"))
+        {
+            if instants {
+                return self.wrong(raw.span(), INSTANTS);
+            }
+            return Some(Day::YearMonthDay([year, month, day]));
+        }
+        let (Some(path), Some(form)) = (path("path"), table.get("form").and_then(Value::as_str)) else {
+            return self.wrong(raw.span(), FORM);
+        };
+        let words = DayForm::ALL.map(DayForm::word);
+        let form = DayForm::ALL[self.one_of(&Spanned::new(raw.span(), form.to_owned()), &words)?];
+        match days {
+            Some(DayZone::Row(_)) if form.is_instant() => {
+                self.wrong(raw.span(), "an instant becomes a day in a zone known before: name it in `[days] zone`")
+            }
+            _ if instants && !form.is_instant() => self.wrong(raw.span(), INSTANTS),
+            _ => Some(Day::One(path, form)),
+        }
     }
 
     pub(super) fn response(&mut self, raw: &RawResponse, days: Option<&DayZone>) -> Option<ResponseRule> {
         if !matches!(days, Some(DayZone::Experiment) | None) {
             self.wrong::<()>(raw.id.span(), "a response is an instant: write `zone = \"experiment\"` in `[days]`");
         }
-        let id = self.path(&raw.id);
-        let person = raw.person.as_ref().map(|person| self.path(person));
+        let id = self.row_path(&raw.id);
+        let person = raw.person.as_ref().map(|person| self.row_path(person));
         let depths = Depth::ALL.map(Depth::name);
         let depth = self.one_of(&raw.depth, &depths).map(|position| Depth::ALL[position]);
         Some(ResponseRule { id: id?, person: or_unused(person)?, depth: depth? })
@@ -86,12 +136,21 @@ impl Check<'_, '_> {
             let near = nearest(name.get_ref(), &known);
             return self.wrong(name.span(), format!("there is no metric `{}`: {near}", name.get_ref()));
         };
-        let forms = [&raw.sum, &raw.money, &raw.micros];
+        let one = |path: &Option<Spanned<String>>| path.as_ref().map(|path| vec![path.clone()]);
+        let sum = raw.sum.as_ref().map(|sum| (sum.span(), texts(sum.get_ref())));
+        if let Some((span, None)) = sum {
+            return self.wrong(span, "`sum` is a path, or a list of paths that are added");
+        }
+        let sum = sum.and_then(|(span, paths)| {
+            Some(paths?.into_iter().map(|path| Spanned::new(span.clone(), path)).collect::<Vec<_>>())
+        });
         let form = [if raw.fractional { Form::Fractional } else { Form::Whole }, Form::Money, Form::Micros];
-        let mut given = forms.iter().zip(form).filter_map(|(path, form)| Some((path.as_ref()?, form)));
-        let (path, form) = match (given.next(), given.next(), &raw.count) {
+        let forms = [sum, one(&raw.money), one(&raw.micros)];
+        let mut given = forms.into_iter().zip(form).filter_map(|(paths, form)| Some((paths?, form)));
+        let (paths, form) = match (given.next(), given.next(), &raw.count) {
             (None, None, Some(count)) if *count.get_ref() => {
-                let alone = raw.currency.is_none() && raw.absent.is_none() && !raw.fractional;
+                let alone = raw.currency.is_none() && raw.absent.is_none() && raw.empty.is_none();
+                let alone = alone && !raw.fractional && !raw.exponent;
                 return match (responses, alone) {
                     (true, true) => Some(MetricRule { id, number: None }),
                     (false, _) => self.wrong(span, "`count = true` counts people's acts: it needs `[response]`"),
@@ -118,73 +177,54 @@ impl Check<'_, '_> {
             return self.wrong(span, "`fractional` belongs to `sum`: money is exact as it is");
         }
         if money != raw.currency.is_some() {
-            return self.wrong(span, "money needs `currency`, the path of its code in each row, and only money has it");
+            return self.wrong(
+                span,
+                "money needs `currency`, the path of its code in each row, or \"account\", or the code, and only money has it",
+            );
         }
         if let Some(absent) = raw.absent.as_ref().filter(|absent| *absent.get_ref() != 0) {
             return self.wrong(absent.span(), "a number that is not there can only count as `absent = 0`");
         }
-        let path = self.path(path);
-        let currency = raw.currency.as_ref().map(|currency| self.path(currency));
+        if let Some(empty) = raw.empty.as_ref().filter(|empty| empty.get_ref().is_empty()) {
+            return self.wrong(empty.span(), "`empty` lists the texts that stand for zero, such as \"-\": name one");
+        }
+        let paths: Option<Vec<_>> = paths.iter().map(|path| self.row_path(path)).collect();
+        let currency = raw.currency.as_ref().map(|currency| self.currency(currency));
         Some(MetricRule {
             id,
             number: Some(NumberRule {
                 form,
-                path: path?,
+                exponent: raw.exponent,
+                paths: paths?,
                 currency: or_unused(currency)?,
                 absent_is_zero: raw.absent.is_some(),
+                empty: raw.empty.as_ref().map(|empty| empty.get_ref().clone()).unwrap_or_default(),
             }),
         })
     }
 
-    pub(super) fn examples(&mut self, raw: &[Spanned<RawExample>]) -> Vec<Example> {
-        if raw.is_empty() {
-            self.wrong::<()>(0..0, "`[[example]]` is missing: show an answer and what it means, without real data");
+    fn currency(&mut self, raw: &Spanned<String>) -> Option<CurrencyRule> {
+        match raw.get_ref().as_str() {
+            "account" => Some(CurrencyRule::Account),
+            path if path.starts_with(['$', '^']) => self.row_path(raw).map(CurrencyRule::Row),
+            code if code.contains('{') || Currency::from_code(code).is_some() => {
+                self.words(raw).map(CurrencyRule::Stated)
+            }
+            _ => self.wrong(
+                raw.span(),
+                "`currency` is its code's path in each row, \"account\", or a code in capitals such as \"EUR\"",
+            ),
         }
-        raw.iter().filter_map(|example| self.example(example)).collect()
-    }
-
-    fn example(&mut self, raw: &Spanned<RawExample>) -> Option<Example> {
-        let (span, raw) = (raw.span(), raw.get_ref());
-        let line = self.mistakes.line(span.start);
-        for name in raw.settings.keys().filter(|name| !self.names.contains(name.get_ref())).collect::<Vec<_>>() {
-            let known: Vec<_> = self.names.iter().map(String::as_str).collect();
-            let what = unknown(name.get_ref(), &known);
-            self.wrong::<()>(name.span(), what);
-        }
-        let expect: Option<Vec<_>> = raw
-            .expect
-            .iter()
-            .map(|row| match expected(row) {
-                Ok(row) => Some(row),
-                Err(what) => self.wrong(span.clone(), what),
-            })
-            .collect();
-        let settings = raw.settings.iter().map(|(name, value)| (name.get_ref().clone(), value.clone())).collect();
-        Some(Example { line, page: raw.page.clone(), settings, expect: expect? })
     }
 }
 
-fn expected(row: &BTreeMap<String, Value>) -> Result<Expected, String> {
-    let mut expected = Expected { arm: None, day: chrono::NaiveDate::MIN, values: Vec::new() };
-    for (name, value) in row {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Integer(number) => number.to_string(),
-            _ => return Err(format!("`{name}` of an example is text or a whole number")),
-        };
-        match name.as_str() {
-            "arm" => expected.arm = Some(text),
-            "day" => expected.day = text.parse().map_err(|_| format!("`{text}` is not a day"))?,
-            _ => {
-                let metric = MetricId::named(name).ok_or_else(|| format!("there is no metric `{name}`"))?;
-                let value = millionths::parse(&text).map_err(|error| format!("`{text}` {error}"))?;
-                expected.values.push((metric, value));
-            }
-        }
-    }
-    if expected.day == chrono::NaiveDate::MIN {
-        Err("an example's row needs its `day`".to_owned())
-    } else {
-        Ok(expected)
+const INSTANTS: &str = "`zone = \"experiment\"` in `[days]` is for vendors that give instants: write `form = \"instant\"` or \"epoch_ms\", or name the zone in which the vendor cuts days";
+
+/// A text, or a list of texts, at least one.
+fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Array(list) if !list.is_empty() => list.iter().map(|text| text.as_str().map(str::to_owned)).collect(),
+        _ => None,
     }
 }

@@ -25,6 +25,7 @@ pub(in crate::connect::manifest) struct Raw {
     pub(in crate::connect::manifest) rows: Option<Spanned<RawRows>>,
     pub(in crate::connect::manifest) metric: Vec<(Spanned<String>, Spanned<RawMetric>)>,
     pub(in crate::connect::manifest) response: Option<Spanned<RawResponse>>,
+    pub(in crate::connect::manifest) facts: Option<Spanned<RawFacts>>,
     pub(in crate::connect::manifest) example: Vec<Spanned<RawExample>>,
 }
 
@@ -170,21 +171,37 @@ pub(in crate::connect::manifest) struct RawRows {
     pub(in crate::connect::manifest) each: Spanned<String>,
     pub(in crate::connect::manifest) none_if: Option<Spanned<String>>,
     pub(in crate::connect::manifest) id: Option<Spanned<String>>,
-    pub(in crate::connect::manifest) day: Spanned<String>,
+    pub(in crate::connect::manifest) day: Spanned<toml::Value>,
     pub(in crate::connect::manifest) arm: Spanned<toml::Value>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawMetric {
-    pub(in crate::connect::manifest) sum: Option<Spanned<String>>,
+    /// A path, or a list of paths to be added.
+    pub(in crate::connect::manifest) sum: Option<Spanned<toml::Value>>,
     pub(in crate::connect::manifest) money: Option<Spanned<String>>,
     pub(in crate::connect::manifest) micros: Option<Spanned<String>>,
     pub(in crate::connect::manifest) count: Option<Spanned<bool>>,
     pub(in crate::connect::manifest) currency: Option<Spanned<String>>,
     pub(in crate::connect::manifest) absent: Option<Spanned<i64>>,
+    pub(in crate::connect::manifest) empty: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) exponent: bool,
     #[serde(default)]
     pub(in crate::connect::manifest) fractional: bool,
+}
+
+/// What the numbers mean, for people.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawFacts {
+    pub(in crate::connect::manifest) clicks: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) conversions: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) attribution: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) left_out: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) as_of: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) version: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

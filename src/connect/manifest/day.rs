@@ -1,0 +1,133 @@
+//! Reads a row's day or instant from its text in the form its manifest declares, and in no other.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+/// How a vendor writes when something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DayForm {
+    /// `2026-11-03`
+    Date,
+    /// `2026-11-03 00:00:00`: a day, written as its beginning.
+    Midnight,
+    /// `2026-11-03T09:00:00Z`, or with another offset.
+    Instant,
+    /// Milliseconds since 1970, as a number or its digits.
+    EpochMillis,
+}
+
+impl DayForm {
+    pub(super) const ALL: [Self; 4] = [Self::Date, Self::Midnight, Self::Instant, Self::EpochMillis];
+
+    /// As written in a manifest.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Date => "date",
+            Self::Midnight => "midnight",
+            Self::Instant => "instant",
+            Self::EpochMillis => "epoch_ms",
+        }
+    }
+
+    /// Whether it says a moment, which becomes a day in some zone.
+    pub(super) fn is_instant(self) -> bool {
+        matches!(self, Self::Instant | Self::EpochMillis)
+    }
+
+    /// What a value of another form is not.
+    pub(super) fn else_not(self) -> &'static str {
+        match self {
+            Self::Date => "is not a day such as 2026-11-22",
+            Self::Midnight => "is not a day such as 2026-11-22 00:00:00",
+            Self::Instant => "is not an instant such as 2026-11-22T17:00:00Z",
+            Self::EpochMillis => "is not a number of milliseconds since 1970",
+        }
+    }
+
+    /// The day a text says; `None` for the forms that say a moment.
+    pub(super) fn day(self, text: &str) -> Option<NaiveDate> {
+        match self {
+            Self::Date => plain_date(text),
+            Self::Midnight => {
+                let day = text.strip_suffix("00:00:00")?;
+                plain_date(day.strip_suffix([' ', 'T'])?)
+            }
+            Self::Instant | Self::EpochMillis => None,
+        }
+    }
+
+    /// The moment a text says; `None` for the forms that say a day.
+    pub(super) fn instant(self, text: &str) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Instant => DateTime::parse_from_rfc3339(text)
+                // "+0000", as some vendors write it.
+                .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
+                .ok()
+                .map(|instant| instant.with_timezone(&Utc)),
+            Self::EpochMillis => {
+                let digits = text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
+                DateTime::from_timestamp_millis(text.parse().ok().filter(|_| digits)?)
+            }
+            Self::Date | Self::Midnight => None,
+        }
+    }
+}
+
+/// The day of three numbers as text.
+pub(super) fn year_month_day([year, month, day]: [&str; 3]) -> Option<NaiveDate> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let year = number(year).filter(|year| (1000..=9999).contains(year))?;
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(month)?, number(day)?)
+}
+
+/// Reads `2026-11-03` and nothing else; the general reader also takes forms no vendor sends.
+fn plain_date(text: &str) -> Option<NaiveDate> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *<&[u8; 10]>::try_from(text.as_bytes()).ok()? else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits
+            .iter()
+            .try_fold(0_u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+    };
+    NaiveDate::from_ymd_opt(i32::try_from(number(&[y1, y2, y3, y4])?).ok()?, number(&[m1, m2])?, number(&[d1, d2])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h21_a_day_is_of_its_declared_form_and_nothing_else() {
+        let third = NaiveDate::from_ymd_opt(2026, 11, 3);
+        assert_eq!(DayForm::Date.day("2026-11-03"), third);
+        for text in
+            ["", "2026-11-31", "2026-1-3", "2026-11-03T00:00:00Z", "03-11-2026", "20261103", "+026-11-03", "2026-1１"]
+        {
+            assert_eq!(DayForm::Date.day(text), None, "{text}");
+        }
+        assert_eq!(DayForm::Midnight.day("2026-11-03 00:00:00"), third);
+        assert_eq!(DayForm::Midnight.day("2026-11-03T00:00:00"), third);
+        for text in ["2026-11-03", "2026-11-03 00:00:01", "2026-11-03 00:00:00Z", "2026-11-0300:00:00", "00:00:00"] {
+            assert_eq!(DayForm::Midnight.day(text), None, "{text}");
+        }
+        assert_eq!(year_month_day(["2026", "11", "3"]), third);
+        for [y, m, d] in [["2026", "2", "30"], ["26", "11", "3"], ["2026", "-1", "3"], ["2026", "11", "3.0"]] {
+            assert_eq!(year_month_day([y, m, d]), None, "{y} {m} {d}");
+        }
+    }
+
+    #[test]
+    fn h21_an_instant_is_of_its_declared_form_and_nothing_else() {
+        let nine = "2026-11-03T09:00:00Z".parse().ok();
+        for text in ["2026-11-03T09:00:00Z", "2026-11-03T10:00:00+01:00", "2026-11-03T09:00:00+0000"] {
+            assert_eq!(DayForm::Instant.instant(text), nine, "{text}");
+        }
+        assert_eq!(DayForm::EpochMillis.instant("1793696400000"), nine);
+        for text in ["2026-11-03", "2026-11-03T09:00:00", "1793696400000", ""] {
+            assert_eq!(DayForm::Instant.instant(text), None, "{text}");
+        }
+        for text in ["-1", "1793696400000.0", "", "1e12", "99999999999999999999"] {
+            assert_eq!(DayForm::EpochMillis.instant(text), None, "{text}");
+        }
+    }
+}

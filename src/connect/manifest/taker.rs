@@ -1,0 +1,258 @@
+//! Turns what the paths of a row matched into keys, days and millionths. Whatever cannot be read fails the
+//! window and says where it stands; nothing is guessed.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::day::{DayForm, year_month_day};
+use super::extract::{Fault, Found, Kind, RowReader, Seen, unquoted};
+use super::identity::Fingerprint;
+use super::number::{millionths, shown};
+use super::rows::{Counts, DaySlots, Number, PageRows, Reader, Reading, ResponseSlots};
+use crate::domain::connector::ResponseRow;
+use crate::domain::metric::MetricId;
+
+/// Takes the rows of one page.
+pub(super) struct Taker<'r, 'p> {
+    pub(super) reader: &'r Reader,
+    pub(super) page: &'p str,
+    pub(super) reading: Reading,
+    pub(super) out: PageRows<'p>,
+}
+
+impl<'p> RowReader<'p> for Taker<'_, 'p> {
+    fn row(&mut self, found: &Found<'p>) -> Result<(), Fault> {
+        self.out.seen += 1;
+        self.take(found).map_err(|fault| Fault { row: Some(self.out.seen), ..fault })
+    }
+}
+
+impl<'p> Taker<'_, 'p> {
+    fn take(&mut self, found: &Found<'p>) -> Result<(), Fault> {
+        let slots = &self.reader.slots;
+        let arm = self.arm(found)?;
+        let id = slots.id.map(|slot| self.required(found, slot)).transpose()?;
+        if let Some(response) = slots.response {
+            return self.response(found, response, arm, id.as_deref());
+        }
+        let day = self.day(found)?;
+        // A count without its entity is a field that was renamed, not an entity without a name.
+        let arm = arm.ok_or_else(|| self.missing(slots.arm[0]))?;
+        if let Some(slot) = slots.zone {
+            let zone = self.same(found, slot, self.out.zone)?;
+            self.out.zone = Some(zone);
+        }
+        for &slot in &slots.currency {
+            let currency = self.same(found, slot, self.out.currency)?;
+            self.out.currency = Some(currency);
+        }
+        let first = self.out.values.len();
+        for (position, number) in slots.numbers.iter().enumerate() {
+            let mut sum = 0_i64;
+            for &slot in &number.slots {
+                let value = self.number(found, number, slot, position)?;
+                sum = sum
+                    .checked_add(value)
+                    .ok_or_else(|| self.fault(slot, found, "makes a sum too large to be true"))?;
+            }
+            self.out.values.push((number.metric, sum));
+        }
+        if !self.inside(day) {
+            self.out.values.truncate(first);
+            return Ok(());
+        }
+        let content = (&*arm, day, Hashable(&self.out.values[first..]));
+        let fingerprint = match &id {
+            Some(id) => Fingerprint::of((id.as_ref(), day), content),
+            None => Fingerprint::of((&*arm, day), content),
+        };
+        self.out.counts.push(Counts { fingerprint, arm, day });
+        Ok(())
+    }
+
+    fn response(
+        &mut self,
+        found: &Found<'p>,
+        slots: ResponseSlots,
+        arm: Option<Cow<'p, str>>,
+        id: Option<&str>,
+    ) -> Result<(), Fault> {
+        let at = self.instant(found)?;
+        let response_id = self.required(found, slots.id)?;
+        let person = match slots.person {
+            Some(slot) => text(&self.reader.paths[slot], self.page, found.all(slot), true)?,
+            None => None,
+        };
+        if self.inside(at.with_timezone(&self.reading.zone).date_naive()) {
+            let identity = id.unwrap_or(&response_id);
+            let fingerprint = Fingerprint::of(identity, (&*response_id, person.as_deref(), arm.as_deref(), at));
+            let row = ResponseRow { response_id, person, depth: slots.depth, arm_key: arm, at };
+            self.out.responses.push((fingerprint, row));
+        }
+        Ok(())
+    }
+
+    /// Whether a day was asked for; others are left out and counted.
+    fn inside(&mut self, day: NaiveDate) -> bool {
+        let inside = self.reading.window.contains(day);
+        if !inside {
+            let (count, first) = self.out.outside.unwrap_or((0, day));
+            self.out.outside = Some((count + 1, first));
+        }
+        inside
+    }
+
+    /// The first of the paths where something stands, without the beginning that is cut off.
+    fn arm(&self, found: &Found<'p>) -> Result<Option<Cow<'p, str>>, Fault> {
+        let slots = &self.reader.slots;
+        for &slot in &slots.arm {
+            let Some(key) = self.text(found, slot)? else { continue };
+            if slots.cut.is_empty() {
+                return Ok(Some(key));
+            }
+            let begins = |cut: &String| key.strip_prefix(cut.as_str()).filter(|rest| !rest.is_empty());
+            let Some(rest) = slots.cut.iter().find_map(begins) else {
+                return Err(self.fault(slot, found, &format!("does not begin with `{}`", slots.cut.join("` or `"))));
+            };
+            let from = key.len() - rest.len();
+            return Ok(Some(match key {
+                Cow::Borrowed(key) => Cow::Borrowed(&key[from..]),
+                Cow::Owned(mut key) => Cow::Owned(key.split_off(from)),
+            }));
+        }
+        Ok(None)
+    }
+
+    fn day(&self, found: &Found<'p>) -> Result<NaiveDate, Fault> {
+        match self.reader.slots.day {
+            DaySlots::One(_, form) if form.is_instant() => {
+                Ok(self.instant(found)?.with_timezone(&self.reading.zone).date_naive())
+            }
+            DaySlots::One(slot, form) => {
+                let text = self.required(found, slot)?;
+                form.day(&text).ok_or_else(|| self.fault(slot, found, form.else_not()))
+            }
+            DaySlots::YearMonthDay(slots) => {
+                let [year, month, day] = slots.map(|slot| self.required(found, slot));
+                let (year, month, day) = (year?, month?, day?);
+                year_month_day([&year, &month, &day]).ok_or_else(|| {
+                    self.fault(slots[0], found, &format!("with month {month} and day {day} is not a day"))
+                })
+            }
+        }
+    }
+
+    fn instant(&self, found: &Found<'p>) -> Result<DateTime<Utc>, Fault> {
+        let (slot, form) = match self.reader.slots.day {
+            DaySlots::One(slot, form) => (slot, form),
+            DaySlots::YearMonthDay([year, ..]) => (year, DayForm::Instant),
+        };
+        let text = self.required(found, slot)?;
+        form.instant(&text).ok_or_else(|| self.fault(slot, found, form.else_not()))
+    }
+
+    fn number(&mut self, found: &Found<'p>, number: &Number, slot: usize, position: usize) -> Result<i64, Fault> {
+        match found.all(slot) {
+            [] if number.absent_is_zero => Ok(0),
+            [Seen::Value(json)] => {
+                self.out.present[position] = true;
+                if !number.empty.is_empty() && stands_for_zero(&number.empty, json) {
+                    return Ok(0);
+                }
+                millionths(number.form, number.exponent, json).map_err(|what| self.fault(slot, found, what))
+            }
+            [Seen::Nothing] if number.empty.iter().any(|text| text == "null") => Ok(0),
+            [] => Err(self.missing(slot)),
+            [_] => Err(self.fault(slot, found, ON_THE_WAY)),
+            [_, ..] => Err(self.fault(slot, found, "is one of several where one number must stand")),
+        }
+    }
+
+    fn text(&self, found: &Found<'p>, slot: usize) -> Result<Option<Cow<'p, str>>, Fault> {
+        text(&self.reader.paths[slot], self.page, found.all(slot), false)
+    }
+
+    fn required(&self, found: &Found<'p>, slot: usize) -> Result<Cow<'p, str>, Fault> {
+        self.text(found, slot)?.ok_or_else(|| self.missing(slot))
+    }
+
+    /// A value every row must repeat.
+    fn same(&self, found: &Found<'p>, slot: usize, before: Option<&'p str>) -> Result<&'p str, Fault> {
+        match (found.all(slot), before) {
+            ([Seen::Value(json)], None) => Ok(json),
+            ([Seen::Value(json)], Some(before)) if *json == before => Ok(before),
+            ([Seen::Value(_)], Some(before)) => {
+                Err(self.fault(slot, found, &format!("differs from {} in the rows before", shown(before))))
+            }
+            ([], _) => Err(self.missing(slot)),
+            _ => Err(self.fault(slot, found, ON_THE_WAY)),
+        }
+    }
+
+    fn missing(&self, slot: usize) -> Fault {
+        Fault { path: self.reader.paths[slot].clone(), row: None, saw: "nothing stands there".to_owned(), byte: None }
+    }
+
+    fn fault(&self, slot: usize, found: &Found<'p>, what: &str) -> Fault {
+        fault(&self.reader.paths[slot], self.page, found.all(slot), what, false)
+    }
+}
+
+const ON_THE_WAY: &str = "stands where the way to it goes on";
+
+/// Whether a value is one of the texts a file declares for nothing.
+fn stands_for_zero(empty: &[String], json: &str) -> bool {
+    match Kind::of(json) {
+        Kind::Text => empty.contains(&unquoted(json).into_owned()),
+        Kind::Null => empty.iter().any(|text| text == "null"),
+        _ => false,
+    }
+}
+
+/// The first match as a key: text, or a number's digits. Nothing, null and empty text are `None`.
+/// `private` says that it may not be shown and that a second one is no contradiction.
+pub(super) fn text<'p>(
+    path: &str,
+    page: &str,
+    seen: &[Seen<'p>],
+    private: bool,
+) -> Result<Option<Cow<'p, str>>, Fault> {
+    let wrong = |what| Err(fault(path, page, seen, what, private));
+    if seen.len() > 1 && !private {
+        return wrong("is one of several where one value must stand");
+    }
+    match seen.first() {
+        None | Some(Seen::Nothing) => Ok(None),
+        Some(Seen::Wrong(_)) => wrong(ON_THE_WAY),
+        Some(Seen::Value(json)) => match Kind::of(json) {
+            Kind::Text => Ok(Some(unquoted(json)).filter(|text| !text.is_empty())),
+            Kind::Number => Ok(Some(Cow::Borrowed(json))),
+            Kind::Null => Ok(None),
+            _ => wrong("stands where text must"),
+        },
+    }
+}
+
+fn fault(path: &str, page: &str, seen: &[Seen<'_>], what: &str, private: bool) -> Fault {
+    let (value, byte) = match seen.first() {
+        Some(Seen::Value(json)) => {
+            let value = if private { Kind::of(json).to_string() } else { shown(json) };
+            (value, json.as_ptr().addr().checked_sub(page.as_ptr().addr()))
+        }
+        Some(Seen::Wrong(kind)) => (kind.to_string(), None),
+        Some(Seen::Nothing) | None => ("null".to_owned(), None),
+    };
+    Fault { path: path.to_owned(), row: None, saw: format!("{value} {what}"), byte }
+}
+
+/// Values in the order of their metrics, which is the same in every row.
+struct Hashable<'a>(&'a [(MetricId, i64)]);
+
+impl std::hash::Hash for Hashable<'_> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        for (_, value) in self.0 {
+            state.write_i64(*value);
+        }
+    }
+}
