@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use chrono::{DateTime, Days, NaiveDate};
+use chrono::DateTime;
 use chrono_tz::Tz;
 use willitsell::app;
 use willitsell::domain::concept::Source;
 use willitsell::domain::connector::{Login, SettingValue, Settings, SourceAccess};
 use willitsell::domain::id::{LoginId, SourceId};
-use willitsell::domain::observation::DateWindow;
 use willitsell::schedule::Parts;
 use willitsell::schedule::pull::{Errand, pull};
 use willitsell::store::{Store, Tokens};
 
-use crate::{cpu_seconds, peak_mib};
+use crate::{cpu_seconds, peak_mib, window};
 
 /// Prints rows, CPU seconds, wall seconds and peak MiB; of a second pull of the same rows when `again`.
-pub fn run(address: &str, days: u64, again: bool) {
+pub fn run(vendor: &str, address: &str, days: u64, again: bool) {
     let folder = tempfile::tempdir().expect("a folder");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
@@ -30,9 +29,8 @@ pub fn run(address: &str, days: u64, again: bool) {
             tokens: Box::new(Tokens::default()),
             notifiers: BTreeMap::new(),
         };
-        let access = access(&parts, address);
-        let first = NaiveDate::from_ymd_opt(2025, 1, 1).expect("a day");
-        let window = DateWindow::new(first, first + Days::new(days - 1)).expect("in order");
+        let access = access(&parts, vendor, address);
+        let window = window(days);
         let now = DateTime::from_timestamp(1_790_000_000, 0).expect("an instant");
         let errand = Errand { run_id: "bench", zone: Tz::Europe__Berlin, due_at: now, now };
         if again {
@@ -48,15 +46,18 @@ pub fn run(address: &str, days: u64, again: bool) {
     });
 }
 
-fn access(parts: &Parts, address: &str) -> SourceAccess {
-    let info = parts.registry.get("google_ads").expect("built in").info();
+fn access(parts: &Parts, vendor: &str, address: &str) -> SourceAccess {
+    let info = parts.registry.get(vendor).expect("built in").info();
     let mut settings = Settings::default();
     for setting in &info.settings {
         if let Some(default) = &setting.default {
             settings.insert(&setting.name, SettingValue::Plain(default.clone()));
         }
     }
-    settings.insert("customer_id", SettingValue::Plain("1234567890".into()));
+    for (name, value) in [("customer_id", "1234567890"), ("account_id", "1"), ("form_id", "u6nXL7")] {
+        settings.insert(name, SettingValue::Plain(value.into()));
+    }
+    settings.insert("token", SettingValue::Secret("bench".into()));
     settings.insert("base_url", SettingValue::Plain(address.to_owned()));
     settings.insert("per_second", SettingValue::Plain("1000".into()));
     let login = Login {
@@ -67,13 +68,13 @@ fn access(parts: &Parts, address: &str) -> SourceAccess {
         token_url: Some(format!("{address}/token")),
     };
     let source = Source {
-        id: SourceId::new("search"),
-        connector: "google_ads".into(),
+        id: SourceId::new("source"),
+        connector: vendor.into(),
         channel: None,
         maturity_lag_days: 3,
         metrics: info.metrics.clone(),
         scheduled: true,
         set_aside: [].into(),
     };
-    SourceAccess { source, settings, login: Some(login) }
+    SourceAccess { source, settings, login: info.needs_login.then_some(login) }
 }

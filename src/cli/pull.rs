@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use clap::Args;
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::output::{Failure, Output, counted};
@@ -52,7 +53,8 @@ struct Line<'a> {
     warnings: &'a [String],
 }
 
-/// Pulls and stores, source by source; a source that fails does not keep the others from being asked.
+/// Pulls and stores, all sources at once, each at its own vendor's pace; a source that fails does not keep the
+/// others from being asked.
 ///
 /// # Errors
 /// Names each source that failed with what to do; what the others brought is kept.
@@ -61,22 +63,28 @@ pub async fn run(args: &PullArgs, path: &Path, output: &Output) -> Result<ExitCo
     let chosen = choose(args, &app)?;
     let _claim = app.parts.store.claim()?;
     let now = Utc::now();
-    let mut failures = Vec::new();
+    let run_id = format!("pull@{}", now.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
+    let mut asked = Vec::new();
     for access in chosen {
-        let source = &access.source.id;
-        let (zone, start) = home(&app, source);
-        let run_id = format!("pull@{}", now.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
+        let (zone, start) = home(&app, &access.source.id);
         let errand = Errand { run_id: &run_id, zone, due_at: now, now };
-        let window = window(args, &app, access, start, errand).await?;
-        let working = output.spinner(&format!("{source}: {} to {}", window.first(), window.last()));
-        let pulled = if args.dry_run {
-            rehearse(&app.parts, access, window, errand).await
+        asked.push((access, window(args, &app, access, start, errand).await?, errand));
+    }
+    let working = output.spinner(&format!("asking {}", counted(asked.len() as u64, "source")));
+    let parts = &app.parts;
+    let answers = join_all(asked.iter().map(|&(access, window, errand)| async move {
+        if args.dry_run {
+            rehearse(parts, access, window, errand).await
         } else {
-            pull(&app.parts, access, window, errand).await
-        };
-        working.finish_and_clear();
+            pull(parts, access, window, errand).await
+        }
+    }))
+    .await;
+    working.finish_and_clear();
+    let mut failures = Vec::new();
+    for ((access, window, _), pulled) in asked.iter().zip(answers) {
         match pulled {
-            Ok(pulled) => show(output, source, window, &pulled, args.dry_run),
+            Ok(pulled) => show(output, &access.source.id, *window, &pulled, args.dry_run),
             Err(error) => failures.push(error.to_string()),
         }
     }
