@@ -61,7 +61,11 @@ pub struct Answer {
 impl Answer {
     /// An answer whose content type is JSON unless another is set.
     pub fn json(status: u16, body: String) -> Self {
-        Self { status, headers: vec![("content-type", "application/json".into())], body }
+        Self::new(status, "application/json", body)
+    }
+
+    pub(super) fn new(status: u16, content_type: &str, body: String) -> Self {
+        Self { status, headers: vec![("content-type", content_type.into())], body }
     }
 
     /// Sets a header.

@@ -9,20 +9,26 @@ mod gaql;
 pub mod google_ads;
 pub mod linkedin;
 pub mod meta;
+pub mod microsoft;
 mod oauth;
+pub mod pinterest;
+pub mod reddit;
+mod reports;
 pub mod slack;
 mod table;
 pub mod tiktok;
 pub mod typeform;
 mod webhook;
 pub mod world;
+mod zip;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
@@ -30,9 +36,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use faults::{Answer, Fault};
+pub use reports::Pace;
 pub use world::World;
 
-use oauth::TokenBook;
+use oauth::{Admitted, TokenBook};
+use reports::Reports;
 
 /// Something that listens, on a port of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +63,14 @@ pub enum Endpoint {
     Tiktok,
     /// LinkedIn analytics.
     Linkedin,
+    /// Microsoft Advertising reporting.
+    Microsoft,
+    /// Reddit ads.
+    Reddit,
+    /// Pinterest ads.
+    Pinterest,
+    /// Where finished reports are fetched, whoever wrote them.
+    Files,
     /// Typeform responses.
     Typeform,
     /// A Slack incoming webhook.
@@ -72,7 +88,7 @@ struct Vendor {
 }
 
 /// Every endpoint. A new one is a file beside this one and a line here.
-const VENDORS: [Vendor; 12] = [
+const VENDORS: [Vendor; 16] = [
     Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::google, path: |_| oauth::GOOGLE.path.into() },
     Vendor { endpoint: Endpoint::LinkedinToken, routes: oauth::linkedin, path: |_| oauth::LINKEDIN.path.into() },
@@ -82,6 +98,10 @@ const VENDORS: [Vendor; 12] = [
     Vendor { endpoint: Endpoint::Meta, routes: meta::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Tiktok, routes: tiktok::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Linkedin, routes: linkedin::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Microsoft, routes: microsoft::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Reddit, routes: reddit::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Pinterest, routes: pinterest::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Files, routes: reports::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Typeform, routes: typeform::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
     Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
@@ -146,6 +166,12 @@ pub struct Setup {
     pub linkedin: linkedin::Limits,
     /// Calls after which an access token has expired, whatever its hour; `None`: none.
     pub token_calls: Option<u32>,
+    /// What may differ at Microsoft.
+    pub microsoft: microsoft::Limits,
+    /// What may differ at Reddit.
+    pub reddit: reddit::Limits,
+    /// What may differ at Pinterest.
+    pub pinterest: pinterest::Limits,
     /// Whether a refresh token that was replaced ends all that came of it when it is used again.
     pub reuse_revokes: bool,
 }
@@ -162,6 +188,9 @@ impl Setup {
             tiktok: tiktok::Limits::default(),
             linkedin: linkedin::Limits::default(),
             token_calls: None,
+            microsoft: microsoft::Limits::default(),
+            reddit: reddit::Limits::default(),
+            pinterest: pinterest::Limits::default(),
             reuse_revokes: true,
         }
     }
@@ -183,7 +212,6 @@ pub struct Received {
 /// The running vendors; dropping it stops them.
 pub struct Sandbox {
     state: Shared,
-    ports: BTreeMap<Endpoint, SocketAddr>,
     _stop: DropGuard,
 }
 
@@ -200,6 +228,8 @@ impl Sandbox {
             faults: Mutex::default(),
             calls: Mutex::default(),
             ledger: Mutex::default(),
+            reports: Mutex::default(),
+            ports: OnceLock::new(),
             setup,
         });
         let stop = CancellationToken::new();
@@ -212,16 +242,15 @@ impl Sandbox {
             let stopped = stop.clone().cancelled_owned();
             tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future());
         }
-        Ok(Self { state, ports, _stop: stop.drop_guard() })
+        // Nobody knows an address before this.
+        let _ = state.ports.set(ports);
+        Ok(Self { state, _stop: stop.drop_guard() })
     }
 
     /// What a user fills in for an endpoint: the base address of an API, the whole address of a
     /// webhook or a token endpoint.
     pub fn url(&self, endpoint: Endpoint) -> String {
-        let host = self.ports.get(&endpoint).map(ToString::to_string).unwrap_or_default();
-        let vendor = VENDORS.into_iter().find(|vendor| vendor.endpoint == endpoint);
-        let path = vendor.map(|vendor| (vendor.path)(&self.state.setup.secrets)).unwrap_or_default();
-        format!("http://{host}{path}")
+        self.state.url(endpoint)
     }
 
     /// What is true.
@@ -286,6 +315,8 @@ struct Truth {
     faults: Mutex<BTreeMap<Endpoint, VecDeque<Fault>>>,
     calls: Mutex<BTreeMap<Endpoint, u64>>,
     ledger: Mutex<Vec<Received>>,
+    reports: Mutex<Reports>,
+    ports: OnceLock<BTreeMap<Endpoint, SocketAddr>>,
 }
 
 impl Truth {
@@ -295,6 +326,19 @@ impl Truth {
 
     fn today(&self) -> NaiveDate {
         self.now().with_timezone(&self.setup.world.zone).date_naive()
+    }
+
+    fn url(&self, endpoint: Endpoint) -> String {
+        let host = self.ports.get().and_then(|ports| ports.get(&endpoint)).map(ToString::to_string);
+        let vendor = VENDORS.into_iter().find(|vendor| vendor.endpoint == endpoint);
+        let path = vendor.map(|vendor| (vendor.path)(&self.setup.secrets)).unwrap_or_default();
+        format!("http://{}{path}", host.unwrap_or_default())
+    }
+
+    /// What a call's `Authorization: Bearer` header is worth at the vendor behind a token endpoint.
+    fn admit(&self, issuer: Endpoint, headers: &HeaderMap) -> Admitted {
+        let now = self.now();
+        bearer(headers).map_or(Admitted::Unknown, |token| held(&self.tokens).admit(issuer, token, now))
     }
 
     fn next_fault(&self, endpoint: Endpoint) -> Option<Fault> {
@@ -316,6 +360,6 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The token of an `Authorization: Bearer` header.
-fn bearer(headers: &axum::http::HeaderMap) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(axum::http::header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }

@@ -304,6 +304,20 @@ impl World {
 }
 
 impl Figures {
+    /// So many parts of so many, rounded down.
+    pub(super) fn part(self, parts: u64, of: u64) -> Self {
+        let of = |whole: u64| whole * parts / of.max(1);
+        Self {
+            impressions: of(self.impressions),
+            clicks: of(self.clicks),
+            cost_micros: of(self.cost_micros),
+            conversion_hundredths: of(self.conversion_hundredths),
+            leads: of(self.leads),
+            view_leads: of(self.view_leads),
+            engagements: of(self.engagements),
+        }
+    }
+
     /// What follows from the figures that are drawn.
     fn with_the_rest(self, thing: u64) -> Self {
         Self {

@@ -3,7 +3,10 @@
 
 mod linkedin;
 mod meta;
+mod microsoft;
 mod oauth;
+mod pinterest;
+mod reddit;
 mod tiktok;
 
 use std::collections::BTreeSet;
@@ -410,7 +413,7 @@ fn the_parts_of_a_campaign_add_up_to_it_every_day() {
                             absent += u32::from(figures.is_none());
                             figures
                         });
-                        assert_eq!(below.reduce(plus), whole, "{entity:?} {date}");
+                        assert_eq!(below.reduce(|sum, part| sum + part), whole, "{entity:?} {date}");
                     }
                 }
             }
@@ -423,18 +426,6 @@ fn the_parts_of_a_campaign_add_up_to_it_every_day() {
     assert_eq!(ids.len(), 16);
     assert_eq!(world.entity(Level::Ad, 1).name(), "Cat food search – a2");
     assert_eq!(world.entity(Level::AdGroup, 1).name(), "Cat food search, \"exact\"");
-}
-
-fn plus(one: Figures, other: Figures) -> Figures {
-    Figures {
-        impressions: one.impressions + other.impressions,
-        clicks: one.clicks + other.clicks,
-        cost_micros: one.cost_micros + other.cost_micros,
-        conversion_hundredths: one.conversion_hundredths + other.conversion_hundredths,
-        leads: one.leads + other.leads,
-        view_leads: one.view_leads + other.view_leads,
-        engagements: one.engagements + other.engagements,
-    }
 }
 
 #[test]
