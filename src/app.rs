@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::config::{self, Known, Loaded, Problems};
 use crate::connect::Registry;
 use crate::connect::auth::Auth;
+use crate::connect::folder::FolderError;
 use crate::connect::http::{self, Http, HttpError, Limits, Reach};
 use crate::connect::manifest::{ManifestError, Patience};
 use crate::domain::id::DestinationId;
@@ -30,6 +31,9 @@ pub enum AppError {
     /// A connector of this program.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The user's own connectors.
+    #[error("a connector of your folder is wrong, and nothing was done:\n{0}")]
+    Folder(#[from] FolderError),
     /// A destination that cannot be built from its settings.
     #[error("[notify.{0}]: {1}")]
     Notifier(String, NotifyError),
@@ -40,14 +44,26 @@ pub enum AppError {
 /// # Errors
 /// [`AppError`] when no TLS client can be made, or an embedded manifest is wrong.
 pub fn registry() -> Result<Registry, AppError> {
-    registry_within(&Reach::default())
+    registry_within(None, &Reach::default())
 }
 
-/// As [`registry`], for these networks.
-fn registry_within(reach: &Reach) -> Result<Registry, AppError> {
+/// Every connector a configuration may name: those of this program, and those of the folder it names.
+///
+/// # Errors
+/// As [`registry`], and [`AppError::Folder`] with everything wrong in the folder's files.
+pub fn registry_of(path: &Path) -> Result<Registry, AppError> {
+    registry_within(Some(path), &Reach::default())
+}
+
+/// As [`registry_of`], for these networks.
+fn registry_within(path: Option<&Path>, reach: &Reach) -> Result<Registry, AppError> {
     let http = Http::within(Limits::default(), reach)?;
-    let auth = Auth::new(http.clone());
-    Ok(Registry::built_in(&http, &auth, &Patience::default())?)
+    let (auth, patience) = (Auth::new(http.clone()), Patience::default());
+    let registry = Registry::built_in(&http, &auth, &patience)?;
+    Ok(match path.and_then(config::connectors_folder) {
+        Some(folder) => registry.with_folder(&folder, &http, &auth, &patience)?,
+        None => registry,
+    })
 }
 
 /// Reads and checks the user's file against the connectors and notifiers of this program.
@@ -75,7 +91,7 @@ impl App {
     /// [`AppError`] says which part could not be built and what to do.
     pub async fn open(path: &Path) -> Result<Self, AppError> {
         let reach = Reach::default();
-        let registry = registry_within(&reach)?;
+        let registry = registry_within(Some(path), &reach)?;
         let loaded = load_config(path, &registry)?;
         reach.allow(loaded.config.private_networks.clone());
         let notifiers = notifiers(&loaded, &reach)?;

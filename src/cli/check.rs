@@ -24,7 +24,7 @@ struct Checked<'a> {
 /// # Errors
 /// Everything wrong with it, at once.
 pub fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
-    let loaded = app::load_config(path, &app::registry()?)?;
+    let loaded = app::load_config(path, &app::registry_of(path)?)?;
     let experiments = loaded.config.experiments.iter().map(|experiment| experiment.concept.id.as_str()).collect();
     output.warn(&loaded.warnings);
     let checked = Checked { file: path, experiments, warnings: &loaded.warnings };

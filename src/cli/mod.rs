@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and how every command ends. One file per command.
 
 pub mod check;
+pub mod connectors;
 pub mod demo;
 pub mod explain;
 pub mod import;
@@ -71,6 +72,9 @@ enum Command {
     Init(init::InitArgs),
     /// Check the configuration without touching the network.
     Check,
+    /// Which connectors there are, what one needs, and how to write one of your own.
+    #[command(subcommand)]
+    Connectors(connectors::ConnectorsCommand),
     /// Ask the sources for their days and store them; decides nothing.
     Pull(pull::PullArgs),
     /// Run the schedule: pull, decide, tell. Stays until stopped.
@@ -107,6 +111,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Demo(args) => demo::run(args, &output).await,
             Command::Init(args) => init::run(args, config, &output),
             Command::Check => check::run(config, &output),
+            Command::Connectors(command) => connectors::run(command, config, &output),
             Command::Pull(args) => pull::run(args, config, &output).await,
             Command::Run(args) => run::run(args, config, &output).await,
             Command::Status => status::run(config, &output).await,

@@ -54,6 +54,7 @@ impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
         match error {
             AppError::Config(problems) => problems.into(),
+            AppError::Folder(_) => Self::usage(error.to_string()),
             other => Self::general(other.to_string()),
         }
     }

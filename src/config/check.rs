@@ -121,6 +121,8 @@ fn read<'t>(
     };
     let root = Section::root(table.get_ref(), report);
     refuse_written_secrets("", table.get_ref(), report);
+    // Read before, by whoever knows connectors: see `connectors_folder`.
+    root.text("connectors");
     let store_url = check.store(&root);
     let private_networks = check.network(&root);
     check.web(&root);

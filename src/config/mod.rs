@@ -5,6 +5,7 @@ mod check;
 pub mod defaults;
 mod excerpt;
 mod experiment;
+mod folder;
 mod policy;
 mod raw;
 pub mod report;
@@ -23,6 +24,7 @@ use crate::domain::connector::{ConnectorInfo, SourceAccess};
 use crate::domain::id::SourceId;
 use crate::domain::message::{Destination, NotifierInfo};
 
+pub use folder::connectors_folder;
 pub use report::{Problem, Problems};
 pub use summary::summary;
 

@@ -26,7 +26,7 @@ pub(super) struct Shape {
 
 pub(super) const ROOT: Shape = Shape {
     table: "the top of the file",
-    keys: &["store", "network", "web", "notify", "login", "source", "experiment"],
+    keys: &["connectors", "store", "network", "web", "notify", "login", "source", "experiment"],
     public: false,
 };
 pub(super) const STORE: Shape = Shape { table: "[store]", keys: &["url"], public: false };
@@ -37,7 +37,7 @@ pub(super) const LOGIN: Shape =
 /// `settings` itself is left out of what may be shown (see `excerpt.rs`).
 pub(super) const SOURCE: Shape = Shape {
     table: "[source.NAME]",
-    keys: &["connector", "channel", "login", "settings", "maturity_lag_days", "set_aside"],
+    keys: &["connector", "channel", "login", "hosts", "settings", "maturity_lag_days", "set_aside"],
     public: true,
 };
 pub(super) const EXPERIMENT: Shape = Shape {

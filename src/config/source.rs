@@ -15,7 +15,7 @@ use super::raw::{self, Section};
 use super::report::{quoted, suggestion};
 use super::secret;
 use crate::domain::concept::Source;
-use crate::domain::connector::{ConnectorInfo, Login, SettingInfo, SettingValue, Settings, SourceAccess};
+use crate::domain::connector::{ConnectorInfo, Home, Login, SettingInfo, SettingValue, Settings, SourceAccess};
 use crate::domain::id::{DestinationId, LoginId, SourceId};
 use crate::domain::message::Destination;
 
@@ -110,7 +110,9 @@ fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMa
     let set_aside = section.texts("set_aside").unwrap_or_default();
     let channel = section.text("channel").map(|channel| (*channel.get_ref()).to_owned());
     let login_name = section.text("login");
+    let hosts = section.texts("hosts");
     let Some(info) = connector(check, section) else { return entry };
+    confirm_hosts(check, section, info, hosts.as_deref());
     let table = section.table("settings", &raw::NAMES, "settings = { … }");
     let settings = match &table {
         Some(table) => settings(check, table, &info.settings),
@@ -146,6 +148,39 @@ fn connector<'k>(check: &Check<'k>, section: &Section<'_>) -> Option<&'k Connect
         check.report.error(written.span(), what, suggestion(written.get_ref(), &names, "none is built in"));
     }
     info
+}
+
+/// A connector of the user's folder may come from anyone, and may change: its user names the hosts that get to see
+/// a secret.
+fn confirm_hosts(check: &Check<'_>, section: &Section<'_>, info: &ConnectorInfo, hosts: Option<&[Spanned<&str>]>) {
+    let what = match (info.home, hosts) {
+        (Home::BuiltIn, None) => return,
+        (Home::BuiltIn, Some(_)) => {
+            let what = format!("{} is for connectors of your own folder", section.dotted("hosts"));
+            check.report.error(
+                section.key_span("hosts"),
+                what,
+                format!("take this line out: {} is built in", info.name),
+            );
+            return;
+        }
+        (Home::Folder, None) if section.has("hosts") => return,
+        (Home::Folder, None) => {
+            format!("{} is missing: {} is a connector of your own folder", section.dotted("hosts"), info.name)
+        }
+        (Home::Folder, Some(hosts)) => {
+            let mut named: Vec<&str> = hosts.iter().map(|host| *host.get_ref()).collect();
+            named.sort_unstable();
+            named.dedup();
+            if named == info.hosts.iter().map(String::as_str).collect::<Vec<_>>() {
+                return;
+            }
+            format!("{} are not the hosts that {} asks", section.dotted("hosts"), info.name)
+        }
+    };
+    let hosts: Vec<String> = info.hosts.iter().map(|host| format!("\"{host}\"")).collect();
+    let advice = format!("if your token may go there, write hosts = [{}]", hosts.join(", "));
+    check.report.error(section.key_span("hosts"), what, advice);
 }
 
 fn without_settings(check: &Check<'_>, section: &Section<'_>, info: &ConnectorInfo) -> Option<Settings> {

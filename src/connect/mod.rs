@@ -1,6 +1,7 @@
 //! Asking vendors: the public face of everything that leaves this machine to fetch results.
 
 pub mod auth;
+pub mod folder;
 pub mod http;
 pub mod manifest;
 pub mod native;

@@ -2,10 +2,12 @@
 //! that need Rust.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Connector;
 use super::auth::Auth;
+use super::folder::{self, FolderError};
 use super::http::Http;
 use super::manifest::{Manifest, ManifestConnector, ManifestError, Patience};
 use super::native::file::FileConnector;
@@ -31,6 +33,25 @@ impl Registry {
         // Native connectors, one line each.
         all.push(Arc::new(FileConnector::new()));
         Ok(Self(all.into_iter().map(|connector| (connector.info().name.clone(), connector)).collect()))
+    }
+
+    /// With the connectors of a user's own folder beside the built-in ones.
+    ///
+    /// # Errors
+    /// [`FolderError`] with every mistake of every file.
+    pub fn with_folder(
+        mut self,
+        folder: &Path,
+        http: &Http,
+        auth: &Auth,
+        patience: &Patience,
+    ) -> Result<Self, FolderError> {
+        for manifest in folder::read(folder, &|name| self.0.contains_key(name))? {
+            let connector =
+                ManifestConnector::new(manifest.from_folder(), http.clone(), auth.clone(), patience.clone());
+            self.0.insert(connector.info().name.clone(), Arc::new(connector));
+        }
+        Ok(self)
     }
 
     /// The connector `connector = "…"` names.

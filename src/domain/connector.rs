@@ -40,6 +40,16 @@ pub struct Facts {
     pub version: Option<String>,
 }
 
+/// Where a connector's description lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Home {
+    /// In this program.
+    #[default]
+    BuiltIn,
+    /// In a folder of the user's: whoever uses it confirms the hosts it asks.
+    Folder,
+}
+
 /// Name, settings it needs, metrics it supplies.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectorInfo {
@@ -55,6 +65,15 @@ pub struct ConnectorInfo {
     pub sunset_on: Option<NaiveDate>,
     /// Day its facts were last checked.
     pub checked_on: Option<NaiveDate>,
+    /// How far it was tried: `live` with the vendor itself, `recorded` with its answers, `documented` with its
+    /// documentation; empty where there is no vendor.
+    pub verified: String,
+    /// Hosts that may be sent a secret, as the description writes them, in order.
+    pub hosts: Vec<String>,
+    /// What a login must be allowed to read.
+    pub scopes: Vec<String>,
+    /// Whose description it is.
+    pub home: Home,
     /// What the user fills in.
     pub settings: Vec<SettingInfo>,
     /// Whether `login = "…"` is needed.
@@ -204,6 +223,9 @@ impl std::fmt::Debug for ResponseRow<'_> {
 /// Why rows were not taken; the window is thrown away whole.
 #[derive(Debug, Error)]
 pub enum SinkError {
+    /// No more rows are wanted: whoever only takes a sample says so.
+    #[error("enough rows were seen")]
+    Enough,
     /// The rows contradict each other.
     #[error("{0}")]
     Rows(String),

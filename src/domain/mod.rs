@@ -11,4 +11,5 @@ pub mod observation;
 pub mod response;
 pub mod run;
 pub mod schedule;
+pub mod sunset;
 pub mod verdict;

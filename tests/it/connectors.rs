@@ -5,6 +5,7 @@ mod answers;
 mod manifests;
 mod proofs;
 mod shapes;
+mod stranger;
 mod values;
 
 use std::sync::{Arc, Mutex};

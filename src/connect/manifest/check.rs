@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use chrono::NaiveDate;
-use regex::Regex;
+use regex::RegexBuilder;
 use serde_spanned::Spanned;
 
 use super::fill::{Hole, Known, Sent, Special, Template};
@@ -23,14 +23,14 @@ use super::raw::{self, Mistakes, Raw, RawSetting, nearest};
 use super::{Manifest, ManifestError};
 use crate::connect::auth::{ClientAuth, GrantKind, Oauth2};
 use crate::connect::http::{Url, address};
-use crate::domain::connector::{ConnectorInfo, Facts, SettingInfo, SettingValue, Settings};
+use crate::domain::connector::{ConnectorInfo, Facts, Home, SettingInfo, SettingValue, Settings};
 
 /// Reads and checks a manifest.
 pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
     let mut mistakes = Mistakes::new(text);
     let manifest = raw::read(&mut mistakes).and_then(|raw| {
         let mut names: Vec<_> = raw.settings.iter().map(|(name, _)| name.get_ref().clone()).collect();
-        names.extend(raw.api_version.is_some().then(|| "api_version".to_owned()));
+        names.extend(raw.version().map(|_| "api_version".to_owned()));
         let secret = raw.settings.iter().filter(|(_, setting)| setting.secret);
         let optional = raw.settings.iter().filter(|(_, setting)| setting.optional);
         let patterned = raw.settings.iter().filter(|(_, setting)| setting.pattern.is_some());
@@ -58,6 +58,9 @@ pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
         _ => Err(ManifestError { file: file.to_owned(), mistakes: found }),
     }
 }
+
+/// Most memory a setting's pattern may take, in bytes.
+const LARGEST_PATTERN: usize = 64 << 10;
 
 /// Where a placeholder may stand decides which it may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,16 +135,19 @@ impl Check<'_, '_> {
 
     /// Name, dates and settings: what others may know of the connector.
     fn info(&mut self, file: &str, raw: Raw, base: Option<&str>, login: Option<&Oauth2>) -> Option<ConnectorInfo> {
-        let (name, docs) = (raw.name?, raw.docs?);
+        let (hosts, scopes) = (raw.hosts(base), raw.scopes());
+        let (name, docs) = (raw.name.clone()?, raw.docs.clone()?);
         let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".toml");
         if name.get_ref() != stem {
             self.wrong::<()>(name.span(), format!("`name` must be the file's own: write `name = \"{stem}\"`"));
         }
         self.https(&docs);
-        let sunset_on = raw.sunset_on?;
-        let sunset_on = if sunset_on.get_ref() == "unknown" { None } else { self.date(&sunset_on, " or `unknown`") };
-        let checked_on = self.date(&raw.checked_on?, "");
-        self.one_of(&raw.verified?, &["live", "recorded", "documented"]);
+        let sunset_on = raw.sunset_on.as_ref()?;
+        let sunset_on = if sunset_on.get_ref() == "unknown" { None } else { self.date(sunset_on, " or `unknown`") };
+        let checked_on = self.date(raw.checked_on.as_ref()?, "");
+        let verified = raw.verified.as_ref()?;
+        self.one_of(verified, &["live", "recorded", "documented"]);
+        let verified = verified.get_ref().clone();
         // Only where all else could be read is it sure that nothing uses a setting.
         let complete = self.mistakes.found.is_empty();
         let mut settings = Vec::new();
@@ -151,10 +157,12 @@ impl Check<'_, '_> {
             }
             settings.push(self.setting(name, setting, base == Some(name.get_ref())));
         }
-        if let Some(version) = raw.api_version.as_ref().filter(|_| complete && !self.used.contains("api_version")) {
-            self.wrong::<()>(version.span(), "nothing uses `{api_version}`: put it into `url`, or leave it out");
+        if let Some(version) = raw.version().filter(|_| complete && !self.used.contains("api_version")) {
+            let advice =
+                "nothing uses `{api_version}`: put it into `url`, or write \"none\" where there are no versions";
+            self.wrong::<()>(version.span(), advice);
         }
-        let api_version = raw.api_version.map(Spanned::into_inner);
+        let api_version = raw.version().map(|version| version.get_ref().clone());
         // A user may name a newer version before we do.
         settings.extend(api_version.clone().map(|version| SettingInfo {
             name: "api_version".to_owned(),
@@ -186,6 +194,10 @@ impl Check<'_, '_> {
             api_version,
             sunset_on,
             checked_on,
+            verified,
+            hosts,
+            scopes,
+            home: Home::default(),
             settings,
             needs_login: login.is_some(),
             needs_secret: login.is_some_and(|login| login.client != ClientAuth::None),
@@ -213,8 +225,11 @@ impl Check<'_, '_> {
         };
         if let Some(pattern) = &raw.pattern {
             let anchored = pattern.get_ref().starts_with('^') && pattern.get_ref().ends_with('$');
-            if Regex::new(pattern.get_ref()).is_err() || !anchored {
-                self.wrong::<()>(pattern.span(), "`pattern` must be a regular expression between `^` and `$`");
+            // Matching takes linear time; the cap keeps one that repeats a repetition from filling the memory.
+            let compiled = RegexBuilder::new(pattern.get_ref()).size_limit(LARGEST_PATTERN).build();
+            if compiled.is_err() || !anchored {
+                let advice = "`pattern` must be a short regular expression between `^` and `$`";
+                self.wrong::<()>(pattern.span(), advice);
             }
         }
         SettingInfo {

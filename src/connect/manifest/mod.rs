@@ -25,6 +25,7 @@ mod proof;
 mod raw;
 mod rows;
 mod taker;
+mod trial;
 mod window;
 
 use std::fmt;
@@ -41,7 +42,7 @@ use self::proof::Proof;
 use super::auth::{Auth, Oauth2};
 use super::http::{HeaderName, Http, Method};
 use super::{Connector, PullError, PullFacts, PullRequest};
-use crate::domain::connector::{ConnectorInfo, RowSink};
+use crate::domain::connector::{ConnectorInfo, Home, RowSink};
 use crate::domain::metric::MetricId;
 use crate::domain::response::Depth;
 
@@ -249,6 +250,12 @@ impl Manifest {
     /// Every call it makes to the vendor with a proof of who asks.
     fn calls(&self) -> impl Iterator<Item = &Request> {
         std::iter::once(&self.request)
+    }
+
+    /// As one that a user's folder holds: whoever uses it confirms its hosts.
+    pub(super) fn from_folder(mut self) -> Self {
+        self.info.home = Home::Folder;
+        self
     }
 
     /// What the connector offers.

@@ -56,7 +56,7 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         name: file.must("name"),
         title: file.must("title"),
         docs: file.must("docs"),
-        api_version: file.one("api_version"),
+        api_version: file.must("api_version"),
         sunset_on: file.must("sunset_on"),
         checked_on: file.must("checked_on"),
         verified: file.must("verified"),

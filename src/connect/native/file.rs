@@ -101,20 +101,10 @@ impl FileConnector {
             info: ConnectorInfo {
                 name: NAME.to_owned(),
                 title: "Exported file".to_owned(),
-                docs: String::new(),
-                api_version: None,
-                sunset_on: None,
-                checked_on: None,
                 settings: settings::offered(),
-                needs_login: false,
-                needs_secret: false,
-                needs_consent: false,
                 metrics,
-                fractional: Vec::new(),
-                facts: Facts::default(),
-                lookback_days: 0,
-                longest_days: None,
                 scheduled_by: Some("path"),
+                ..ConnectorInfo::default()
             },
         }
     }

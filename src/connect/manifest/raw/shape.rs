@@ -29,6 +29,40 @@ pub(in crate::connect::manifest) struct Raw {
     pub(in crate::connect::manifest) example: Vec<Spanned<RawExample>>,
 }
 
+impl Raw {
+    /// The version of the vendor's API, where the vendor has versions.
+    pub(in crate::connect::manifest) fn version(&self) -> Option<&Spanned<String>> {
+        self.api_version.as_ref().filter(|version| version.get_ref() != "none")
+    }
+
+    /// Every host that may be sent a secret, in order: those of the address setting called `base` and of the login.
+    pub(in crate::connect::manifest) fn hosts(&self, base: Option<&str>) -> Vec<String> {
+        let addresses = self.settings.iter().filter(|(name, _)| Some(name.get_ref().as_str()) == base);
+        let mut addresses: Vec<&str> =
+            addresses.filter_map(|(_, setting)| Some(setting.default.as_ref()?.get_ref().as_str())).collect();
+        if let Some(login) = &self.login {
+            let oauth2 = &login.get_ref().oauth2;
+            let urls = oauth2.authorize_url.iter().chain([&oauth2.token_url]);
+            addresses.extend(urls.map(|url| url.get_ref().as_str()));
+        }
+        let mut hosts: Vec<String> = addresses.into_iter().filter_map(host).collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
+    /// What a login must be allowed to read.
+    pub(in crate::connect::manifest) fn scopes(&self) -> Vec<String> {
+        self.login.as_ref().map(|login| login.get_ref().oauth2.scopes.get_ref().clone()).unwrap_or_default()
+    }
+}
+
+/// The host of an address as it is written, placeholders and port included.
+fn host(address: &str) -> Option<String> {
+    let host = address.strip_prefix("https://")?.split(['/', '?', '#']).next()?;
+    Some(host.to_ascii_lowercase())
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawSetting {

@@ -1,0 +1,123 @@
+//! `connectors test FILE`: everything wrong with a connector's file at once; and what it makes of a saved answer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use chrono::NaiveDate;
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::next_command;
+use crate::cli::output::{Failure, Output, counted};
+use crate::connect::folder;
+use crate::connect::manifest::Manifest;
+use crate::domain::connector::SourceRow;
+use crate::domain::millionths;
+
+/// Arguments of `connectors test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The connector's file.
+    file: PathBuf,
+    /// An answer of the vendor, saved as it came: shows the rows the file makes of it.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+    /// A setting to read that answer with, as NAME=VALUE; by default those of the first example.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = a_setting, requires = "page")]
+    setting: Vec<(String, String)>,
+}
+
+fn a_setting(text: &str) -> Result<(String, String), &'static str> {
+    text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or("write it as NAME=VALUE")
+}
+
+#[derive(Serialize)]
+struct Tested<'a> {
+    file: &'a Path,
+    examples: usize,
+    hosts: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Vec<Row>>,
+}
+
+/// One row as it would be counted, without what identifies a person.
+#[derive(Serialize)]
+struct Row {
+    arm: Option<String>,
+    day: NaiveDate,
+    counts: std::collections::BTreeMap<String, String>,
+}
+
+/// So many rows are printed for people; programs get all.
+const ROWS_SHOWN: usize = 10;
+
+/// Tests it.
+///
+/// # Errors
+/// Every mistake with file and line, or why the answer cannot be read.
+pub fn run(args: &TestArgs, config: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    let manifest = folder::read_file(&args.file).map_err(|error| Failure::usage(error.to_string()))?;
+    let rows = match &args.page {
+        Some(page) => Some(rows_of(&manifest, page, &args.setting)?),
+        None => None,
+    };
+    let info = manifest.info();
+    let tested = Tested { file: &args.file, examples: manifest.examples(), hosts: &info.hosts, rows };
+    output.show(&tested, || {
+        let examples = counted(tested.examples as u64, "example");
+        let mut text = format!(
+            "{}: nothing is wrong; {examples} read as the file says. It asks {}.",
+            args.file.display(),
+            info.hosts.join(", ")
+        );
+        match &tested.rows {
+            None => text.push_str("\nNext: save an answer of the vendor and look at it with --page FILE."),
+            Some(rows) => {
+                text.push_str(&format!("\n{}:", counted(rows.len() as u64, "row")));
+                for row in rows.iter().take(ROWS_SHOWN) {
+                    text.push_str(&format!("\n  {}", shown(row)));
+                }
+                if rows.len() > ROWS_SHOWN {
+                    text.push_str(&format!("\n  and {} more", rows.len() - ROWS_SHOWN));
+                }
+                let next = next_command(config, &format!("connectors show {}", info.name));
+                text.push_str(&format!("\nNext: {next} prints the lines for your configuration."));
+            }
+        }
+        text
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rows_of(manifest: &Manifest, page: &Path, given: &[(String, String)]) -> Result<Vec<Row>, Failure> {
+    let at = |what: String| Failure::usage(format!("{}: {what}", page.display()));
+    let text = fs::read_to_string(page).map_err(|error| at(format!("this file cannot be read: {error}")))?;
+    let metrics = &manifest.info().metrics;
+    manifest
+        .try_answer(&text, given, |rows| {
+            rows.iter()
+                .map(|row| match row {
+                    SourceRow::Counts { arm_key, day, values } => Row {
+                        arm: arm_key.as_deref().map(str::to_owned),
+                        day: *day,
+                        counts: values
+                            .iter()
+                            .map(|(metric, value)| (metric.to_string(), millionths::print(*value)))
+                            .collect(),
+                    },
+                    SourceRow::Response(response) => Row {
+                        arm: response.arm_key.as_deref().map(str::to_owned),
+                        day: response.at.date_naive(),
+                        counts: metrics.iter().map(|metric| (metric.to_string(), "1".to_owned())).collect(),
+                    },
+                })
+                .collect()
+        })
+        .map_err(at)
+}
+
+fn shown(row: &Row) -> String {
+    let counts: Vec<String> = row.counts.iter().map(|(metric, value)| format!("{metric} {value}")).collect();
+    format!("{}  {}  {}", row.day, row.arm.as_deref().unwrap_or("(no arm)"), counts.join(", "))
+}
