@@ -7,6 +7,7 @@ pub mod explain;
 pub mod import;
 pub mod init;
 pub mod keys;
+pub mod live;
 pub mod output;
 pub mod pull;
 pub mod replay;
@@ -70,8 +71,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Write a first configuration by answering questions.
     Init(init::InitArgs),
-    /// Check the configuration without touching the network.
-    Check,
+    /// Check the configuration without touching the network; with --live, ask every source for a few rows.
+    Check(check::CheckArgs),
     /// Which connectors there are, what one needs, and how to write one of your own.
     #[command(subcommand)]
     Connectors(connectors::ConnectorsCommand),
@@ -110,7 +111,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         match &arguments.command {
             Command::Demo(args) => demo::run(args, &output).await,
             Command::Init(args) => init::run(args, config, &output),
-            Command::Check => check::run(config, &output),
+            Command::Check(args) => check::run(args, config, &output).await,
             Command::Connectors(command) => connectors::run(command, config, &output),
             Command::Pull(args) => pull::run(args, config, &output).await,
             Command::Run(args) => run::run(args, config, &output).await,

@@ -114,7 +114,7 @@ fn choose<'a>(args: &PullArgs, app: &'a App) -> Result<Vec<&'a SourceAccess>, Fa
 }
 
 /// Zone and earliest start of the experiments that read a source.
-fn home(app: &App, source: &SourceId) -> (Tz, Option<NaiveDate>) {
+pub(super) fn home(app: &App, source: &SourceId) -> (Tz, Option<NaiveDate>) {
     let mut reading = app
         .loaded
         .config

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::Parts;
 use crate::connect::{Connector, PullError, PullFacts, PullRequest};
-use crate::domain::connector::SourceAccess;
+use crate::domain::connector::{RowSink, SinkError, SourceAccess};
 use crate::domain::id::SourceId;
 use crate::domain::observation::{DateWindow, Pull};
 use crate::store::{Slice, SliceChange, Stage, StoreError};
@@ -63,8 +63,8 @@ pub enum SourceFailed {
         error: PullError,
     },
     /// Nothing came for too long.
-    #[error("{0}: no complete answer within {minutes} minutes; nothing of this window was kept, the next run asks again", minutes = WINDOW_DEADLINE.as_secs() / 60)]
-    TooSlow(SourceId),
+    #[error("{0}: no complete answer within {minutes} minutes; nothing of this window was kept, the next run asks again", minutes = .1.as_secs() / 60)]
+    TooSlow(SourceId, Duration),
     /// The connector is gone.
     #[error("{0}: there is no connector {1:?} in this program")]
     NoConnector(SourceId, String),
@@ -191,6 +191,43 @@ pub async fn rehearse(
     Ok(pulled)
 }
 
+/// Longest that one source may take for a sample.
+const SAMPLE_DEADLINE: Duration = Duration::from_mins(5);
+
+/// Asks for some rows, until the sink has seen enough; gives back what a person should know.
+///
+/// # Errors
+/// [`SourceFailed`], as [`pull`] would.
+pub async fn sample(
+    parts: &Parts,
+    access: &SourceAccess,
+    window: DateWindow,
+    errand: Errand<'_>,
+    sink: &mut dyn RowSink,
+) -> Result<Vec<String>, SourceFailed> {
+    let source = &access.source.id;
+    let connector = connector(parts, access)?;
+    let request = request(parts, access, window, errand);
+    match tokio::time::timeout(SAMPLE_DEADLINE, connector.pull(&request, sink)).await {
+        Err(_) => Err(SourceFailed::TooSlow(source.clone(), SAMPLE_DEADLINE)),
+        Ok(Ok(facts)) => Ok(facts.warnings),
+        Ok(Err(PullError::Sink(SinkError::Enough))) => Ok(Vec::new()),
+        Ok(Err(error)) => Err(SourceFailed::Pull { source_id: source.clone(), error }),
+    }
+}
+
+fn request<'a>(parts: &'a Parts, access: &'a SourceAccess, window: DateWindow, errand: Errand<'_>) -> PullRequest<'a> {
+    PullRequest {
+        source: &access.source.id,
+        settings: &access.settings,
+        login: access.login.as_ref(),
+        tokens: parts.tokens.as_ref(),
+        window,
+        zone: errand.zone,
+        now: errand.now,
+    }
+}
+
 fn connector<'a>(parts: &'a Parts, access: &SourceAccess) -> Result<&'a Arc<dyn Connector>, SourceFailed> {
     let name = &access.source.connector;
     parts.registry.get(name).ok_or_else(|| SourceFailed::NoConnector(access.source.id.clone(), name.clone()))
@@ -205,19 +242,11 @@ async fn ask(
     errand: Errand<'_>,
 ) -> Result<(Stage, PullFacts), SourceFailed> {
     let source = &access.source.id;
-    let request = PullRequest {
-        source,
-        settings: &access.settings,
-        login: access.login.as_ref(),
-        tokens: parts.tokens.as_ref(),
-        window,
-        zone: errand.zone,
-        now: errand.now,
-    };
+    let request = request(parts, access, window, errand);
     let mut stage = parts.store.stage();
     let facts = tokio::time::timeout(WINDOW_DEADLINE, connector.pull(&request, &mut stage))
         .await
-        .map_err(|_| SourceFailed::TooSlow(source.clone()))?
+        .map_err(|_| SourceFailed::TooSlow(source.clone(), WINDOW_DEADLINE))?
         .map_err(|error| SourceFailed::Pull { source_id: source.clone(), error })?;
     Ok((stage, facts))
 }

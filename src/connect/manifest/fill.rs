@@ -296,10 +296,13 @@ impl Template {
         }
     }
 
-    /// The setting it begins with, and what follows.
+    /// The setting it begins with, and the path that follows: nothing that could become part of a host.
     pub(super) fn after_setting(&self) -> Option<(&str, Self)> {
-        match self.0.split_first() {
-            Some((Part::Hole(Hole::Setting(name, _)), rest)) => Some((name, Self(rest.to_vec()))),
+        match self.0.split_first()? {
+            (Part::Hole(Hole::Setting(name, _)), []) => Some((name, Self(Vec::new()))),
+            (Part::Hole(Hole::Setting(name, _)), rest @ [Part::Text(path), ..]) if path.starts_with('/') => {
+                Some((name, Self(rest.to_vec())))
+            }
             _ => None,
         }
     }

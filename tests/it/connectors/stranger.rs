@@ -63,13 +63,13 @@ fn a_connector_of_ones_own_is_begun_tested_shown_and_used() {
     let said = project.succeeds(&["connectors", "test", "own/letters.toml"]);
     assert!(said.contains("nothing is wrong; 1 example") && said.contains("api.example.com"), "{said}");
 
-    project.write("page.json", r#"{"data":[{"date":"2026-11-05","campaign_id":"x","clicks":3}]}"#);
+    project.write("page.json", r#"{"data":[{"date":"2026-11-05","timezone":"UTC","campaign_id":"x","clicks":3}]}"#);
     let said = project.succeeds(&["connectors", "test", "own/letters.toml", "--page", "page.json"]);
     assert!(said.contains("1 row:\n  2026-11-05  x  clicks 3, impressions 0"), "{said}");
     let lines =
         json_lines(&project.succeeds(&["--json", "connectors", "test", "own/letters.toml", "--page", "page.json"]));
     assert_eq!(lines[0]["rows"][0]["counts"]["clicks"], "3");
-    project.write("page.json", r#"{"data":[{"date":"2026-11-05","campaign_id":"x"}]}"#);
+    project.write("page.json", r#"{"data":[{"date":"2026-11-05","timezone":"UTC","campaign_id":"x"}]}"#);
     let ended = project.run(&["connectors", "test", "own/letters.toml", "--page", "page.json"]);
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("page.json: `$.clicks`"), "{ended:?}");
@@ -139,7 +139,7 @@ fn all_mistakes_of_all_files_are_told_at_once_and_only_the_folders_own_files_are
         assert_eq!(ended.code, 2, "{ended:?}");
         for part in [
             "own/google_ads.toml: google_ads is the name of a built-in connector",
-            "own/wrong.toml:22: `lookbak` is not known here: did you mean `lookback`?",
+            "own/wrong.toml:23: `lookbak` is not known here: did you mean `lookback`?",
             "own/lying.toml:52: expects",
             "own/huge.toml: this file is larger than 64 KiB",
             "own/latin.toml: this file is not UTF-8",
@@ -170,9 +170,9 @@ fn f7_no_file_of_a_stranger_leaks_reads_or_hangs() {
         // Where a call goes.
         (url, "\"https://evil.example/{api_version}/{list_id}\"", "begins with a setting"),
         (url, "\"{list_id}/{api_version}\"", "an address has a default"),
-        (url, "\"{base_url}@evil.example/{api_version}/{list_id}\"", ""),
-        (url, "\"{base_url}.evil.example/{api_version}/{list_id}\"", ""),
-        (url, "\"{base_url}:81/{api_version}/{list_id}\"", ""),
+        (url, "\"{base_url}@evil.example/{api_version}/{list_id}\"", "begins with a setting"),
+        (url, "\"{base_url}.evil.example/{api_version}/{list_id}\"", "begins with a setting"),
+        (url, "\"{base_url}:81/{api_version}/{list_id}\"", "begins with a setting"),
         (default, "default = \"http://api.example.com\"", "https"),
         (default, "default = \"file:///etc/passwd\"", "https"),
         (default, "default = \"https://me:pass@api.example.com\"", "https"),
