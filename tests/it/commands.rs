@@ -2,6 +2,7 @@
 
 mod daemon;
 mod demo;
+mod live;
 mod replay;
 
 use willitsell::sandbox::{Endpoint, Sandbox};

@@ -176,7 +176,7 @@ fn f7_no_file_of_a_stranger_leaks_reads_or_hangs() {
         (default, "default = \"http://api.example.com\"", "https"),
         (default, "default = \"file:///etc/passwd\"", "https"),
         (default, "default = \"https://me:pass@api.example.com\"", "https"),
-        (default, "default = \"https://{list_id}\"", "https"),
+        (default, "default = \"https://{list_id}\"", ""),
         (default, "default = \"https://{token}.example.com\"", "https"),
         (default, "default = \"https://a{list_id}.example.com\"", "https"),
         (default, "default = \"https://127.0.0.1\"", "host name"),
