@@ -48,7 +48,7 @@ impl Registry {
     ) -> Result<Self, FolderError> {
         for manifest in folder::read(folder, &|name| self.0.contains_key(name))? {
             let connector =
-                ManifestConnector::new(manifest.from_folder(), http.clone(), auth.clone(), patience.clone());
+                ManifestConnector::new(manifest.of_a_folder(), http.clone(), auth.clone(), patience.clone());
             self.0.insert(connector.info().name.clone(), Arc::new(connector));
         }
         Ok(self)

@@ -75,9 +75,9 @@ pub fn run(args: &NewArgs, config: &Path, output: &Output) -> Result<ExitCode, F
                 config.display()
             ));
         }
-        let test = next_command(config, &format!("connectors test {}", path.display()));
+        let then = next_command(config, &format!("connectors test {}", path.display()));
         let show = next_command(config, &format!("connectors show {name}"));
-        said + &format!("Next: {test} after every change, then {show} for the lines of your configuration.")
+        said + &format!("Next: {then} after every change, then {show} for the lines of your configuration.")
     });
     Ok(ExitCode::SUCCESS)
 }

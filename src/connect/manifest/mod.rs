@@ -253,7 +253,7 @@ impl Manifest {
     }
 
     /// As one that a user's folder holds: whoever uses it confirms its hosts.
-    pub(super) fn from_folder(mut self) -> Self {
+    pub(super) fn of_a_folder(mut self) -> Self {
         self.info.home = Home::Folder;
         self
     }
