@@ -73,6 +73,7 @@ fn access(parts: &Parts, vendor: &str, address: &str) -> SourceAccess {
         channel: None,
         maturity_lag_days: 3,
         metrics: info.metrics.clone(),
+        fractional: info.fractional.clone(),
         scheduled: true,
         set_aside: [].into(),
     };

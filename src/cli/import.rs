@@ -15,12 +15,14 @@ use super::next_command;
 use super::output::{Failure, Output, counted, wrapped};
 use crate::app::App;
 use crate::connect::native::file::{self, FileError, Understanding};
+use crate::decide::ArmKeys;
 use crate::domain::concept::Experiment;
 use crate::domain::connector::{SettingValue, SourceAccess};
 use crate::domain::id::SourceId;
 use crate::domain::metric::MetricId;
 use crate::domain::money::thousands;
 use crate::domain::observation::DateWindow;
+use crate::domain::pattern;
 use crate::schedule::pull::{Errand, pull};
 
 /// Arguments of `import`.
@@ -138,13 +140,13 @@ fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Under
     let mut lines = vec![];
     for experiment in &reading {
         let concept = &experiment.concept.id;
-        for arm in &experiment.arms {
-            let keys = arm.keys.get(source).into_iter().flatten().map(String::as_str);
-            let (found, missing): (Vec<_>, Vec<_>) = keys.partition(|&key| in_file.contains(key));
-            lines.extend(found.iter().map(|key| format!("  {key}: arm {} of {concept}", arm.id)));
-            lines.extend(
-                missing.iter().map(|key| format!("  {key}: arm {} of {concept}, but not in this file", arm.id)),
-            );
+        let owners = ArmKeys::of(&experiment.arms, &experiment.sources);
+        for (position, arm) in experiment.arms.iter().enumerate() {
+            let found = in_file.iter().filter(|key| owners.arm(source, key) == Some(position));
+            lines.extend(found.map(|key| format!("  {key}: arm {} of {concept}", arm.id)));
+            let keys = arm.keys.get(source).into_iter().flatten();
+            let missing = keys.filter(|key| !in_file.iter().any(|found| pattern::fits(key, found)));
+            lines.extend(missing.map(|key| format!("  {key}: arm {} of {concept}, but not in this file", arm.id)));
         }
     }
     let unclaimed = unclaimed(experiments, source, understood);

@@ -121,6 +121,10 @@ fn show(
                 text.push_str(&format!("\n  last run failed: {advice}"));
             }
         }
+        let unmapped = stored.and_then(|stored| explain::left_out(experiment, &stored.scorecard));
+        if let Some(unmapped) = unmapped.filter(|_| line.verdict != Some(Verdict::Blocked)) {
+            text.push_str(&format!("\n  {unmapped}"));
+        }
         if let Some(mending) = stored.and_then(|stored| keys::mending(experiments, &stored.scorecard)) {
             text.push_str(&indented(&format!("\n{mending}")));
         }

@@ -23,6 +23,7 @@ use super::source;
 use super::{Config, Known, Loaded, Problems, defaults};
 use crate::domain::concept::Experiment;
 use crate::domain::id::SourceId;
+use crate::domain::pattern;
 
 /// What every check needs: where to report, what may be named, where secrets come from.
 pub(super) struct Check<'t> {
@@ -181,17 +182,21 @@ fn one_zone_a_source(report: &Report<'_>, sections: &[(&str, Section<'_>)], expe
 
 /// What two tests that run at the same time both call their own counts for both.
 fn one_test_a_key(report: &Report<'_>, sections: &[(&str, Section<'_>)], experiments: &[Experiment]) {
-    let mut claimed: BTreeMap<(&SourceId, &str), Vec<&Experiment>> = BTreeMap::new();
+    let ended = |one: &Experiment, other: &Experiment| one.stop.is_some_and(|stop| stop < other.start);
+    // An exact key wins over another test's pattern: there is no doubt whose it is.
+    let both = |one: &str, other: &str| {
+        one == other || pattern::is_pattern(one) && pattern::is_pattern(other) && pattern::overlap(one, other)
+    };
+    let mut claimed: Vec<(&SourceId, &str, &Experiment)> = Vec::new();
     for ((_, section), experiment) in sections.iter().zip(experiments) {
-        for (source, key) in experiment
-            .arms
-            .iter()
-            .flat_map(|arm| &arm.keys)
-            .flat_map(|(source, keys)| keys.iter().map(move |key| (source, key.as_str())))
-        {
-            let others = claimed.entry((source, key)).or_default();
-            let ended = |one: &Experiment, other: &Experiment| one.stop.is_some_and(|stop| stop < other.start);
-            if let Some(other) = others.iter().find(|other| !ended(other, experiment) && !ended(experiment, other)) {
+        let keys = experiment.arms.iter().flat_map(|arm| &arm.keys);
+        let keys: Vec<_> =
+            keys.flat_map(|(source, keys)| keys.iter().map(move |key| (source, key.as_str(), experiment))).collect();
+        for (source, key, _) in &keys {
+            let other = claimed.iter().find(|(from, other, test)| {
+                from == source && both(key, other) && !ended(test, experiment) && !ended(experiment, test)
+            });
+            if let Some((_, _, other)) = other {
                 let what = format!(
                     "the key {} of {source} is also {}'s, so its counts are taken for both concepts",
                     quoted(key),
@@ -200,8 +205,8 @@ fn one_test_a_key(report: &Report<'_>, sections: &[(&str, Section<'_>)], experim
                 let advice = "give each test its own campaigns and its own value of the hidden field";
                 report.warn(section.key_span("arm"), what, advice);
             }
-            others.push(experiment);
         }
+        claimed.extend(keys);
     }
 }
 

@@ -11,11 +11,12 @@ use super::defaults;
 use super::policy;
 use super::raw::{self, Section};
 use super::report::{nearest, quoted, suggestion};
-use super::source::{Entry, address_problem};
+use super::source::{Entry, address_problem, checked_key};
 use crate::domain::concept::{Arm, Concept, Experiment, Rate, Source};
 use crate::domain::id::{ArmId, ConceptId, DestinationId, SourceId};
 use crate::domain::message::Destination;
 use crate::domain::metric::MetricId;
+use crate::domain::pattern;
 use crate::domain::schedule::Schedule;
 
 /// What an experiment may name.
@@ -266,15 +267,15 @@ fn arms<'t>(check: &Check<'_>, section: &Section<'t>, sources: &Sources<'_>) -> 
                 let first = *claimed.entry((source, key)).or_insert(name);
                 if key.is_empty() {
                     check.report.error(
-                        span,
+                        span.clone(),
                         "an empty key belongs to no arm",
                         "write the key as the platform shows it",
                     );
                 } else if first != name || own.iter().any(|other| other == key) {
                     let what = format!("the key {} of {source} is already arm {first}'s", quoted(key));
-                    check.report.error(span, what, "a visitor belongs to one arm: take it out of the other");
+                    check.report.error(span.clone(), what, "a visitor belongs to one arm: take it out of the other");
                 }
-                own.push(key.to_owned());
+                own.extend(checked_key(check, &Spanned::new(span, key)));
             }
             keys.insert(SourceId::new(source), own);
         }
@@ -290,6 +291,7 @@ fn arms<'t>(check: &Check<'_>, section: &Section<'t>, sources: &Sources<'_>) -> 
         let title = title.map_or(name, Spanned::into_inner).to_owned();
         arms.push((table, Arm { id: ArmId::new(name), title, control, keys }));
     }
+    patterns_beside_keys(check, &arms);
     let at = section.key_span("arm");
     for span in controls.iter().skip(1) {
         let what = format!("{} has a second control", section.path);
@@ -319,6 +321,32 @@ fn arms<'t>(check: &Check<'_>, section: &Section<'t>, sources: &Sources<'_>) -> 
         );
     }
     arms
+}
+
+/// An exact key wins over a pattern, which the reader of the pattern may not expect.
+fn patterns_beside_keys(check: &Check<'_>, arms: &[(Section<'_>, Arm)]) {
+    for (table, arm) in arms {
+        for (source, pattern) in claims(arm).filter(|(_, key)| pattern::is_pattern(key)) {
+            let others = arms.iter().filter(|(_, other)| other.id != arm.id);
+            let fitting = others.flat_map(|(_, other)| claims(other).map(move |claim| (other, claim)));
+            for (other, (_, key)) in fitting
+                .filter(|(_, (from, key))| *from == source && !pattern::is_pattern(key) && pattern::fits(pattern, key))
+            {
+                let what = format!(
+                    "the pattern {} of {source} also fits {}, which is arm {}'s",
+                    quoted(pattern),
+                    quoted(key),
+                    other.id
+                );
+                let advice = "nothing to do if that is meant: an exact key wins over a pattern";
+                check.report.warn(table.key_span("keys"), what, advice);
+            }
+        }
+    }
+}
+
+fn claims(arm: &Arm) -> impl Iterator<Item = (&SourceId, &str)> {
+    arm.keys.iter().flat_map(|(source, keys)| keys.iter().map(move |key| (source, key.as_str())))
 }
 
 /// An arm never takes "everything" of a source: what else runs in the account would count too.

@@ -18,6 +18,7 @@ use crate::domain::concept::Source;
 use crate::domain::connector::{ConnectorInfo, Home, Login, SettingInfo, SettingValue, Settings, SourceAccess};
 use crate::domain::id::{DestinationId, LoginId, SourceId};
 use crate::domain::message::Destination;
+use crate::domain::pattern;
 
 /// One `[source.NAME]`, as far as it could be read.
 pub(super) struct Entry {
@@ -128,8 +129,9 @@ fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMa
         channel,
         maturity_lag_days: maturity.map_or(defaults::MATURITY_LAG_DAYS, Spanned::into_inner),
         metrics: info.metrics.clone(),
+        fractional: info.fractional.clone(),
         scheduled,
-        set_aside: set_aside.into_iter().map(|key| (*key.get_ref()).to_owned()).collect(),
+        set_aside: set_aside.into_iter().filter_map(|key| checked_key(check, &key)).collect(),
     };
     entry.source = Some(source.clone());
     if let Some(settings) = settings {
@@ -137,6 +139,17 @@ fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMa
         entry.access = login.map(|login| SourceAccess { source, settings, login });
     }
     entry
+}
+
+/// A key of an arm or of `set_aside`. A pattern that takes everything is refused: what else runs in the account
+/// would count too.
+pub(super) fn checked_key(check: &Check<'_>, key: &Spanned<&str>) -> Option<String> {
+    if pattern::takes_all(key.get_ref()) {
+        let what = format!("{} would take every row of the source", quoted(key.get_ref()));
+        check.report.error(key.span(), what, "write what the names have in common, for example \"cats-*\"");
+        return None;
+    }
+    Some((*key.get_ref()).to_owned())
 }
 
 fn connector<'k>(check: &Check<'k>, section: &Section<'_>) -> Option<&'k ConnectorInfo> {

@@ -10,7 +10,7 @@ use crate::domain::concept::Experiment;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{ArmScore, Evidence, Generation, Reason, Scorecard, Verdict};
+use crate::domain::verdict::{ArmScore, Evidence, Generation, Scorecard, Verdict};
 use crate::stats::rate::Bars;
 
 /// One heading and what stands below it.
@@ -30,7 +30,7 @@ pub fn sections(experiment: &Experiment, generation: &Generation, data: &Inputs,
         section("Verdict", vec![explain::banner(experiment, card)]),
         section("The rule", rule(experiment)),
         section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, arm)).collect()),
-        section("What was left out", left_out(card)),
+        section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
     if card.verdict != Verdict::Blocked {
         let flips = card.arms.iter().filter_map(|arm| {
@@ -107,15 +107,6 @@ fn seen(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Vec<String
         lines.push(format!("{who}To allow for good and bad days, the evidence is divided by {phi:.2} (phi)."));
     }
     lines
-}
-
-fn left_out(card: &Scorecard) -> Vec<String> {
-    match &card.unmapped {
-        Some(Reason::UnmappedSpend { amount, share, keys }) => {
-            vec![format!("{}.", explain::unmapped(*amount, *share, keys))]
-        }
-        _ => vec![],
-    }
 }
 
 /// What it would take to change where an arm stands.

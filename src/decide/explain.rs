@@ -6,6 +6,7 @@ use std::mem::discriminant;
 use chrono::{Days, NaiveDate};
 
 use super::figures;
+use super::keys::disputed_named;
 use crate::domain::concept::{Experiment, Rate};
 use crate::domain::id::ArmId;
 use crate::domain::metric::{MetricId, Unit};
@@ -102,13 +103,13 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
         }
         Reason::UnmappedSpend { amount, share, keys } => format!(
             "{}, so there is no verdict. Add each to the keys of the arm it tests, or to set_aside of its source.",
-            unmapped(*amount, *share, keys)
+            unmapped(experiment, *amount, *share, keys)
         ),
         Reason::UnmappedActs { acts, keys } => format!(
             "None of the {} so far says which arm it belongs to ({}), so there is no verdict. Add the keys to their \
              arms, or have the form pass on where a person came from.",
             figures::counted(*acts, experiment.policy.primary.numerator),
-            figures::list(keys)
+            figures::list(&disputed_named(experiment, keys))
         ),
         Reason::MixedCurrencies { currencies } => format!(
             "Money is in {}, which are never added, so there is no verdict. Give each currency its own experiment.",
@@ -118,13 +119,23 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
 }
 
 /// `$412 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009)`.
-pub fn unmapped(amount: Option<Money>, share: f64, keys: &[String]) -> String {
+pub fn unmapped(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
     let amount = amount.map_or_else(|| "Part of the money".to_owned(), |amount| amount.to_string());
     format!(
         "{amount} ({} of spend) went to campaigns that belong to no arm ({})",
         figures::share(share),
-        figures::list(keys)
+        figures::list(&disputed_named(experiment, keys))
     )
+}
+
+/// Spend that belongs to no arm, whether or not it is enough to block.
+pub fn left_out(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+    match &card.unmapped {
+        Some(Reason::UnmappedSpend { amount, share, keys }) => {
+            Some(format!("{}.", unmapped(experiment, *amount, *share, keys)))
+        }
+        _ => None,
+    }
 }
 
 /// What a person, or more data, must do about a REVIEW.
@@ -158,6 +169,9 @@ pub fn flag(rate: &Rate, flag: Flag) -> String {
         Flag::ConversionsExceedVisits => format!(
             "At least one day has more {acts} than {exposures}: the surplus is left out, and there can be no BUILD \
              until its counts are mended."
+        ),
+        Flag::FractionalConversions => format!(
+            "The platform estimates part of these {acts} or shares one among several clicks, so they are not all people."
         ),
         Flag::ZeroConversions => {
             format!(

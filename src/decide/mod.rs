@@ -6,6 +6,7 @@ pub mod explain;
 pub mod figures;
 mod gates;
 pub mod judge;
+pub mod keys;
 pub mod message;
 mod qualify;
 mod tally;
@@ -20,9 +21,9 @@ use serde::Serialize;
 use crate::domain::concept::{Arm, Experiment, Limit, Policy};
 use crate::domain::millionths;
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{ArmScore, Evidence, Generation, GuardrailScore, Reason, Scorecard, Verdict};
+use crate::domain::verdict::{ArmScore, Evidence, Flag, Generation, GuardrailScore, Reason, Scorecard, Verdict};
 use judge::{ArmDay, Look, Rule};
-pub use tally::{ArmKeys, Owner};
+pub use keys::{ArmKeys, Owner};
 use tally::{DayCounts, Tally, units};
 
 /// The scorecard of one test at one instant. It depends on nothing but its arguments: not on when or
@@ -115,7 +116,11 @@ fn scorecard(
         .iter()
         .zip(looks)
         .map(|((arm, days), look)| {
-            let score = arm_score(arm, tally, days, look);
+            let mut score = arm_score(arm, tally, days, look);
+            if is_fractional(experiment, tally, days) {
+                score.evidence.flags.push(Flag::FractionalConversions);
+                score.evidence.flags.sort_unstable();
+            }
             if blocked { withheld(score) } else { score }
         })
         .collect();
@@ -183,6 +188,14 @@ fn arm_score(arm: &Arm, tally: &Tally<'_>, days: &[DayCounts], look: Look) -> Ar
         spend,
         cost_per_act: spend_on_acts.filter(|_| acts > 0.0).and_then(|money| money.times(1.0 / acts)),
     }
+}
+
+/// Whether the acts of the deciding rate need not be whole: a source says so, or some are not. The test takes them
+/// as they are (statistics.md section 6); what is modelled is an estimate, and no count of people.
+fn is_fractional(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts]) -> bool {
+    let acts = experiment.policy.primary.numerator;
+    experiment.sources.iter().any(|source| source.fractional.contains(&acts))
+        || tally.settled(days).any(|day| day.conversions % i128::from(millionths::ONE) != 0)
 }
 
 /// What may be shown of an arm while its data cannot be trusted: counts, but no range and no verdict.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::tally::ArmKeys;
+use super::keys::ArmKeys;
 use crate::domain::observation::DateWindow;
 use crate::domain::response::{Depth, Response};
 

@@ -2,11 +2,12 @@
 //! exact integers. Not for judging: which days have settled is asked of the [`Calendar`], what they
 //! say of `judge`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 
+use super::keys::{ArmKeys, Owner};
 use super::qualify;
 use crate::domain::concept::{Arm, Experiment, Guardrail, Policy, Source};
 use crate::domain::id::SourceId;
@@ -38,51 +39,6 @@ impl Calendar {
         let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
         let last_settled = not_after_stop(today.checked_sub_days(lag).unwrap_or(NaiveDate::MIN));
         Self { first, today, last_settled, days: DateWindow::new(first, not_after_stop(today)) }
-    }
-}
-
-/// Whom a vendor's key belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The arm at this position.
-    Arm(usize),
-    /// Another experiment, or set aside by the user.
-    Elsewhere,
-}
-
-/// Which arm a vendor's key belongs to.
-pub struct ArmKeys<'a>(HashMap<(&'a SourceId, &'a str), Owner>);
-
-impl<'a> ArmKeys<'a> {
-    /// The keys of all arms, the control's too; a key claimed twice belongs to the first.
-    pub fn of(arms: &'a [Arm], sources: &'a [Source]) -> Self {
-        let mut claimed = HashMap::new();
-        for (position, arm) in arms.iter().enumerate() {
-            for (source, keys) in &arm.keys {
-                for key in keys {
-                    claimed.entry((source, key.as_str())).or_insert(Owner::Arm(position));
-                }
-            }
-        }
-        for source in sources {
-            for key in &source.set_aside {
-                claimed.entry((&source.id, key.as_str())).or_insert(Owner::Elsewhere);
-            }
-        }
-        Self(claimed)
-    }
-
-    /// Whom a key of a source belongs to; `None` where nobody claims it.
-    pub fn owner(&self, source: &SourceId, key: &str) -> Option<Owner> {
-        self.0.get(&(source, key)).copied()
-    }
-
-    /// Position of the arm that claims a key of a source.
-    pub fn arm(&self, source: &SourceId, key: &str) -> Option<usize> {
-        match self.owner(source, key) {
-            Some(Owner::Arm(position)) => Some(position),
-            Some(Owner::Elsewhere) | None => None,
-        }
     }
 }
 
@@ -335,21 +291,6 @@ impl<'a> Pulls<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::ArmId;
-
-    #[test]
-    fn a_key_claimed_twice_belongs_to_the_first_arm() {
-        let source = SourceId::new("ads");
-        let arms = ["a", "b"].map(|name| Arm {
-            id: ArmId::new(name),
-            title: name.into(),
-            control: name == "b",
-            keys: [(source.clone(), vec!["shared".to_owned(), name.to_owned()])].into(),
-        });
-        let keys = ArmKeys::of(&arms, &[]);
-        assert_eq!(["shared", "a", "b", "c"].map(|key| keys.arm(&source, key)), [Some(0), Some(0), Some(1), None]);
-        assert_eq!(keys.arm(&SourceId::new("form"), "a"), None);
-    }
 
     #[test]
     fn sums_are_exact_beyond_any_single_count() {

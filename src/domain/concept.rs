@@ -61,7 +61,7 @@ pub struct Arm {
     pub title: String,
     /// An existing offer run beside it: read, never judged.
     pub control: bool,
-    /// The vendor keys that belong to it, by source.
+    /// The vendor keys that belong to it, by source; those with `*` are patterns.
     pub keys: BTreeMap<SourceId, Vec<String>>,
 }
 
@@ -78,9 +78,11 @@ pub struct Source {
     pub maturity_lag_days: u32,
     /// What it counts.
     pub metrics: Vec<MetricId>,
+    /// Those of them that may be fractions: modelled by the vendor, or one act shared among several clicks.
+    pub fractional: Vec<MetricId>,
     /// Whether the schedule pulls it; otherwise a person imports files into it.
     pub scheduled: bool,
-    /// Keys that are none of this experiment's business: other experiments' arms claim them, or the user set
+    /// Keys and patterns that are none of this experiment's business: other experiments' arms claim them, or the user set
     /// them aside. Neither an arm's nor unmapped.
     pub set_aside: BTreeSet<String>,
 }

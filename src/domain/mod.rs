@@ -8,6 +8,7 @@ pub mod metric;
 pub mod millionths;
 pub mod money;
 pub mod observation;
+pub mod pattern;
 pub mod response;
 pub mod run;
 pub mod schedule;

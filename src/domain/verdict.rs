@@ -142,6 +142,8 @@ pub enum Flag {
     ConversionsExceedVisits,
     /// A day with acts but no visitors was ignored; BUILD is withheld.
     ConversionsWithoutExposure,
+    /// Acts of the deciding rate are modelled or shared among clicks, so they need not be whole.
+    FractionalConversions,
     /// No act at all: check the tracking before believing a KILL.
     ZeroConversions,
 }
@@ -281,6 +283,7 @@ mod tests {
     fn flags_sort_by_name() {
         let mut flags = [
             Flag::ZeroConversions,
+            Flag::FractionalConversions,
             Flag::ConversionsWithoutExposure,
             Flag::ConversionsExceedVisits,
             Flag::AutocorrelatedDays,

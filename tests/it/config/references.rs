@@ -274,3 +274,30 @@ fn keys_of_other_experiments_and_those_set_aside_are_nobodys_mistake() {
     };
     assert_eq!((aside(0), aside(1)), (vec!["2".to_owned(), "brand".into()], vec!["1".to_owned(), "brand".into()]));
 }
+
+#[test]
+fn patterns_take_something_in_common_and_never_all() {
+    let arms = |a: &str, b: &str| {
+        with(
+            "keys = { landing = [\"a\"], search = [\"1\"] }",
+            &format!(
+                "keys = {{ landing = [\"a\"], search = [{a}] }}\n[experiment.cats.arm.b]\nkeys = {{ landing = [\"b\"], search = [{b}] }}"
+            ),
+        )
+    };
+    assert_eq!(errors(&arms("\"cats-*\"", "\"dogs-*\"")), [""; 0]);
+    for all in ["\"*\"", "\"**\""] {
+        let said = errors(&arms(all, "\"2\""));
+        assert!(said[0].contains("would take every row of the source"), "{said:#?}");
+    }
+    let said = errors(&arms("\"cats-*\"", "\"cats-*\""));
+    assert!(said[0].contains("the key \"cats-*\" of search is already arm a's"), "{said:#?}");
+    let said = warnings(&arms("\"cats-*\"", "\"cats-1\""));
+    assert!(
+        said.iter().any(|one| one.contains("the pattern \"cats-*\" of search also fits \"cats-1\", which is arm b's")),
+        "{said:#?}"
+    );
+    let aside = |key: &str| errors(&with("[source.search]", &format!("[source.search]\nset_aside = [\"{key}\"]")));
+    assert_eq!(aside("brand-*"), [""; 0]);
+    assert!(aside("*")[0].contains("would take every row of the source"));
+}

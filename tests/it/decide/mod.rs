@@ -3,6 +3,7 @@
 
 #![allow(clippy::float_cmp, reason = "sums of whole numbers and literals are exact")]
 
+mod mapping;
 mod properties;
 mod stories;
 mod words;
@@ -35,6 +36,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
         channel: channel.map(Into::into),
         maturity_lag_days: 3,
         metrics: metrics.to_vec(),
+        fractional: vec![],
         scheduled: true,
         set_aside: [].into(),
     };
