@@ -24,7 +24,7 @@ pub use address::{AddressError, address, host_and_port};
 pub use evidence::evidence;
 use resolve::Guard;
 pub use resolve::Reach;
-pub use wait::{Backoff, Pace, retry_after};
+pub use wait::{Backoff, Pace, WaitUnit, retry_after, wait_hint};
 
 /// Most redirects followed for one call.
 const MOST_REDIRECTS: u32 = 5;
@@ -236,9 +236,10 @@ impl Http {
     /// See [`HttpError`]; [`HttpError::is_temporary`] tells which are worth another try.
     pub async fn call(&self, call: &Call<'_>) -> Result<Answer, HttpError> {
         admit(&call.url, call.hosts, &self.reach)?;
-        if let Some(pace) = call.pace {
-            self.turns.wait(pace).await;
-        }
+        let _place = match call.pace {
+            Some(pace) => self.turns.wait(pace).await,
+            None => None,
+        };
         tokio::time::timeout(self.limits.whole, self.follow(call)).await.unwrap_or_else(|_| {
             Err(HttpError::Timeout { host: shown_host(&call.url), what: unfinished(self.limits.whole) })
         })

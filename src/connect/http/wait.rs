@@ -7,22 +7,68 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rand::{Rng, RngExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// The shortest and the longest a vendor can make us wait, in seconds.
 const OBEYED: std::ops::RangeInclusive<f64> = 1.0..=3600.0;
 
-/// What a `Retry-After` header asks for: seconds or an HTTP date, held between 1 s and 1 h.
-/// `None` where it says nothing readable: then [`Backoff`] decides.
-pub fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
-    let value = value.trim();
-    let seconds = match httpdate::parse_http_date(value) {
-        Ok(date) => (DateTime::<Utc>::from(date) - now).as_seconds_f64(),
-        // A digit is required because the float parser also reads "inf" and "NaN".
-        Err(_) if value.contains(|c: char| c.is_ascii_digit()) => value.parse::<f64>().ok()?,
-        Err(_) => return None,
+/// How a vendor writes how long it wants to be left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitUnit {
+    /// Seconds with their unit: `5s`.
+    Duration,
+    /// Seconds from now.
+    Seconds,
+    /// Minutes from now.
+    Minutes,
+    /// When it ends, in seconds since 1970.
+    EpochSeconds,
+    /// When it ends, in milliseconds since 1970.
+    EpochMillis,
+    /// As in the header of that name: seconds from now, or an HTTP date.
+    RetryAfter,
+}
+
+impl WaitUnit {
+    /// Those a manifest can name.
+    pub const NAMED: [(&'static str, Self); 5] = [
+        ("duration", Self::Duration),
+        ("seconds", Self::Seconds),
+        ("minutes", Self::Minutes),
+        ("epoch_s", Self::EpochSeconds),
+        ("epoch_ms", Self::EpochMillis),
+    ];
+}
+
+/// How long a text asks us to wait, held between 1 s and 1 h. `None` where it says nothing readable, or an end
+/// more than a day ago: then [`Backoff`] decides.
+pub fn wait_hint(text: &str, unit: WaitUnit, now: DateTime<Utc>) -> Option<Duration> {
+    let text = text.trim();
+    let since_1970 = (now - DateTime::UNIX_EPOCH).as_seconds_f64();
+    let until = |end: f64| Some(end - since_1970).filter(|wait| *wait > -86_400.0);
+    let seconds = match unit {
+        WaitUnit::Duration => number(text.strip_suffix('s')?)?,
+        WaitUnit::Seconds => number(text)?,
+        WaitUnit::Minutes => number(text)? * 60.0,
+        WaitUnit::EpochSeconds => until(number(text)?)?,
+        WaitUnit::EpochMillis => until(number(text)? / 1000.0)?,
+        WaitUnit::RetryAfter => match httpdate::parse_http_date(text) {
+            Ok(date) => (DateTime::<Utc>::from(date) - now).as_seconds_f64(),
+            Err(_) => number(text)?,
+        },
     };
     Some(Duration::from_secs_f64(seconds.clamp(*OBEYED.start(), *OBEYED.end())))
+}
+
+/// A digit is required because the float parser also reads "inf" and "NaN".
+fn number(text: &str) -> Option<f64> {
+    if text.contains(|c: char| c.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// What a `Retry-After` header asks for: [`wait_hint`] in its own unit.
+pub fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    wait_hint(value, WaitUnit::RetryAfter, now)
 }
 
 /// Exponential pauses with full jitter: before try `n + 1` anything between nothing and
@@ -63,25 +109,52 @@ pub struct Pace<'a> {
     pub account: &'a str,
     /// Least time between the starts of two calls.
     pub gap: Duration,
+    /// Most calls under way at one time.
+    pub concurrent: Option<u32>,
 }
 
-/// When each account's next call may start. Clones share the same turns.
+/// When each account's next call may start, and how many are under way. Clones share the same turns.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Turns(Arc<Mutex<HashMap<String, Instant>>>);
+pub(super) struct Turns(Arc<Mutex<HashMap<String, Account>>>);
+
+#[derive(Debug)]
+struct Account {
+    free: Instant,
+    places: Option<Arc<Semaphore>>,
+}
 
 impl Turns {
-    /// Takes the account's next turn and waits for it.
-    pub(super) async fn wait(&self, pace: Pace<'_>) {
+    /// Takes the account's next turn and waits for it. The call's place among those under way is given back
+    /// when what is returned is dropped.
+    pub(super) async fn wait(&self, pace: Pace<'_>) -> Option<OwnedSemaphorePermit> {
+        let held = match self.places(pace, Instant::now()) {
+            Some(places) => places.acquire_owned().await.ok(),
+            None => None,
+        };
         tokio::time::sleep_until(self.take(pace, Instant::now())).await;
+        held
+    }
+
+    fn account<T>(&self, pace: Pace<'_>, now: Instant, see: impl FnOnce(&mut Account) -> T) -> T {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        see(turns.entry(pace.account.to_owned()).or_insert_with(|| Account {
+            free: now,
+            places: pace.concurrent.map(|most| Arc::new(Semaphore::new(usize::try_from(most.max(1)).unwrap_or(1)))),
+        }))
+    }
+
+    /// Places for the account's calls under way, where they are limited.
+    fn places(&self, pace: Pace<'_>, now: Instant) -> Option<Arc<Semaphore>> {
+        self.account(pace, now, |account| account.places.clone())
     }
 
     /// When the account's next call may start; the one after it comes a gap later.
     fn take(&self, pace: Pace<'_>, now: Instant) -> Instant {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = turns.entry(pace.account.to_owned()).or_insert(now);
-        let turn = now.max(*free);
-        *free = turn.checked_add(pace.gap).unwrap_or(turn);
-        turn
+        self.account(pace, now, |account| {
+            let turn = now.max(account.free);
+            account.free = turn.checked_add(pace.gap).unwrap_or(turn);
+            turn
+        })
     }
 }
 
@@ -94,7 +167,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use tokio::time::Instant;
 
-    use super::{Backoff, Pace, Turns, retry_after};
+    use super::{Backoff, Pace, Turns, WaitUnit, retry_after, wait_hint};
 
     #[test]
     fn h5_retry_after_in_every_form() {
@@ -128,6 +201,45 @@ mod tests {
     }
 
     #[test]
+    fn h5_hints_in_every_unit() {
+        let now = Utc.with_ymd_and_hms(2026, 11, 22, 17, 0, 0).unwrap();
+        for (text, unit, expected) in [
+            ("5s", WaitUnit::Duration, Some(5)),
+            ("0.2s", WaitUnit::Duration, Some(1)),
+            ("99999s", WaitUnit::Duration, Some(3600)),
+            ("5", WaitUnit::Duration, None),
+            ("s", WaitUnit::Duration, None),
+            ("infs", WaitUnit::Duration, None),
+            ("5s", WaitUnit::Seconds, None),
+            ("-3", WaitUnit::Seconds, Some(1)),
+            ("7", WaitUnit::Minutes, Some(420)),
+            ("0", WaitUnit::Minutes, Some(1)),
+            ("90", WaitUnit::Minutes, Some(3600)),
+            ("1795366890", WaitUnit::EpochSeconds, Some(90)),
+            ("1795366799", WaitUnit::EpochSeconds, Some(1)),
+            ("1795366890000", WaitUnit::EpochSeconds, Some(3600)),
+            ("90", WaitUnit::EpochSeconds, None),
+            ("1795366890000", WaitUnit::EpochMillis, Some(90)),
+            ("1795366890", WaitUnit::EpochMillis, None),
+            ("NaN", WaitUnit::EpochMillis, None),
+        ] {
+            assert_eq!(wait_hint(text, unit, now), expected.map(Duration::from_secs), "{text:?} {unit:?}");
+        }
+    }
+
+    #[test]
+    fn h6_an_accounts_calls_under_way_are_limited_and_no_other_accounts() {
+        let turns = Turns::default();
+        let now = Instant::now();
+        let places = |account| turns.places(Pace { account, gap: Duration::ZERO, concurrent: Some(2) }, now).unwrap();
+        let held: Vec<_> = (0..2).map(|_| places("busy").try_acquire_owned().unwrap()).collect();
+        assert!(places("busy").try_acquire_owned().is_err(), "two are under way");
+        assert!(places("quiet").try_acquire_owned().is_ok());
+        drop(held);
+        assert!(places("busy").try_acquire_owned().is_ok());
+    }
+
+    #[test]
     fn h6_pauses_grow_are_jittered_and_end() {
         let backoff = Backoff { tries: 10, ..Backoff::default() };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -149,7 +261,7 @@ mod tests {
         let turns = Turns::default();
         let now = Instant::now();
         let gap = Duration::from_secs(10);
-        let take = |account, now| turns.take(Pace { account, gap }, now);
+        let take = |account, now| turns.take(Pace { account, gap, concurrent: None }, now);
         for nth in 0..20 {
             assert_eq!(take("busy", now), now + gap * nth, "one call in ten seconds");
         }
@@ -157,7 +269,7 @@ mod tests {
         let later = now + Duration::from_hours(1);
         assert_eq!(take("busy", later), later, "idle time is not saved up");
         assert_eq!(take("busy", later), later + gap);
-        let forever = Pace { account: "odd", gap: Duration::MAX };
+        let forever = Pace { account: "odd", gap: Duration::MAX, concurrent: None };
         assert_eq!((turns.take(forever, now), turns.take(forever, now)), (now, now), "no overflow");
     }
 }

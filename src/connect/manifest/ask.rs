@@ -17,10 +17,10 @@ use super::ManifestConnector;
 use super::call::{Extra, Outgoing, Prepared};
 use super::errors::{ErrorRule, Said};
 use super::fill::Filling;
+use super::pace::Pacing;
 use crate::connect::auth::{AuthError, Grant};
 use crate::connect::http::{
-    Answer, Backoff, Call, HeaderMap, HeaderValue, HttpError, Method, Pace, address, evidence, header, host_and_port,
-    retry_after,
+    Answer, Backoff, Call, HeaderMap, HeaderValue, HttpError, Method, address, evidence, header, host_and_port,
 };
 use crate::connect::{PullError, PullRequest};
 use crate::domain::connector::SettingValue;
@@ -69,6 +69,7 @@ pub(super) struct Asker<'a> {
     secrets: Vec<SecretString>,
     token: Option<SecretString>,
     rng: ChaCha8Rng,
+    pacing: Pacing,
     /// Tries of the current call that failed.
     failed: u32,
     /// The token was renewed for the current call.
@@ -88,35 +89,27 @@ impl<'a> Asker<'a> {
         // Jitter must differ between sources and runs, not between two looks at one run.
         let mut seed = DefaultHasher::new();
         (request.source, request.now).hash(&mut seed);
-        let mut asker = Self {
-            hosts: Vec::new(),
-            secrets: secrets.chain(of_login).collect(),
+        let filling = filling(request);
+        let manifest = &connector.manifest;
+        let hosts = manifest.calls().map(|call| Ok(host_and_port(&call.base_url(&filling)?)));
+        Ok(Self {
+            hosts: hosts.collect::<Result<_, PullError>>()?,
+            secrets: secrets.chain(of_login).chain(manifest.proof.derived(&filling)).collect(),
             rng: ChaCha8Rng::seed_from_u64(seed.finish()),
+            pacing: Pacing::new(manifest, &filling, request.now)?,
             connector,
             request,
             token: None,
             failed: 0,
             renewed: false,
             waited: Duration::ZERO,
-        };
-        asker.secrets.extend(connector.manifest.proof.derived(&asker.filling()));
-        for call in connector.manifest.calls() {
-            asker.hosts.push(host_and_port(&call.base_url(&asker.filling())?));
-        }
-        Ok(asker)
+        })
     }
 
     /// What every call is filled with: the settings, the window asked for, its zone. Ids, job, page size and
     /// narrower windows are put in by whoever knows them.
     pub(super) fn filling(&self) -> Filling<'a> {
-        Filling {
-            settings: self.request.settings,
-            window: self.request.window,
-            zone: self.request.zone,
-            page_size: None,
-            ids: &[],
-            job: None,
-        }
+        filling(self.request)
     }
 
     /// Another page or another call begins: its tries are counted anew.
@@ -141,6 +134,7 @@ impl<'a> Asker<'a> {
                 self.after_failed_proof(error).await?;
                 continue;
             }
+            self.hold_back().await;
             let mut out = prepared.with(extras)?;
             let proof = &self.connector.manifest.proof;
             proof
@@ -149,6 +143,17 @@ impl<'a> Asker<'a> {
             if let Some(answer) = self.send(out, None).await? {
                 return Ok(answer);
             }
+        }
+    }
+
+    /// Goes slower where the last answer said that the allowance is nearly used up: with half of what a window
+    /// may wait at most, so that the vendor can still ask for a rest.
+    async fn hold_back(&mut self) {
+        let Some(wait) = self.pacing.slow() else { return };
+        let waited = self.waited.saturating_add(wait);
+        if waited <= self.connector.patience.waiting / 2 {
+            self.waited = waited;
+            (self.connector.patience.sleep)(wait).await;
         }
     }
 
@@ -168,9 +173,12 @@ impl<'a> Asker<'a> {
     async fn send(&mut self, out: Outgoing, others: Option<&[String]>) -> Result<Option<Answer>, PullError> {
         let Outgoing { method, url, headers, body } = out;
         let hosts = others.unwrap_or(&self.hosts);
-        let call = Call { method, url, headers, body, hosts, pace: self.pace(), secrets: &self.secrets };
+        let call = Call { method, url, headers, body, hosts, pace: Some(self.pacing.pace()), secrets: &self.secrets };
         match self.connector.http.call(&call).await {
-            Ok(answer) => Ok(Some(answer)),
+            Ok(answer) => {
+                self.pacing.hear(&answer.headers);
+                Ok(Some(answer))
+            }
             Err(error) if error.is_temporary() => {
                 let last = PullError::Network(error.to_string());
                 self.pause(None, last).await?;
@@ -178,13 +186,6 @@ impl<'a> Asker<'a> {
             }
             Err(error) => Err(PullError::Network(error.to_string())),
         }
-    }
-
-    /// As fast as the user's file says, else the manifest.
-    fn pace(&self) -> Option<Pace<'_>> {
-        let set = self.request.settings.plain("per_second").and_then(|rate| rate.parse::<f64>().ok());
-        let rate = set.filter(|rate| *rate > 0.0).or(self.connector.manifest.limits.per_second)?;
-        Some(Pace { account: self.request.source.as_str(), gap: Duration::from_secs_f64(1.0 / rate) })
     }
 
     /// Makes sure there is an access token where the calls need one.
@@ -259,15 +260,14 @@ impl<'a> Asker<'a> {
         Ok(())
     }
 
-    /// How long the vendor asks to be left alone: in its body, else in `Retry-After`.
-    pub(super) fn asked_wait(&self, answer: &Answered, said: &Said) -> Option<Duration> {
-        // "5s", as Google writes durations: the number alone reads like a header's.
-        let body = said.wait.as_deref().and_then(|wait| wait.strip_suffix('s'));
-        [body, answer.retry_after.as_deref()]
-            .into_iter()
-            .flatten()
-            .find_map(|wait| retry_after(wait, self.request.now))
-            .or(said.fixed)
+    /// How long to wait before another try: as the vendor asks, else as the file says of this answer.
+    pub(super) fn asked_wait(&self, said: &Said) -> Option<Duration> {
+        self.pacing.asked(said.wait.as_deref()).or(said.fixed)
+    }
+
+    /// As [`Self::asked_wait`], after an answer that asks for nothing but time.
+    pub(super) fn asked_rest(&self, said: &Said) -> Option<Duration> {
+        self.asked_wait(said).or(self.connector.manifest.limits.wait)
     }
 
     /// The vendor does not take the token.
@@ -299,10 +299,20 @@ impl<'a> Asker<'a> {
     }
 }
 
+fn filling<'a>(request: &PullRequest<'a>) -> Filling<'a> {
+    Filling {
+        settings: request.settings,
+        window: request.window,
+        zone: request.zone,
+        page_size: None,
+        ids: &[],
+        job: None,
+    }
+}
+
 /// What is needed of an answer once its body is taken.
 pub(super) struct Answered {
     pub(super) status: u16,
-    pub(super) retry_after: Option<String>,
     pub(super) html: bool,
 }
 
@@ -311,7 +321,6 @@ impl Answered {
         let text = |name| answer.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         Self {
             status: answer.status,
-            retry_after: text(header::RETRY_AFTER).map(str::to_owned),
             html: text(header::CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
         }
     }

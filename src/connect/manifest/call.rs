@@ -169,7 +169,12 @@ impl Request {
     /// The address below which this call's path lies; it names the host.
     pub(super) fn base_url(&self, filling: &Filling<'_>) -> Result<Url, PullError> {
         let base = filling.settings.plain(&self.base).ok_or_else(|| not_given("the address"))?;
-        address(base).map_err(|error| PullError::Network(HttpError::from(error).to_string()))
+        // Only the manifest's own default has a placeholder; what a user writes there is the whole address.
+        let base = match self.labelled.as_ref().filter(|_| base.contains('{')) {
+            Some(labelled) => labelled.fill_label(filling).ok_or_else(|| not_given("the address"))?,
+            None => base.to_owned(),
+        };
+        address(&base).map_err(|error| PullError::Network(HttpError::from(error).to_string()))
     }
 
     fn fill_headers(&self, filling: &Filling<'_>) -> Result<HeaderMap, PullError> {

@@ -34,12 +34,23 @@ pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
         let secret = raw.settings.iter().filter(|(_, setting)| setting.secret);
         let optional = raw.settings.iter().filter(|(_, setting)| setting.optional);
         let patterned = raw.settings.iter().filter(|(_, setting)| setting.pattern.is_some());
+        let chosen = raw.settings.iter().filter(|(_, setting)| setting.choices.is_some());
+        let sent = raw.settings.iter().filter_map(|(name, setting)| {
+            let choices = setting.choices.as_ref()?.get_ref().as_table()?;
+            let sent = choices.iter().filter_map(|(word, sent)| Some((word.clone(), sent.as_str()?.to_owned())));
+            Some((name.get_ref().clone(), Sent::new(sent.collect())))
+        });
+        let defaults =
+            raw.settings.iter().filter_map(|(name, setting)| Some((name.get_ref().clone(), setting.default.clone()?)));
         Check {
+            addresses: BTreeSet::new(),
+            chosen: chosen.map(|(name, _)| name.get_ref().clone()).collect(),
+            defaults: defaults.collect(),
             secret: secret.map(|(name, _)| name.get_ref().clone()).collect(),
             optional: optional.map(|(name, _)| name.get_ref().clone()).collect(),
             patterned: patterned.map(|(name, _)| name.get_ref().clone()).collect(),
             names,
-            sent: BTreeMap::new(),
+            sent: sent.collect(),
             special: Vec::new(),
             used: BTreeSet::new(),
             lists: raw
@@ -84,6 +95,11 @@ struct Check<'m, 't> {
     secret: BTreeSet<String>,
     optional: BTreeSet<String>,
     patterned: BTreeSet<String>,
+    chosen: BTreeSet<String>,
+    /// Settings that hold addresses, as far as they are known by now.
+    addresses: BTreeSet<String>,
+    /// Of the settings that have one.
+    defaults: BTreeMap<String, Spanned<String>>,
     used: BTreeSet<String>,
     /// Lists on the way to a row, as many as `^` may lead up.
     lists: usize,
@@ -109,9 +125,8 @@ impl Check<'_, '_> {
         let said = raw.facts.as_ref().map(|facts| facts::as_written(facts.get_ref())).unwrap_or_default();
         let facts = raw.facts.as_ref().map(|facts| self.facts(facts.get_ref()));
         let examples = self.examples(&raw.example);
-        let base = request.as_ref().map(|request| request.base.clone());
         let login = proof.as_ref().and_then(|proof| proof.oauth2());
-        let info = self.info(file, raw, base.as_deref(), login);
+        let info = self.info(file, raw, login);
         Some(Manifest {
             info: ConnectorInfo {
                 metrics: metrics.iter().map(|metric| metric.id).collect(),
@@ -134,8 +149,8 @@ impl Check<'_, '_> {
     }
 
     /// Name, dates and settings: what others may know of the connector.
-    fn info(&mut self, file: &str, raw: Raw, base: Option<&str>, login: Option<&Oauth2>) -> Option<ConnectorInfo> {
-        let (hosts, scopes) = (raw.hosts(base), raw.scopes());
+    fn info(&mut self, file: &str, raw: Raw, login: Option<&Oauth2>) -> Option<ConnectorInfo> {
+        let (hosts, scopes) = (raw.hosts(&self.addresses), raw.scopes());
         let (name, docs) = (raw.name.clone()?, raw.docs.clone()?);
         let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".toml");
         if name.get_ref() != stem {
@@ -155,7 +170,7 @@ impl Check<'_, '_> {
             if complete && !self.used.contains(name.get_ref()) {
                 self.wrong::<()>(name.span(), format!("nothing uses `{{{}}}`: use it or leave it out", name.get_ref()));
             }
-            settings.push(self.setting(name, setting, base == Some(name.get_ref())));
+            settings.push(self.setting(name, setting));
         }
         if let Some(version) = raw.version().filter(|_| complete && !self.used.contains("api_version")) {
             let advice =
@@ -186,6 +201,12 @@ impl Check<'_, '_> {
             choices: Vec::new(),
             address: false,
         }));
+        for (name, value) in raw.example.iter().flat_map(|example| &example.get_ref().settings) {
+            let info = settings.iter().find(|info| info.name == *name.get_ref());
+            if let Some(Err(why)) = info.map(|info| fits(info, value)) {
+                self.wrong::<()>(name.span(), format!("`{}` of this example {why}", name.get_ref()));
+            }
+        }
         let days = raw.days?.into_inner();
         Some(ConnectorInfo {
             name: name.into_inner(),
@@ -211,12 +232,14 @@ impl Check<'_, '_> {
         })
     }
 
-    fn setting(&mut self, name: &Spanned<String>, raw: &RawSetting, address: bool) -> SettingInfo {
+    fn setting(&mut self, name: &Spanned<String>, raw: &RawSetting) -> SettingInfo {
+        let address = self.addresses.contains(name.get_ref());
         match &raw.default {
             Some(default) if raw.secret => {
                 self.wrong(default.span(), "a secret has no default: every user gives a reference to their own")
             }
-            Some(default) if address => self.https(default),
+            // With a placeholder it was checked where it is used.
+            Some(default) if address && !default.get_ref().contains('{') => self.https(default),
             Some(default) if raw.optional => {
                 self.wrong(default.span(), "a setting with a default is never left out: remove `optional`")
             }
@@ -232,15 +255,41 @@ impl Check<'_, '_> {
                 self.wrong::<()>(pattern.span(), advice);
             }
         }
-        SettingInfo {
+        let choices = raw.choices.as_ref().and_then(|choices| self.choices_of(choices, raw));
+        let info = SettingInfo {
             name: name.get_ref().clone(),
             help: raw.help.clone(),
             secret: raw.secret,
             default: raw.default.as_ref().map(|default| default.get_ref().clone()),
             optional: raw.optional,
             pattern: raw.pattern.as_ref().map(|pattern| pattern.get_ref().clone()),
-            choices: Vec::new(),
+            choices: choices.unwrap_or_default(),
             address,
+        };
+        if let Some(default) = &raw.default
+            && let Err(why) = fits(&info, default.get_ref())
+        {
+            self.wrong::<()>(default.span(), format!("the default {why}"));
+        }
+        info
+    }
+
+    /// The words a user may choose from.
+    fn choices_of(&mut self, choices: &Spanned<toml::Value>, raw: &RawSetting) -> Option<Vec<String>> {
+        if raw.secret || raw.pattern.is_some() {
+            return self.wrong(choices.span(), "a setting with `choices` is no secret and needs no `pattern`");
+        }
+        let words: Option<Vec<_>> = match choices.get_ref() {
+            toml::Value::Array(words) => words.iter().map(|word| word.as_str().map(str::to_owned)).collect(),
+            toml::Value::Table(table) => table.iter().map(|(word, sent)| sent.as_str().map(|_| word.clone())).collect(),
+            _ => None,
+        };
+        match words {
+            Some(words) if !words.is_empty() => Some(words),
+            _ => self.wrong(
+                choices.span(),
+                "`choices` is a list of words, or a table of words and the text that is sent for each",
+            ),
         }
     }
 
@@ -346,6 +395,21 @@ impl Check<'_, '_> {
                 format!("`{}` is not known here: {}", word.get_ref(), nearest(word.get_ref(), known)),
             ),
         }
+    }
+}
+
+/// Whether a value may stand in a setting.
+fn fits(info: &SettingInfo, value: &str) -> Result<(), String> {
+    let matches = |pattern: &str| {
+        let compiled = RegexBuilder::new(pattern).size_limit(LARGEST_PATTERN).build();
+        compiled.map_or(true, |pattern| pattern.is_match(value))
+    };
+    match &info.pattern {
+        _ if !info.choices.is_empty() && !info.choices.iter().any(|choice| choice == value) => {
+            Err(format!("is none of the choices: write one of `{}`", info.choices.join("`, `")))
+        }
+        Some(pattern) if !matches(pattern) => Err(format!("does not match `{pattern}`: change one of them")),
+        _ => Ok(()),
     }
 }
 

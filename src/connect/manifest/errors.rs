@@ -234,13 +234,13 @@ fn first_rule<'r>(
 }
 
 fn said(reader: &Reader, found: Option<&Found<'_>>, fixed: Option<Duration>) -> Said {
-    let text = |slot: Option<usize>| {
+    let text = |slot: Option<usize>, kinds: &[Kind]| {
         found?.all(slot?).iter().find_map(|seen| match seen {
-            Seen::Value(json) if Kind::of(json) == Kind::Text => Some(unquoted(json).into_owned()),
+            Seen::Value(json) if kinds.contains(&Kind::of(json)) => Some(unquoted(json).into_owned()),
             _ => None,
         })
     };
-    Said { message: text(reader.message), wait: text(reader.wait), fixed }
+    Said { message: text(reader.message, &[Kind::Text]), wait: text(reader.wait, &[Kind::Text, Kind::Number]), fixed }
 }
 
 #[cfg(test)]

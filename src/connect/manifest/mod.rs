@@ -18,6 +18,7 @@ mod identity;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod look;
 mod number;
+mod pace;
 mod page;
 mod path;
 mod plan;
@@ -29,6 +30,7 @@ mod trial;
 mod window;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
@@ -40,7 +42,7 @@ use self::fill::Template;
 use self::number::Form;
 use self::proof::Proof;
 use super::auth::{Auth, Oauth2};
-use super::http::{HeaderName, Http, Method};
+use super::http::{HeaderName, Http, Method, WaitUnit};
 use super::{Connector, PullError, PullFacts, PullRequest};
 use crate::domain::connector::{ConnectorInfo, Home, RowSink};
 use crate::domain::metric::MetricId;
@@ -81,6 +83,8 @@ struct Request {
     method: Method,
     /// The setting that holds the address…
     base: String,
+    /// …whose default may hold a setting as one label of the host…
+    labelled: Option<Template>,
     /// …and the path below it.
     path: Template,
     /// Before `query`, as it stands: only placeholders are escaped.
@@ -135,9 +139,25 @@ enum CursorPlace {
 #[derive(Debug, Default)]
 struct Limits {
     per_second: Option<f64>,
-    /// Where an answer says how long to wait, as a duration: `"5s"`.
-    wait_body: Option<Template>,
+    /// Most calls of one account under way at one time.
+    concurrent: Option<u32>,
+    /// After an answer that asks for time and does not say how much.
+    wait: Option<Duration>,
+    /// Where an answer's body says how long to wait…
+    wait_body: Option<(Template, WaitUnit)>,
+    /// …or one of its headers.
+    wait_header: Option<HeaderHint>,
+    /// Where good answers say how much of the allowance is used, and from how many percent on to go slower.
+    busy: Option<(HeaderHint, u8)>,
     message: Option<Template>,
+}
+
+/// A header that says something, plainly or in JSON.
+#[derive(Clone, Debug)]
+struct HeaderHint {
+    name: HeaderName,
+    path: Option<Template>,
+    unit: WaitUnit,
 }
 
 #[derive(Debug)]

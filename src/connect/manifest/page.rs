@@ -84,11 +84,11 @@ pub(super) async fn act(asker: &mut Asker<'_>, then: Then, answered: &Answered, 
     let vendor = |message: String| PullError::Vendor { status, message };
     match then {
         Then::Retry => {
-            let wait = asker.asked_wait(answered, said);
+            let wait = asker.asked_wait(said);
             asker.pause(wait, vendor(format!("{message}; it may pass, the next run tries again"))).await
         }
         Then::Wait => {
-            let wait = asker.asked_wait(answered, said);
+            let wait = asker.asked_rest(said);
             asker.pause(wait, PullError::RateLimited { retry_after: wait }).await
         }
         Then::Renew => asker.renew(said).await,

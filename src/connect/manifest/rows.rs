@@ -146,7 +146,7 @@ impl Reader {
         let cursor = slots.maybe(manifest.cursor.as_ref().map(|cursor| &cursor.from), true)?;
         let none_if = slots.maybe(manifest.rows.none_if.as_ref(), false)?;
         let message = slots.maybe(manifest.limits.message.as_ref(), false)?;
-        let wait = slots.maybe(manifest.limits.wait_body.as_ref(), false)?;
+        let wait = slots.maybe(manifest.limits.wait_body.as_ref().map(|(path, _)| path), false)?;
         let as_of = slots.maybe(manifest.facts.as_of.as_ref(), true)?;
         let version = slots.maybe(manifest.facts.version.as_ref(), false)?;
         let mut rules = Vec::new();

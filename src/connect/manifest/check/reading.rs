@@ -7,8 +7,9 @@ use super::super::day::DayForm;
 use super::super::number::Form;
 use super::super::path::{Path, Step};
 use super::super::raw::{RawLimits, RawMetric, RawResponse, RawRows, nearest, unknown};
-use super::super::{CurrencyRule, Day, DayZone, Limits, MetricRule, NumberRule, ResponseRule, Rows};
+use super::super::{CurrencyRule, Day, DayZone, HeaderHint, Limits, MetricRule, NumberRule, ResponseRule, Rows};
 use super::{Check, or_unused};
+use crate::connect::http::WaitUnit;
 use crate::domain::metric::{CATALOGUE, MetricId, Unit};
 use crate::domain::money::Currency;
 use crate::domain::response::Depth;
@@ -20,13 +21,48 @@ impl Check<'_, '_> {
         {
             self.wrong::<()>(rate.span(), "`per_second` is a number from 0.001 to 9999");
         }
-        if let Some(wait) = &raw.wait_body {
-            self.one_of(&wait.unit, &["duration"]);
+        if let Some(most) = raw.concurrent.as_ref().filter(|most| !(1..=100).contains(most.get_ref())) {
+            self.wrong::<()>(most.span(), "`concurrent` is a number of calls from 1 to 100");
         }
         Limits {
             per_second: raw.per_second.as_ref().map(|rate| *rate.get_ref()),
-            wait_body: raw.wait_body.as_ref().and_then(|wait| self.path(&wait.path)),
+            concurrent: raw.concurrent.as_ref().map(|most| *most.get_ref()),
+            wait: raw.wait.as_ref().and_then(|wait| self.duration(wait)),
+            wait_body: raw
+                .wait_body
+                .as_ref()
+                .and_then(|wait| Some((self.path(&wait.path)?, self.wait_unit(&wait.unit)?))),
+            wait_header: raw.wait_header.as_ref().and_then(|wait| {
+                let unit = self.wait_unit(&wait.unit);
+                self.header_hint(&wait.name, wait.path.as_ref(), unit?)
+            }),
+            busy: raw.busy.as_ref().and_then(|busy| {
+                let percent = busy.percent.as_ref().map_or(80, |percent| *percent.get_ref());
+                if !(1..=100).contains(&percent) {
+                    let span = busy.percent.as_ref().map(Spanned::span).unwrap_or_default();
+                    self.wrong::<()>(span, "`percent` is a number from 1 to 100");
+                }
+                Some((self.header_hint(&busy.name, busy.path.as_ref(), WaitUnit::Seconds)?, percent))
+            }),
             message: raw.message.as_ref().and_then(|message| self.path(message)),
+        }
+    }
+
+    fn wait_unit(&mut self, word: &Spanned<String>) -> Option<WaitUnit> {
+        let words = WaitUnit::NAMED.map(|(word, _)| word);
+        self.one_of(word, &words).map(|position| WaitUnit::NAMED[position].1)
+    }
+
+    fn header_hint(
+        &mut self,
+        name: &Spanned<String>,
+        path: Option<&Spanned<String>>,
+        unit: WaitUnit,
+    ) -> Option<HeaderHint> {
+        let path = path.map(|path| self.path(path));
+        match name.get_ref().parse() {
+            Ok(name) => Some(HeaderHint { name, path: or_unused(path)?, unit }),
+            Err(_) => self.wrong(name.span(), format!("`{}` is not a header's name", name.get_ref())),
         }
     }
 

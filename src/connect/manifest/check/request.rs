@@ -10,7 +10,7 @@ use super::super::fill::{DateForm, Hole, Special, Template};
 use super::super::raw::RawRequest;
 use super::super::{Body, Json, Param, Request};
 use super::{Check, Place};
-use crate::connect::http::{HeaderName, Method, header};
+use crate::connect::http::{HeaderName, Method, address, header};
 
 /// Headers that are the client's own affair.
 const OURS: [HeaderName; 6] = [
@@ -37,8 +37,8 @@ impl Check<'_, '_> {
             _ => Method::POST,
         };
         let url = self.template(&raw.url, Place::Request);
-        let address = url.as_ref().and_then(Template::after_setting);
-        if url.is_some() && address.is_none() {
+        let based = url.as_ref().and_then(Template::after_setting);
+        if url.is_some() && based.is_none() {
             self.wrong::<()>(
                 raw.url.span(),
                 "an address begins with a setting whose default is the vendor's host: `{base_url}/…`",
@@ -64,8 +64,36 @@ impl Check<'_, '_> {
             ))),
             (None, Some(fields)) => Some(Body::Form(self.params(fields)?)),
         };
-        let (base, path) = address?;
-        Some(Request { method, base: base.to_owned(), path, raw_query, query, headers, body })
+        let (base, path) = based?;
+        let base = base.to_owned();
+        self.addresses.insert(base.clone());
+        let labelled = self.labelled(&base)?;
+        Some(Request { method, base, labelled, path, raw_query, query, headers, body })
+    }
+
+    /// The default of an address setting, where it holds a placeholder: one whole label of the host.
+    #[expect(clippy::option_option, reason = "without a placeholder and not readable are different")]
+    fn labelled(&mut self, base: &str) -> Option<Option<Template>> {
+        let Some(text) = self.defaults.get(base).filter(|text| text.get_ref().contains('{')).cloned() else {
+            return Some(None);
+        };
+        let template = self.template(&text, Place::Request)?;
+        let setting = template.settings().next().unwrap_or_default().to_owned();
+        let label = |text: &str| {
+            let (before, after) = text.split_once(&format!("{{{setting}}}"))?;
+            let host = before.strip_prefix("https://")?;
+            let whole = (host.is_empty() || host.ends_with('.')) && after.starts_with('.');
+            (whole && address(&format!("{before}label{after}")).is_ok()).then_some(())
+        };
+        if template.holes().count() != 1 || label(text.get_ref()).is_none() {
+            let advice = "is one whole label of the host at most: `https://{region}.api.example.com`";
+            return self.wrong(text.span(), format!("a placeholder in an address {advice}"));
+        }
+        if !self.patterned.contains(&setting) && !self.chosen.contains(&setting) {
+            let what = format!("`{{{setting}}}` is part of a host, so it needs `choices` or a `pattern`");
+            return self.wrong(text.span(), what);
+        }
+        Some(Some(template))
     }
 
     fn headers(&mut self, raw: &BTreeMap<Spanned<String>, Spanned<String>>) -> Option<Vec<(HeaderName, Template)>> {
@@ -178,6 +206,16 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 impl Request {
+    /// Names of the settings in what is sent, but for proof.
+    pub(in super::super) fn settings(&self) -> impl Iterator<Item = &str> {
+        let in_headers = self.headers.iter().flat_map(|(_, template)| template.settings());
+        let elsewhere = self.holes().filter_map(|hole| match hole {
+            Hole::Setting(name, _) => Some(name.as_str()),
+            _ => None,
+        });
+        in_headers.chain(elsewhere)
+    }
+
     /// Every placeholder of what is sent, but for headers and proof.
     pub(in super::super) fn holes(&self) -> impl Iterator<Item = &Hole> {
         let mut holes: Vec<_> = self.path.holes().chain(self.raw_query.iter().flat_map(Template::holes)).collect();

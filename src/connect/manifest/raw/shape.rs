@@ -1,6 +1,6 @@
 //! What each table of a manifest may hold, as written. How it is read, and what it means, stands elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_spanned::Spanned;
@@ -35,9 +35,9 @@ impl Raw {
         self.api_version.as_ref().filter(|version| version.get_ref() != "none")
     }
 
-    /// Every host that may be sent a secret, in order: those of the address setting called `base` and of the login.
-    pub(in crate::connect::manifest) fn hosts(&self, base: Option<&str>) -> Vec<String> {
-        let addresses = self.settings.iter().filter(|(name, _)| Some(name.get_ref().as_str()) == base);
+    /// Every host that may be sent a secret, in order: those of the settings `bases`, which hold addresses, and of the login.
+    pub(in crate::connect::manifest) fn hosts(&self, bases: &BTreeSet<String>) -> Vec<String> {
+        let addresses = self.settings.iter().filter(|(name, _)| bases.contains(name.get_ref()));
         let mut addresses: Vec<&str> =
             addresses.filter_map(|(_, setting)| Some(setting.default.as_ref()?.get_ref().as_str())).collect();
         if let Some(login) = &self.login {
@@ -73,6 +73,8 @@ pub(in crate::connect::manifest) struct RawSetting {
     #[serde(default)]
     pub(in crate::connect::manifest) optional: bool,
     pub(in crate::connect::manifest) pattern: Option<Spanned<String>>,
+    /// A list of words, or a table of words and what is sent for each.
+    pub(in crate::connect::manifest) choices: Option<Spanned<toml::Value>>,
 }
 
 #[derive(Deserialize)]
@@ -164,7 +166,11 @@ pub(in crate::connect::manifest) struct RawCursor {
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawLimits {
     pub(in crate::connect::manifest) per_second: Option<Spanned<f64>>,
+    pub(in crate::connect::manifest) concurrent: Option<Spanned<u32>>,
+    pub(in crate::connect::manifest) wait: Option<Spanned<String>>,
     pub(in crate::connect::manifest) wait_body: Option<RawWait>,
+    pub(in crate::connect::manifest) wait_header: Option<RawWaitHeader>,
+    pub(in crate::connect::manifest) busy: Option<RawBusy>,
     pub(in crate::connect::manifest) message: Option<Spanned<String>>,
 }
 
@@ -173,6 +179,22 @@ pub(in crate::connect::manifest) struct RawLimits {
 pub(in crate::connect::manifest) struct RawWait {
     pub(in crate::connect::manifest) path: Spanned<String>,
     pub(in crate::connect::manifest) unit: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawWaitHeader {
+    pub(in crate::connect::manifest) name: Spanned<String>,
+    pub(in crate::connect::manifest) path: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) unit: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawBusy {
+    pub(in crate::connect::manifest) name: Spanned<String>,
+    pub(in crate::connect::manifest) path: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) percent: Option<Spanned<u8>>,
 }
 
 #[derive(Deserialize)]
