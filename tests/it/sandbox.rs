@@ -140,6 +140,31 @@ async fn google_pages_add_up_to_the_truth() {
 }
 
 #[tokio::test]
+async fn google_ads_and_ad_groups_add_up_to_the_truth_at_their_level() {
+    let sandbox = Sandbox::start(Setup { google_page_rows: 50, ..setup("2026-03-20") }).await.unwrap();
+    for (level, names, from, object) in [
+        (Level::AdGroup, "ad_group.id, ad_group.name, ", "FROM ad_group ", "/adGroup"),
+        (Level::Ad, "ad_group_ad.ad.id, ad_group_ad.ad.name, ad_group.id, ", "FROM ad_group_ad ", "/adGroupAd/ad"),
+    ] {
+        let asked_for = query("2026-03-10", "2026-03-25").replace("FROM campaign ", from);
+        let asked_for = asked_for.replace("SELECT ", &format!("SELECT {names}metrics.engagements, "));
+        let (rows, pages) = all_rows(&sandbox, &asked_for).await;
+        let world = sandbox.world();
+        let truth: Vec<_> = world.rows(level, day("2026-03-10"), day("2026-03-25"), day("2026-03-20")).collect();
+        assert_eq!((rows.len(), pages), (truth.len(), truth.len().div_ceil(50)));
+        for (row, truth) in rows.iter().zip(&truth) {
+            let entity = world.entity(level, world.find(level, truth.id).unwrap());
+            let thing = row.pointer(object).unwrap_or_else(|| panic!("{row}"));
+            assert_eq!((&thing["id"], &thing["name"]), (&json!(truth.id.to_string()), &json!(entity.name())));
+            assert_eq!(row["adGroup"]["id"], json!(entity.ad_group.unwrap().to_string()));
+            assert_eq!(row["campaign"]["id"], json!(entity.campaign.to_string()));
+            assert_eq!(figures(row), asked(truth.figures), "{row}");
+            assert_eq!(row["metrics"]["engagements"], json!(truth.figures.engagements.to_string()));
+        }
+    }
+}
+
+#[tokio::test]
 async fn google_leaves_out_days_without_ads_and_sums_where_no_day_is_asked_for() {
     let sandbox = Sandbox::start(setup("2026-03-20")).await.unwrap();
     let token = access(&sandbox).await;
