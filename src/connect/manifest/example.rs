@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
+use super::errors::{Judged, Then, judge};
 use super::extract::Broken;
 use super::identity::{Ledger, Row};
 use super::rows::{Reader, Reading};
-use super::{Example, Expected, Manifest};
+use super::{Example, Expected, Manifest, Meaning};
 use crate::domain::connector::{SettingValue, Settings, SourceRow};
 use crate::domain::millionths;
 use crate::domain::observation::DateWindow;
@@ -34,43 +35,65 @@ impl Manifest {
         for (name, value) in &example.settings {
             settings.insert(name.as_str(), SettingValue::Plain(value.clone()));
         }
-        let read = self.read_example(&example.page, &settings).map_err(at)?;
-        let mut expected: Vec<_> = example.expect.iter().map(shown).collect();
+        match &example.means {
+            Meaning::Rows(rows) => self.means_rows(&example.pages, &settings, rows),
+            Meaning::Then(status, then) => self.means_error(&example.pages[0], &settings, *status, *then),
+        }
+        .map_err(at)
+    }
+
+    fn means_rows(&self, pages: &[String], settings: &Settings, expect: &[Expected]) -> Result<(), String> {
+        let read = self.read_example(pages, settings)?;
+        let mut expected: Vec<_> = expect.iter().map(shown).collect();
         let mut found: Vec<_> = read.iter().map(shown).collect();
         expected.sort();
         found.sort();
         if expected == found {
-            Ok(())
-        } else {
-            Err(at(format!("expects {}; the page says {}", expected.join(" and "), found.join(" and "))))
+            return Ok(());
         }
+        let list = |rows: &[String]| if rows.is_empty() { "no rows".to_owned() } else { rows.join(" and ") };
+        Err(format!("expects {}; the answer says {}", list(&expected), list(&found)))
     }
 
-    fn read_example(&self, page: &str, settings: &Settings) -> Result<Vec<Expected>, String> {
-        let always = DateWindow::new(NaiveDate::MIN, NaiveDate::MAX).ok_or("no days")?;
-        self.read_page(page, settings, always, Tz::UTC, |rows| {
-            let mut acts: BTreeMap<(Option<String>, NaiveDate), i64> = BTreeMap::new();
-            let mut read = Vec::new();
-            for row in rows {
-                match row {
-                    SourceRow::Counts { arm_key, day, values } => {
-                        let arm = arm_key.as_deref().map(str::to_owned);
-                        read.push(Expected { arm, day: *day, values: values.to_vec() });
-                    }
-                    SourceRow::Response(response) => {
-                        let arm = response.arm_key.as_deref().map(str::to_owned);
-                        *acts.entry((arm, response.at.date_naive())).or_default() += millionths::ONE;
+    fn means_error(&self, page: &str, settings: &Settings, status: u16, then: Then) -> Result<(), String> {
+        let reader = Reader::compile(self, settings)?;
+        let reading = Reading { window: always()?, zone: Tz::UTC };
+        let found = match judge(&reader, &self.errors, status, page, self.info.needs_login, reading) {
+            Judged::Then(found, _) if found == then => return Ok(()),
+            Judged::Then(found, _) => format!("`{}`", found.word()),
+            Judged::Rows(found, _) if found.list() => "a page of rows".to_owned(),
+            Judged::Rows(..) | Judged::Unreadable(_) => "nothing this file knows".to_owned(),
+        };
+        Err(format!("expects `{}` of status {status}; by the file's rules the answer is {found}", then.word()))
+    }
+
+    fn read_example(&self, pages: &[String], settings: &Settings) -> Result<Vec<Expected>, String> {
+        let mut ledger = Ledger::default();
+        let mut acts: BTreeMap<(Option<String>, NaiveDate), i64> = BTreeMap::new();
+        let mut read = Vec::new();
+        for page in pages {
+            self.read_next(page, settings, always()?, Tz::UTC, &mut ledger, |rows| {
+                for row in rows {
+                    match row {
+                        SourceRow::Counts { arm_key, day, values } => {
+                            let arm = arm_key.as_deref().map(str::to_owned);
+                            read.push(Expected { arm, day: *day, values: values.to_vec() });
+                        }
+                        SourceRow::Response(response) => {
+                            let arm = response.arm_key.as_deref().map(str::to_owned);
+                            *acts.entry((arm, response.at.date_naive())).or_default() += millionths::ONE;
+                        }
                     }
                 }
-            }
-            let metrics = &self.info.metrics;
-            read.extend(acts.into_iter().map(|((arm, day), count)| Expected {
-                arm,
-                day,
-                values: metrics.iter().map(|&metric| (metric, count)).collect(),
-            }));
-            read
-        })
+            })?;
+        }
+        let metrics = &self.info.metrics;
+        read.extend(acts.into_iter().map(|((arm, day), count)| Expected {
+            arm,
+            day,
+            values: metrics.iter().map(|&metric| (metric, count)).collect(),
+        }));
+        Ok(read)
     }
 
     /// Reads one page as a pull reads it, asking nobody, and shows its rows to `take`.
@@ -85,16 +108,27 @@ impl Manifest {
         zone: Tz,
         take: impl FnOnce(&[SourceRow<'_>]) -> T,
     ) -> Result<T, String> {
+        self.read_next(page, settings, window, zone, &mut Ledger::default(), take)
+    }
+
+    fn read_next<T>(
+        &self,
+        page: &str,
+        settings: &Settings,
+        window: DateWindow,
+        zone: Tz,
+        ledger: &mut Ledger,
+        take: impl FnOnce(&[SourceRow<'_>]) -> T,
+    ) -> Result<T, String> {
         let reader = Reader::compile(self, settings)?;
         let (found, mut rows) = reader.read(page, Reading { window, zone }).map_err(|broken| match broken {
             Broken::Fault { fault, byte } => format!("`{}`: {} (byte {byte})", fault.path, fault.saw),
             Broken::Torn => "the page ends in the middle".to_owned(),
             Broken::NotJson { byte } => format!("the page is not JSON from byte {byte} on"),
         })?;
-        if !found.list() {
+        if !found.list() && !reader.says_none(&found) {
             return Err(format!("no list of rows at `{}`", reader.each));
         }
-        let mut ledger = Ledger::default();
         let batch = rows.batch(|fingerprint, name| match ledger.enter(fingerprint) {
             Row::New => Ok(true),
             Row::Repeat => Ok(false),
@@ -102,6 +136,10 @@ impl Manifest {
         })?;
         Ok(take(&batch))
     }
+}
+
+fn always() -> Result<DateWindow, String> {
+    DateWindow::new(NaiveDate::MIN, NaiveDate::MAX).ok_or_else(|| "no days".to_owned())
 }
 
 fn shown(row: &Expected) -> String {

@@ -8,6 +8,7 @@ mod ask;
 mod call;
 mod check;
 mod day;
+mod drift;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod errors;
 mod example;
@@ -36,7 +37,7 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 
 use self::day::DayForm;
-use self::errors::ErrorRule;
+use self::errors::{ErrorRule, Then};
 use self::facts::FactsRule;
 use self::fill::Template;
 use self::number::Form;
@@ -226,9 +227,18 @@ struct ResponseRule {
 #[derive(Debug)]
 struct Example {
     line: usize,
-    page: String,
+    /// Answers to as many calls.
+    pages: Vec<String>,
     settings: Vec<(String, String)>,
-    expect: Vec<Expected>,
+    means: Meaning,
+}
+
+/// What an example says its answers mean.
+#[derive(Debug)]
+enum Meaning {
+    Rows(Vec<Expected>),
+    /// An error, with this status.
+    Then(u16, Then),
 }
 
 /// What an example says one arm counted on one day, in millionths.

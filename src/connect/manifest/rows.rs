@@ -7,7 +7,8 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::day::DayForm;
-use super::extract::{self, Broken, Fault, Found};
+use super::drift;
+use super::extract::{self, Broken, Fault, Found, Kind, Seen};
 use super::fill::Template;
 use super::identity::Fingerprint;
 use super::number::Form;
@@ -218,8 +219,16 @@ impl Reader {
     /// Reads a page and its rows.
     pub(super) fn read<'p>(&self, page: &'p str, reading: Reading) -> Result<(Found<'p>, PageRows<'p>), Broken> {
         let out = PageRows { present: vec![false; self.slots.numbers.len()], ..PageRows::default() };
-        let (found, taker) = extract::read(&self.plan, page, Taker { reader: self, page, reading, out })?;
-        Ok((found, taker.out))
+        match extract::read(&self.plan, page, Taker { reader: self, page, reading, out }) {
+            Ok((found, taker)) => Ok((found, taker.out)),
+            Err(Broken::Fault { mut fault, byte }) => {
+                if let Some(near) = fault.row.and_then(|row| drift::near(page, &self.each, row, &fault.path)) {
+                    fault.saw = format!("{}; {near}", fault.saw);
+                }
+                Err(Broken::Fault { fault, byte })
+            }
+            Err(broken) => Err(broken),
+        }
     }
 
     /// Reads what a page says of itself, whatever its rows.
@@ -235,6 +244,12 @@ impl Reader {
         found: &Found<'p>,
     ) -> Result<Option<Cow<'p, str>>, Fault> {
         text(&self.paths[slot], page, found.all(slot), false)
+    }
+
+    /// The page says that there is nothing, in the way its manifest names.
+    pub(super) fn says_none(&self, found: &Found<'_>) -> bool {
+        let there = |seen: &Seen<'_>| matches!(seen, Seen::Value(json) if Kind::of(json) != Kind::Null);
+        self.none_if.is_some_and(|slot| found.all(slot).iter().any(there))
     }
 
     /// Paths of the numbers, in the order of their metrics.

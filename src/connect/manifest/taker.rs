@@ -38,7 +38,7 @@ impl<'p> Taker<'_, 'p> {
         }
         let day = self.day(found)?;
         // A count without its entity is a field that was renamed, not an entity without a name.
-        let arm = arm.ok_or_else(|| self.missing(slots.arm[0]))?;
+        let arm = arm.ok_or_else(|| self.missing(slots.arm[0], "the key of its arm"))?;
         if let Some(slot) = slots.zone {
             let zone = self.same(found, slot, self.out.zone)?;
             self.out.zone = Some(zone);
@@ -163,7 +163,7 @@ impl<'p> Taker<'_, 'p> {
                 millionths(number.form, number.exponent, json).map_err(|what| self.fault(slot, found, what))
             }
             [Seen::Nothing] if number.empty.iter().any(|text| text == "null") => Ok(0),
-            [] => Err(self.missing(slot)),
+            [] => Err(self.missing(slot, "a number")),
             [_] => Err(self.fault(slot, found, ON_THE_WAY)),
             [_, ..] => Err(self.fault(slot, found, "is one of several where one number must stand")),
         }
@@ -174,7 +174,7 @@ impl<'p> Taker<'_, 'p> {
     }
 
     fn required(&self, found: &Found<'p>, slot: usize) -> Result<Cow<'p, str>, Fault> {
-        self.text(found, slot)?.ok_or_else(|| self.missing(slot))
+        self.text(found, slot)?.ok_or_else(|| self.missing(slot, "text"))
     }
 
     /// A value every row must repeat.
@@ -185,13 +185,18 @@ impl<'p> Taker<'_, 'p> {
             ([Seen::Value(_)], Some(before)) => {
                 Err(self.fault(slot, found, &format!("differs from {} in the rows before", shown(before))))
             }
-            ([], _) => Err(self.missing(slot)),
+            ([], _) => Err(self.missing(slot, "what every row repeats")),
             _ => Err(self.fault(slot, found, ON_THE_WAY)),
         }
     }
 
-    fn missing(&self, slot: usize) -> Fault {
-        Fault { path: self.reader.paths[slot].clone(), row: None, saw: "nothing stands there".to_owned(), byte: None }
+    fn missing(&self, slot: usize, expected: &str) -> Fault {
+        Fault {
+            path: self.reader.paths[slot].clone(),
+            row: None,
+            saw: format!("nothing stands there, but {expected} must"),
+            byte: None,
+        }
     }
 
     fn fault(&self, slot: usize, found: &Found<'p>, what: &str) -> Fault {

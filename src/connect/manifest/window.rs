@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use serde_json::value::RawValue;
 
 use super::ask::Asker;
-use super::extract::{Found, Kind, Seen, unquoted};
+use super::extract::{Found, unquoted};
 use super::facts::Heard;
 use super::identity::{Ledger, Row};
 use super::number::shown;
@@ -66,7 +66,7 @@ impl Window {
     ) -> Result<Option<String>, PullError> {
         self.pages += 1;
         self.bytes = self.bytes.saturating_add(page.len());
-        if !found.list() && !says_none(reader, found) {
+        if !found.list() && !reader.says_none(found) {
             return Err(PullError::Shape { path: reader.each.clone(), saw: no_list(page) });
         }
         self.heard.listen(reader, page, found)?;
@@ -180,12 +180,6 @@ impl Window {
             warnings,
         })
     }
-}
-
-/// The page says that there is nothing, in the way its manifest names.
-fn says_none(reader: &Reader, found: &Found<'_>) -> bool {
-    let there = |seen: &Seen<'_>| matches!(seen, Seen::Value(json) if Kind::of(json) != Kind::Null);
-    reader.none_if.is_some_and(|slot| found.all(slot).iter().any(there))
 }
 
 /// What stands where the list of rows should: the page's own names, never its values.

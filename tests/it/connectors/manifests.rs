@@ -123,6 +123,16 @@ fn f7_every_mistake_names_its_line_and_the_fix() {
             "[[error]]",
         ),
         ("typeform", "then   = \"retry\"", "then   = \"stop\"\nwait = \"60s\"", "leave it out", "wait = "),
+        ("typeform", "expect = []", "", "what its answer means", "[[example]]\npage   = '{\"total_items\":0"),
+        ("typeform", "expect = []", "then = \"wat\"", "did you mean `wait`?", "then = \"wat\""),
+        (
+            "typeform",
+            "expect = []",
+            "expect = []\nthen = \"wait\"",
+            "what its answer means",
+            "[[example]]\npage   = '{\"total_items\":0",
+        ),
+        ("typeform", "expect = []", "status = 500\nexpect = []", "leave `status` out", "status = 500"),
         ("typeform", "page_size = \"{page.size}\", ", "", "belong together", "from  ="),
         ("google_ads", "'{window.end}'", "'{window.end}' {login_customer_id}", "is optional", "query = "),
         ("typeform", "token    = {", "extra = { help = \"x\" }\ntoken    = {", "nothing uses `{extra}`", "extra ="),
@@ -157,6 +167,24 @@ fn f4_a_literal_secret_is_refused_and_not_repeated() {
         .replace("[auth.bearer]", "[auth.bearer] # here");
     let error = Manifest::load("typeform.toml", &text).unwrap_err();
     assert_no_canary(error.to_string());
+}
+
+#[test]
+fn h8_examples_prove_error_rules_too() {
+    let with = |example: &str| {
+        let text = format!("{}\n[[example]]\n{example}\n", embedded("google_ads"));
+        Manifest::load("google_ads.toml", &text).unwrap().run_examples().map_err(|wrong| wrong.join("\n"))
+    };
+    let code =
+        |code: &str| format!(r#"page = '{{"error":{{"details":[{{"errors":[{{"errorCode":{{"x":"{code}"}}}}]}}]}}}}'"#);
+    assert_eq!(with(&format!("status = 400\nthen = \"retired\"\n{}", code("UNSUPPORTED_VERSION"))), Ok(()));
+    assert_eq!(with("status = 401\nthen = \"renew\"\npage = ''"), Ok(()), "the built-in rules count");
+    assert_eq!(with(&format!("then = \"skip\"\n{}", code("CUSTOMER_NOT_ENABLED"))), Ok(()), "also of a 200");
+    let wrong = with(&format!("status = 400\nthen = \"wait\"\n{}", code("UNSUPPORTED_VERSION"))).unwrap_err();
+    assert!(wrong.contains("expects `wait` of status 400; by the file's rules the answer is `retired`"), "{wrong}");
+    assert!(with("then = \"wait\"\npage = '{\"results\":[]}'").unwrap_err().contains("a page of rows"));
+    let pages = r#"pages = ['{"results":[],"nextPageToken":"A","fieldMask":"x"}', '{"fieldMask":"x"}']"#;
+    assert_eq!(with(&format!("expect = []\n{pages}")), Ok(()));
 }
 
 #[test]

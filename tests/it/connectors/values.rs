@@ -75,6 +75,10 @@ async fn h20_negative_and_overflowing_numbers_fail_the_window() {
         let pulled = pull("google_ads", &pages(vec![with(from, to)]).await).await;
         shape(pulled.outcome.as_ref().unwrap_err(), path, &["row 2"]);
     }
+    let renamed = with(r#""campaign":{"id":"7001"}"#, r#""campaign":{"name":"no","identity":"7001"}"#);
+    let pulled = pull("google_ads", &pages(vec![renamed]).await).await;
+    shape(pulled.outcome.as_ref().unwrap_err(), "$.campaign.id", &["must; `campaign` has `identity`, `name`"]);
+    assert!(!pulled.error().contains("\"no\""), "names, never values");
 }
 
 #[tokio::test]

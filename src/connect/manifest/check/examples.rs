@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_spanned::Spanned;
 use toml::Value;
 
+use super::super::errors::Then;
 use super::super::raw::{RawExample, unknown};
-use super::super::{Example, Expected};
+use super::super::{Example, Expected, Meaning};
 use super::Check;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
@@ -27,16 +28,42 @@ impl Check<'_, '_> {
             let what = unknown(name.get_ref(), &known);
             self.wrong::<()>(name.span(), what);
         }
-        let expect: Option<Vec<_>> = raw
-            .expect
-            .iter()
-            .map(|row| match expected(row) {
-                Ok(row) => Some(row),
-                Err(what) => self.wrong(span.clone(), what),
-            })
-            .collect();
+        let pages = match (&raw.page, &raw.pages) {
+            (Some(page), None) => vec![page.clone()],
+            (None, Some(pages)) if !pages.get_ref().is_empty() => pages.get_ref().clone(),
+            _ => return self.wrong(span, "an example shows an answer: write `page`, or `pages` for several calls"),
+        };
+        let means = match (&raw.expect, &raw.then) {
+            (Some(rows), None) => {
+                if let Some(status) = raw.status.as_ref().filter(|status| !(200..300).contains(status.get_ref())) {
+                    return self.wrong(status.span(), "only an answer with status 200 has rows: leave `status` out");
+                }
+                let rows: Option<Vec<_>> = rows
+                    .iter()
+                    .map(|row| match expected(row) {
+                        Ok(row) => Some(row),
+                        Err(what) => self.wrong(span.clone(), what),
+                    })
+                    .collect();
+                Meaning::Rows(rows?)
+            }
+            (None, Some(then)) => {
+                if pages.len() > 1 {
+                    return self.wrong(span, "`then` is about one answer: write `page`");
+                }
+                let words: Vec<_> = Then::ALL.iter().map(|then| then.word()).collect();
+                let then = Then::ALL[self.one_of(then, &words)?];
+                Meaning::Then(raw.status.as_ref().map_or(200, |status| *status.get_ref()), then)
+            }
+            _ => {
+                return self.wrong(
+                    span,
+                    "an example says what its answer means: `expect` with rows, or `then` with what an error leads to",
+                );
+            }
+        };
         let settings = raw.settings.iter().map(|(name, value)| (name.get_ref().clone(), value.clone())).collect();
-        Some(Example { line, page: raw.page.clone(), settings, expect: expect? })
+        Some(Example { line, pages, settings, means })
     }
 }
 

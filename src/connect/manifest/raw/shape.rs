@@ -271,8 +271,11 @@ pub(in crate::connect::manifest) struct RawResponse {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawExample {
-    pub(in crate::connect::manifest) page: String,
+    pub(in crate::connect::manifest) page: Option<String>,
+    pub(in crate::connect::manifest) pages: Option<Spanned<Vec<String>>>,
+    pub(in crate::connect::manifest) status: Option<Spanned<u16>>,
     #[serde(default)]
     pub(in crate::connect::manifest) settings: BTreeMap<Spanned<String>, String>,
-    pub(in crate::connect::manifest) expect: Vec<BTreeMap<String, toml::Value>>,
+    pub(in crate::connect::manifest) expect: Option<Vec<BTreeMap<String, toml::Value>>>,
+    pub(in crate::connect::manifest) then: Option<Spanned<String>>,
 }
