@@ -14,7 +14,7 @@ use crate::connect::manifest::{ManifestError, Patience};
 use crate::domain::id::DestinationId;
 use crate::notify::{self, Notifier, NotifyError};
 use crate::schedule::Parts;
-use crate::store::{Store, StoreError, Tokens};
+use crate::store::{Store, StoreError};
 
 /// Why the program could not be put together.
 #[derive(Debug, Error)]
@@ -97,8 +97,19 @@ impl App {
         let notifiers = notifiers(&loaded, &reach)?;
         let store = Store::open(&loaded.config.store_url).await?;
         let sources = loaded.config.sources.clone();
-        let parts = Parts { store, registry, sources, tokens: Box::new(Tokens::default()), notifiers };
+        let tokens = Box::new(store.tokens(loaded.config.token_key.clone()));
+        let parts = Parts { store, registry, sources, tokens, notifiers };
         Ok(Self { loaded, parts })
+    }
+
+    /// What a login is got with, for the networks this configuration allows.
+    ///
+    /// # Errors
+    /// [`AppError::Http`].
+    pub fn auth(&self) -> Result<Auth, AppError> {
+        let reach = Reach::default();
+        reach.allow(self.loaded.config.private_networks.clone());
+        Ok(Auth::new(Http::within(Limits::default(), &reach)?))
     }
 }
 

@@ -11,7 +11,7 @@ use willitsell::domain::connector::{Login, SettingValue, Settings, SourceAccess}
 use willitsell::domain::id::{LoginId, SourceId};
 use willitsell::schedule::Parts;
 use willitsell::schedule::pull::{Errand, pull};
-use willitsell::store::{Store, Tokens};
+use willitsell::store::Store;
 
 use crate::{cpu_seconds, peak_mib, window};
 
@@ -22,11 +22,12 @@ pub fn run(vendor: &str, address: &str, days: u64, again: bool) {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let url = format!("sqlite://{}", folder.path().join("ours.db").display());
+        let store = Store::open(&url).await.expect("opens");
         let parts = Parts {
-            store: Store::open(&url).await.expect("opens"),
+            tokens: Box::new(store.tokens(None)),
+            store,
             registry: app::registry().expect("a registry"),
             sources: BTreeMap::new(),
-            tokens: Box::new(Tokens::default()),
             notifiers: BTreeMap::new(),
         };
         let access = access(&parts, vendor, address);
@@ -66,6 +67,9 @@ fn access(parts: &Parts, vendor: &str, address: &str) -> SourceAccess {
         client_secret: Some("bench".into()),
         refresh_token: Some("bench".into()),
         token_url: Some(format!("{address}/token")),
+        authorize_url: None,
+        redirect_port: None,
+        program: "willitsell".into(),
     };
     let source = Source {
         id: SourceId::new("source"),

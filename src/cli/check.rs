@@ -9,8 +9,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::live;
-use super::next_command;
 use super::output::{Failure, Output, wrapped};
+use super::{access, next_command};
 use crate::app;
 use crate::config::{self, Config, Problem};
 use crate::domain::connector::{ConnectorInfo, SourceAccess};
@@ -57,7 +57,9 @@ pub async fn run(args: &CheckArgs, path: &Path, output: &Output) -> Result<ExitC
     for warning in asked.iter().flat_map(|asked| &asked.warnings) {
         output.note(&format!("note: {warning}\n"));
     }
-    let unwarned = loaded.warnings.is_empty() && asked.iter().all(|asked| asked.warnings.is_empty());
+    let unwarned_of_logins = access::note(&loaded.config, &registry, output).await?;
+    let unwarned =
+        unwarned_of_logins && loaded.warnings.is_empty() && asked.iter().all(|asked| asked.warnings.is_empty());
     let checked = Checked { file: path, experiments, warnings: &loaded.warnings, sources: asked };
     output.show(&checked, || {
         let summary = config::summary(&loaded.config, now);

@@ -216,11 +216,7 @@ pub fn render(answers: &Answers) -> String {
 
 fn sources(reads: &Reads) -> String {
     let google = |ads: &GoogleAds, lag: &str| {
-        let login = [
-            ("client_id", quoted(&ads.client_id)),
-            ("client_secret", "\"env:GOOGLE_CLIENT_SECRET\"".into()),
-            ("refresh_token", "\"env:GOOGLE_REFRESH_TOKEN\"".into()),
-        ];
+        let login = [("client_id", quoted(&ads.client_id)), ("client_secret", "\"env:GOOGLE_CLIENT_SECRET\"".into())];
         let mut source = vec![
             ("connector", "\"google_ads\"".to_owned()),
             ("channel", "\"google_ads\"".into()),
@@ -228,7 +224,8 @@ fn sources(reads: &Reads) -> String {
             ("settings", format!("{{ customer_id = {} }}", quoted(&ads.customer_id))),
         ];
         source.extend((!lag.is_empty()).then(|| ("maturity_lag_days", lag.to_owned())));
-        table("login.google", &login) + &table("source.search", &source)
+        let how = "\n# After `willitsell check`, `willitsell auth search` opens the browser, in which you agree once.";
+        how.to_owned() + &table("login.google", &login) + &table("source.search", &source)
     };
     match reads {
         Reads::Files(_) => {

@@ -1,5 +1,7 @@
 //! The command line: what may be asked, and how every command ends. One file per command.
 
+pub mod access;
+pub mod auth;
 pub mod check;
 pub mod connectors;
 pub mod demo;
@@ -20,17 +22,11 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use self::output::{Failure, Output};
-
-/// The configuration every command looks for.
-const DEFAULT_CONFIG: &str = "willitsell.toml";
+use crate::config::{DEFAULT_FILE, program};
 
 /// A command to type next, with the configuration named where it would not be found by itself.
 fn next_command(config: &Path, command: &str) -> String {
-    if config == Path::new(DEFAULT_CONFIG) {
-        format!("`willitsell {command}`")
-    } else {
-        format!("`willitsell --config {} {command}`", config.display())
-    }
+    format!("`{} {command}`", program(config))
 }
 
 /// Says when a concept test has enough signal to recommend BUILD or KILL.
@@ -43,7 +39,7 @@ pub struct Arguments {
         short,
         global = true,
         value_name = "FILE",
-        default_value = DEFAULT_CONFIG,
+        default_value = DEFAULT_FILE,
         env = "WILLITSELL_CONFIG"
     )]
     config: PathBuf,
@@ -71,6 +67,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Write a first configuration by answering questions.
     Init(init::InitArgs),
+    /// Log in at a vendor, for a source asked in somebody's name.
+    Auth(auth::AuthArgs),
     /// Check the configuration without touching the network; with --live, ask every source for a few rows.
     Check(check::CheckArgs),
     /// Which connectors there are, what one needs, and how to write one of your own.
@@ -111,6 +109,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         match &arguments.command {
             Command::Demo(args) => demo::run(args, &output).await,
             Command::Init(args) => init::run(args, config, &output),
+            Command::Auth(args) => auth::run(args, config, &output).await,
             Command::Check(args) => check::run(args, config, &output).await,
             Command::Connectors(command) => connectors::run(command, config, &output),
             Command::Pull(args) => pull::run(args, config, &output).await,

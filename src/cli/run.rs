@@ -18,6 +18,7 @@ use crate::domain::verdict::StoredScorecard;
 use crate::schedule::daemon;
 use crate::schedule::deliver::{Delivered, deliver};
 use crate::schedule::due::DueRun;
+use crate::schedule::notices::Notices;
 use crate::schedule::tick::{Ticked, tick};
 
 /// Arguments of `run`.
@@ -94,6 +95,7 @@ async fn once(app: &App, now: DateTime<Utc>, output: &Output) -> Result<ExitCode
         working.finish_and_clear();
         failed.extend(show(output, &app.loaded.config.experiments, experiment, &ticked?));
     }
+    Notices::default().write_down(&app.parts, &app.loaded.config.experiments, now).await?;
     tell(output, &deliver(&app.parts, now, &mut rand::rng()).await?);
     if failed.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Failure::general(failed.join("\n"))) }
 }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use chrono::Utc;
 use serde::Serialize;
 
-use super::keys;
 use super::output::{Failure, Output, counted, indented};
+use super::{access, keys};
 use crate::app::App;
 use crate::decide::explain;
 use crate::domain::concept::Experiment;
@@ -80,6 +80,8 @@ pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
         };
         output.show(&line, || line.to_string());
     }
+    let stopped = access::show(&app.loaded.config, &app.parts.registry, app.parts.tokens.as_ref(), output).await?;
+    code = code.max(if stopped { BROKEN } else { 0 });
     app.parts.store.close().await;
     Ok(ExitCode::from(code))
 }

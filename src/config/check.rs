@@ -31,6 +31,8 @@ pub(super) struct Check<'t> {
     pub(super) known: &'t Known<'t>,
     /// The configuration's folder.
     pub(super) folder: PathBuf,
+    /// How the program is started with this configuration.
+    pub(super) program: String,
     /// Environment variables that gave a secret.
     variables: RefCell<Vec<(Span, String)>>,
     /// Destinations, logins and sources, and those of them that something refers to.
@@ -116,6 +118,7 @@ fn read<'t>(
         report,
         known,
         folder: secret::folder_of(path),
+        program: super::program(path),
         variables: RefCell::default(),
         declared: RefCell::default(),
         used: RefCell::default(),
@@ -126,6 +129,7 @@ fn read<'t>(
     root.text("connectors");
     let store_url = check.store(&root);
     let private_networks = check.network(&root);
+    let token_key = check.token_key(&root);
     check.web(&root);
     let destinations = source::destinations(&check, &root);
     let logins = source::logins(&check, &root);
@@ -152,6 +156,7 @@ fn read<'t>(
         path: path.to_owned(),
         store_url: store_url?,
         private_networks,
+        token_key: token_key?,
         destinations: destinations.into_values().collect::<Option<_>>()?,
         sources: sources
             .into_values()
@@ -295,6 +300,27 @@ impl Check<'_> {
             ("store.url is not an address of a store", "name a file")
         };
         self.report.error(written.span(), what, format!("{advice}: url = \"{}\"", defaults::STORE_URL));
+        None
+    }
+
+    /// The outer `None` is an error; the inner one a key of our own beside the store.
+    #[expect(clippy::option_option, reason = "an error and a setting that was left out are two things")]
+    fn token_key(&self, root: &Section<'_>) -> Option<Option<SecretString>> {
+        // What is wrong with the table as a whole was said when its url was read.
+        let Some(section) = root.has("store").then(|| root.table("store", &raw::STORE, "[store]")).flatten() else {
+            return Some(None);
+        };
+        if !section.has("token_key") {
+            return Some(None);
+        }
+        let written = section.text("token_key")?;
+        let key = self.secret("store.token_key", &written)?;
+        let is_key = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if key.expose_secret().split_whitespace().all(is_key) {
+            return Some(Some(key));
+        }
+        let advice = "make one, for example with: openssl rand -hex 32";
+        self.report.error(written.span(), "store.token_key is not 64 hexadecimal digits", advice);
         None
     }
 

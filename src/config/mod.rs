@@ -18,6 +18,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use secrecy::SecretString;
 
 use crate::domain::concept::Experiment;
 use crate::domain::connector::{ConnectorInfo, SourceAccess};
@@ -38,6 +39,8 @@ pub struct Config {
     pub store_url: String,
     /// Private networks that may be called, beside the public one.
     pub private_networks: Vec<IpNet>,
+    /// Seals what is kept of logins, where the user keeps the key.
+    pub token_key: Option<SecretString>,
     /// Where messages may go, in order of name.
     pub destinations: Vec<Destination>,
     /// What may be asked, with all it takes.
@@ -75,6 +78,18 @@ pub struct Known<'a> {
     pub notifiers: &'a [NotifierInfo],
     /// `env:NAME`: reads one variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// The configuration every command looks for.
+pub const DEFAULT_FILE: &str = "willitsell.toml";
+
+/// How the program is started with a configuration: named where it would not be found by itself.
+pub fn program(file: &Path) -> String {
+    if file == Path::new(DEFAULT_FILE) {
+        "willitsell".to_owned()
+    } else {
+        format!("willitsell --config {}", file.display())
+    }
 }
 
 /// Reads and checks the user's file, secrets included, without the network.

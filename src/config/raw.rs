@@ -29,11 +29,14 @@ pub(super) const ROOT: Shape = Shape {
     keys: &["connectors", "store", "network", "web", "notify", "login", "source", "experiment"],
     public: false,
 };
-pub(super) const STORE: Shape = Shape { table: "[store]", keys: &["url"], public: false };
 pub(super) const NETWORK: Shape = Shape { table: "[network]", keys: &["allow_private"], public: true };
+pub(super) const STORE: Shape = Shape { table: "[store]", keys: &["url", "token_key"], public: false };
 pub(super) const WEB: Shape = Shape { table: "[web]", keys: &["listen"], public: true };
-pub(super) const LOGIN: Shape =
-    Shape { table: "[login.NAME]", keys: &["client_id", "client_secret", "refresh_token", "token_url"], public: false };
+pub(super) const LOGIN: Shape = Shape {
+    table: "[login.NAME]",
+    keys: &["client_id", "client_secret", "refresh_token", "token_url", "authorize_url", "redirect_port"],
+    public: false,
+};
 /// `settings` itself is left out of what may be shown (see `excerpt.rs`).
 pub(super) const SOURCE: Shape = Shape {
     table: "[source.NAME]",

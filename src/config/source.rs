@@ -77,10 +77,30 @@ fn login(check: &Check<'_>, name: &str, section: &Section<'_>) -> Option<Login> 
     let infos = [
         setting("client_id", false, false, "the client id of your own application at the vendor", false),
         setting("client_secret", true, true, "the client secret of your own application at the vendor", false),
-        setting("refresh_token", true, true, "what renews access", false),
+        setting("refresh_token", true, true, "what renews access, where you have it from elsewhere", false),
         setting("token_url", false, true, "another address to renew access at, for rehearsal", true),
+        setting("authorize_url", false, true, "another address to log in at, for rehearsal", true),
+        SettingInfo {
+            pattern: Some("[1-9][0-9]{3,4}".to_owned()),
+            ..setting(
+                "redirect_port",
+                false,
+                true,
+                "the port of 127.0.0.1 registered with the vendor, 1024 to 65535",
+                false,
+            )
+        },
     ];
     let settings = settings(check, section, &infos)?;
+    let redirect_port = match settings.plain("redirect_port").map(str::parse) {
+        Some(Ok(port)) => Some(port),
+        Some(Err(_)) => {
+            let what = format!("{} is no port", section.dotted("redirect_port"));
+            check.report.error(section.span.clone(), what, "write a number from 1024 to 65535, in quotes");
+            return None;
+        }
+        None => None,
+    };
     let secret = |name: &str| match settings.get(name) {
         Some(SettingValue::Secret(value)) => Some(value.clone()),
         _ => None,
@@ -91,6 +111,9 @@ fn login(check: &Check<'_>, name: &str, section: &Section<'_>) -> Option<Login> 
         client_secret: secret("client_secret"),
         refresh_token: secret("refresh_token"),
         token_url: settings.plain("token_url").map(str::to_owned),
+        authorize_url: settings.plain("authorize_url").map(str::to_owned),
+        redirect_port,
+        program: check.program.clone(),
     })
 }
 
@@ -234,8 +257,7 @@ fn login_of(
 ) -> Option<Option<Login>> {
     let Some(written) = written else {
         if info.needs_login && !section.has("login") {
-            let advice =
-                "write login = \"NAME\" here, and [login.NAME] with client_id, client_secret and refresh_token";
+            let advice = "write login = \"NAME\" here, and [login.NAME] with client_id and client_secret";
             let what = format!("{} is missing: {} is asked in somebody's name", section.dotted("login"), info.title);
             check.report.error(section.span.clone(), what, advice);
         }
@@ -259,11 +281,6 @@ fn login_of(
         let advice = format!("put client_secret = {} into [login.{name}]", "\"file:PATH\" or \"env:NAME\"");
         check.report.error(written.span(), what, advice);
         return None;
-    }
-    if info.needs_consent && login.as_ref().is_some_and(|login| login.refresh_token.is_none()) {
-        let what = format!("login.{name} has no refresh_token, so {} cannot be asked", section.path);
-        let advice = format!("put refresh_token = {} into [login.{name}]", "\"file:PATH\" or \"env:NAME\"");
-        check.report.warn(written.span(), what, advice);
     }
     login.clone().map(Some)
 }

@@ -1,46 +1,50 @@
-//! Access tokens by OAuth2 refresh: one token call at a time per login, saved before first use, and
-//! no storm of calls after a refusal. Not how a call shows its token: the connector says that.
+//! Access tokens: one token call at a time per login, saved before first use, and no storm of calls after a
+//! refusal. Not how a call shows its token: the connector says that; and not how a person logs in: see `consent`.
+
+pub mod consent;
+mod endpoint;
+pub mod standing;
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use oauth2::basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse};
-use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse, RequestTokenError, TokenResponse};
-use oauth2::{AuthType, ClientId, ClientSecret, RefreshToken, Scope, TokenUrl};
+use ring::digest;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use thiserror::Error;
 
-use super::http::{
-    Answer, Call, HeaderValue, Http, HttpError, Method, Url, address, evidence, header, host_and_port, retry_after,
-};
-use crate::domain::connector::{Login, Token, TokenVault, VaultError};
+use self::endpoint::{Asked, Granted, ask};
+use super::http::{HeaderValue, Http, HttpError};
+use crate::domain::connector::{Kept, Login, Refusal, Token, TokenLock, TokenVault, VaultError};
 use crate::domain::id::LoginId;
 
-/// After a refusal that only a person can mend, the same refresh token is not tried again so soon.
+/// After a refusal that only a person can mend, the same token is not tried again so soon.
 const REFUSED_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// Why there is no access token. Never holds a token or a secret.
 #[derive(Clone, Debug, Error)]
 pub enum AuthError {
-    /// The user's file gives no refresh token.
-    #[error(
-        "[login.{login}] has no refresh token, so nothing can be read with it; set `refresh_token` there, for example to \"env:NAME\""
-    )]
-    NoRefreshToken {
+    /// Nobody has logged in yet.
+    #[error("nobody has logged in as [login.{login}] yet")]
+    NoToken {
         /// The login.
         login: LoginId,
     },
     /// The vendor ended the consent: a person must give it again.
-    #[error(
-        "the vendor no longer accepts the refresh token of [login.{login}] ({why}); get a new one and put it where `refresh_token` of [login.{login}] points, then start again"
-    )]
+    #[error("the vendor no longer accepts [login.{login}] ({why})")]
     Refused {
         /// The login.
         login: LoginId,
         /// In the vendor's words, shortened.
+        why: String,
+    },
+    /// What is kept of the login cannot be opened: it must be got anew.
+    #[error("what is kept of [login.{login}] cannot be opened: {why}; nothing else is lost")]
+    Sealed {
+        /// The login.
+        login: LoginId,
+        /// What is wrong.
         why: String,
     },
     /// Client id or secret are wrong, or the application may not do this.
@@ -61,7 +65,7 @@ pub enum AuthError {
         /// The status.
         status: u16,
         /// How long it asks to be left alone.
-        retry_after: Option<std::time::Duration>,
+        retry_after: Option<Duration>,
     },
     /// What came back is no token: a web page, another form, another address.
     #[error("{host} answered something that is not a token ({saw}); check the token address of [login.{login}]")]
@@ -86,16 +90,15 @@ pub enum AuthError {
     Vault(String),
 }
 
-impl From<VaultError> for AuthError {
-    fn from(error: VaultError) -> Self {
-        Self::Vault(error.to_string())
-    }
-}
-
 impl AuthError {
-    /// Only a person can mend it, so trying again is of no use.
-    pub fn needs_person(&self) -> bool {
-        matches!(self, Self::NoRefreshToken { .. } | Self::Refused { .. } | Self::Client { .. } | Self::NotAHeader)
+    /// Only logging in anew mends it.
+    pub fn needs_login(&self) -> bool {
+        matches!(self, Self::NoToken { .. } | Self::Refused { .. } | Self::Sealed { .. })
+    }
+
+    /// The answer may have been lost on its way: whether the vendor acted is not known.
+    fn is_lost(&self) -> bool {
+        matches!(self, Self::Http(HttpError::Timeout { .. } | HttpError::Torn { .. }))
     }
 }
 
@@ -153,24 +156,20 @@ pub struct Grant<'a> {
     pub oauth2: &'a Oauth2,
 }
 
-/// Gives out access tokens. Clones share what they know of refusals.
+/// Gives out access tokens. Clones share what could not be saved yet.
 #[derive(Clone, Debug)]
 pub struct Auth {
     http: Http,
-    refusals: Arc<Mutex<HashMap<LoginId, Refusal>>>,
+    unsaved: Unsaved,
 }
 
-#[derive(Debug)]
-struct Refusal {
-    refresh: SecretString,
-    at: DateTime<Utc>,
-    error: AuthError,
-}
+/// Logins whose new state the store did not take (a full disk), with the mark of what it held then.
+type Unsaved = Arc<Mutex<HashMap<LoginId, (String, Kept)>>>;
 
 impl Auth {
     /// Calls token addresses through this client.
     pub fn new(http: Http) -> Self {
-        Self { http, refusals: Arc::default() }
+        Self { http, unsaved: Arc::default() }
     }
 
     /// The login's access token, renewed first when four fifths of its life are over.
@@ -178,9 +177,12 @@ impl Auth {
     /// # Errors
     /// See [`AuthError`].
     pub async fn access(&self, grant: &Grant<'_>, now: DateTime<Utc>) -> Result<SecretString, AuthError> {
-        match grant.vault.load(&grant.login.id).await? {
-            Some(token) if is_fresh(&token, now) => Ok(token.access),
-            _ => self.renew_unless(grant, now, |token| is_fresh(token, now)).await,
+        let good = |token: &Token| is_fresh(token, now) || (!renewable(grant, token) && !is_over(token, now));
+        match load(grant).await? {
+            Kept { token: Some(token), given, .. } if good(&token) && !is_new(grant.login, given.as_ref()) => {
+                Ok(token.access)
+            }
+            _ => self.renew_unless(grant, now, good).await,
         }
     }
 
@@ -205,104 +207,195 @@ impl Auth {
         good: impl Fn(&Token) -> bool,
     ) -> Result<SecretString, AuthError> {
         let login = grant.login;
-        let mut lock = grant.vault.lock(&login.id).await?;
+        let mut lock = grant.vault.lock(&login.id).await.map_err(|error| failed(login, error))?;
         // Whoever held the lock before may have renewed it.
-        let held = grant.vault.load(&login.id).await?;
-        let rotated = match held {
-            Some(token) if good(&token) => return Ok(token.access),
-            Some(token) => token.refresh,
-            None => None,
-        };
-        let refresh = rotated
-            .clone()
-            .or_else(|| login.refresh_token.clone())
-            .or_else(|| (grant.oauth2.grant == GrantKind::ClientCredentials).then(|| "".into()))
-            .ok_or_else(|| AuthError::NoRefreshToken { login: login.id.clone() })?;
-        self.recall(&login.id, &refresh, now)?;
-        let granted = match self.ask(grant, &refresh, now).await {
-            Ok(granted) => granted,
-            Err(error) => {
-                self.remember(&login.id, refresh, now, &error);
-                return Err(error);
-            }
-        };
-        let token = Token {
-            access: granted.access_token().secret().as_str().into(),
-            issued_at: now,
-            expires_at: granted
-                .expires_in()
-                .and_then(|life| TimeDelta::from_std(life).ok())
-                .and_then(|life| now.checked_add_signed(life)),
-            refresh: granted.refresh_token().map(|token| token.secret().as_str().into()).or(rotated),
-        };
-        let access = token.access.clone();
-        lock.save(token).await?;
-        Ok(access)
-    }
-
-    /// One token call.
-    async fn ask(
-        &self,
-        grant: &Grant<'_>,
-        refresh: &SecretString,
-        now: DateTime<Utc>,
-    ) -> Result<BasicTokenResponse, AuthError> {
-        let login = grant.login;
-        let url = address(login.token_url.as_deref().unwrap_or(&grant.oauth2.token_url)).map_err(HttpError::from)?;
-        let oauth2 = grant.oauth2;
-        let mut client = BasicClient::new(ClientId::new(login.client_id.clone())).set_auth_type(match oauth2.client {
-            ClientAuth::Body | ClientAuth::None => AuthType::RequestBody,
-            ClientAuth::Basic => AuthType::BasicAuth,
-        });
-        if let Some(secret) = login.client_secret.as_ref().filter(|_| oauth2.client != ClientAuth::None) {
-            client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
+        let mut kept = load(grant).await?;
+        let unsaved = held(&self.unsaved).get(&login.id).cloned();
+        if let Some((_, unsaved)) = unsaved.filter(|(over, _)| *over == mark(&kept)) {
+            lock.save(&unsaved).await.map_err(|error| failed(login, error))?;
+            kept = unsaved;
         }
-        let client = client.set_token_uri(TokenUrl::from_url(url.clone()));
-        let endpoint = Endpoint {
-            http: &self.http,
-            login: &login.id,
-            hosts: [host_and_port(&url)],
-            url,
-            secrets: login.client_secret.iter().chain([refresh]).cloned().collect(),
+        held(&self.unsaved).remove(&login.id);
+        let new = is_new(login, kept.given.as_ref());
+        if let Some(token) = kept.token.as_ref().filter(|token| !new && good(token)) {
+            return Ok(token.access.clone());
+        }
+        let tried = tried(grant, &kept, new)?;
+        let of = standing::of(login, tried.expose_secret());
+        recall(login, &kept, &of, now)?;
+        let renewal = Renewal {
+            http: self.http.clone(),
+            unsaved: Arc::clone(&self.unsaved),
+            login: login.clone(),
+            oauth2: grant.oauth2.clone(),
+            kept,
+            new,
+            tried,
+            of,
             now,
         };
-        if oauth2.grant == GrantKind::ClientCredentials {
-            let mut request = client.exchange_client_credentials();
-            for scope in &oauth2.scopes {
-                request = request.add_scope(Scope::new(scope.clone()));
-            }
-            for (name, value) in &oauth2.extra {
-                request = request.add_extra_param(name, value);
-            }
-            return request.request_async(&endpoint).await.map_err(|error| endpoint.meaning(error));
-        }
-        let refresh = RefreshToken::new(refresh.expose_secret().to_owned());
-        let mut request = client.exchange_refresh_token(&refresh);
-        for (name, value) in &oauth2.extra {
-            request = request.add_extra_param(name, value);
-        }
-        request.request_async(&endpoint).await.map_err(|error| endpoint.meaning(error))
+        // By itself: a caller that is cut short between the vendor's answer and the store would lose the
+        // only refresh token there is.
+        let renewed = tokio::spawn(renewal.run(lock)).await;
+        renewed.map_err(|_| AuthError::Vault(format!("renewing [login.{}] was cut short", login.id)))?
     }
 
-    /// The refusal this refresh token met within the last hour, if any.
-    fn recall(&self, login: &LoginId, refresh: &SecretString, now: DateTime<Utc>) -> Result<(), AuthError> {
-        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        match refusals.get(login) {
-            Some(refusal)
-                if refusal.refresh.expose_secret() == refresh.expose_secret() && now - refusal.at < REFUSED_FOR =>
-            {
-                Err(refusal.error.clone())
-            }
-            _ => Ok(()),
-        }
+    /// Keeps what a person's consent has brought, and forgets what was refused before.
+    ///
+    /// # Errors
+    /// [`AuthError::Vault`].
+    async fn keep(&self, grant: &Grant<'_>, granted: Granted, now: DateTime<Utc>) -> Result<Kept, AuthError> {
+        let login = grant.login;
+        let mut lock = grant.vault.lock(&login.id).await.map_err(|error| failed(login, error))?;
+        held(&self.unsaved).remove(&login.id);
+        let kept = Kept {
+            token: Some(granted.token(grant.oauth2, None, true, now)),
+            // The file's own token is older than this consent, whatever it is.
+            given: login.refresh_token.as_ref().map(|token| fingerprint(&[token.expose_secret()])),
+            refusal: None,
+        };
+        lock.save(&kept).await.map_err(|error| failed(login, error))?;
+        Ok(kept)
     }
+}
 
-    fn remember(&self, login: &LoginId, refresh: SecretString, at: DateTime<Utc>, error: &AuthError) {
-        if error.needs_person() {
-            let refusal = Refusal { refresh, at, error: error.clone() };
-            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).insert(login.clone(), refusal);
+/// One token call and what comes of it.
+struct Renewal {
+    http: Http,
+    unsaved: Unsaved,
+    login: Login,
+    oauth2: Oauth2,
+    kept: Kept,
+    /// The file's token is another than before.
+    new: bool,
+    tried: SecretString,
+    of: String,
+    now: DateTime<Utc>,
+}
+
+impl Renewal {
+    async fn run(self, mut lock: Box<dyn TokenLock>) -> Result<SecretString, AuthError> {
+        let over = mark(&self.kept);
+        let call = || ask(&self.http, &self.login, &self.oauth2, Asked::Renewal(&self.tried), self.now);
+        let granted = match call().await {
+            // Whether the vendor has replaced the token is not known: the old one is tried once more.
+            Err(error) if error.is_lost() => call().await,
+            other => other,
+        };
+        let Self { unsaved, login, oauth2, kept, new, of, now, .. } = self;
+        let (kept, outcome) = match granted {
+            Ok(granted) => {
+                let before = kept.token.filter(|_| !new);
+                let token = granted.token(&oauth2, before, new, now);
+                let access = token.access.clone();
+                let given = login.refresh_token.as_ref().map(|token| fingerprint(&[token.expose_secret()]));
+                (Kept { token: Some(token), given, refusal: None }, Ok(access))
+            }
+            Err(error) => match refusal(&error, of, now) {
+                Some(refusal) => (Kept { refusal: Some(refusal), ..kept }, Err(error)),
+                None => return Err(error),
+            },
+        };
+        if let Err(error) = lock.save(&kept).await {
+            held(&unsaved).insert(login.id.clone(), (over, kept));
+            outcome?;
+            return Err(failed(&login, error));
         }
+        outcome
     }
+}
+
+/// What is kept of a login. What cannot be opened counts as nothing where the user's file has a token.
+async fn load(grant: &Grant<'_>) -> Result<Kept, AuthError> {
+    match grant.vault.load(&grant.login.id).await {
+        Ok(kept) => Ok(kept),
+        Err(VaultError::Sealed(_))
+            if grant.login.refresh_token.is_some() || grant.oauth2.grant == GrantKind::ClientCredentials =>
+        {
+            Ok(Kept::default())
+        }
+        Err(error) => Err(failed(grant.login, error)),
+    }
+}
+
+fn failed(login: &Login, error: VaultError) -> AuthError {
+    match error {
+        VaultError::Sealed(why) => AuthError::Sealed { login: login.id.clone(), why },
+        VaultError::Failed(why) => AuthError::Vault(why),
+    }
+}
+
+/// The token of the user's file is another than the one last used: it is what the user wants now.
+fn is_new(login: &Login, given: Option<&String>) -> bool {
+    login.refresh_token.as_ref().is_some_and(|token| given != Some(&fingerprint(&[token.expose_secret()])))
+}
+
+/// What the next token call shows: the file's token where it is new, else the one the vendor gave last, else the
+/// file's. Client credentials show nothing more.
+fn tried(grant: &Grant<'_>, kept: &Kept, new: bool) -> Result<SecretString, AuthError> {
+    let login = grant.login;
+    if grant.oauth2.grant == GrantKind::ClientCredentials {
+        return Ok("".into());
+    }
+    let stored = kept.token.as_ref().and_then(|token| token.refresh.as_ref());
+    let tried = if new { login.refresh_token.as_ref() } else { stored.or(login.refresh_token.as_ref()) };
+    tried.cloned().ok_or_else(|| match &kept.token {
+        Some(_) => {
+            AuthError::Refused { login: login.id.clone(), why: "its access has ended and cannot be renewed".to_owned() }
+        }
+        None => AuthError::NoToken { login: login.id.clone() },
+    })
+}
+
+fn renewable(grant: &Grant<'_>, token: &Token) -> bool {
+    grant.oauth2.grant == GrantKind::ClientCredentials || token.refresh.is_some() || grant.login.refresh_token.is_some()
+}
+
+/// The refusal the same token met within the last hour, if any.
+fn recall(login: &Login, kept: &Kept, of: &str, now: DateTime<Utc>) -> Result<(), AuthError> {
+    match &kept.refusal {
+        Some(refusal) if refusal.of == of && (now - refusal.at).abs() < REFUSED_FOR => {
+            let (login, why) = (login.id.clone(), refusal.why.clone());
+            Err(if refusal.application { AuthError::Client { login, why } } else { AuthError::Refused { login, why } })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refusal(error: &AuthError, of: String, at: DateTime<Utc>) -> Option<Refusal> {
+    let (why, application) = match error {
+        AuthError::Refused { why, .. } => (why, false),
+        AuthError::Client { why, .. } => (why, true),
+        _ => return None,
+    };
+    Some(Refusal { at, of, why: why.clone(), application })
+}
+
+/// Tells secrets apart without holding them. Kept sealed, as they are.
+fn fingerprint(parts: &[&str]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&part.len().to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Tells states of a login apart.
+fn mark(kept: &Kept) -> String {
+    let token = kept.token.as_ref();
+    let shown =
+        |secret: Option<&SecretString>| secret.map_or(String::new(), |secret| secret.expose_secret().to_owned());
+    fingerprint(&[
+        &shown(token.map(|token| &token.access)),
+        &shown(token.and_then(|token| token.refresh.as_ref())),
+        kept.given.as_deref().unwrap_or_default(),
+        &kept.refusal.as_ref().map(|refusal| refusal.at.timestamp_millis().to_string()).unwrap_or_default(),
+    ])
+}
+
+fn held<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Less than four fifths of the life the vendor stated is over. Where it stated none, a token is
@@ -311,93 +404,8 @@ fn is_fresh(token: &Token, now: DateTime<Utc>) -> bool {
     token.expires_at.is_none_or(|end| now < token.issued_at + (end - token.issued_at) / 5 * 4)
 }
 
-/// One token address during one call.
-struct Endpoint<'a> {
-    http: &'a Http,
-    login: &'a LoginId,
-    url: Url,
-    hosts: [String; 1],
-    secrets: Vec<SecretString>,
-    now: DateTime<Utc>,
-}
-
-impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
-    type Error = AuthError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, AuthError>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
-    }
-}
-
-impl Endpoint<'_> {
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, AuthError> {
-        let (parts, body) = request.into_parts();
-        let call = Call {
-            method: Method::POST,
-            url: self.url.clone(),
-            headers: parts.headers,
-            body: Some(body),
-            hosts: &self.hosts,
-            pace: None,
-            secrets: &self.secrets,
-        };
-        self.standard_form(&self.http.call(&call).await?)
-    }
-
-    /// Brings a token answer into the form of RFC 6749 section 5, from which vendors stray: errors
-    /// with status 200, a life given as text or 0, no token type.
-    fn standard_form(&self, answer: &Answer) -> Result<HttpResponse, AuthError> {
-        let mut status = answer.status;
-        if status == 429 || status >= 500 {
-            let wait = answer.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let retry_after = wait.and_then(|value| retry_after(value, self.now));
-            return Err(AuthError::Busy { host: self.hosts[0].clone(), status, retry_after });
-        }
-        let Ok(Value::Object(mut fields)) = serde_json::from_slice(&answer.body) else {
-            let page = answer.body.trim_ascii_start().first() == Some(&b'<');
-            let saw = if page { "a web page" } else { "no JSON object" };
-            return Err(self.not_token(format!("{saw}, status {status}")));
-        };
-        if status == 200 && fields.contains_key("error") {
-            status = 400;
-        }
-        if fields.get("expires_in").is_some_and(|life| life.as_u64().is_none_or(|life| life == 0)) {
-            fields.remove("expires_in");
-        }
-        fields.entry("token_type").or_insert_with(|| "bearer".into());
-        let mut standard = HttpResponse::new(Value::Object(fields).to_string().into_bytes());
-        *standard.status_mut() = status.try_into().map_err(|_| self.not_token(format!("status {status}")))?;
-        Ok(standard)
-    }
-
-    fn meaning(&self, error: RequestTokenError<AuthError, BasicErrorResponse>) -> AuthError {
-        let refusal = match error {
-            RequestTokenError::Request(error) => return error,
-            RequestTokenError::ServerResponse(refusal) => refusal,
-            // Both hold the body, which may hold a token.
-            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                return self.not_token("JSON without an access token".to_owned());
-            }
-        };
-        let mut why = refusal.error().as_ref().to_owned();
-        if let Some(description) = refusal.error_description() {
-            why = format!("{why}: {description}");
-        }
-        let why = evidence(why.as_bytes(), &self.secrets);
-        let login = self.login.clone();
-        match refusal.error() {
-            BasicErrorResponseType::InvalidGrant => AuthError::Refused { login, why },
-            BasicErrorResponseType::InvalidClient | BasicErrorResponseType::UnauthorizedClient => {
-                AuthError::Client { login, why }
-            }
-            _ => self.not_token(format!("the error `{why}`")),
-        }
-    }
-
-    fn not_token(&self, saw: String) -> AuthError {
-        AuthError::NotToken { login: self.login.clone(), host: self.hosts[0].clone(), saw }
-    }
+fn is_over(token: &Token, now: DateTime<Utc>) -> bool {
+    token.expires_at.is_some_and(|end| end <= now)
 }
 
 /// A header value that holds a secret: marked sensitive, refused when it holds a line break, another

@@ -15,7 +15,7 @@ use chrono_tz::Tz;
 use thiserror::Error;
 
 use crate::domain::connector::{ConnectorInfo, Facts, Login, RowSink, Settings, SinkError, TokenVault};
-use crate::domain::id::SourceId;
+use crate::domain::id::{LoginId, SourceId};
 use crate::domain::money::Currency;
 use crate::domain::observation::DateWindow;
 
@@ -87,6 +87,16 @@ pub enum PullError {
     Credentials {
         /// What to do.
         hint: String,
+    },
+    /// A person must log in; until then nobody is asked.
+    #[error("{why}: run `{command}`")]
+    NeedsLogin {
+        /// Which login.
+        login: LoginId,
+        /// What happened.
+        why: String,
+        /// What to run.
+        command: String,
     },
     /// Try again later; if it stays so, look at the network.
     #[error("{0}")]

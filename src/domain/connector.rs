@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::concept::Source;
-use super::id::LoginId;
+use super::id::{LoginId, SourceId};
 use super::metric::MetricId;
 use super::response::Depth;
 
@@ -168,6 +168,19 @@ pub struct Login {
     pub refresh_token: Option<SecretString>,
     /// Another token address than the manifest's, for rehearsal: https, or loopback.
     pub token_url: Option<String>,
+    /// Another consent page than the manifest's, likewise.
+    pub authorize_url: Option<String>,
+    /// The loopback port a login answers on, where the vendor wants it registered.
+    pub redirect_port: Option<u16>,
+    /// How the program is started with this configuration: `willitsell --config FILE`.
+    pub program: String,
+}
+
+impl Login {
+    /// What to run to log in anew.
+    pub fn command(&self, source: &SourceId) -> String {
+        format!("{} auth {source}", self.program)
+    }
 }
 
 /// A configured source with all that asking it takes. Handed to whoever pulls, never to whoever decides.
@@ -251,20 +264,52 @@ pub struct Token {
     pub issued_at: DateTime<Utc>,
     /// When it ends, where the vendor said.
     pub expires_at: Option<DateTime<Utc>>,
-    /// A newer refresh token, where the vendor rotates them.
+    /// What renews it, where the vendor gave one: at the login, or a newer one since.
     pub refresh: Option<SecretString>,
+    /// When that ends by itself, where the vendor or the manifest says.
+    pub refresh_ends_at: Option<DateTime<Utc>>,
+}
+
+/// A refusal that only a person can mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What was refused, hashed: another token or application is tried at once.
+    pub of: String,
+    /// In the vendor's words, shortened.
+    pub why: String,
+    /// It refused client id or secret, not the consent.
+    pub application: bool,
+}
+
+/// What is kept of one login.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The last token, refused or not.
+    pub token: Option<Token>,
+    /// The refresh token the user's file held then, hashed: another one there goes before what is kept.
+    pub given: Option<String>,
+    /// The last answer was a refusal.
+    pub refusal: Option<Refusal>,
 }
 
 /// Why a token could not be read or kept.
 #[derive(Debug, Error)]
-#[error("the token store failed: {0}")]
-pub struct VaultError(pub String);
+pub enum VaultError {
+    /// What is kept cannot be opened; logging in anew replaces it.
+    #[error("{0}")]
+    Sealed(String),
+    /// The store failed.
+    #[error("the token store failed: {0}")]
+    Failed(String),
+}
 
 /// Where tokens live between calls.
 #[async_trait]
 pub trait TokenVault: Send + Sync {
-    /// The token last saved for a login.
-    async fn load(&self, login: &LoginId) -> Result<Option<Token>, VaultError>;
+    /// What was last saved of a login; nothing before the first time.
+    async fn load(&self, login: &LoginId) -> Result<Kept, VaultError>;
     /// Waits until nobody else renews this login. Load again after it: the winner may have renewed.
     async fn lock(&self, login: &LoginId) -> Result<Box<dyn TokenLock>, VaultError>;
 }
@@ -272,6 +317,6 @@ pub trait TokenVault: Send + Sync {
 /// The right to renew one login, given back when dropped.
 #[async_trait]
 pub trait TokenLock: Send {
-    /// Keeps a token; returns only once it is safe to use it.
-    async fn save(&mut self, token: Token) -> Result<(), VaultError>;
+    /// Keeps it; returns only once it is safe to use what is in it.
+    async fn save(&mut self, kept: &Kept) -> Result<(), VaultError>;
 }

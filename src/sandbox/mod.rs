@@ -253,6 +253,13 @@ impl Sandbox {
         self.state.url(endpoint)
     }
 
+    /// The consent page on the host of a token endpoint; whoever asks there agrees.
+    pub fn consent_page(&self, endpoint: Endpoint) -> String {
+        let host =
+            self.state.ports.get().and_then(|ports| ports.get(&endpoint)).map(ToString::to_string).unwrap_or_default();
+        format!("http://{host}{}", oauth::CONSENT)
+    }
+
     /// What is true.
     pub fn world(&self) -> &World {
         &self.state.setup.world

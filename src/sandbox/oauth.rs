@@ -2,12 +2,14 @@
 //! refresh token is replaced, how long either token lasts, what else must be sent. One book keeps every
 //! token; time is simulated. Which rights a token carries is not looked at.
 
+mod consent;
+
 use std::collections::BTreeMap;
 
-use axum::extract::{Form, State};
+use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -103,6 +105,9 @@ pub(super) const PINTEREST: Issuer = Issuer {
     ..GOOGLE
 };
 
+/// Where a vendor's consent page is, on the host of its token endpoint.
+pub(super) const CONSENT: &str = consent::PATH;
+
 const ISSUERS: [&Issuer; 5] = [&GOOGLE, &LINKEDIN, &MICROSOFT, &REDDIT, &PINTEREST];
 
 /// Every token given out.
@@ -112,6 +117,7 @@ pub(super) struct TokenBook {
     given: u64,
     calls: Option<u32>,
     reuse_revokes: bool,
+    codes: BTreeMap<String, consent::Code>,
 }
 
 struct Access {
@@ -148,7 +154,14 @@ impl TokenBook {
     /// Somebody logged in to every vendor when the sandbox started.
     pub(super) fn of(setup: &Setup) -> Self {
         let (calls, reuse_revokes) = (setup.token_calls, setup.reuse_revokes);
-        let mut book = Self { access: BTreeMap::new(), refresh: BTreeMap::new(), given: 0, calls, reuse_revokes };
+        let mut book = Self {
+            access: BTreeMap::new(),
+            refresh: BTreeMap::new(),
+            given: 0,
+            calls,
+            reuse_revokes,
+            codes: BTreeMap::new(),
+        };
         for issuer in ISSUERS {
             book.start(issuer, first_refresh_token(&setup.secrets, issuer.endpoint), setup.now);
         }
@@ -174,10 +187,7 @@ impl TokenBook {
         } else if family.ends.is_some_and(|ends| ends <= now) {
             return None;
         }
-        self.given += 1;
-        let access = format!("{}{}.{}", issuer.prefix, family.first, self.given);
-        let ends = now + Duration::seconds(issuer.access);
-        self.access.insert((issuer.endpoint, access.clone()), Access { ends, calls_left: self.calls });
+        let access = self.give_access(issuer, &family.first, now);
         let refresh = issuer.rotates.then(|| {
             let next = format!("{}.{}", family.first, self.given);
             let ends = issuer.refresh_ends(family.login, now);
@@ -188,6 +198,14 @@ impl TokenBook {
             (next, ends.map(|ends| (ends - now).num_seconds()))
         });
         Some(Renewed { access, refresh })
+    }
+
+    fn give_access(&mut self, issuer: &Issuer, first: &str, now: DateTime<Utc>) -> String {
+        self.given += 1;
+        let access = format!("{}{first}.{}", issuer.prefix, self.given);
+        let ends = now + Duration::seconds(issuer.access);
+        self.access.insert((issuer.endpoint, access.clone()), Access { ends, calls_left: self.calls });
+        access
     }
 
     pub(super) fn admit(&mut self, endpoint: Endpoint, token: &str, now: DateTime<Utc>) -> Admitted {
@@ -253,7 +271,10 @@ fn serve(issuer: &'static Issuer) -> Router<Shared> {
         let answer = token(issuer, &state, &headers, &form).map(Json);
         std::future::ready(answer.into_response())
     };
-    Router::new().route(issuer.path, post(answer))
+    let agree = move |State(state): State<Shared>, asked: Query<BTreeMap<String, String>>| {
+        std::future::ready(consent::agree(issuer, &state, asked))
+    };
+    Router::new().route(issuer.path, post(answer)).route(consent::PATH, get(agree))
 }
 
 fn token(
@@ -264,7 +285,8 @@ fn token(
 ) -> Result<Value, Answer> {
     let secrets = &state.setup.secrets;
     let given = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    if given("grant_type") != "refresh_token" {
+    let with_code = given("grant_type") == "authorization_code";
+    if !with_code && given("grant_type") != "refresh_token" {
         return Err(issuer.refusal(400, "unsupported_grant_type", "Invalid grant_type"));
     }
     let known = if issuer.basic {
@@ -279,6 +301,15 @@ fn token(
     }
     if issuer.scope_again && given("scope") != issuer.scope {
         return Err(issuer.refusal(400, "invalid_scope", "The scope must be sent again and be the one agreed to."));
+    }
+    if with_code {
+        let Some((access, refresh)) = held(&state.tokens).redeem(issuer, secrets, form, state.now()) else {
+            return Err(issuer.refusal(400, "invalid_grant", "The code is not valid."));
+        };
+        let life = issuer.access;
+        return Ok(
+            json!({ "access_token": access, "expires_in": life, "refresh_token": refresh, "token_type": "bearer" }),
+        );
     }
     let renewed = held(&state.tokens).renew(issuer, given("refresh_token"), state.now());
     let Some(renewed) = renewed else {

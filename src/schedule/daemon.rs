@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Parts;
 use super::deliver::deliver;
 use super::due::{due, next_slot};
+use super::notices::Notices;
 use super::tick::{TickError, Ticked, tick};
 use crate::domain::concept::Experiment;
 use crate::store::StoreError;
@@ -38,6 +39,7 @@ pub async fn run(parts: &Parts, experiments: &[Experiment], stop: &CancellationT
 }
 
 async fn decide_when_due(parts: &Parts, experiments: &[Experiment], decided: &Notify) -> Result<(), TickError> {
+    let mut notices = Notices::default();
     loop {
         for due in due(experiments, &parts.store.last_runs().await?, Utc::now()) {
             let Some(experiment) = experiments.iter().find(|experiment| experiment.concept.id == due.concept) else {
@@ -50,6 +52,8 @@ async fn decide_when_due(parts: &Parts, experiments: &[Experiment], decided: &No
             decided.notify_one();
         }
         let now = Utc::now();
+        notices.write_down(parts, experiments, now).await?;
+        decided.notify_one();
         let next = experiments.iter().filter_map(|experiment| next_slot(experiment, now)).min();
         let until_next = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(LONGEST_SLEEP);
         tokio::time::sleep(until_next.min(LONGEST_SLEEP)).await;

@@ -4,6 +4,8 @@
 pub mod daemon;
 pub mod deliver;
 pub mod due;
+pub mod logins;
+pub mod notices;
 pub mod pull;
 pub mod tick;
 

@@ -30,7 +30,8 @@ const WRITER: &str = "PRAGMA busy_timeout = 75000; PRAGMA synchronous = FULL; PR
 /// For connections that read: a read that turned into a write would fail at once when the store is busy.
 const READER: &str = "PRAGMA busy_timeout = 75000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF";
 
-/// Connections to one database: one that writes, a few that read.
+/// Connections to one database: one that writes, a few that read. Clones share them.
+#[derive(Clone)]
 pub struct Backend {
     reads: AnyPool,
     writes: AnyPool,

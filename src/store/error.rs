@@ -73,6 +73,11 @@ pub enum StoreError {
         /// What is wrong with it.
         found: String,
     },
+    /// Bring the key of the logins back, or log in again.
+    #[error(
+        "the key of the logins {0}: put it back from the copy it was saved with, or log in again with `willitsell auth SOURCE`"
+    )]
+    TokenKey(String),
     /// Stop the other one.
     #[error("another willitsell (process {holder}) is using this store: stop it first, or let it do the work")]
     Claimed {

@@ -58,7 +58,7 @@ pub fn prepare(database: &Path) -> Result<(), StoreError> {
         Err(error) => return Err(failed(database)(error)),
     }
     must_be_sqlite(database)?;
-    for suffix in ["", "-wal", "-shm", ".key", ".lock"] {
+    for suffix in ["", "-wal", "-shm", ".key", ".lock", ".token-key"] {
         keep_private(&beside(database, suffix))?;
     }
     Ok(())

@@ -18,6 +18,7 @@ mod pulls;
 mod responses;
 mod runs;
 mod scorecards;
+mod seal;
 mod stage;
 mod tokens;
 
@@ -71,6 +72,11 @@ impl Store {
         people.must_match(fingerprint.as_deref())?;
         let people = Arc::new(people);
         Ok(Self { path, backend, people, observations: Observations::new(), responses: Responses::new() })
+    }
+
+    /// Whether there is anything at a store's address.
+    pub fn is_there(url: &str) -> bool {
+        files::path_of(url).is_ok_and(|path| path.exists())
     }
 
     /// Takes the right to pull on a schedule, which one process has at a time. It ends when dropped, and

@@ -109,6 +109,21 @@ impl Store {
     }
 }
 
+/// Stands for no verdict.
+const NO_SCORECARD: i64 = 0;
+
+impl Store {
+    /// Adds messages that tell of something besides a verdict. One with a known id is the same message and
+    /// stays as it is.
+    pub async fn add_notices(&self, notices: &[Delivery]) -> Result<(), StoreError> {
+        let mut write = self.backend.write().await?;
+        for notice in notices {
+            add(&mut write, NO_SCORECARD, notice).await?;
+        }
+        Ok(write.commit().await?)
+    }
+}
+
 /// Adds a message. One with a known id is the same message and stays as it is.
 pub(super) async fn add(connection: &mut AnyConnection, scorecard: i64, delivery: &Delivery) -> Result<(), StoreError> {
     sqlx::query(

@@ -1,99 +1,305 @@
-//! Access tokens between calls: in memory only, because nothing is sealed on disk yet, so a restart
-//! renews them. One renewal of a login at a time. Not how a token is renewed: see `connect::auth`.
+//! What is kept of each login, sealed: tokens, and what became of them. One renewal of a login at a time, in
+//! this process and between processes. Not how a token is renewed: see `connect::auth`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sqlx::{AnyConnection, Row};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::domain::connector::{Token, TokenLock, TokenVault, VaultError};
+use super::Store;
+use super::backend::Backend;
+use super::error::StoreError;
+use super::files;
+use super::seal::Keys;
+use crate::domain::connector::{Kept, Refusal, Token, TokenLock, TokenVault, VaultError};
 use crate::domain::id::LoginId;
 
-/// The tokens of every login, for as long as the process lives.
-#[derive(Debug, Default)]
+/// How often a lock that another process holds is asked for.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+/// Longest wait for it: two token calls and a busy disk.
+const LONGEST_WAIT: Duration = Duration::from_mins(4);
+
+/// The logins of one store.
 pub struct Tokens {
-    logins: Mutex<HashMap<LoginId, Arc<Login>>>,
+    vault: Arc<Vault>,
+    turns: Mutex<HashMap<LoginId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-#[derive(Debug, Default)]
-struct Login {
-    token: Mutex<Option<Token>>,
-    renewal: Arc<tokio::sync::Mutex<()>>,
+struct Vault {
+    backend: Backend,
+    database: PathBuf,
+    keys: Keys,
 }
 
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("path", &self.vault.database).finish_non_exhaustive()
+    }
+}
+
+/// The right to renew one login. A lock of the operating system, and no row in the database: it ends with
+/// the process that holds it, however that dies, and needs no clock to know. It serves one machine, as
+/// SQLite does.
 struct Renewal {
-    login: Arc<Login>,
-    _alone: OwnedMutexGuard<()>,
+    login: LoginId,
+    vault: Arc<Vault>,
+    _here: OwnedMutexGuard<()>,
+    _everywhere: File,
+}
+
+impl Store {
+    /// The logins, sealed with the key beside the store, or with the one given.
+    pub fn tokens(&self, key: Option<SecretString>) -> Tokens {
+        let keys = Keys::of(&self.path, key);
+        let vault = Arc::new(Vault { backend: self.backend.clone(), database: self.path.clone(), keys });
+        Tokens { vault, turns: Mutex::default() }
+    }
 }
 
 impl Tokens {
-    fn login(&self, id: &LoginId) -> Arc<Login> {
-        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(logins.entry(id.clone()).or_default())
+    /// Seals every login anew, in one transaction, and gives back how many there were. Where the keys are our
+    /// own, with a new key, after which the old one is forgotten; where the user keeps them, with the first of
+    /// them. One that no key opens stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`]; every login then opens as before.
+    pub async fn rotate_key(&self) -> Result<u64, StoreError> {
+        let vault = &self.vault;
+        // Two at once could forget each other's keys.
+        let _alone = vault
+            .lock_file(".token-key.lock", "the key")
+            .await
+            .map_err(|error| StoreError::TokenKey(error.to_string()))?;
+        let mut write = vault.backend.write().await?;
+        // Inside the transaction: whoever seals reads the key in one of his own, so before it or after it.
+        vault.keys.add()?;
+        let rows = sqlx::query("SELECT login_id, revision, sealed FROM login ORDER BY login_id")
+            .fetch_all(&mut *write)
+            .await?;
+        let mut resealed = 0;
+        for row in rows {
+            let login = LoginId::new(row.try_get::<&str, _>("login_id")?);
+            let revision: i64 = row.try_get("revision")?;
+            if let Some(text) = vault.keys.open(row.try_get("sealed")?, &bound(&login, revision))? {
+                put(&mut write, &login, revision + 1, &vault.keys.seal(&text, &bound(&login, revision + 1))?).await?;
+                resealed += 1;
+            }
+        }
+        write.commit().await?;
+        vault.keys.drop_old()?;
+        Ok(resealed)
+    }
+
+    /// Whether the user keeps the keys.
+    pub fn key_is_given(&self) -> bool {
+        self.vault.keys.are_given()
     }
 }
 
 #[async_trait]
 impl TokenVault for Tokens {
-    async fn load(&self, login: &LoginId) -> Result<Option<Token>, VaultError> {
-        Ok(self.login(login).token.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    async fn load(&self, login: &LoginId) -> Result<Kept, VaultError> {
+        self.vault.load(login).await
     }
 
     async fn lock(&self, login: &LoginId) -> Result<Box<dyn TokenLock>, VaultError> {
-        let login = self.login(login);
-        let alone = Arc::clone(&login.renewal).lock_owned().await;
-        Ok(Box::new(Renewal { login, _alone: alone }))
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(login.clone()).or_default())
+        };
+        let here = turn.lock_owned().await;
+        let everywhere = self.vault.lock_file(&format!(".login-{login}.lock"), &format!("[login.{login}]")).await?;
+        Ok(Box::new(Renewal {
+            login: login.clone(),
+            vault: Arc::clone(&self.vault),
+            _here: here,
+            _everywhere: everywhere,
+        }))
     }
 }
 
 #[async_trait]
 impl TokenLock for Renewal {
-    async fn save(&mut self, token: Token) -> Result<(), VaultError> {
-        *self.login.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
-        Ok(())
+    async fn save(&mut self, kept: &Kept) -> Result<(), VaultError> {
+        self.vault.save(&self.login, kept).await.map_err(|error| VaultError::Failed(error.to_string()))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use secrecy::ExposeSecret;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn of_many_callers_one_renews_and_the_others_find_its_token() {
-        let tokens = Arc::new(Tokens::default());
-        let login = LoginId::new("google");
-        let callers: Vec<_> = (0..16)
-            .map(|number| {
-                let (tokens, login) = (Arc::clone(&tokens), login.clone());
-                tokio::spawn(async move {
-                    let mut lock = tokens.lock(&login).await.unwrap();
-                    if tokens.load(&login).await.unwrap().is_some() {
-                        return false;
-                    }
-                    tokio::task::yield_now().await;
-                    let access = format!("token {number}").into();
-                    lock.save(Token {
-                        access,
-                        issued_at: chrono::DateTime::UNIX_EPOCH,
-                        expires_at: None,
-                        refresh: None,
-                    })
-                    .await
-                    .unwrap();
-                    true
-                })
-            })
-            .collect();
-        let mut renewed = 0;
-        for caller in callers {
-            renewed += u32::from(caller.await.unwrap());
-        }
-        assert_eq!(renewed, 1);
-        assert!(tokens.load(&login).await.unwrap().unwrap().access.expose_secret().starts_with("token "));
-        assert!(tokens.load(&LoginId::new("meta")).await.unwrap().is_none(), "logins do not share tokens");
-        assert!(!format!("{tokens:?}").contains("token 0"), "Debug prints no token");
+impl Vault {
+    async fn load(&self, login: &LoginId) -> Result<Kept, VaultError> {
+        let failed = |error: StoreError| VaultError::Failed(error.to_string());
+        let row = self.row(login).await.map_err(failed)?;
+        let Some((revision, sealed)) = row else { return Ok(Kept::default()) };
+        let opened = match self.keys.open(&sealed, &bound(login, revision)) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Err(VaultError::Sealed(self.cannot_open())),
+            Err(error @ StoreError::TokenKey(_)) => return Err(VaultError::Sealed(error.to_string())),
+            Err(error) => return Err(failed(error)),
+        };
+        read(&opened).ok_or_else(|| VaultError::Sealed("what is kept of it cannot be read".to_owned()))
     }
+
+    async fn row(&self, login: &LoginId) -> Result<Option<(i64, String)>, StoreError> {
+        let mut read = self.backend.read().await?;
+        let row = sqlx::query("SELECT revision, sealed FROM login WHERE login_id = $1")
+            .bind(login.as_str())
+            .fetch_optional(&mut *read)
+            .await?;
+        row.map(|row| Ok((row.try_get("revision")?, row.try_get("sealed")?))).transpose()
+    }
+
+    fn cannot_open(&self) -> String {
+        match &self.keys {
+            Keys::Beside(path) => {
+                format!("the key its tokens were sealed with is not in {} (lost, or of another store)", path.display())
+            }
+            Keys::Given(_) => "[store] token_key does not hold the key its tokens were sealed with".to_owned(),
+        }
+    }
+
+    async fn save(&self, login: &LoginId, kept: &Kept) -> Result<(), StoreError> {
+        let text = write(kept)?;
+        let mut write = self.backend.write().await?;
+        let revision: Option<i64> = sqlx::query_scalar("SELECT revision FROM login WHERE login_id = $1")
+            .bind(login.as_str())
+            .fetch_optional(&mut *write)
+            .await?;
+        let revision = revision.unwrap_or(0) + 1;
+        // Inside the transaction: see `rotate_key`.
+        let sealed = self.keys.seal(&text, &bound(login, revision))?;
+        put(&mut write, login, revision, &sealed).await?;
+        Ok(write.commit().await?)
+    }
+
+    async fn lock_file(&self, suffix: &str, what: &str) -> Result<File, VaultError> {
+        let path = files::beside(&self.database, suffix);
+        let failed = |error: std::io::Error| VaultError::Failed(format!("{} cannot be used: {error}", path.display()));
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
+        // Asked for again and again: a thread that waits could not be stopped.
+        let waited = async {
+            loop {
+                match file.try_lock() {
+                    Ok(()) => return Ok(()),
+                    Err(TryLockError::WouldBlock) => tokio::time::sleep(ASK_AGAIN).await,
+                    Err(TryLockError::Error(error)) => return Err(failed(error)),
+                }
+            }
+        };
+        match tokio::time::timeout(LONGEST_WAIT, waited).await {
+            Ok(locked) => locked.map(|()| file),
+            Err(_) => Err(VaultError::Failed(format!("another willitsell has been renewing {what} for minutes"))),
+        }
+    }
+}
+
+async fn put(connection: &mut AnyConnection, login: &LoginId, revision: i64, sealed: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO login (login_id, revision, sealed) VALUES ($1, $2, $3) \
+         ON CONFLICT (login_id) DO UPDATE SET revision = excluded.revision, sealed = excluded.sealed",
+    )
+    .bind(login.as_str())
+    .bind(revision)
+    .bind(sealed)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What a sealed text is bound to: moved to another login, or put back after a newer one, it does not open.
+fn bound(login: &LoginId, revision: i64) -> String {
+    format!("willitsell login 1\n{login}\n{revision}")
+}
+
+/// As it stands, sealed. Instants are UTC milliseconds.
+#[derive(Serialize, Deserialize)]
+struct Written<'a> {
+    #[serde(borrow)]
+    token: Option<WrittenToken<'a>>,
+    given: Option<String>,
+    refusal: Option<WrittenRefusal>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenToken<'a> {
+    #[serde(borrow)]
+    access: Cow<'a, str>,
+    issued_at: i64,
+    expires_at: Option<i64>,
+    #[serde(borrow)]
+    refresh: Option<Cow<'a, str>>,
+    refresh_ends_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenRefusal {
+    at: i64,
+    of: String,
+    why: String,
+    application: bool,
+}
+
+fn write(kept: &Kept) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let millis = |at: Option<DateTime<Utc>>| at.map(|at| at.timestamp_millis());
+    let written = Written {
+        token: kept.token.as_ref().map(|token| WrittenToken {
+            access: token.access.expose_secret().into(),
+            issued_at: token.issued_at.timestamp_millis(),
+            expires_at: millis(token.expires_at),
+            refresh: token.refresh.as_ref().map(|refresh| refresh.expose_secret().into()),
+            refresh_ends_at: millis(token.refresh_ends_at),
+        }),
+        given: kept.given.clone(),
+        refusal: kept.refusal.as_ref().map(|refusal| WrittenRefusal {
+            at: refusal.at.timestamp_millis(),
+            of: refusal.of.clone(),
+            why: refusal.why.clone(),
+            application: refusal.application,
+        }),
+    };
+    let text = serde_json::to_vec(&written);
+    text.map(Zeroizing::new).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))
+}
+
+fn read(text: &[u8]) -> Option<Kept> {
+    let written: Written<'_> = serde_json::from_slice(text).ok()?;
+    let instant = DateTime::from_timestamp_millis;
+    let token = match written.token {
+        Some(token) => Some(Token {
+            access: token.access.as_ref().into(),
+            issued_at: instant(token.issued_at)?,
+            expires_at: token.expires_at.and_then(instant),
+            refresh: token.refresh.map(|refresh| refresh.as_ref().into()),
+            refresh_ends_at: token.refresh_ends_at.and_then(instant),
+        }),
+        None => None,
+    };
+    let refusal = match written.refusal {
+        Some(written) => Some(Refusal {
+            at: instant(written.at)?,
+            of: written.of,
+            why: written.why,
+            application: written.application,
+        }),
+        None => None,
+    };
+    Some(Kept { token, given: written.given, refusal })
 }

@@ -92,9 +92,13 @@ pub fn notifiers() -> Vec<NotifierInfo> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "stands in for a look-up that may find nothing")]
-/// Every variable that ends in `_URL` is an address, every other one a plain secret.
+/// Every variable that ends in `_URL` is an address, the key is one, every other one a plain secret.
 pub fn full_env(name: &str) -> Option<String> {
-    Some(if name.ends_with("_URL") { format!("https://hooks.example.com/{CANARY}") } else { CANARY.to_owned() })
+    Some(match name {
+        "WILLITSELL_TOKEN_KEY" => "0c".repeat(32),
+        name if name.ends_with("_URL") => format!("https://hooks.example.com/{CANARY}"),
+        _ => CANARY.to_owned(),
+    })
 }
 
 /// A configuration in a fresh folder, as its owner would keep it.

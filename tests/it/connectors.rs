@@ -20,7 +20,7 @@ use willitsell::connect::http::{Backoff, Http, Limits};
 use willitsell::connect::manifest::{Manifest, ManifestConnector, Patience};
 use willitsell::connect::{Connector, PullError, PullFacts, PullRequest, Registry};
 use willitsell::domain::connector::{
-    Login, RowSink, SettingValue, Settings, SinkError, SourceRow, Token, TokenLock, TokenVault, VaultError,
+    Kept, Login, RowSink, SettingValue, Settings, SinkError, SourceRow, TokenLock, TokenVault, VaultError,
 };
 use willitsell::domain::id::{LoginId, SourceId};
 use willitsell::domain::millionths;
@@ -70,13 +70,13 @@ impl RowSink for MemorySink {
     }
 }
 
-/// Remembers one token.
+/// Remembers one login.
 #[derive(Clone, Default)]
-struct Vault(Arc<Mutex<Option<Token>>>);
+struct Vault(Arc<Mutex<Kept>>);
 
 #[async_trait]
 impl TokenVault for Vault {
-    async fn load(&self, _: &LoginId) -> Result<Option<Token>, VaultError> {
+    async fn load(&self, _: &LoginId) -> Result<Kept, VaultError> {
         Ok(self.0.lock().unwrap().clone())
     }
 
@@ -87,8 +87,8 @@ impl TokenVault for Vault {
 
 #[async_trait]
 impl TokenLock for Vault {
-    async fn save(&mut self, token: Token) -> Result<(), VaultError> {
-        *self.0.lock().unwrap() = Some(token);
+    async fn save(&mut self, kept: &Kept) -> Result<(), VaultError> {
+        *self.0.lock().unwrap() = kept.clone();
         Ok(())
     }
 }
@@ -150,6 +150,9 @@ async fn pull_with(text: &str, name: &str, server: &FakeServer, patience: Patien
         client_secret: Some(SecretString::from(format!("{CANARY}-client"))),
         refresh_token: Some(SecretString::from(format!("{CANARY}-refresh"))),
         token_url: Some(server.url("/token").to_string()),
+        authorize_url: None,
+        redirect_port: None,
+        program: "willitsell".into(),
     };
     let waits = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&waits);

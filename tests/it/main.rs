@@ -14,6 +14,7 @@ mod fake_server;
 mod http;
 mod import_files;
 mod kill;
+mod logins;
 mod notify;
 mod platforms;
 mod project;

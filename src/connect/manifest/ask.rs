@@ -238,11 +238,21 @@ impl<'a> Asker<'a> {
                 let wait = *retry_after;
                 self.pause(wait, PullError::Network(error.to_string())).await
             }
-            AuthError::Http(http) if http.is_temporary() => {
-                self.pause(None, PullError::Network(error.to_string())).await
-            }
+            // Where the answer may have been lost on its way, the token was tried once more already.
+            AuthError::Http(HttpError::Connect { .. }) => self.pause(None, PullError::Network(error.to_string())).await,
             AuthError::Http(_) => Err(PullError::Network(error.to_string())),
+            _ if error.needs_login() => Err(self.needs_login(error.to_string())),
             _ => Err(PullError::Credentials { hint: error.to_string() }),
+        }
+    }
+
+    fn needs_login(&self, why: String) -> PullError {
+        match self.request.login {
+            Some(login) => {
+                let (command, login) = (login.command(self.request.source), login.id.clone());
+                PullError::NeedsLogin { login, why, command }
+            }
+            None => PullError::Credentials { hint: why },
         }
     }
 

@@ -231,7 +231,6 @@ fn what_is_allowed_but_unwise_is_a_warning() {
         ("title = \"Kit for cats\"", "title = \"Kit for cats: Buy now\"", "\"buy now\" promises"),
         ("start = \"2026-09-01\"", "start = \"2026-09-01\"\nstop = \"2026-09-10\"", "no BUILD or KILL is possible"),
         ("numerator = \"signups\"", "numerator = \"conversions\"", "counted by an ad platform"),
-        ("refresh_token = \"env:GOOGLE_REFRESH\"", "", "login.google has no refresh_token"),
         ("[source.search]", "[source.spare]\nconnector = \"file\"\n[source.search]", "nothing uses \"source.spare\""),
     ] {
         let said = warnings(&with(line, replacement));

@@ -74,7 +74,7 @@ fn f7_a_proof_that_proves_nothing_or_is_written_out_is_refused() {
         ("[auth.header]\nHost = \"{token}\"", "proves nothing"),
         ("[auth.header]\n\"no name\" = \"{token}\"", "not a header's name"),
         ("[auth.header]\nX-Key = \"a1b2c3 {token}\"", "never written here"),
-        ("[auth.query]\nkey = \"{window.start}\"", "never written here"),
+        ("[auth.query]\nkey = \"{window.start}\"", "not a setting or placeholder"),
         ("[auth.basic]\nuser = \"api\"\npassword = \"letmein\"", "never written here"),
         ("[auth.basic]\nuser = \"api\"\npassword = \"\"", "nothing here is secret"),
         ("[auth]\nbearer = { token = \"{token}\" }\nquery = { key = \"{token}\" }", "says one way"),

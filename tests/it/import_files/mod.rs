@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 use willitsell::connect::native::file::{FileConnector, Understanding, understand};
 use willitsell::connect::{Connector, PullFacts, PullRequest};
 use willitsell::domain::connector::{
-    RowSink, SettingValue, Settings, SinkError, SourceRow, Token, TokenLock, TokenVault, VaultError,
+    self, RowSink, SettingValue, Settings, SinkError, SourceRow, TokenLock, TokenVault, VaultError,
 };
 use willitsell::domain::id::{LoginId, SourceId};
 use willitsell::domain::metric::MetricId;
@@ -53,11 +53,11 @@ struct NoTokens;
 
 #[async_trait]
 impl TokenVault for NoTokens {
-    async fn load(&self, _: &LoginId) -> Result<Option<Token>, VaultError> {
-        Err(VaultError("not asked for".to_owned()))
+    async fn load(&self, _: &LoginId) -> Result<connector::Kept, VaultError> {
+        Err(VaultError::Failed("not asked for".to_owned()))
     }
     async fn lock(&self, _: &LoginId) -> Result<Box<dyn TokenLock>, VaultError> {
-        Err(VaultError("not asked for".to_owned()))
+        Err(VaultError::Failed("not asked for".to_owned()))
     }
 }
 
