@@ -71,6 +71,11 @@ impl RowSink for Sample<'_> {
         self.rows.extend(rows);
         if self.rows.len() < ROWS { Ok(()) } else { Err(SinkError::Enough) }
     }
+
+    async fn clear(&mut self) -> Result<(), SinkError> {
+        self.rows.clear();
+        Ok(())
+    }
 }
 
 /// Asks each source that the schedule pulls.

@@ -10,7 +10,7 @@ mod registry;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use thiserror::Error;
 
@@ -128,6 +128,14 @@ pub enum PullError {
         path: String,
         /// What was there.
         saw: String,
+    },
+    /// The vendor no longer has these days.
+    #[error("the vendor has no days older than {oldest} days; ask for days from {first} on")]
+    TooOld {
+        /// How far back it can be asked.
+        oldest: u32,
+        /// The first day it still has.
+        first: NaiveDate,
     },
     /// A file cannot be read.
     #[error("{0}")]

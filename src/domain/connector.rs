@@ -92,6 +92,8 @@ pub struct ConnectorInfo {
     pub lookback_days: u32,
     /// Longest span of one request, in days.
     pub longest_days: Option<u32>,
+    /// How many days back can be asked for at all.
+    pub oldest_days: Option<u32>,
     /// A setting without which the schedule has nothing to pull (the file connector's `path`).
     pub scheduled_by: Option<&'static str>,
 }
@@ -253,6 +255,8 @@ pub enum SinkError {
 pub trait RowSink: Send {
     /// Takes one page's rows.
     async fn accept(&mut self, page: &[SourceRow<'_>]) -> Result<(), SinkError>;
+    /// Throws away all rows taken for this window, so that it can be read again.
+    async fn clear(&mut self) -> Result<(), SinkError>;
 }
 
 /// An access token and what renews it.

@@ -98,10 +98,15 @@ pub async fn due_window(
     start: NaiveDate,
     errand: Errand<'_>,
 ) -> Result<Option<DateWindow>, StoreError> {
-    let lookback = parts.registry.get(&access.source.connector).map_or(0, |connector| connector.info().lookback_days);
+    let info = parts.registry.get(&access.source.connector).map(|connector| connector.info());
+    let lookback = info.map_or(0, |info| info.lookback_days);
     // A day counts once it has settled, so it must be read again then, however soon the vendor is done with it.
     let lookback = lookback.max(access.source.maturity_lag_days);
     let pulls = parts.store.pulls(&access.source.id).await?;
+    // Days the vendor no longer has are never asked for, so they stay unread: the verdict says so.
+    let today = errand.now.with_timezone(&errand.zone).date_naive();
+    let oldest = info.and_then(|info| info.oldest_days).map(|days| Days::new(u64::from(days)));
+    let start = oldest.and_then(|days| today.checked_sub_days(days)).map_or(start, |oldest| start.max(oldest));
     Ok(window_after(pulls, lookback, start, errand))
 }
 

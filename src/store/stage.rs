@@ -159,6 +159,14 @@ impl RowSink for Stage {
             SourceRow::Response(response) => self.take_response(response),
         })
     }
+
+    async fn clear(&mut self) -> Result<(), SinkError> {
+        self.days.clear();
+        self.responses.clear();
+        (self.in_memory, self.file_length) = (0, 0);
+        let emptied = self.file.as_ref().map_or(Ok(()), |file| file.set_len(0));
+        emptied.map_err(|error| SinkError::Storage(self.lost(error).to_string()))
+    }
 }
 
 /// One day's counts, packed one after the other: length of the key, key, number of values, then metric and

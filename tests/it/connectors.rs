@@ -2,7 +2,9 @@
 //! when a vendor answers well, badly or never. Vendors are scripted on loopback; nothing waits.
 
 mod answers;
+mod fan;
 mod manifests;
+mod paging;
 mod proofs;
 mod shapes;
 mod stranger;
@@ -66,6 +68,11 @@ impl RowSink for MemorySink {
             ),
         };
         self.batches.push(page.iter().map(line).collect());
+        Ok(())
+    }
+
+    async fn clear(&mut self) -> Result<(), SinkError> {
+        self.batches.clear();
         Ok(())
     }
 }

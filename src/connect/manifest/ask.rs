@@ -109,7 +109,7 @@ impl<'a> Asker<'a> {
     /// What every call is filled with: the settings, the window asked for, its zone. Ids, job, page size and
     /// narrower windows are put in by whoever knows them.
     pub(super) fn filling(&self) -> Filling<'a> {
-        filling(self.request)
+        Filling { zone: self.connector.manifest.days.zone(self.request), ..filling(self.request) }
     }
 
     /// Another page or another call begins: its tries are counted anew.

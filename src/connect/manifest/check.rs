@@ -114,8 +114,10 @@ impl Check<'_, '_> {
 
     fn manifest(mut self, file: &str, raw: Raw) -> Option<Manifest> {
         let proof = self.proof(raw.login.as_ref(), raw.auth.as_ref());
-        let request = raw.request.as_ref().and_then(|request| self.request_like(request.get_ref(), Special::ROWS));
-        let cursor = raw.page.as_ref().map(|page| self.cursor(page.get_ref(), request.as_ref()));
+        let special = paging::special(raw.fan.as_ref().map(Spanned::get_ref));
+        let request = raw.request.as_ref().and_then(|request| self.request_like(request.get_ref(), &special));
+        let paging = raw.page.as_ref().map(|page| self.paging(page, request.as_ref()));
+        let fan = raw.fan.as_ref().map(|fan| self.fan(fan.get_ref(), request.as_ref()));
         let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), request.as_ref()));
         let limits = raw.limits.as_ref().map(|limits| self.limits(limits.get_ref()));
         let errors: Vec<_> = raw.error.iter().map(|rule| self.error_rule(rule)).collect();
@@ -137,7 +139,8 @@ impl Check<'_, '_> {
             proof: proof?,
             days: days?,
             request: request?,
-            cursor: or_unused(cursor)?,
+            paging: or_unused(paging)?,
+            fan: or_unused(fan)?,
             limits: limits.unwrap_or_default(),
             errors: errors.into_iter().collect::<Option<_>>()?,
             rows: rows?,
@@ -227,7 +230,8 @@ impl Check<'_, '_> {
             fractional: Vec::new(),
             facts: Facts::default(),
             lookback_days: days.lookback,
-            longest_days: days.longest,
+            longest_days: days.longest.map(Spanned::into_inner),
+            oldest_days: days.oldest.map(Spanned::into_inner),
             scheduled_by: None,
         })
     }

@@ -6,11 +6,10 @@ use super::call::{Extra, Prepared};
 use super::errors::{Plain, Then, Unreadable, judge_plain};
 use super::extract::{self, Broken, Fault, Kind, Seen, unquoted};
 use super::fill::Template;
-use super::page::{act, into_text, torn, unreadable};
+use super::page::{Halt, act, into_text, torn, unreadable};
 use super::path::{Path, quoted};
 use super::plan::{Plan, Wanted};
 use super::rows::Reader;
-use crate::connect::PullError;
 use crate::domain::connector::Settings;
 
 /// The paths of one such answer, compiled.
@@ -36,37 +35,16 @@ impl Look {
     /// `None` where a rule of the file says that there is nothing.
     ///
     /// # Errors
-    /// [`PullError`], as for a page of rows.
+    /// [`Halt`], as for a page of rows.
     pub(super) async fn ask(
         &self,
         asker: &mut Asker<'_>,
         prepared: &Prepared,
         extras: &[Extra<'_>],
         reader: &Reader,
-    ) -> Result<Option<Vec<Vec<String>>>, PullError> {
+    ) -> Result<Option<Vec<Vec<String>>>, Halt> {
         let place = self.paths.first().map_or("the answer", String::as_str);
-        asker.next_call();
-        loop {
-            let answer = asker.call(prepared, extras).await?;
-            let answered = Answered::of(&answer);
-            let page = into_text(answer.body, place)?;
-            let why = match judge_plain(reader, asker.rules(), answered.status, &page, asker.has_login()) {
-                Plain::Good => match self.read(&page) {
-                    Ok(texts) => return Ok(Some(texts)),
-                    Err(broken) => Unreadable::Broken(broken),
-                },
-                Plain::Then(Then::Empty, _) => return Ok(None),
-                Plain::Then(then, said) => {
-                    act(asker, then, &answered, &said).await?;
-                    continue;
-                }
-                Plain::Unreadable(why) => why,
-            };
-            match why {
-                Unreadable::Broken(Broken::Torn) => asker.pause(None, torn()).await?,
-                why => return Err(unreadable(asker, place, &answered, &page, why)),
-            }
-        }
+        good(asker, prepared, extras, reader, place, |page| self.read(page)).await
     }
 
     fn read(&self, page: &str) -> Result<Vec<Vec<String>>, Broken> {
@@ -76,6 +54,43 @@ impl Look {
             texts.collect::<Result<Vec<_>, _>>()
         });
         texts.collect::<Result<_, _>>().map_err(|fault| Broken::Fault { fault, byte: 0 })
+    }
+}
+
+/// Asks until the answer is good and reads it. `None` where a rule of the file says that there is nothing;
+/// `place` is named where there is no answer to be read.
+///
+/// # Errors
+/// [`Halt`], as for a page of rows.
+pub(super) async fn good<T>(
+    asker: &mut Asker<'_>,
+    prepared: &Prepared,
+    extras: &[Extra<'_>],
+    reader: &Reader,
+    place: &str,
+    read: impl Fn(&str) -> Result<T, Broken>,
+) -> Result<Option<T>, Halt> {
+    asker.next_call();
+    loop {
+        let answer = asker.call(prepared, extras).await?;
+        let answered = Answered::of(&answer);
+        let page = into_text(answer.body, place)?;
+        let why = match judge_plain(reader, asker.rules(), answered.status, &page, asker.has_login()) {
+            Plain::Good => match read(&page) {
+                Ok(what) => return Ok(Some(what)),
+                Err(broken) => Unreadable::Broken(broken),
+            },
+            Plain::Then(Then::Empty, _) => return Ok(None),
+            Plain::Then(then, said) => {
+                act(asker, then, &answered, &said).await?;
+                continue;
+            }
+            Plain::Unreadable(why) => why,
+        };
+        match why {
+            Unreadable::Broken(Broken::Torn) => asker.pause(None, torn()).await?,
+            why => return Err(unreadable(asker, place, &answered, &page, why).into()),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod errors;
 mod example;
 mod extract;
 mod facts;
+mod fan;
 mod fill;
 mod identity;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
@@ -21,6 +22,7 @@ mod look;
 mod number;
 mod pace;
 mod page;
+mod pager;
 mod path;
 mod plan;
 mod proof;
@@ -35,10 +37,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
+use self::call::Verb;
 use self::day::DayForm;
 use self::errors::{ErrorRule, Then};
 use self::facts::FactsRule;
+use self::fan::Fan;
 use self::fill::Template;
 use self::number::Form;
 use self::proof::Proof;
@@ -59,7 +64,8 @@ pub struct Manifest {
     proof: Proof,
     days: DayZone,
     request: Request,
-    cursor: Option<Cursor>,
+    paging: Option<Paging>,
+    fan: Option<Fan>,
     limits: Limits,
     errors: Vec<ErrorRule>,
     rows: Rows,
@@ -76,6 +82,18 @@ enum DayZone {
     Experiment,
     /// Each row names the zone.
     Row(Template),
+    /// The vendor cuts days in this one, whatever the account.
+    Fixed(Tz),
+}
+
+impl DayZone {
+    /// Zone in which instants and days become each other before any row is read.
+    fn zone(&self, request: &PullRequest<'_>) -> Tz {
+        match self {
+            Self::Fixed(zone) => *zone,
+            Self::Experiment | Self::Row(_) => request.zone,
+        }
+    }
 }
 
 /// One of the calls a manifest makes: the rows, the account, the ids of a fan-out, a report's job.
@@ -124,17 +142,34 @@ enum Json {
     Object(Vec<(String, Json)>),
 }
 
+/// `[page.…]`
 #[derive(Debug)]
-struct Cursor {
-    from: Template,
-    place: CursorPlace,
+struct Paging {
+    kind: PageKind,
     size: Option<u32>,
+    /// Rows in all.
+    total: Option<Template>,
 }
 
+/// What names the next page.
 #[derive(Debug)]
-enum CursorPlace {
+enum PageKind {
+    /// A word of the page.
+    Cursor { from: Template, goes_on: Option<Template>, place: PagePlace },
+    /// An address in the page.
+    Next { from: Template, verb: Verb },
+    /// Its number; `last` is how many there are.
+    Number { place: PagePlace, first: u32, last: Option<Template> },
+    /// The number of rows before it.
+    Offset { place: PagePlace },
+}
+
+/// Where the name of a page goes.
+#[derive(Debug)]
+enum PagePlace {
     Query(String),
     Json(String),
+    Header(HeaderName),
 }
 
 #[derive(Debug, Default)]
@@ -170,6 +205,8 @@ struct Rows {
     arm: Vec<Template>,
     /// One of these begins every key and is cut off, where there are any.
     cut: Vec<Template>,
+    /// So many rows in one answer mean that the vendor cut it short.
+    full_at: Option<u64>,
 }
 
 /// Where a row's day stands.
@@ -279,7 +316,7 @@ impl Manifest {
 
     /// Every call it makes to the vendor with a proof of who asks.
     fn calls(&self) -> impl Iterator<Item = &Request> {
-        std::iter::once(&self.request)
+        std::iter::once(&self.request).chain(self.fan.iter().map(|fan| &fan.request))
     }
 
     /// As one that a user's folder holds: whoever uses it confirms its hosts.

@@ -1,18 +1,48 @@
-//! Reads one window page by page: asks, judges, reads, hands each page's rows over as one batch, and stops
-//! where the pages end, repeat or contradict each other.
+//! Reads one window: in one call or in parts, page by page, each page's rows handed over as one batch; and
+//! what is done about an answer that is no page. Which page is next is `pager`'s business.
+
+use chrono::{Days, NaiveDate};
 
 use super::ask::{Answered, Asker};
-use super::call::{Extra, Prepared};
+use super::call::Prepared;
 use super::errors::{Judged, Said, Then, Unreadable, judge};
 use super::extract::Broken;
+use super::fan;
 use super::fill::Filling;
+use super::pager::Pager;
 use super::rows::{Reader, Reading};
 use super::window::Window;
-use super::{CursorPlace, ManifestConnector};
+use super::{Manifest, ManifestConnector};
 use crate::connect::{PullError, PullFacts, PullRequest};
 use crate::domain::connector::RowSink;
+use crate::domain::observation::DateWindow;
 
-/// Reads one window.
+/// Why a window was not read whole.
+pub(super) enum Halt {
+    /// There is no more to be done about it.
+    Failed(PullError),
+    /// Too much was asked for at once: fewer days may pass.
+    TooMuch(PullError),
+    /// Pages contradict each other, as they do when rows move between them: another reading may agree.
+    Moved(PullError),
+}
+
+impl From<Halt> for PullError {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Failed(error) | Halt::TooMuch(error) | Halt::Moved(error) => error,
+        }
+    }
+}
+
+impl From<PullError> for Halt {
+    fn from(error: PullError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Reads one window: at once, or in ever smaller parts where the vendor cannot give that much; a second
+/// time where its pages contradict each other.
 pub(super) async fn pull(
     connector: &ManifestConnector,
     request: &PullRequest<'_>,
@@ -21,46 +51,123 @@ pub(super) async fn pull(
     let manifest = &connector.manifest;
     let reader = Reader::compile(manifest, request.settings)
         .map_err(|saw| PullError::Shape { path: manifest.info.name.clone(), saw })?;
-    let reading = Reading { window: request.window, zone: request.zone };
+    let (covered, too_old) = askable(manifest, request)?;
     let mut asker = Asker::new(connector, request)?;
-    let page_size = manifest.cursor.as_ref().and_then(|cursor| cursor.size);
-    let prepared = Prepared::new(&manifest.request, &Filling { page_size, ..asker.filling() })?;
-    let mut window = Window::new(&reader);
-    let mut cursor: Option<String> = None;
-    'pages: loop {
-        asker.next_call();
-        let in_body = cursor.as_deref().map(serde_json::Value::from);
-        let extra = match (manifest.cursor.as_ref().map(|cursor| &cursor.place), cursor.as_deref(), &in_body) {
-            (Some(CursorPlace::Query(name)), Some(cursor), _) => Some(Extra::Query(name, cursor)),
-            (Some(CursorPlace::Json(name)), _, Some(cursor)) => Some(Extra::Json(name, cursor)),
-            _ => None,
+    let mut days = u32::try_from((covered.last() - covered.first()).num_days()).unwrap_or(u32::MAX).saturating_add(1);
+    let mut moved = false;
+    loop {
+        let window = Window::new(&reader, covered);
+        let mut run = Run { connector, reader: &reader, asker: &mut asker, window, sink: &mut *sink };
+        match run.read(&covered.slices(Some(days))).await {
+            Ok(()) => {
+                let facts = run.window.facts(&reader, request, manifest);
+                let facts = facts.map_err(|error| asker.cleaned(error))?;
+                return Ok(PullFacts { warnings: too_old.into_iter().chain(facts.warnings).collect(), ..facts });
+            }
+            Err(Halt::TooMuch(_)) if days > 1 => days /= 2,
+            Err(Halt::Moved(_)) if !moved => moved = true,
+            Err(halt) => return Err(asker.cleaned(halt.into())),
+        }
+        sink.clear().await?;
+    }
+}
+
+/// The days of the window that the vendor still has, and what to say of the others.
+fn askable(manifest: &Manifest, request: &PullRequest<'_>) -> Result<(DateWindow, Option<String>), PullError> {
+    let Some(oldest) = manifest.info.oldest_days else { return Ok((request.window, None)) };
+    let today = request.now.with_timezone(&request.zone).date_naive();
+    let first = today.checked_sub_days(Days::new(u64::from(oldest))).unwrap_or(NaiveDate::MIN);
+    if request.window.first() >= first {
+        return Ok((request.window, None));
+    }
+    let kept = DateWindow::new(first, request.window.last()).ok_or(PullError::TooOld { oldest, first })?;
+    let lost = format!("the vendor has no days older than {oldest} days: none before {first} was asked for");
+    Ok((kept, Some(lost)))
+}
+
+/// One reading of a window, from its first page on.
+struct Run<'r, 'a> {
+    connector: &'r ManifestConnector,
+    reader: &'r Reader,
+    asker: &'r mut Asker<'a>,
+    window: Window,
+    sink: &'r mut dyn RowSink,
+}
+
+impl Run<'_, '_> {
+    /// Reads every part, batch by batch where ids are named.
+    async fn read(&mut self, parts: &[DateWindow]) -> Result<(), Halt> {
+        let manifest = &self.connector.manifest;
+        let Some(fan) = &manifest.fan else {
+            for &days in parts {
+                self.call(days, &[]).await?;
+            }
+            return Ok(());
         };
-        loop {
-            let answer = asker.call(&prepared, extra.as_slice()).await?;
-            let answered = Answered::of(&answer);
-            let page = into_text(answer.body, &reader.each)?;
-            let judged = judge(&reader, &manifest.errors, answered.status, &page, asker.has_login(), reading);
-            match judged {
-                Judged::Rows(found, rows) => {
-                    let taken = window.take(&reader, &page, &found, rows, sink).await;
-                    cursor = taken.map_err(|error| asker.cleaned(error))?;
-                    break;
-                }
-                Judged::Then(Then::Empty, _) => {
-                    window.pages += 1;
-                    break 'pages;
-                }
-                Judged::Then(then, said) => act(&mut asker, then, &answered, &said).await?,
-                Judged::Unreadable(Unreadable::Broken(Broken::Torn)) => asker.pause(None, torn()).await?,
-                Judged::Unreadable(why) => return Err(unreadable(&asker, &reader.each, &answered, &page, why)),
+        let filling = self.asker.filling();
+        let ids = fan::ids(self.connector, fan, self.reader, self.asker, &filling).await?;
+        for &days in parts {
+            for batch in ids.chunks(fan.batch) {
+                self.call(days, batch).await?;
             }
         }
-        if cursor.is_none() {
-            break;
-        }
-        window.go_on(cursor.as_deref(), connector.patience.pages, &asker)?;
+        Ok(())
     }
-    window.facts(&reader, request, manifest.info.name.as_str()).map_err(|error| asker.cleaned(error))
+
+    /// Makes the manifest's call for these days and ids.
+    async fn call(&mut self, days: DateWindow, ids: &[String]) -> Result<(), Halt> {
+        let manifest = &self.connector.manifest;
+        let page_size = manifest.paging.as_ref().and_then(|paging| paging.size);
+        let filling = Filling { window: days, page_size, ids, ..self.asker.filling() };
+        let prepared = Prepared::new(&manifest.request, &filling)?;
+        let reading = Reading { window: days, zone: filling.zone };
+        let mut pager = Pager::new(manifest.paging.as_ref());
+        self.window.begin_call();
+        while self.page(&prepared, &mut pager, reading).await? {
+            let next = pager.shown(self.asker);
+            self.window.go_on(self.connector.patience.pages, next.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Asks for one page until it comes, and hands its rows over; returns whether there is another.
+    async fn page(&mut self, prepared: &Prepared, pager: &mut Pager<'_>, reading: Reading) -> Result<bool, Halt> {
+        let (manifest, reader) = (&self.connector.manifest, self.reader);
+        self.asker.next_call();
+        loop {
+            let mut number = String::new();
+            let answer = self.asker.call(prepared, pager.extra(&mut number).as_slice()).await?;
+            let answered = Answered::of(&answer);
+            let page = into_text(answer.body, &reader.each)?;
+            match judge(reader, &manifest.errors, answered.status, &page, self.asker.has_login(), reading) {
+                Judged::Rows(found, rows) => {
+                    if let Some(full_at) = manifest.rows.full_at.filter(|full_at| rows.seen >= *full_at) {
+                        return Err(Halt::TooMuch(cut_short(reader, full_at)));
+                    }
+                    let brought = self.window.take(reader, &page, &found, rows, &mut *self.sink).await?;
+                    return pager.turn(reader.marks(&page, &found)?, brought, self.asker);
+                }
+                Judged::Then(Then::Empty, _) => {
+                    self.window.pages += 1;
+                    return Ok(false);
+                }
+                Judged::Then(then, said) => act(self.asker, then, &answered, &said).await?,
+                Judged::Unreadable(Unreadable::Broken(Broken::Torn)) => self.asker.pause(None, torn()).await?,
+                Judged::Unreadable(why) => {
+                    return Err(unreadable(self.asker, &reader.each, &answered, &page, why).into());
+                }
+            }
+        }
+    }
+}
+
+fn cut_short(reader: &Reader, full_at: u64) -> PullError {
+    PullError::Shape {
+        path: reader.each.clone(),
+        saw: format!(
+            "{full_at} rows or more for a single day, where the vendor cuts an answer short; ask for a coarser level, or split the account over several sources"
+        ),
+    }
 }
 
 /// A body as text; `place` is named where it is none.
@@ -77,35 +184,41 @@ pub(super) fn torn() -> PullError {
 }
 
 /// Does what an answer that is no page asks for; returns where the page is to be asked for again.
-pub(super) async fn act(asker: &mut Asker<'_>, then: Then, answered: &Answered, said: &Said) -> Result<(), PullError> {
+pub(super) async fn act(asker: &mut Asker<'_>, then: Then, answered: &Answered, said: &Said) -> Result<(), Halt> {
     let status = answered.status;
     let message =
         said.message.as_deref().map_or_else(|| "it gives no reason".to_owned(), |message| asker.shown(message));
     let vendor = |message: String| PullError::Vendor { status, message };
-    match then {
+    let error = match then {
         Then::Retry => {
             let wait = asker.asked_wait(said);
-            asker.pause(wait, vendor(format!("{message}; it may pass, the next run tries again"))).await
+            let last = vendor(format!("{message}; it may pass, the next run tries again"));
+            return Ok(asker.pause(wait, last).await?);
         }
         Then::Wait => {
             let wait = asker.asked_rest(said);
-            asker.pause(wait, PullError::RateLimited { retry_after: wait }).await
+            return Ok(asker.pause(wait, PullError::RateLimited { retry_after: wait }).await?);
         }
-        Then::Renew => asker.renew(said).await,
-        Then::Login => Err(asker.refused(said)),
-        Then::Skip => Err(vendor(format!(
+        Then::Renew => return Ok(asker.renew(said).await?),
+        Then::Login => asker.refused(said),
+        Then::Shrink => {
+            return Err(Halt::TooMuch(vendor(format!(
+                "{message}; it refuses even a single day: ask for a coarser level or smaller pages, or split the account over several sources"
+            ))));
+        }
+        Then::Skip => vendor(format!(
             "{message}; this account cannot be read at the moment, so its days stay as they were: check that the account is active and open to this login"
-        ))),
-        Then::Retired => Err(PullError::Retired {
+        )),
+        Then::Retired => PullError::Retired {
             message: format!(
                 "the vendor has ended the version of its API we ask ({message}); set `api_version` in the source's settings to a newer one"
             ),
-        }),
-        Then::Shrink => Err(vendor(format!("{message}; it is too much at once: ask for fewer days"))),
+        },
         Then::Empty | Then::Stop => {
-            Err(vendor(format!("{message}; nothing of this window was used: check the source's settings")))
+            vendor(format!("{message}; nothing of this window was used: check the source's settings"))
         }
-    }
+    };
+    Err(error.into())
 }
 
 /// What to say of an answer that is neither good nor an error the file knows.

@@ -66,6 +66,7 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         days: file.must("days"),
         request: file.must("request"),
         page: file.one("page"),
+        fan: file.one("fan"),
         limits: file.one("limits"),
         error: file.list("error"),
         rows: file.must("rows"),

@@ -12,10 +12,12 @@ use super::extract::{self, Broken, Fault, Found, Kind, Seen};
 use super::fill::Template;
 use super::identity::Fingerprint;
 use super::number::Form;
+use super::pager::{MarkSlots, Marks};
 use super::path::{Path, quoted};
 use super::plan::{Plan, Wanted};
 use super::taker::{Taker, text};
 use super::{CurrencyRule, Day, DayZone, Manifest};
+use crate::connect::PullError;
 use crate::domain::connector::{Facts, ResponseRow, Settings, SourceRow};
 use crate::domain::metric::MetricId;
 use crate::domain::observation::DateWindow;
@@ -30,7 +32,7 @@ pub(super) struct Reader {
     /// As written, by slot.
     pub(super) paths: Vec<String>,
     pub(super) each: String,
-    pub(super) cursor: Option<usize>,
+    marks: MarkSlots,
     pub(super) none_if: Option<usize>,
     pub(super) message: Option<usize>,
     pub(super) wait: Option<usize>,
@@ -144,7 +146,7 @@ impl Reader {
     /// A sentence; a manifest that was checked, with settings that were checked, gives none.
     pub(super) fn compile(manifest: &Manifest, settings: &Settings) -> Result<Self, String> {
         let mut slots = Slots { settings, paths: Vec::new() };
-        let cursor = slots.maybe(manifest.cursor.as_ref().map(|cursor| &cursor.from), true)?;
+        let marks = MarkSlots::add(manifest.paging.as_ref(), |path| slots.add(path, true))?;
         let none_if = slots.maybe(manifest.rows.none_if.as_ref(), false)?;
         let message = slots.maybe(manifest.limits.message.as_ref(), false)?;
         let wait = slots.maybe(manifest.limits.wait_body.as_ref().map(|(path, _)| path), false)?;
@@ -203,7 +205,7 @@ impl Reader {
             probe: Plan::compile(page, None, &[])?,
             paths: slots.paths.iter().map(|(path, _)| path.text.clone()).collect(),
             each,
-            cursor,
+            marks,
             none_if,
             message,
             wait,
@@ -236,7 +238,7 @@ impl Reader {
         extract::read(&self.probe, page, ()).ok().map(|(found, ())| found)
     }
 
-    /// The text or number at a page's path, for the cursor.
+    /// The text or number at a page's path.
     pub(super) fn page_text<'p>(
         &self,
         slot: usize,
@@ -250,6 +252,12 @@ impl Reader {
     pub(super) fn says_none(&self, found: &Found<'_>) -> bool {
         let there = |seen: &Seen<'_>| matches!(seen, Seen::Value(json) if Kind::of(json) != Kind::Null);
         self.none_if.is_some_and(|slot| found.all(slot).iter().any(there))
+    }
+
+    /// What a page says of those after it.
+    pub(super) fn marks(&self, page: &str, found: &Found<'_>) -> Result<Marks, PullError> {
+        let marks = self.marks.read(&self.paths, page, found);
+        marks.map_err(|fault| PullError::Shape { path: fault.path, saw: fault.saw })
     }
 
     /// Paths of the numbers, in the order of their metrics.

@@ -1,27 +1,32 @@
 //! What one window has brought so far: which rows are new, where the pages end, repeat or contradict each
 //! other, and the facts they agree on. Asking for them is `page`'s business.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde_json::value::RawValue;
 
-use super::ask::Asker;
+use super::Manifest;
 use super::extract::{Found, unquoted};
 use super::facts::Heard;
 use super::identity::{Ledger, Row};
 use super::number::shown;
+use super::page::Halt;
+use super::pager::Brought;
 use super::rows::{PageRows, Reader};
 use crate::connect::{PullError, PullFacts, PullRequest};
 use crate::domain::connector::RowSink;
 use crate::domain::money::Currency;
+use crate::domain::observation::DateWindow;
 
 /// Most bytes of one window, all pages together.
 const WINDOW_BYTES: usize = 2 * 1024 * 1024 * 1024;
 
 /// What a window has brought so far.
 pub(super) struct Window {
+    /// The days it speaks for.
+    covered: DateWindow,
     ledger: Ledger,
     pub(super) pages: u32,
     bytes: usize,
@@ -31,15 +36,15 @@ pub(super) struct Window {
     zone: Option<String>,
     currency: Option<String>,
     present: Vec<bool>,
-    cursors: HashSet<String>,
     /// Pages in a row that brought nothing new.
     stale_pages: u32,
     heard: Heard,
 }
 
 impl Window {
-    pub(super) fn new(reader: &Reader) -> Self {
+    pub(super) fn new(reader: &Reader, covered: DateWindow) -> Self {
         Self {
+            covered,
             ledger: Ledger::default(),
             pages: 0,
             bytes: 0,
@@ -49,13 +54,12 @@ impl Window {
             zone: None,
             currency: None,
             present: vec![false; reader.number_paths().count()],
-            cursors: HashSet::new(),
             stale_pages: 0,
             heard: Heard::default(),
         }
     }
 
-    /// Hands a page's rows over; returns the next page's cursor, if there is a next page.
+    /// Hands a page's rows over.
     pub(super) async fn take<'p>(
         &mut self,
         reader: &Reader,
@@ -63,11 +67,11 @@ impl Window {
         found: &Found<'p>,
         mut rows: PageRows<'p>,
         sink: &mut dyn RowSink,
-    ) -> Result<Option<String>, PullError> {
+    ) -> Result<Brought, Halt> {
         self.pages += 1;
         self.bytes = self.bytes.saturating_add(page.len());
         if !found.list() && !reader.says_none(found) {
-            return Err(PullError::Shape { path: reader.each.clone(), saw: no_list(page) });
+            return Err(PullError::Shape { path: reader.each.clone(), saw: no_list(page) }.into());
         }
         self.heard.listen(reader, page, found)?;
         let (zone_path, currency_path) = reader.zone_and_currency();
@@ -88,40 +92,34 @@ impl Window {
                 self.repeats += 1;
                 Ok(false)
             }
-            Row::Contradiction => Err(PullError::Shape {
+            Row::Contradiction => Err(Halt::Moved(PullError::Shape {
                 path: reader.each.clone(),
-                saw: format!("{} comes twice and says two things", name()),
-            }),
+                saw: format!("{} comes twice and says two things, and did so when all was read once more", name()),
+            })),
         })?;
         self.stale_pages = if batch.is_empty() && self.repeats > repeats { self.stale_pages + 1 } else { 0 };
         if !batch.is_empty() {
             self.rows += batch.len() as u64;
-            sink.accept(&batch).await?;
+            sink.accept(&batch).await.map_err(PullError::from)?;
         }
         drop(batch);
-        if rows.seen == 0 {
-            return Ok(None);
-        }
-        let Some(slot) = reader.cursor else { return Ok(None) };
-        let cursor = reader
-            .page_text(slot, page, found)
-            .map_err(|fault| PullError::Shape { path: fault.path, saw: fault.saw })?;
-        Ok(cursor.map(std::borrow::Cow::into_owned))
+        Ok(Brought { rows: rows.seen, repeats: self.repeats - repeats })
+    }
+
+    /// Something else is asked for: its pages are new even where those before were not.
+    pub(super) fn begin_call(&mut self) {
+        self.stale_pages = 0;
     }
 
     /// Refuses to go on where the pages do not end.
-    pub(super) fn go_on(&mut self, cursor: Option<&str>, most_pages: u32, asker: &Asker<'_>) -> Result<(), PullError> {
-        let Some(cursor) = cursor else { return Ok(()) };
-        let shown = asker.shown(cursor);
+    pub(super) fn go_on(&self, most_pages: u32, next: Option<&str>) -> Result<(), PullError> {
+        let next = next.map(|next| format!("; the next would be `{next}`")).unwrap_or_default();
         let endless = |why: String| Err(PullError::Shape { path: "the next page".to_owned(), saw: why });
-        if !self.cursors.insert(cursor.to_owned()) {
-            return endless(format!("the vendor leads in a circle: it names the page `{shown}` a second time"));
-        }
         if self.stale_pages > 1 {
-            return endless(format!("two pages brought only rows that were there before; the next would be `{shown}`"));
+            return endless(format!("two pages brought only rows that were there before{next}"));
         }
         if self.pages >= most_pages {
-            return endless(format!("more than {most_pages} pages, the last named `{shown}`; ask for fewer days"));
+            return endless(format!("more than {most_pages} pages{next}; ask for fewer days"));
         }
         if self.bytes > WINDOW_BYTES {
             return endless(format!("more than {WINDOW_BYTES} bytes in {} pages; ask for fewer days", self.pages));
@@ -133,15 +131,15 @@ impl Window {
         self,
         reader: &Reader,
         request: &PullRequest<'_>,
-        connector: &str,
+        manifest: &Manifest,
     ) -> Result<PullFacts, PullError> {
         let (zone_path, currency_path) = reader.zone_and_currency();
         let not = |path: Option<&str>, value: &str, what: &str| PullError::Shape {
-            path: path.unwrap_or(connector).to_owned(),
+            path: path.unwrap_or(&manifest.info.name).to_owned(),
             saw: format!("{} is not {what}", shown(value)),
         };
         let day_zone = match &self.zone {
-            None => request.zone,
+            None => manifest.days.zone(request),
             Some(json) => {
                 unquoted(json).parse::<Tz>().map_err(|_| not(zone_path, json, "a time zone such as Europe/Berlin"))?
             }
@@ -170,15 +168,7 @@ impl Window {
         }
         let (facts, upgraded) = self.heard.into_facts(reader, request.settings.plain("api_version"));
         warnings.extend(upgraded);
-        Ok(PullFacts {
-            pages: self.pages,
-            rows: self.rows,
-            day_zone,
-            currency,
-            facts,
-            covered: request.window,
-            warnings,
-        })
+        Ok(PullFacts { pages: self.pages, rows: self.rows, day_zone, currency, facts, covered: self.covered, warnings })
     }
 }
 

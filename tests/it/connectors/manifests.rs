@@ -103,7 +103,7 @@ fn f7_every_mistake_names_its_line_and_the_fix() {
         ("google_ads", "per_second = 1", "per_second = 0.0", "from 0.001 to 9999"),
         ("google_ads", "per_second = 1", "per_second = 1e-300", "from 0.001 to 9999"),
         ("google_ads", "per_second = 1", "per_second = nan", "from 0.001 to 9999"),
-        ("google_ads", "[page.cursor]", "[page.next]", "write `cursor`"),
+        ("google_ads", "[page.cursor]", "[page.cursr]", "did you mean `cursor`?"),
         ("google_ads", "$.campaign.id", "$.campaign[{api_version}]", "single quotes"),
     ] {
         refused(name, from, to, advice, None);
@@ -133,11 +133,11 @@ fn f7_every_mistake_names_its_line_and_the_fix() {
             "[[example]]\npage   = '{\"total_items\":0",
         ),
         ("typeform", "expect = []", "status = 500\nexpect = []", "leave `status` out", "status = 500"),
-        ("typeform", "page_size = \"{page.size}\", ", "", "belong together", "from  ="),
+        ("typeform", "page_size = \"{page.size}\", ", "", "belong together", "[page.cursor]"),
         ("google_ads", "'{window.end}'", "'{window.end}' {login_customer_id}", "is optional", "query = "),
         ("typeform", "token    = {", "extra = { help = \"x\" }\ntoken    = {", "nothing uses `{extra}`", "extra ="),
         ("google_ads", "/{api_version}/", "/v26/", "nothing uses `{api_version}`", "api_version ="),
-        ("google_ads", "json = \"pageToken\"", "", "say where the cursor goes", "from = \"$.next"),
+        ("google_ads", "json = \"pageToken\"", "", "say where the name of the page goes", "from = \"$.next"),
         ("google_ads", "json = \"pageToken\"", "query = \"pageToken\"\njson = \"x\"", "one of them", "from = \"$.next"),
     ] {
         refused(name, from, to, advice, Some(at));

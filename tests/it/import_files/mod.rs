@@ -46,6 +46,11 @@ impl RowSink for Memory {
         }
         Ok(())
     }
+
+    async fn clear(&mut self) -> Result<(), SinkError> {
+        self.kept.clear();
+        Ok(())
+    }
 }
 
 /// A file needs no token.

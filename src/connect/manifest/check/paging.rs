@@ -1,43 +1,148 @@
 //! The quarter of the checks that is about how much is asked at once: pages and days.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use super::super::fill::{End, Hole};
-use super::super::raw::{RawDays, RawPage};
-use super::super::{Body, Cursor, CursorPlace, DayZone, Request};
-use super::Check;
+use serde_spanned::Spanned;
+
+use super::super::call::Verb;
+use super::super::fan::{self, Fan};
+use super::super::fill::{End, Hole, Special};
+use super::super::path::{Path, Step};
+use super::super::raw::{RawDays, RawFan, RawPage, RawRequest};
+use super::super::{Body, DayZone, PageKind, PagePlace, Paging, Request};
+use super::{Check, or_unused};
+
+/// No vendor keeps days for longer than a century.
+const MOST_DAYS: u32 = 36_525;
+
+/// Placeholders of the call that brings the rows.
+pub(super) fn special(fan: Option<&RawFan>) -> Vec<Special> {
+    let one = |fan: &RawFan| fan.batch.as_ref().is_none_or(|batch| *batch.get_ref() == 1);
+    let ids = fan.map(|fan| if one(fan) { Special::Id } else { Special::Ids });
+    Special::ROWS.iter().copied().chain(ids).collect()
+}
 
 impl Check<'_, '_> {
-    pub(super) fn cursor(&mut self, raw: &RawPage, request: Option<&Request>) -> Option<Cursor> {
-        let raw = &raw.cursor;
-        let from = self.path(&raw.from)?;
-        let place = match (&raw.query, &raw.json) {
-            (Some(name), None) => CursorPlace::Query(name.clone()),
-            (None, Some(name)) => CursorPlace::Json(name.clone()),
-            _ => return self.wrong(raw.from.span(), "say where the cursor goes: `query` or `json`, one of them"),
+    /// Reads a paging table of this call.
+    pub(super) fn paging(&mut self, raw: &Spanned<RawPage>, request: Option<&Request>) -> Option<Paging> {
+        let (span, raw) = (raw.span(), raw.get_ref());
+        let (span, kind, size, total) = match (&raw.cursor, &raw.next, &raw.number, &raw.offset) {
+            (Some(cursor), None, None, None) => {
+                let (span, cursor) = (cursor.span(), cursor.get_ref());
+                let from = self.path(&cursor.from);
+                let goes_on = cursor.r#while.as_ref().map(|path| self.path(path));
+                let place = self.place(cursor.from.span(), [&cursor.query, &cursor.json, &cursor.header], request);
+                let kind = PageKind::Cursor { from: from?, goes_on: or_unused(goes_on)?, place: place? };
+                (span, kind, cursor.size, &cursor.total)
+            }
+            (None, Some(next), None, None) => {
+                let (span, next) = (next.span(), next.get_ref());
+                let verb = match &next.verb {
+                    Some(verb) => [Verb::Same, Verb::Get][self.one_of(verb, &["same", "GET"])?],
+                    None => Verb::Same,
+                };
+                (span, PageKind::Next { from: self.path(&next.from)?, verb }, next.size, &next.total)
+            }
+            (None, None, Some(number), None) => {
+                let (span, number) = (number.span(), number.get_ref());
+                let place = self.place(span.clone(), [&number.query, &number.json, &None], request);
+                let last = number.last.as_ref().map(|path| self.path(path));
+                let kind = PageKind::Number { place: place?, first: number.first.unwrap_or(1), last: or_unused(last)? };
+                (span, kind, number.size, &number.total)
+            }
+            (None, None, None, Some(offset)) => {
+                let (span, offset) = (offset.span(), offset.get_ref());
+                let place = self.place(span.clone(), [&offset.query, &offset.json, &None], request)?;
+                (span, PageKind::Offset { place }, offset.size, &offset.total)
+            }
+            _ => {
+                return self
+                    .wrong(span, "say how pages are named: `cursor`, `next`, `number` or `offset`, one of them");
+            }
         };
-        let request = request?;
-        if matches!(place, CursorPlace::Json(_)) && !matches!(request.body, Some(Body::Json(_))) {
-            return self.wrong(raw.from.span(), "the cursor goes into the body, but there is no `[request.json]`");
+        let total = total.as_ref().map(|path| self.path(path));
+        if size.is_some() != request?.holes().any(|hole| *hole == Hole::PageSize) {
+            return self.wrong(span, "`size` and `{page.size}` in the request belong together: write both or none");
         }
-        if raw.size.is_some() != request.holes().any(|hole| *hole == Hole::PageSize) {
-            return self
-                .wrong(raw.from.span(), "`size` and `{page.size}` in the request belong together: write both or none");
+        Some(Paging { kind, size, total: or_unused(total)? })
+    }
+
+    /// Where the name of a page goes: into the query, the body or a header.
+    fn place(
+        &mut self,
+        span: Range<usize>,
+        [query, json, header]: [&Option<Spanned<String>>; 3],
+        request: Option<&Request>,
+    ) -> Option<PagePlace> {
+        match (query, json, header) {
+            (Some(name), None, None) => Some(PagePlace::Query(name.get_ref().clone())),
+            (None, Some(name), None) => {
+                if matches!(request?.body, Some(Body::Json(_))) {
+                    return Some(PagePlace::Json(name.get_ref().clone()));
+                }
+                self.wrong(name.span(), "this goes into the body, but there is no `[request.json]`")
+            }
+            (None, None, Some(name)) => match name.get_ref().parse() {
+                Ok(header) => Some(PagePlace::Header(header)),
+                Err(_) => self.wrong(name.span(), format!("`{}` is not a header's name", name.get_ref())),
+            },
+            _ => self.wrong(span, "say where the name of the page goes: `query`, `json` or `header`, one of them"),
         }
-        Some(Cursor { from, place, size: raw.size })
+    }
+
+    /// The ids that the request names, listed first.
+    pub(super) fn fan(&mut self, raw: &RawFan, request: Option<&Request>) -> Option<Fan> {
+        let list = RawRequest {
+            method: Spanned::new(raw.url.span(), "GET".to_owned()),
+            url: raw.url.clone(),
+            query: raw.query.clone(),
+            header: raw.header.clone(),
+            raw_query: None,
+            json: None,
+            form: None,
+        };
+        let list = self.request_like(&list, &[Special::PageSize]);
+        let paging = raw.page.as_ref().map(|page| self.paging(page, list.as_ref()));
+        let each = self.path(&raw.each);
+        let is_list = Path::parse(raw.each.get_ref()).is_ok_and(|path| match fan::split(&path) {
+            Some((list, _)) => list.steps.split_last().is_some_and(|(_, names)| !names.contains(&Step::Every)),
+            None => false,
+        });
+        if each.is_some() && !is_list {
+            self.wrong::<()>(raw.each.span(), "`each` leads to one list and then to the id: `$.items[*].id`");
+        }
+        let batch = raw.batch.as_ref().map_or(1, |batch| *batch.get_ref());
+        if let Some(batch) = raw.batch.as_ref().filter(|batch| !(1..=10_000).contains(batch.get_ref())) {
+            self.wrong::<()>(batch.span(), "`batch` is how many ids one request may name, from 1 to 10000");
+        }
+        let (hole, word) = if batch == 1 { (Hole::Id, "{id}") } else { (Hole::Ids, "{ids}") };
+        if !request?.holes().any(|known| *known == hole) {
+            let span = raw.batch.as_ref().map_or_else(|| raw.each.span(), Spanned::span);
+            self.wrong::<()>(span, format!("the request names no ids: write `{word}` in it, or leave `[fan]` out"));
+        }
+        Some(Fan { request: list?, each: each?, paging: or_unused(paging)?, batch })
     }
 
     pub(super) fn days(&mut self, raw: &RawDays, request: Option<&Request>) -> Option<DayZone> {
         let zone = match raw.zone.get_ref().as_str() {
             "experiment" => DayZone::Experiment,
             path if path.starts_with(['$', '^']) => DayZone::Row(self.row_path(&raw.zone)?),
-            _ => {
-                return self.wrong(
-                    raw.zone.span(),
-                    "`zone` is a path in each row, or `experiment` where the vendor gives instants",
-                );
-            }
+            name => match name.parse() {
+                Ok(zone) => DayZone::Fixed(zone),
+                Err(_) => {
+                    return self.wrong(
+                        raw.zone.span(),
+                        "`zone` is a path in each row, a name such as `Europe/Berlin` or `UTC`, or `experiment` where the vendor gives instants",
+                    );
+                }
+            },
         };
+        for (days, what) in [(&raw.longest, "longest"), (&raw.oldest, "oldest")] {
+            if let Some(days) = days.as_ref().filter(|days| !(1..=MOST_DAYS).contains(days.get_ref())) {
+                self.wrong::<()>(days.span(), format!("`{what}` is a number of days, from 1 to {MOST_DAYS}"));
+            }
+        }
         let end = match self.one_of(&raw.ends, &["inclusive", "exclusive"])? {
             0 => End::Last,
             _ => End::Next,

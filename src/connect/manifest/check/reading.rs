@@ -96,7 +96,15 @@ impl Check<'_, '_> {
         let spanned = |text| Spanned::new(raw.arm.span(), text);
         let arm: Option<Vec<_>> = paths.into_iter().map(|path| self.row_path(&spanned(path))).collect();
         let cut: Option<Vec<_>> = cut.into_iter().map(|cut| self.words(&spanned(cut))).collect();
-        Some(Rows { each: each?, none_if: or_unused(none_if)?, id: or_unused(id)?, day: day?, arm: arm?, cut: cut? })
+        if let Some(full_at) = raw.full_at.as_ref().filter(|full_at| *full_at.get_ref() == 0) {
+            self.wrong::<()>(
+                full_at.span(),
+                "`full_at` is the number of rows at which the vendor cuts an answer short",
+            );
+        }
+        let full_at = raw.full_at.as_ref().map(|full_at| *full_at.get_ref());
+        let (none_if, id) = (or_unused(none_if)?, or_unused(id)?);
+        Some(Rows { each: each?, none_if, id, day: day?, arm: arm?, cut: cut?, full_at })
     }
 
     fn day(&mut self, raw: &Spanned<Value>, days: Option<&DayZone>, responses: bool) -> Option<Day> {

@@ -20,6 +20,7 @@ pub(in crate::connect::manifest) struct Raw {
     pub(in crate::connect::manifest) days: Option<Spanned<RawDays>>,
     pub(in crate::connect::manifest) request: Option<Spanned<RawRequest>>,
     pub(in crate::connect::manifest) page: Option<Spanned<RawPage>>,
+    pub(in crate::connect::manifest) fan: Option<Spanned<RawFan>>,
     pub(in crate::connect::manifest) limits: Option<Spanned<RawLimits>>,
     pub(in crate::connect::manifest) error: Vec<Spanned<RawError>>,
     pub(in crate::connect::manifest) rows: Option<Spanned<RawRows>>,
@@ -128,7 +129,8 @@ pub(in crate::connect::manifest) struct RawBasic {
 pub(in crate::connect::manifest) struct RawDays {
     pub(in crate::connect::manifest) zone: Spanned<String>,
     pub(in crate::connect::manifest) ends: Spanned<String>,
-    pub(in crate::connect::manifest) longest: Option<u32>,
+    pub(in crate::connect::manifest) longest: Option<Spanned<u32>>,
+    pub(in crate::connect::manifest) oldest: Option<Spanned<u32>>,
     pub(in crate::connect::manifest) lookback: u32,
 }
 
@@ -147,19 +149,68 @@ pub(in crate::connect::manifest) struct RawRequest {
     pub(in crate::connect::manifest) form: Option<BTreeMap<String, Spanned<toml::Value>>>,
 }
 
+/// One of them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawPage {
-    pub(in crate::connect::manifest) cursor: RawCursor,
+    pub(in crate::connect::manifest) cursor: Option<Spanned<RawCursor>>,
+    pub(in crate::connect::manifest) next: Option<Spanned<RawNext>>,
+    pub(in crate::connect::manifest) number: Option<Spanned<RawNumber>>,
+    pub(in crate::connect::manifest) offset: Option<Spanned<RawOffset>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawCursor {
     pub(in crate::connect::manifest) from: Spanned<String>,
-    pub(in crate::connect::manifest) query: Option<String>,
-    pub(in crate::connect::manifest) json: Option<String>,
+    pub(in crate::connect::manifest) r#while: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) query: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) json: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) header: Option<Spanned<String>>,
     pub(in crate::connect::manifest) size: Option<u32>,
+    pub(in crate::connect::manifest) total: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawNext {
+    pub(in crate::connect::manifest) from: Spanned<String>,
+    pub(in crate::connect::manifest) verb: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) size: Option<u32>,
+    pub(in crate::connect::manifest) total: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawNumber {
+    pub(in crate::connect::manifest) query: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) json: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) first: Option<u32>,
+    pub(in crate::connect::manifest) last: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) size: Option<u32>,
+    pub(in crate::connect::manifest) total: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawOffset {
+    pub(in crate::connect::manifest) query: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) json: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) size: Option<u32>,
+    pub(in crate::connect::manifest) total: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawFan {
+    pub(in crate::connect::manifest) url: Spanned<String>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) query: BTreeMap<String, Spanned<toml::Value>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) header: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub(in crate::connect::manifest) each: Spanned<String>,
+    pub(in crate::connect::manifest) batch: Option<Spanned<usize>>,
+    pub(in crate::connect::manifest) page: Option<Spanned<RawPage>>,
 }
 
 #[derive(Deserialize)]
@@ -229,6 +280,7 @@ pub(in crate::connect::manifest) struct RawRows {
     pub(in crate::connect::manifest) id: Option<Spanned<String>>,
     pub(in crate::connect::manifest) day: Spanned<toml::Value>,
     pub(in crate::connect::manifest) arm: Spanned<toml::Value>,
+    pub(in crate::connect::manifest) full_at: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
