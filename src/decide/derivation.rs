@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::explain::{self, acted};
 use super::figures;
 use super::tally::{DayCounts, Tally, units};
-use crate::domain::concept::Experiment;
+use crate::domain::concept::{Experiment, Source};
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::observation::Inputs;
@@ -43,6 +43,7 @@ pub fn sections(experiment: &Experiment, generation: &Generation, data: &Inputs,
         let title = format!("Days of {}{}", arm.title, if arm.control { " (reference, not judged)" } else { "" });
         sections.push(section(&title, day_rows(experiment, card, &tally, days)));
     }
+    sections.push(section("Sources", meanings(experiment, data)));
     sections.push(section(
         "Fingerprints",
         vec![
@@ -107,6 +108,39 @@ fn seen(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Vec<String
         lines.push(format!("{who}To allow for good and bad days, the evidence is divided by {phi:.2} (phi)."));
     }
     lines
+}
+
+/// What each source says of its numbers, from its last pull.
+fn meanings(experiment: &Experiment, data: &Inputs) -> Vec<String> {
+    let of_source = |source: &Source| {
+        let pull = data.pulls.iter().filter(|pull| pull.source == source.id).max_by_key(|pull| pull.id)?;
+        let facts = &pull.facts;
+        let said = |what: &str, text: &Option<String>| text.as_ref().map(|text| format!("{what}: {text}"));
+        let parts = [
+            said("clicks", &facts.clicks),
+            said("conversions", &facts.conversions),
+            said("credited for", &facts.attribution),
+            said("left out", &facts.left_out),
+            Some(format!("days of {}", pull.day_zone.name())),
+            pull.currency.map(|currency| format!("money in {}", currency.code())),
+            (!source.fractional.is_empty()).then(|| {
+                format!(
+                    "{} need not be whole",
+                    figures::list(&source.fractional.iter().map(|&one| figures::many(one)).collect::<Vec<_>>())
+                )
+            }),
+            facts.as_of.map(|at| format!("complete up to {}", at.format("%Y-%m-%d %H:%M UTC"))),
+            said("API version", &facts.version),
+        ];
+        let known: Vec<String> = parts.into_iter().flatten().collect();
+        Some(format!(
+            "{}: {}. A day counts {} after it.",
+            source.id,
+            known.join("; "),
+            figures::days(source.maturity_lag_days)
+        ))
+    };
+    experiment.sources.iter().filter_map(of_source).collect()
 }
 
 /// What it would take to change where an arm stands.

@@ -111,6 +111,12 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             figures::counted(*acts, experiment.policy.primary.numerator),
             figures::list(&disputed_named(experiment, keys))
         ),
+        Reason::MixedZones { source, zones } => format!(
+            "Days of source {source} were read in {}, which are not the same hours, so there is no verdict. If the \
+             account's zone was changed, read all days again: `willitsell pull --source {source} --since {}`.",
+            figures::list(zones),
+            experiment.start
+        ),
         Reason::MixedCurrencies { currencies } => format!(
             "Money is in {}, which are never added, so there is no verdict. Give each currency its own experiment.",
             figures::list(currencies)

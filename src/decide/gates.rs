@@ -40,6 +40,7 @@ pub fn defects(
     found.extend(unmapped.filter(|reason| blocks(reason)).cloned());
     found.extend(unmapped_acts(tally));
     found.extend(mixed_currencies(tally));
+    found.extend(mixed_zones(tally));
     found
 }
 
@@ -153,5 +154,13 @@ fn mixed_currencies(tally: &Tally<'_>) -> Option<Reason> {
             .iter()
             .map(|currency| currency.map_or_else(|| "a currency not named".to_owned(), |named| named.code()))
             .collect(),
+    })
+}
+
+/// An account whose zone was changed: what it calls the same day is other hours before and after.
+fn mixed_zones<'t>(tally: &'t Tally<'_>) -> impl Iterator<Item = Reason> + 't {
+    tally.zones.iter().filter(|(_, zones)| zones.len() > 1).map(|(source, zones)| Reason::MixedZones {
+        source: (*source).clone(),
+        zones: zones.iter().map(|&zone| zone.to_owned()).collect(),
     })
 }

@@ -94,6 +94,8 @@ pub struct Tally<'a> {
     pub unclaimed_acts: Unclaimed<'a>,
     /// What settled spend is in, and the budget cap; `None` is a currency the source did not name.
     pub currencies: BTreeSet<Option<Currency>>,
+    /// By source, the zones its settled days with rows were read in.
+    pub zones: BTreeMap<&'a SourceId, BTreeSet<&'static str>>,
 }
 
 /// A sum for each key of a source that no arm claims.
@@ -112,6 +114,7 @@ impl<'a> Tally<'a> {
             arms: experiment.arms.iter().map(|arm| (arm, Vec::new())).collect(),
             unclaimed_spend: BTreeMap::new(),
             unclaimed_acts: BTreeMap::new(),
+            zones: BTreeMap::new(),
             currencies: experiment.policy.budget_cap.iter().map(|cap| Some(cap.currency)).collect(),
         };
         let Some(days) = calendar.days else { return tally };
@@ -126,6 +129,10 @@ impl<'a> Tally<'a> {
                 continue;
             }
             let is_settled = observation.day <= calendar.last_settled;
+            // A window without rows may not know its zone; a day with rows was read by one that does.
+            if let Some(pull) = pulls.speaks(&observation.source, observation.day).filter(|_| is_settled) {
+                tally.zones.entry(&observation.source).or_default().insert(pull.day_zone.name());
+            }
             if is_settled && observation.values.get(MetricId::SPEND).is_some_and(|spend| spend != 0) {
                 let pull = pulls.speaks(&observation.source, observation.day);
                 tally.currencies.extend(pull.map(|pull| pull.currency));

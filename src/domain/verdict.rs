@@ -111,6 +111,13 @@ pub enum Reason {
         /// The codes seen.
         currencies: Vec<String>,
     },
+    /// Settled days of one source begin and end in different time zones: they are days of different hours.
+    MixedZones {
+        /// Which source.
+        source: SourceId,
+        /// The zones seen.
+        zones: Vec<String>,
+    },
 }
 
 impl Reason {
@@ -127,6 +134,7 @@ impl Reason {
             Self::UnmappedSpend { .. } => "unmapped_spend",
             Self::UnmappedActs { .. } => "unmapped_acts",
             Self::MixedCurrencies { .. } => "mixed_currencies",
+            Self::MixedZones { .. } => "mixed_zones",
         }
     }
 }

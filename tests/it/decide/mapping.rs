@@ -5,7 +5,7 @@ use willitsell::domain::concept::Arm;
 use willitsell::domain::id::SourceId;
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::Inputs;
-use willitsell::domain::verdict::{Flag, Verdict};
+use willitsell::domain::verdict::{Flag, Reason, Verdict};
 
 use super::*;
 
@@ -79,4 +79,63 @@ fn acts_that_need_not_be_whole_are_flagged_and_taken_as_they_are() {
     let card = decide(&experiment, 20, &counted);
     assert_eq!(card.arms[0].evidence.flags, [Flag::FractionalConversions], "or its counts do");
     assert_eq!(card.arms[0].evidence.successes, 18.0 * 8.5, "neither rounded nor cut");
+}
+
+#[test]
+fn h22_a_zone_that_changes_mid_test_blocks_until_all_days_are_read_in_one() {
+    let experiment = experiment(&["a"]);
+    let mut data = inputs(&experiment, 20, &[SELLS]);
+    let last = data.pulls.iter().filter(|pull| pull.source.as_str() == "ads").map(|pull| pull.id).max();
+    // Only the days of the last pull are read in the new zone: those before keep the old one.
+    for pull in &mut data.pulls {
+        if Some(pull.id) == last {
+            (pull.day_zone, pull.first_day) = (Tz::Europe__Berlin, day("2026-03-10"));
+        }
+    }
+    let card = decide(&experiment, 20, &data);
+    assert_eq!(card.verdict, Verdict::Blocked);
+    let zones = vec!["Europe/Berlin".to_owned(), "UTC".to_owned()];
+    assert_eq!(card.reasons, [Reason::MixedZones { source: SourceId::new("ads"), zones }]);
+    let said = willitsell::decide::explain::sentence(&experiment, &card);
+    assert!(said.contains("Europe/Berlin and UTC") && said.contains("pull --source ads --since 2026-03-02"), "{said}");
+    for pull in &mut data.pulls {
+        if Some(pull.id) == last {
+            pull.first_day = experiment.start;
+        }
+    }
+    assert_eq!(decide(&experiment, 20, &data).verdict, Verdict::Build, "all days read again in one zone");
+}
+
+#[test]
+fn h23_a_currency_that_changes_mid_test_blocks_with_both() {
+    let experiment = experiment(&["a"]);
+    let mut data = inputs(&experiment, 20, &[SELLS]);
+    let last = data.pulls.iter().filter(|pull| pull.currency.is_some()).map(|pull| pull.id).max();
+    for pull in &mut data.pulls {
+        if Some(pull.id) == last {
+            (pull.currency, pull.first_day) = (Currency::from_code("EUR"), day("2026-03-10"));
+        }
+    }
+    let card = decide(&experiment, 20, &data);
+    assert_eq!(card.reasons, [Reason::MixedCurrencies { currencies: vec!["EUR".into(), "USD".into()] }]);
+    assert_eq!((card.verdict, card.spend), (Verdict::Blocked, None), "nothing is added up");
+}
+
+#[test]
+fn explain_says_what_each_sources_numbers_mean() {
+    let mut experiment = experiment(&["a"]);
+    experiment.sources[0].fractional = vec![MetricId::CONVERSIONS];
+    let mut data = inputs(&experiment, 20, &[SELLS]);
+    for pull in &mut data.pulls {
+        pull.facts.clicks = Some("link clicks".into());
+        pull.facts.attribution = Some("7-day click".into());
+    }
+    let card = decide(&experiment, 20, &data);
+    let sections = willitsell::decide::derivation::sections(&experiment, &generation(), &data, &card);
+    let means = &sections.iter().find(|section| section.title == "Sources").unwrap().lines;
+    assert_eq!(
+        means[0],
+        "ads: clicks: link clicks; credited for: 7-day click; days of UTC; money in USD; conversions need not be \
+         whole. A day counts 3 days after it."
+    );
 }

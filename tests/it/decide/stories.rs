@@ -359,7 +359,7 @@ fn acts_that_all_lack_an_arm_are_no_sign_of_a_concept_nobody_wants() {
 }
 
 #[test]
-fn two_currencies_are_never_added() {
+fn h23_two_currencies_are_never_added() {
     let mut experiment = experiment(&["a"]);
     let data = inputs(&experiment, 20, &[SELLS]);
     experiment.policy.budget_cap = Some(Money { micros: 5_000_000_000, currency: Currency::from_code("EUR").unwrap() });

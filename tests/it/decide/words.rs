@@ -426,15 +426,15 @@ fn the_long_form_goes_from_the_rule_to_the_days_and_to_what_would_change_it() {
     let card = decide(&experiment, 22, &data);
     let sections = derivation::sections(&experiment, &generation(), &data, &card);
     let titles: Vec<&str> = sections.iter().map(|section| section.title.as_str()).collect();
-    let wanted = ["Verdict", "The rule", "What was seen", "What would change it", "Days of Plan a", "Fingerprints"];
-    assert_eq!(titles, wanted);
+    let parts = "Verdict, The rule, What was seen, What would change it, Days of Plan a, Sources, Fingerprints";
+    assert_eq!(titles.join(", "), parts);
     assert_eq!(sections[2].lines[1], "The evidence is 56% of what KILL needs.");
     let outlook = "At the present rate: KILL after about 16 more days, 1,600 more visitors and 54 more sign-ups.";
     assert_eq!(sections[3].lines, [outlook]);
     assert_eq!(sections[4].lines[0], "Mon 2 Mar: 100 visitors, 3 sign-ups, $300");
     assert_eq!(sections[4].lines.len(), 23);
     assert_eq!(sections[4].lines[20], "Sun 22 Mar: 100 visitors, 3 sign-ups, $300 (not settled, does not count yet)");
-    assert!(sections[5].lines.contains(&format!("data {}", card.data_hash)));
+    assert!(sections[6].lines.contains(&format!("data {}", card.data_hash)));
     // The outlook comes true, about: 20 days had settled, 16 more were asked for.
     let later = inputs(&experiment, 60, &[BETWEEN]);
     let since = decide(&experiment, 60, &later).arms[0].since.unwrap();

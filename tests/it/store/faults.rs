@@ -272,3 +272,22 @@ fn p4_verdicts_and_earlier_states_are_only_ever_added() {
         }
     }
 }
+
+#[tokio::test]
+async fn h25_an_arm_the_vendor_no_longer_lists_keeps_its_days() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let whole = slice(&ads(), days("2026-03-01", "2026-03-03"), "2026-03-03T05:00:00Z");
+    let rows = [("2026-03-01", "a", 10, None), ("2026-03-01", "b", 4, None), ("2026-03-03", "b", 5, None)];
+    put(&store, &whole, &rows).await.unwrap();
+    // b is archived, and the vendor's own filter hides it from the days that are read again.
+    let again = slice(&ads(), days("2026-03-02", "2026-03-04"), "2026-03-04T05:00:00Z");
+    let change = put(&store, &again, &[("2026-03-04", "a", 3, None)]).await.unwrap();
+    assert_eq!(counts(&change), [1, 0, 1, 0], "that it is gone is told");
+    let of_b = async |pull| {
+        let seen = everything(&store, &ads(), pull).await.observations;
+        seen.iter().filter(|it| it.arm_key == "b").map(|it| it.day.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(of_b(None).await, ["2026-03-01"], "days that are not read again stay in the series");
+    assert_eq!(of_b(Some(1)).await, ["2026-03-01", "2026-03-03"], "and what was hidden is kept as it was");
+}
