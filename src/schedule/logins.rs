@@ -16,6 +16,8 @@ use crate::domain::verdict::Verdict;
 
 /// Days before the end at which people are told.
 const STEPS: [i64; 3] = [1, 3, 14];
+/// Seconds.
+const DAY: i64 = 86_400;
 
 /// A login that needs a person, now or soon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +66,7 @@ impl Finding {
     }
 
     /// The same for as long as there is nothing new to tell.
-    fn key(&self) -> String {
+    pub fn key(&self) -> String {
         let state = match &self.why {
             Why::NoToken => "none".to_owned(),
             Why::Refused { at, .. } => format!("refused_{}", at.timestamp()),
@@ -145,7 +147,7 @@ pub async fn findings(
         let why = match kept {
             Ok(kept) => match standing(login, oauth2, &kept, now) {
                 Standing::Good { ends } => ends.and_then(|at| {
-                    let days = (at - now).num_hours().div_euclid(24) + 1;
+                    let days = ((at - now).num_seconds() + DAY - 1).div_euclid(DAY);
                     (days <= STEPS[2]).then_some(Why::Ends { at, days })
                 }),
                 Standing::NoToken => Some(Why::NoToken),

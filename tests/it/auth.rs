@@ -251,6 +251,27 @@ async fn a3_a_lost_answer_is_asked_for_once_more_and_then_a_person_is() {
 }
 
 #[tokio::test]
+async fn a_public_application_extra_fields_and_an_application_by_itself() {
+    let mut scene = Scene::new(numbered).await;
+    scene.oauth2.client = ClientAuth::None;
+    scene.oauth2.extra = vec![("scope".to_owned(), "ads offline_access".to_owned())];
+    scene.access(noon()).await.unwrap();
+    scene.oauth2 =
+        Oauth2 { client: ClientAuth::Basic, grant: GrantKind::ClientCredentials, extra: vec![], ..scene.oauth2 };
+    scene.login.refresh_token = None;
+    scene.login.id = LoginId::new("application");
+    assert_eq!(scene.access(noon()).await.unwrap(), "access-1");
+    assert_eq!(scene.access(noon() + TimeDelta::hours(1)).await.unwrap(), "access-2");
+    let seen = scene.server.seen();
+    let public = form(&seen[0]);
+    assert_eq!((public["client_id"].as_str(), public["scope"].as_str()), ("client-7", "ads offline_access"));
+    assert!(!public.contains_key("client_secret") && !seen[0].headers.contains_key("authorization"));
+    let own = form(&seen[1]);
+    assert_eq!((own["grant_type"].as_str(), own["scope"].as_str()), ("client_credentials", "read"));
+    assert!(seen[1].headers["authorization"].starts_with("Basic ") && !own.contains_key("refresh_token"));
+}
+
+#[tokio::test]
 async fn a6_life_in_every_form_and_a_wrong_clock() {
     for (life, renewed_by_time) in [
         (r#","expires_in":3600"#, true),

@@ -13,8 +13,10 @@ use tokio::sync::Barrier;
 use willitsell::connect::auth::standing::{Standing, standing};
 use willitsell::connect::auth::{Auth, AuthError, ClientAuth, Grant, GrantKind, Oauth2};
 use willitsell::connect::http::{Http, Limits};
-use willitsell::domain::connector::{Kept, Login, Token, TokenLock, TokenVault, VaultError};
-use willitsell::domain::id::LoginId;
+use willitsell::domain::concept::Source;
+use willitsell::domain::connector::{Kept, Login, Settings, SourceAccess, Token, TokenLock, TokenVault, VaultError};
+use willitsell::domain::id::{LoginId, SourceId};
+use willitsell::schedule::logins::{Finding, findings};
 use willitsell::store::{Store, Tokens};
 
 use crate::canary::{CANARY, assert_no_canary, assert_no_canary_below};
@@ -327,4 +329,56 @@ async fn a_login_of_another_process_is_waited_for() {
     drop(held);
     waiting.await.unwrap().unwrap();
     assert_no_canary(format!("{one:?}"));
+}
+
+#[tokio::test]
+async fn a7_a_login_that_ends_is_told_of_14_3_and_1_days_before_with_the_command() {
+    let machine = Machine::new().await;
+    let tokens = machine.tokens();
+    let login = Login { refresh_token: None, ..login("https://t.invalid/") };
+    let source = |name: &str| SourceAccess {
+        source: Source {
+            id: SourceId::new(name),
+            connector: "google_ads".into(),
+            channel: None,
+            maturity_lag_days: 3,
+            metrics: vec![],
+            fractional: vec![],
+            scheduled: true,
+            set_aside: [].into(),
+        },
+        settings: Settings::default(),
+        login: Some(login.clone()),
+    };
+    let sources = ["brand", "search"].map(|name| (SourceId::new(name), source(name))).into();
+    let registry = willitsell::app::registry().unwrap();
+    let at = |day: i64| noon() + TimeDelta::days(day);
+    let told = async |day: i64| findings(&sources, &registry, Some(&tokens), at(day)).await.unwrap();
+    assert!(told(0).await[0].to_string().contains("has no token yet: run `willitsell auth brand`"));
+
+    // A refresh token with a hard end, and access that nothing renews.
+    let renewed = |kept: &mut Kept| kept.token.as_mut().unwrap().refresh_ends_at = Some(noon() + TimeDelta::days(60));
+    let alone = |kept: &mut Kept| {
+        let token = kept.token.as_mut().unwrap();
+        (token.refresh, token.expires_at) = (None, Some(noon() + TimeDelta::days(60)));
+    };
+    for prepare in [&renewed as &dyn Fn(&mut Kept), &alone] {
+        let mut kept = a_kept("refresh");
+        prepare(&mut kept);
+        tokens.lock(&login.id).await.unwrap().save(&kept).await.unwrap();
+        let mut keys = Vec::new();
+        for day in 0..62 {
+            let found = told(day).await;
+            let text = found.first().map(ToString::to_string);
+            assert_eq!(text.is_some(), day >= 46, "{day}: {text:?}");
+            let stopped = found.first().is_some_and(Finding::stops);
+            assert_eq!(stopped, day >= 60, "{day}: {text:?}");
+            assert!(text.is_none_or(|text| text.contains("willitsell auth brand")));
+            keys.extend(found.first().map(Finding::key));
+        }
+        keys.dedup();
+        let ends = |step: u8| format!("login_ads_ends_2027-01-21_{step}");
+        assert_eq!(keys, [ends(14), ends(3), ends(1), "login_ads_ended".to_owned()]);
+    }
+    assert!(told(55).await[0].to_string().contains("test mode"), "the application's own setting is named");
 }

@@ -287,9 +287,11 @@ impl<'a> Asker<'a> {
             (Some(name), _) => {
                 format!("check the setting `{name}` of source `{}`, and that it may read results", self.request.source)
             }
-            (None, Some(login)) => {
-                format!("check that [login.{}] may read this account, and its refresh token", login.id)
-            }
+            (None, Some(login)) => format!(
+                "check that whoever logged in as [login.{}] may read this account, or log in anew with `{}`",
+                login.id,
+                login.command(self.request.source)
+            ),
             (None, None) => format!("source `{}` needs a login", self.request.source),
         };
         PullError::Credentials { hint: format!("the vendor does not accept our access{why}; {mend}") }

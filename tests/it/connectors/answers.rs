@@ -173,9 +173,9 @@ async fn h8_an_error_with_status_200_is_never_zero_rows() {
 async fn h8_the_token_address_may_fail_with_status_200_too() {
     let server = crate::fake_server::FakeServer::start(|_, _| json(200, r#"{"error":"invalid_grant"}"#)).await;
     let pulled = pull("google_ads", &server).await;
-    assert!(matches!(pulled.outcome, Err(PullError::Credentials { .. })));
+    assert!(matches!(pulled.outcome, Err(PullError::NeedsLogin { .. })));
     assert_eq!(server.seen().len(), 1, "no storm");
-    assert!(pulled.error().contains("refresh_token"));
+    assert!(pulled.error().ends_with("run `willitsell auth search`"));
 }
 
 #[tokio::test]
