@@ -2,7 +2,7 @@
 //! simulated; configuration, connectors, store, test and outbox are the real ones.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+use super::init::write_new;
 use super::output::{Failure, Output, wrapped};
 use crate::app::App;
 use crate::decide::explain;
@@ -174,7 +175,7 @@ async fn conclude(app: &App, concept: &DemoConcept, output: &Output) -> Result<(
 }
 
 /// The folder asked for, or the first `-2`, `-3`, … that does not exist: a demo overwrites nothing.
-fn free_name(folder: &Path) -> PathBuf {
+pub(super) fn free_name(folder: &Path) -> PathBuf {
     let mut name = folder.to_owned();
     let mut number = 1u32;
     while name.exists() {
@@ -197,19 +198,11 @@ fn write_folder(folder: &Path, sandbox: &Sandbox) -> io::Result<PathBuf> {
         ("typeform-token", known.typeform_token.clone()),
         ("slack-webhook", sandbox.url(Endpoint::Slack)),
     ] {
-        write_privately(&secrets.join(name), &secret)?;
+        write_new(&secrets.join(name), &secret)?;
     }
     let path = folder.join("willitsell.toml");
-    write_privately(&path, &configuration(sandbox))?;
+    write_new(&path, &configuration(sandbox))?;
     Ok(path)
-}
-
-fn write_privately(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
 }
 
 fn configuration(sandbox: &Sandbox) -> String {

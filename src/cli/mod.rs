@@ -14,6 +14,7 @@ pub mod output;
 pub mod pull;
 pub mod replay;
 pub mod run;
+pub mod sandbox;
 pub mod status;
 
 use std::path::{Path, PathBuf};
@@ -65,6 +66,8 @@ Exit codes:
 enum Command {
     /// Live through six weeks of a simulated test; needs no account.
     Demo(demo::DemoArgs),
+    /// Start pretend vendors and write a configuration that asks them: a rehearsal without accounts.
+    Sandbox(sandbox::SandboxArgs),
     /// Write a first configuration by answering questions.
     Init(init::InitArgs),
     /// Log in at a vendor, for a source asked in somebody's name.
@@ -108,6 +111,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let done = runtime.block_on(async {
         match &arguments.command {
             Command::Demo(args) => demo::run(args, &output).await,
+            Command::Sandbox(args) => sandbox::run(args, &output).await,
             Command::Init(args) => init::run(args, config, &output),
             Command::Auth(args) => auth::run(args, config, &output).await,
             Command::Check(args) => check::run(args, config, &output).await,

@@ -62,7 +62,8 @@ async fn forever(app: &App, output: &Output) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn cancel_when_asked(stop: CancellationToken) {
+/// Waits for Ctrl-C, or for the service manager.
+pub(super) async fn cancel_when_asked(stop: CancellationToken) {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

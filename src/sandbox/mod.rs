@@ -13,6 +13,7 @@ pub mod microsoft;
 mod oauth;
 pub mod pinterest;
 pub mod reddit;
+pub mod rehearsal;
 mod reports;
 pub mod slack;
 mod table;
@@ -156,6 +157,8 @@ pub struct Setup {
     pub now: DateTime<Utc>,
     /// What is accepted.
     pub secrets: Secrets,
+    /// Port of the first endpoint, the others behind it; `None`: ports that are free.
+    pub first_port: Option<u16>,
     /// Rows in a page of Google Ads; the vendor's own number is 10,000.
     pub google_page_rows: usize,
     /// Meta's.
@@ -183,6 +186,7 @@ impl Setup {
             world,
             now,
             secrets: Secrets::default(),
+            first_port: None,
             google_page_rows: 10_000,
             meta: meta::Limits::default(),
             tiktok: tiktok::Limits::default(),
@@ -234,8 +238,10 @@ impl Sandbox {
         });
         let stop = CancellationToken::new();
         let mut ports = BTreeMap::new();
+        let mut next_port = state.setup.first_port;
         for Vendor { endpoint, routes, .. } in VENDORS {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, next_port.unwrap_or(0))).await?;
+            next_port = next_port.map(|port| port.saturating_add(1));
             ports.insert(endpoint, listener.local_addr()?);
             let spoil = from_fn_with_state((endpoint, Arc::clone(&state)), faults::spoil);
             let router = routes().layer(spoil).with_state(Arc::clone(&state));

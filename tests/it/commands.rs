@@ -4,6 +4,7 @@ mod daemon;
 mod demo;
 mod live;
 mod replay;
+mod sandbox;
 
 use willitsell::sandbox::{Endpoint, Sandbox};
 

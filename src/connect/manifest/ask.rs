@@ -15,6 +15,7 @@ use secrecy::SecretString;
 
 use super::ManifestConnector;
 use super::call::{Extra, Outgoing, Prepared};
+use super::ending::announced;
 use super::errors::{ErrorRule, Said};
 use super::fill::Filling;
 use super::pace::Pacing;
@@ -75,6 +76,8 @@ pub(super) struct Asker<'a> {
     /// The token was renewed for the current call.
     renewed: bool,
     waited: Duration,
+    /// That the vendor announces the end of what is asked.
+    pub(super) ending: Option<String>,
 }
 
 impl<'a> Asker<'a> {
@@ -103,6 +106,7 @@ impl<'a> Asker<'a> {
             failed: 0,
             renewed: false,
             waited: Duration::ZERO,
+            ending: None,
         })
     }
 
@@ -141,6 +145,7 @@ impl<'a> Asker<'a> {
                 .put_on(self.token.as_ref(), &self.filling(), &mut out.url, &mut out.headers)
                 .map_err(|error| PullError::Credentials { hint: error.to_string() })?;
             if let Some(answer) = self.send(out, None).await? {
+                self.ending = self.ending.take().or_else(|| announced(&answer.headers));
                 return Ok(answer);
             }
         }

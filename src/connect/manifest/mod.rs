@@ -10,6 +10,7 @@ mod check;
 mod day;
 mod drift;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
+mod ending;
 mod errors;
 mod example;
 mod extract;

@@ -62,7 +62,8 @@ pub(super) async fn pull(
             Ok(()) => {
                 let facts = run.window.facts(&reader, request, manifest);
                 let facts = facts.map_err(|error| asker.cleaned(error))?;
-                return Ok(PullFacts { warnings: too_old.into_iter().chain(facts.warnings).collect(), ..facts });
+                let warnings = too_old.into_iter().chain(facts.warnings).chain(asker.ending.take());
+                return Ok(PullFacts { warnings: warnings.collect(), ..facts });
             }
             Err(Halt::TooMuch(_)) if days > 1 => days /= 2,
             Err(Halt::Moved(_)) if !moved => moved = true,

@@ -343,3 +343,15 @@ async fn a_vendor_that_is_away_is_a_network_error() {
     assert_eq!((server.seen().len(), pulled.waits.len()), (3, 2));
     pulled.error();
 }
+
+#[tokio::test]
+async fn h27_a_vendor_that_announces_the_end_of_its_api_is_passed_on_once_a_pull() {
+    let sunset = [("Sunset", "Sat, 31 Oct 2026 23:59:59 GMT"), ("Content-Type", "application/json")];
+    let server = vendor(move |call, _| {
+        let (day, next) = if call == 0 { ("2026-11-01", Some("A")) } else { ("2026-11-02", None) };
+        answer(200, &sunset, page(&[row(7001, day, 4)], next))
+    });
+    let pulled = pull("google_ads", &server.await).await;
+    let warnings = &pulled.facts().warnings;
+    assert!(matches!(&warnings[..], [only] if only.contains("on 2026-10-31 (header Sunset)")), "{warnings:?}");
+}

@@ -140,7 +140,7 @@ fn all_mistakes_of_all_files_are_told_at_once_and_only_the_folders_own_files_are
         for part in [
             "own/google_ads.toml: google_ads is the name of a built-in connector",
             "own/wrong.toml:23: `lookbak` is not known here: did you mean `lookback`?",
-            "own/lying.toml:52: expects",
+            "own/lying.toml:56: expects",
             "own/huge.toml: this file is larger than 64 KiB",
             "own/latin.toml: this file is not UTF-8",
             "own/folder.toml: this is not a file",

@@ -1,0 +1,38 @@
+//! `sandbox` runs until it is stopped, and every command works against it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::project::{Project, json_lines};
+
+#[test]
+fn a_rehearsal_goes_from_the_first_check_to_a_verdict() {
+    let project = Project::new("");
+    let mut sandbox = project.command(&["--json", "sandbox", "--folder", "play"]).spawn().unwrap();
+    let mut said = BufReader::new(sandbox.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.contains("play/willitsell.toml"), "{line}");
+    for entry in std::fs::read_dir(project.path().join("play/secrets")).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let config = ["--config", "play/willitsell.toml"];
+    let run = |arguments: &[&str]| project.run(&[&config, arguments].concat());
+    let checked = run(&["check"]);
+    assert_eq!(checked.code, 0, "{checked:#?}");
+    let live = run(&["--json", "check", "--live"]);
+    assert_eq!(live.code, 0, "{live:#?}");
+    for source in json_lines(&live.stdout).iter().filter(|line| line.get("rows").is_some()) {
+        assert_eq!(source["rows"].as_array().unwrap().len(), 3, "{source}");
+    }
+    let once = run(&["run", "--once"]);
+    assert_eq!(once.code, 0, "{once:#?}");
+    assert!(once.stdout.contains("cat-meals"), "{once:#?}");
+    let status = run(&["status"]);
+    assert!([0, 10].contains(&status.code), "{status:#?}");
+    sandbox.kill().unwrap();
+    sandbox.wait().unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(project.run(&["--config", "play/willitsell.toml", "check", "--live"]).code, 1, "nobody answers now");
+}
