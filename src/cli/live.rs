@@ -94,7 +94,10 @@ pub async fn run(path: &Path, now: DateTime<Utc>, output: &Output) -> Result<Exi
         output.say("no source is asked by the schedule: files are brought with `willitsell import FILE`");
     }
     if failed.is_empty() {
-        output.say(&format!("Every source answered; nothing was stored. Next: {}.", next_command(path, "run --once")));
+        let next = if app.loaded.config.experiments.is_empty() { "init" } else { "run --once" };
+        let next = next_command(path, next);
+        let next = if scheduled.is_empty() { String::new() } else { format!(" Next: {next}.") };
+        output.say(&format!("Every source answered; nothing was stored.{next}"));
         Ok(ExitCode::SUCCESS)
     } else {
         Err(Failure::general(format!(

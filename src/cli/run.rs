@@ -44,6 +44,9 @@ pub async fn run(args: &RunArgs, path: &Path, output: &Output) -> Result<ExitCod
     // What fails in one run is said at its end; the log would say it twice.
     log_to_stderr(output, if args.once { "error" } else { "warn" });
     let app = App::open(path).await?;
+    if app.loaded.config.experiments.is_empty() {
+        return Err(Failure::usage("there is no [experiment.…] to run"));
+    }
     let _claim = app.parts.store.claim()?;
     let done = if args.once { once(&app, Utc::now(), output).await } else { forever(&app, output).await };
     app.parts.store.close().await;
@@ -52,9 +55,6 @@ pub async fn run(args: &RunArgs, path: &Path, output: &Output) -> Result<ExitCod
 
 async fn forever(app: &App, output: &Output) -> Result<ExitCode, Failure> {
     let experiments = &app.loaded.config.experiments;
-    if experiments.is_empty() {
-        return Err(Failure::usage("there is no [experiment.…] to run"));
-    }
     let stop = CancellationToken::new();
     tokio::spawn(cancel_when_asked(stop.clone()));
     output.note(&format!("running {}; stop with Ctrl-C", counted(experiments.len() as u64, "experiment")));

@@ -137,10 +137,11 @@ fn read<'t>(
     let declared = Declared { destinations: &destinations, sources: &sources };
     let sections = root.named("experiment", &raw::EXPERIMENT);
     if sections.is_empty() && !root.has("experiment") {
+        // Sources alone can be tried, which is how most people begin.
         report.whole_file(
-            false,
+            !sources.is_empty(),
             "there is no experiment",
-            "add an [experiment.NAME] table: `willitsell init` writes one",
+            "add an [experiment.NAME] table: `willitsell init` writes one; `willitsell check --live` tries sources without",
         );
     }
     let experiments: Option<Vec<_>> =
@@ -149,7 +150,9 @@ fn read<'t>(
         one_zone_a_source(report, &sections, experiments);
         one_test_a_key(report, &sections, experiments);
     }
-    check.warn_of_unused();
+    if !sections.is_empty() {
+        check.warn_of_unused();
+    }
     check.warn_of_variables();
     check.warn_of_open_file(path);
     Some(Config {

@@ -119,9 +119,12 @@ build_bar = {build_bar}
         let campaigns: Vec<String> = arm.campaigns.iter().map(|campaign| format!("\"{}\"", campaign.id)).collect();
         let keys: Vec<String> = sources
             .iter()
-            .map(|source| match source.ends_with("-form") {
-                true => format!("{source} = [\"{}\"]", arm.key),
-                false => format!("{source} = [{}]", campaigns.join(", ")),
+            .map(|source| {
+                if source.ends_with("-form") {
+                    format!("{source} = [\"{}\"]", arm.key)
+                } else {
+                    format!("{source} = [{}]", campaigns.join(", "))
+                }
             })
             .collect();
         let _ = write!(text, "\n[experiment.{key}.arm.{}]\nkeys = {{ {} }}\n", arm.key, keys.join(", "));

@@ -32,7 +32,7 @@ struct Written<'a> {
 }
 
 /// The folder's name where the configuration names none.
-const FOLDER: &str = "connectors";
+pub(super) const FOLDER: &str = "connectors";
 const TEMPLATE: &str = include_str!("template.toml");
 
 /// Writes the file; never over an existing one.
@@ -51,7 +51,7 @@ pub fn run(args: &NewArgs, config: &Path, output: &Output) -> Result<ExitCode, F
         return Err(Failure::usage(format!("{name} is built in already: {see}")));
     }
     let named = config::connectors_folder(config);
-    let folder = named.clone().unwrap_or_else(|| config.parent().unwrap_or(Path::new("")).join(FOLDER));
+    let folder = named.clone().unwrap_or_else(|| config.with_file_name(FOLDER));
     let path = folder.join(format!("{name}.toml"));
     let text = text(name, &Utc::now().date_naive().to_string());
     if !args.dry_run {

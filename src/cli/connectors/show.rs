@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use super::new::FOLDER;
 use crate::app;
 use crate::cli::output::{Failure, Output, wrapped};
+use crate::config;
 use crate::domain::connector::{ConnectorInfo, Home, SettingInfo};
 
 /// Arguments of `connectors show`.
@@ -52,6 +54,9 @@ struct Setting<'a> {
 pub fn run(args: &ShowArgs, config: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let registry = app::registry_of(config)?;
     let Some(connector) = registry.get(&args.name) else {
+        if let Some(advice) = lies_beside(config, &args.name) {
+            return Err(Failure::usage(advice));
+        }
         let names: Vec<String> = registry.infos().into_iter().map(|info| info.name).collect();
         return Err(Failure::usage(format!("there is no connector {:?}; there are: {}", args.name, names.join(", "))));
     };
@@ -74,6 +79,22 @@ pub fn run(args: &ShowArgs, config: &Path, output: &Output) -> Result<ExitCode, 
     };
     output.show(&shown, || text(info, &shown));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether `connectors new` wrote it into a folder that the configuration does not name yet.
+fn lies_beside(config: &Path, name: &str) -> Option<String> {
+    if config::connectors_folder(config).is_some() {
+        return None;
+    }
+    let file = config.with_file_name(FOLDER).join(format!("{name}.toml"));
+    file.is_file().then(|| {
+        format!(
+            "{} is there, but {} does not name its folder: write connectors = \"{FOLDER}\" at its very top, above every \
+             [table]",
+            file.display(),
+            config.display()
+        )
+    })
 }
 
 fn setting(info: &SettingInfo) -> Setting<'_> {

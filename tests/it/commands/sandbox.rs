@@ -20,9 +20,9 @@ fn a_rehearsal_goes_from_the_first_check_to_a_verdict() {
     let run = |arguments: &[&str]| project.run(&[&config, arguments].concat());
     let checked = run(&["check"]);
     assert_eq!(checked.code, 0, "{checked:#?}");
-    let live = run(&["--json", "check", "--live"]);
-    assert_eq!(live.code, 0, "{live:#?}");
-    for source in json_lines(&live.stdout).iter().filter(|line| line.get("rows").is_some()) {
+    let asked = run(&["--json", "check", "--live"]);
+    assert_eq!(asked.code, 0, "{asked:#?}");
+    for source in json_lines(&asked.stdout).iter().filter(|line| line.get("rows").is_some()) {
         assert_eq!(source["rows"].as_array().unwrap().len(), 3, "{source}");
     }
     let once = run(&["run", "--once"]);

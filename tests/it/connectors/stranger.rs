@@ -87,6 +87,10 @@ fn a_connector_of_ones_own_is_begun_tested_shown_and_used() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    project.write("other.toml", "");
+    project.succeeds(&["--config", "other.toml", "connectors", "new", "mail"]);
+    let ended = project.run(&["--config", "other.toml", "connectors", "show", "mail"]);
+    assert!(ended.stderr.contains("write connectors = \"connectors\" at its very top"), "{ended:?}");
     let ended = project.run(&["connectors", "show", "leters"]);
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("letters"), "{ended:?}");
