@@ -7,6 +7,7 @@ pub mod due;
 pub mod logins;
 pub mod notices;
 pub mod pull;
+pub mod sunsets;
 pub mod tick;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What people are told besides verdicts, each once: a login that needs them. Not how a message reaches them:
+//! What people are told besides verdicts, each once: a login that needs them, an API that is about to end. Not how a message reaches them:
 //! see `deliver`.
 
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::Parts;
-use super::logins;
+use super::{logins, sunsets};
 use crate::domain::concept::Experiment;
 use crate::domain::message::Delivery;
 use crate::store::StoreError;
@@ -40,6 +40,13 @@ impl Notices {
             }
             Err(error) => tracing::warn!(%error, "the logins could not be looked at"),
         }
+        let endings = sunsets::endings(&parts.sources, &parts.registry.infos(), now);
+        for ending in &endings {
+            if self.written.insert(ending.sunset.what.clone()) {
+                tracing::warn!("{}", ending.sunset.what);
+            }
+        }
+        due.extend(sunsets::notices(&endings, experiments, now));
         due.retain(|delivery| !self.written.contains(&delivery.id));
         if due.is_empty() {
             return Ok(());
