@@ -25,6 +25,9 @@ const KEPT: Duration = Duration::hours(1);
 /// Ids in a call.
 const MOST_IDS: usize = 250;
 
+/// Statuses a list can be asked for; from memory, as is which of them are meant where none is named.
+const STATUSES: [&str; 5] = ["ACTIVE", "PAUSED", "ARCHIVED", "DRAFT", "DELETED_DRAFT"];
+
 /// What may differ from one account to the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -95,7 +98,7 @@ async fn list(
 ) -> Result<Json<Value>, Answer> {
     admit(&state, &headers, &id)?;
     let level = level(&kind)?;
-    let (mut size, mut start) = (25, 0);
+    let (mut size, mut start, mut statuses) = (25, 0, Vec::new());
     for (name, value) in pairs(query.as_deref()) {
         match name.as_str() {
             "page_size" => {
@@ -106,23 +109,31 @@ async fn list(
                 let position = value.strip_prefix("bm").and_then(|position| u64::from_str_radix(position, 16).ok());
                 start = position.ok_or_else(|| invalid("bookmark is not known"))?;
             }
+            "entity_statuses" if STATUSES.contains(&value.as_str()) => statuses.push(value),
             _ => return Err(invalid(&format!("{name} is not known here"))),
         }
     }
+    // What is archived is not listed unless it is asked for.
+    if statuses.is_empty() {
+        statuses.extend(["ACTIVE".to_owned(), "PAUSED".to_owned()]);
+    }
     let world = &state.setup.world;
     let end = start + size.min(state.setup.pinterest.page_rows as u64);
+    let listed = (start..end.min(world.count(level))).map(|position| world.entity(level, position));
     let items: Vec<Value> =
-        (start..end.min(world.count(level))).map(|position| item(&world.entity(level, position))).collect();
+        listed.map(|entity| item(&entity)).filter(|item| statuses.iter().any(|it| item["status"] == **it)).collect();
     let next = if page_loop.is_some() { Some(start) } else { (end < world.count(level)).then_some(end) };
     let bookmark = next.map(|next| format!("bm{next:x}"));
     Ok(Json(json!({ "items": items, "bookmark": bookmark })))
 }
 
+/// The second ad of a second ad group has been put away; its figures stay.
 fn item(entity: &Entity) -> Value {
+    let archived = entity.ad.is_some_and(|id| id % 10_000 == 202);
     let mut item = json!({
         "id": entity.id().to_string(),
         "name": entity.name(),
-        "status": "ACTIVE",
+        "status": if archived { "ARCHIVED" } else { "ACTIVE" },
         "campaign_id": entity.campaign.to_string(),
     });
     if let (Some(group), Some(_)) = (entity.ad_group, entity.ad) {

@@ -3,6 +3,8 @@
 //! vendor's own corrections. A file per platform; this one is what they share.
 
 mod google;
+mod pinterest;
+mod reddit;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

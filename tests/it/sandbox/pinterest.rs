@@ -11,6 +11,8 @@ use super::{at, client, day, json_of, setup};
 
 const COLUMNS: &str = "IMPRESSION_1,OUTBOUND_CLICK_1,SPEND_IN_MICRO_DOLLAR,TOTAL_SIGNUP,TOTAL_ENGAGEMENT,CAMPAIGN_ID";
 
+const EVERY_STATUS: &str = "&entity_statuses=ACTIVE&entity_statuses=PAUSED&entity_statuses=ARCHIVED";
+
 async fn get(sandbox: &Sandbox, token: &str, rest: &str) -> Response {
     let url = format!("{}/v5/ad_accounts/1234567890{rest}", sandbox.url(Endpoint::Pinterest));
     client().get(url).bearer_auth(token).send().await.unwrap()
@@ -20,7 +22,8 @@ async fn get(sandbox: &Sandbox, token: &str, rest: &str) -> Response {
 async fn ids(sandbox: &Sandbox, token: &str, kind: &str, size: u32) -> (Vec<String>, usize) {
     let (mut ids, mut pages, mut bookmark) = (Vec::new(), 0, String::new());
     loop {
-        let page = json_of(get(sandbox, token, &format!("/{kind}?page_size={size}{bookmark}")).await).await;
+        let page =
+            json_of(get(sandbox, token, &format!("/{kind}?page_size={size}{EVERY_STATUS}{bookmark}")).await).await;
         ids.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()));
         pages += 1;
         match &page["bookmark"] {
@@ -65,6 +68,9 @@ async fn pinterest_lists_its_ads_and_their_figures_add_up_to_the_truth() {
     assert_eq!((ads.len(), pages), (280, 3));
     assert_eq!(ids(&sandbox, &token, "ad_groups", 25).await.0.len(), 140);
     assert_eq!(ids(&sandbox, &token, "campaigns", 250).await.0.len(), 70);
+    let unasked = json_of(get(&sandbox, &token, "/ads?page_size=250").await).await;
+    let unasked = unasked["items"].as_array().unwrap();
+    assert!(unasked.len() < 250 && unasked.iter().all(|item| item["status"] == "ACTIVE"), "no archived ones");
     let mut rows = Vec::new();
     for batch in ads.chunks(250) {
         let query = format!("/ads/analytics?{}{}", asked("2026-03-14", "2026-03-21"), named(batch));
