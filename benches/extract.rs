@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use willitsell::connect::Registry;
 use willitsell::connect::manifest::Manifest;
-use willitsell::domain::connector::{Settings, SourceRow};
+use willitsell::domain::connector::{SettingValue, Settings, SourceRow};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::DateWindow;
 
@@ -134,7 +134,9 @@ fn google_ads() -> Manifest {
 fn by_manifest(manifest: &Manifest, page: &str) -> (usize, i64) {
     let day = |text: &str| text.parse().unwrap();
     let window = DateWindow::new(day("2026-11-01"), day("2026-11-30")).unwrap();
-    let rows = manifest.read_page(page, &Settings::default(), window, chrono_tz::Tz::UTC, |rows| {
+    let mut settings = Settings::default();
+    settings.insert("arm_is", SettingValue::Plain("id".into()));
+    let rows = manifest.read_page(page, &settings, window, chrono_tz::Tz::UTC, |rows| {
         let spend = |row: &SourceRow<'_>| match row {
             SourceRow::Counts { values, .. } => values.iter().find(|(metric, _)| *metric == MetricId::SPEND).unwrap().1,
             SourceRow::Response(_) => 0,

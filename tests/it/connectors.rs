@@ -2,6 +2,7 @@
 //! when a vendor answers well, badly or never. Vendors are scripted on loopback; nothing waits.
 
 mod answers;
+mod calls;
 mod fan;
 mod manifests;
 mod paging;
@@ -221,7 +222,7 @@ async fn pages(bodies: Vec<String>) -> FakeServer {
 /// One row of the ad platform.
 fn row(id: u32, day: &str, clicks: u32) -> String {
     format!(
-        r#"{{"campaign":{{"id":"{id}"}},"customer":{{"currencyCode":"EUR","timeZone":"Europe/Berlin"}},"segments":{{"date":"{day}"}},"metrics":{{"impressions":"100","clicks":"{clicks}","costMicros":"18350000","conversions":2.5}}}}"#
+        r#"{{"campaign":{{"id":"{id}"}},"customer":{{"currencyCode":"EUR","timeZone":"Europe/Berlin"}},"segments":{{"date":"{day}"}},"metrics":{{"impressions":"100","clicks":"{clicks}","costMicros":"18350000","conversions":2.5,"engagements":"0"}}}}"#
     )
 }
 

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
@@ -69,6 +70,8 @@ pub(super) struct Asker<'a> {
     hosts: Vec<String>,
     secrets: Vec<SecretString>,
     token: Option<SecretString>,
+    /// Zone in which days become instants.
+    zone: Tz,
     rng: ChaCha8Rng,
     pacing: Pacing,
     /// Tries of the current call that failed.
@@ -100,6 +103,7 @@ impl<'a> Asker<'a> {
             secrets: secrets.chain(of_login).chain(manifest.proof.derived(&filling)).collect(),
             rng: ChaCha8Rng::seed_from_u64(seed.finish()),
             pacing: Pacing::new(manifest, &filling, request.now)?,
+            zone: manifest.days.zone(request),
             connector,
             request,
             token: None,
@@ -113,7 +117,12 @@ impl<'a> Asker<'a> {
     /// What every call is filled with: the settings, the window asked for, its zone. Ids, job, page size and
     /// narrower windows are put in by whoever knows them.
     pub(super) fn filling(&self) -> Filling<'a> {
-        Filling { zone: self.connector.manifest.days.zone(self.request), ..filling(self.request) }
+        Filling { zone: self.zone, ..filling(self.request) }
+    }
+
+    /// The account's zone, once it is known.
+    pub(super) fn set_zone(&mut self, zone: Tz) {
+        self.zone = zone;
     }
 
     /// Another page or another call begins: its tries are counted anew.

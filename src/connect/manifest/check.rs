@@ -116,6 +116,9 @@ impl Check<'_, '_> {
         let proof = self.proof(raw.login.as_ref(), raw.auth.as_ref());
         let special = paging::special(raw.fan.as_ref().map(Spanned::get_ref));
         let request = raw.request.as_ref().and_then(|request| self.request_like(request.get_ref(), &special));
+        let header = raw.request.as_ref().map(|request| request.get_ref().header.clone()).unwrap_or_default();
+        let account = raw.account.as_ref().map(|account| self.account(account.get_ref(), header));
+        self.account_serves(&raw);
         let paging = raw.page.as_ref().map(|page| self.paging(page, request.as_ref()));
         let fan = raw.fan.as_ref().map(|fan| self.fan(fan.get_ref(), request.as_ref()));
         let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), request.as_ref()));
@@ -138,6 +141,7 @@ impl Check<'_, '_> {
             },
             proof: proof?,
             days: days?,
+            account: or_unused(account)?,
             request: request?,
             paging: or_unused(paging)?,
             fan: or_unused(fan)?,

@@ -31,6 +31,11 @@ impl Look {
         Ok(Self { plan: Plan::compile(&wanted, None, &[])?, paths })
     }
 
+    /// The paths, in the order in which their texts come.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(String::as_str)
+    }
+
     /// Asks until the answer is good and gives the texts at each path: numbers as their digits, nulls left out.
     /// `None` where a rule of the file says that there is nothing.
     ///

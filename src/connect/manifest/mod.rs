@@ -2,6 +2,7 @@
 //! in with one source's settings (`fill`, `call`), asked (`ask`) page by page (`page`), each answer judged
 //! (`errors`) and read once (`plan`, `extract`) into rows (`rows`, `taker`, `day`, `number`, `identity`).
 
+mod account;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod ask;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
@@ -40,6 +41,7 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
+use self::account::AccountRule;
 use self::call::Verb;
 use self::day::DayForm;
 use self::errors::{ErrorRule, Then};
@@ -64,6 +66,7 @@ pub struct Manifest {
     info: ConnectorInfo,
     proof: Proof,
     days: DayZone,
+    account: Option<AccountRule>,
     request: Request,
     paging: Option<Paging>,
     fan: Option<Fan>,
@@ -83,16 +86,19 @@ enum DayZone {
     Experiment,
     /// Each row names the zone.
     Row(Template),
+    /// The account names it.
+    Account,
     /// The vendor cuts days in this one, whatever the account.
     Fixed(Tz),
 }
 
 impl DayZone {
-    /// Zone in which instants and days become each other before any row is read.
+    /// Zone in which instants and days become each other before any row is read; the account's, where it
+    /// matters, is known only once it was asked.
     fn zone(&self, request: &PullRequest<'_>) -> Tz {
         match self {
             Self::Fixed(zone) => *zone,
-            Self::Experiment | Self::Row(_) => request.zone,
+            Self::Experiment | Self::Row(_) | Self::Account => request.zone,
         }
     }
 }
@@ -201,7 +207,8 @@ struct HeaderHint {
 struct Rows {
     each: Template,
     none_if: Option<Template>,
-    id: Option<Template>,
+    /// The first of these that is there.
+    id: Vec<Template>,
     day: Day,
     arm: Vec<Template>,
     /// One of these begins every key and is cut off, where there are any.
@@ -317,7 +324,8 @@ impl Manifest {
 
     /// Every call it makes to the vendor with a proof of who asks.
     fn calls(&self) -> impl Iterator<Item = &Request> {
-        std::iter::once(&self.request).chain(self.fan.iter().map(|fan| &fan.request))
+        let account = self.account.iter().map(|account| &account.request);
+        std::iter::once(&self.request).chain(account).chain(self.fan.iter().map(|fan| &fan.request))
     }
 
     /// As one that a user's folder holds: whoever uses it confirms its hosts.

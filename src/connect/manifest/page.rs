@@ -3,6 +3,7 @@
 
 use chrono::{Days, NaiveDate};
 
+use super::account::Account;
 use super::ask::{Answered, Asker};
 use super::call::Prepared;
 use super::errors::{Judged, Said, Then, Unreadable, judge};
@@ -53,6 +54,8 @@ pub(super) async fn pull(
         .map_err(|saw| PullError::Shape { path: manifest.info.name.clone(), saw })?;
     let (covered, too_old) = askable(manifest, request)?;
     let mut asker = Asker::new(connector, request)?;
+    let account = Account::look_up(manifest, request, &mut asker, &reader).await?;
+    account.zone.into_iter().for_each(|zone| asker.set_zone(zone));
     let mut days = u32::try_from((covered.last() - covered.first()).num_days()).unwrap_or(u32::MAX).saturating_add(1);
     let mut moved = false;
     loop {
@@ -61,7 +64,7 @@ pub(super) async fn pull(
         match run.read(&covered.slices(Some(days))).await {
             Ok(()) => {
                 let facts = run.window.facts(&reader, request, manifest);
-                let facts = facts.map_err(|error| asker.cleaned(error))?;
+                let facts = account.complete(facts.map_err(|error| asker.cleaned(error))?);
                 let warnings = too_old.into_iter().chain(facts.warnings).chain(asker.ending.take());
                 return Ok(PullFacts { warnings: warnings.collect(), ..facts });
             }

@@ -63,6 +63,7 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         settings: file.named("settings").into_iter().map(|(name, value)| (name, value.into_inner())).collect(),
         login: file.one("login"),
         auth: file.one("auth"),
+        account: file.one("account"),
         days: file.must("days"),
         request: file.must("request"),
         page: file.one("page"),

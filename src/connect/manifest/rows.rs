@@ -51,7 +51,7 @@ pub(super) struct Reader {
 #[derive(Debug)]
 pub(super) struct RowSlots {
     pub(super) day: DaySlots,
-    pub(super) id: Option<usize>,
+    pub(super) id: Vec<usize>,
     pub(super) arm: Vec<usize>,
     /// One of these begins every key and is cut off, where there are any.
     pub(super) cut: Vec<String>,
@@ -164,7 +164,7 @@ impl Reader {
                 DaySlots::YearMonthDay([slots.add(year, true)?, slots.add(month, true)?, slots.add(day, true)?])
             }
         };
-        let id = slots.maybe(manifest.rows.id.as_ref(), true)?;
+        let id = manifest.rows.id.iter().map(|id| slots.add(id, true)).collect::<Result<_, _>>()?;
         let arm = manifest.rows.arm.iter().map(|arm| slots.add(arm, true)).collect::<Result<_, _>>()?;
         let cut = manifest.rows.cut.iter().map(|cut| cut.fill_plain(settings, |text| text));
         let cut = cut.collect::<Option<_>>().ok_or("a setting in `cut` was not given")?;

@@ -29,10 +29,21 @@ impl<'p> RowReader<'p> for Taker<'_, 'p> {
 }
 
 impl<'p> Taker<'_, 'p> {
+    /// What tells rows apart: the first of its paths that is there, where the file names any.
+    fn id(&self, found: &Found<'p>) -> Result<Option<Cow<'p, str>>, Fault> {
+        let Some((&last, others)) = self.reader.slots.id.split_last() else { return Ok(None) };
+        for &slot in others {
+            if let Some(id) = self.text(found, slot)? {
+                return Ok(Some(id));
+            }
+        }
+        self.required(found, last).map(Some)
+    }
+
     fn take(&mut self, found: &Found<'p>) -> Result<(), Fault> {
         let slots = &self.reader.slots;
         let arm = self.arm(found)?;
-        let id = slots.id.map(|slot| self.required(found, slot)).transpose()?;
+        let id = self.id(found)?;
         if let Some(response) = slots.response {
             return self.response(found, response, arm, id.as_deref());
         }

@@ -24,7 +24,10 @@ async fn a_window_is_read_page_by_page() {
     assert_eq!((facts.currency, facts.facts.version.as_deref()), (Currency::from_code("EUR"), Some("v26")));
     assert_eq!((facts.covered, facts.warnings.len()), (super::november(), 0));
     assert_eq!(pulled.sink.batches.len(), 2, "one batch a page");
-    assert_eq!(pulled.sink.rows()[0], "7001 2026-11-01 impressions=100 clicks=41 spend=18.35 conversions=2.5");
+    assert_eq!(
+        pulled.sink.rows()[0],
+        "7001 2026-11-01 impressions=100 clicks=41 spend=18.35 conversions=2.5 engagements=0"
+    );
     let seen = server.seen();
     assert_eq!((seen.len(), seen[0].target.as_str()), (3, "/token"));
     assert_eq!(seen[1].target, "/api/v26/customers/1234567890/googleAds:search");
@@ -264,7 +267,7 @@ async fn h13_equal_repeats_count_once_and_others_fail_the_window() {
 
 #[tokio::test]
 async fn h13_rows_with_an_id_of_their_own_are_told_apart_by_it() {
-    let text = embedded("google_ads").replace("arm     =", "id      = \"$.adGroup.id\"\narm     =");
+    let text = embedded("google_ads").replace("arm     = [", "arm     = [\"$.campaign.id\", ");
     let with = |group: u32, row: String| format!(r#"{{"adGroup":{{"id":"{group}"}},{}"#, &row[1..]);
     let same = row(7001, "2026-11-01", 41);
     let body = page(&[with(1, same.clone()), with(2, same.clone()), with(2, same)], None);

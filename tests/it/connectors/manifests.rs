@@ -31,7 +31,7 @@ fn the_registry_lists_what_a_configuration_may_use() {
     assert!(setting("base_url").address && setting("developer_token").secret && setting("login_customer_id").optional);
     assert_eq!(setting("api_version").default.as_deref(), Some("v26"), "a user may name a newer version");
     let names: Vec<_> = google.metrics.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["impressions", "clicks", "spend", "conversions"]);
+    assert_eq!(names, ["impressions", "clicks", "spend", "conversions", "engagements"]);
     assert!(registry.get("typeform").is_some_and(|typeform| !typeform.info().needs_login));
     assert!(registry.get("myspace").is_none());
 }

@@ -15,6 +15,7 @@ fn manifest(tables: &str) -> Result<Manifest, String> {
 name = "shape"
 title = "Shape"
 docs = "https://docs.example.com"
+api_version = "none"
 sunset_on = "unknown"
 checked_on = "2026-11-22"
 verified = "documented"

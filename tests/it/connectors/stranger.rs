@@ -181,7 +181,7 @@ fn f7_no_file_of_a_stranger_leaks_reads_or_hangs() {
         (default, "default = \"file:///etc/passwd\"", "https"),
         (default, "default = \"https://me:pass@api.example.com\"", "https"),
         (default, "default = \"https://{list_id}\"", ""),
-        (default, "default = \"https://{token}.example.com\"", "https"),
+        (default, "default = \"https://{token}.example.com\"", "is secret"),
         (default, "default = \"https://a{list_id}.example.com\"", "https"),
         (default, "default = \"https://127.0.0.1\"", "host name"),
         (default, "default = \"https://169.254.169.254\"", "host name"),

@@ -12,6 +12,7 @@ fn shows(figures: &Figures) -> Vec<(MetricId, i64)> {
         count(MetricId::CLICKS, figures.clicks),
         money(MetricId::SPEND, figures.cost_micros),
         (MetricId::CONVERSIONS, i64::try_from(figures.conversion_hundredths).unwrap() * 10_000),
+        count(MetricId::ENGAGEMENTS, figures.engagements),
     ]
 }
 

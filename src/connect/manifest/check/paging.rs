@@ -127,6 +127,7 @@ impl Check<'_, '_> {
     pub(super) fn days(&mut self, raw: &RawDays, request: Option<&Request>) -> Option<DayZone> {
         let zone = match raw.zone.get_ref().as_str() {
             "experiment" => DayZone::Experiment,
+            "account" => DayZone::Account,
             path if path.starts_with(['$', '^']) => DayZone::Row(self.row_path(&raw.zone)?),
             name => match name.parse() {
                 Ok(zone) => DayZone::Fixed(zone),

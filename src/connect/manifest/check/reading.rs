@@ -76,7 +76,15 @@ impl Check<'_, '_> {
             );
         }
         let none_if = raw.none_if.as_ref().map(|path| self.path(path));
-        let id = raw.id.as_ref().map(|path| self.row_path(path));
+        let id = match raw.id.as_ref().map(|id| (id.span(), texts(id.get_ref()))) {
+            None => Some(Vec::new()),
+            Some((span, Some(paths))) => {
+                paths.into_iter().map(|path| self.row_path(&Spanned::new(span.clone(), path))).collect()
+            }
+            Some((span, None)) => {
+                return self.wrong(span, "`id` is a path, or a list of paths of which the first there counts");
+            }
+        };
         let day = self.day(&raw.day, days, responses);
         let (paths, cut) = match raw.arm.get_ref() {
             Value::Table(arm) => {
@@ -103,7 +111,7 @@ impl Check<'_, '_> {
             );
         }
         let full_at = raw.full_at.as_ref().map(|full_at| *full_at.get_ref());
-        let (none_if, id) = (or_unused(none_if)?, or_unused(id)?);
+        let (none_if, id) = (or_unused(none_if)?, id?);
         Some(Rows { each: each?, none_if, id, day: day?, arm: arm?, cut: cut?, full_at })
     }
 

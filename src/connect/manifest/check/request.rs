@@ -6,10 +6,11 @@ use std::ops::Range;
 use serde_spanned::Spanned;
 use toml::Value;
 
+use super::super::account::AccountRule;
 use super::super::fill::{DateForm, Hole, Special, Template};
-use super::super::raw::RawRequest;
+use super::super::raw::{Raw, RawAccount, RawRequest};
 use super::super::{Body, Json, Param, Request};
-use super::{Check, Place};
+use super::{Check, Place, or_unused};
 use crate::connect::http::{HeaderName, Method, address, header};
 
 /// Headers that are the client's own affair.
@@ -29,6 +30,55 @@ impl Check<'_, '_> {
         let request = self.request(raw);
         self.special = before;
         request
+    }
+
+    /// `[account]`: one `GET` with the headers of `[request]`.
+    pub(super) fn account(
+        &mut self,
+        raw: &RawAccount,
+        header: BTreeMap<Spanned<String>, Spanned<String>>,
+    ) -> Option<AccountRule> {
+        let request = RawRequest {
+            method: Spanned::new(raw.url.span(), "GET".to_owned()),
+            url: raw.url.clone(),
+            query: raw.query.clone(),
+            header,
+            raw_query: None,
+            json: None,
+            form: None,
+        };
+        let request = self.request_like(&request, &[]);
+        if raw.currency.is_none() && raw.zone.is_none() {
+            self.wrong::<()>(raw.url.span(), "`account` is asked for its `currency`, its `zone` or both: name a path");
+        }
+        let currency = raw.currency.as_ref().map(|path| self.path(path));
+        let zone = raw.zone.as_ref().map(|path| self.path(path));
+        Some(AccountRule { request: request?, currency: or_unused(currency)?, zone: or_unused(zone)? })
+    }
+
+    /// What is said to come from the account must be asked of it, and nothing else.
+    pub(super) fn account_serves(&mut self, raw: &Raw) {
+        let account = raw.account.as_ref().map(Spanned::get_ref);
+        let zone = raw.days.iter().map(|days| &days.get_ref().zone);
+        let currency = raw.metric.iter().filter_map(|(_, metric)| metric.get_ref().currency.as_ref());
+        let of_account = |text: &&Spanned<String>| text.get_ref() == "account";
+        for (word, asked, wanted) in [
+            ("zone", account.and_then(|account| account.zone.as_ref()), zone.clone().find(of_account)),
+            ("currency", account.and_then(|account| account.currency.as_ref()), currency.clone().find(of_account)),
+        ] {
+            match (asked, wanted) {
+                (None, Some(wanted)) => {
+                    let what = format!("the account is not asked for it: write `{word}`, a path, in `[account]`");
+                    self.wrong::<()>(wanted.span(), what);
+                }
+                (Some(asked), None) => {
+                    let what =
+                        format!("nothing uses the account's `{word}`: write `{word} = \"account\"`, or leave it out");
+                    self.wrong::<()>(asked.span(), what);
+                }
+                _ => {}
+            }
+        }
     }
 
     fn request(&mut self, raw: &RawRequest) -> Option<Request> {
@@ -77,18 +127,21 @@ impl Check<'_, '_> {
         let Some(text) = self.defaults.get(base).filter(|text| text.get_ref().contains('{')).cloned() else {
             return Some(None);
         };
-        let template = self.template(&text, Place::Request)?;
-        let setting = template.settings().next().unwrap_or_default().to_owned();
+        // The owner of the domain is named in full: the label chooses among its hosts only.
         let label = |text: &str| {
-            let (before, after) = text.split_once(&format!("{{{setting}}}"))?;
+            let (before, rest) = text.split_once('{')?;
+            let (_, after) = rest.split_once('}')?;
             let host = before.strip_prefix("https://")?;
             let whole = (host.is_empty() || host.ends_with('.')) && after.starts_with('.');
-            (whole && address(&format!("{before}label{after}")).is_ok()).then_some(())
+            let owned = after.split('/').next().is_some_and(|owner| owner.matches('.').count() > 1);
+            (whole && owned && !after.contains('{') && address(&format!("{before}label{after}")).is_ok()).then_some(())
         };
-        if template.holes().count() != 1 || label(text.get_ref()).is_none() {
-            let advice = "is one whole label of the host at most: `https://{region}.api.example.com`";
-            return self.wrong(text.span(), format!("a placeholder in an address {advice}"));
+        if label(text.get_ref()).is_none() {
+            let advice = "with one whole label as a placeholder at most: `https://{region}.api.example.com`";
+            return self.wrong(text.span(), format!("this must be a literal https address, {advice}"));
         }
+        let template = self.template(&text, Place::Request)?;
+        let setting = template.settings().next().unwrap_or_default().to_owned();
         if !self.patterned.contains(&setting) && !self.chosen.contains(&setting) {
             let what = format!("`{{{setting}}}` is part of a host, so it needs `choices` or a `pattern`");
             return self.wrong(text.span(), what);

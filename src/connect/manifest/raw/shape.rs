@@ -17,6 +17,7 @@ pub(in crate::connect::manifest) struct Raw {
     pub(in crate::connect::manifest) settings: Vec<(Spanned<String>, RawSetting)>,
     pub(in crate::connect::manifest) login: Option<Spanned<RawLogin>>,
     pub(in crate::connect::manifest) auth: Option<Spanned<RawAuth>>,
+    pub(in crate::connect::manifest) account: Option<Spanned<RawAccount>>,
     pub(in crate::connect::manifest) days: Option<Spanned<RawDays>>,
     pub(in crate::connect::manifest) request: Option<Spanned<RawRequest>>,
     pub(in crate::connect::manifest) page: Option<Spanned<RawPage>>,
@@ -132,6 +133,16 @@ pub(in crate::connect::manifest) struct RawDays {
     pub(in crate::connect::manifest) longest: Option<Spanned<u32>>,
     pub(in crate::connect::manifest) oldest: Option<Spanned<u32>>,
     pub(in crate::connect::manifest) lookback: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawAccount {
+    pub(in crate::connect::manifest) url: Spanned<String>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) query: BTreeMap<String, Spanned<toml::Value>>,
+    pub(in crate::connect::manifest) currency: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) zone: Option<Spanned<String>>,
 }
 
 /// `[request]`; other calls are brought into its shape to be checked alike.
@@ -277,7 +288,7 @@ pub(in crate::connect::manifest) struct RawCondition {
 pub(in crate::connect::manifest) struct RawRows {
     pub(in crate::connect::manifest) each: Spanned<String>,
     pub(in crate::connect::manifest) none_if: Option<Spanned<String>>,
-    pub(in crate::connect::manifest) id: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) id: Option<Spanned<toml::Value>>,
     pub(in crate::connect::manifest) day: Spanned<toml::Value>,
     pub(in crate::connect::manifest) arm: Spanned<toml::Value>,
     pub(in crate::connect::manifest) full_at: Option<Spanned<u64>>,
