@@ -71,9 +71,14 @@ fn troubles() -> Vec<Trouble> {
     let trouble = |at, fault, says, calls| Trouble { at, fault, says, calls };
     let refused = || Fault::json(400, r#"{"error":"invalid_grant","error_description":"Token has been revoked."}"#);
     vec![
-        trouble(GoogleAds, google_ads::expired(), "check that [login.google] may read this account", 2),
+        trouble(GoogleAds, google_ads::expired(), "whoever logged in as [login.google] may read this account", 2),
         trouble(Typeform, typeform::unauthorized(), "check the setting `token` of source `cat-meals-form`", 1),
-        trouble(GoogleToken, refused(), "get a new one and put it where `refresh_token` of [login.google] points", 1),
+        trouble(
+            GoogleToken,
+            refused(),
+            "no longer accepts [login.google] (invalid_grant: Token has been revoked.): run `willitsell",
+            1,
+        ),
         trouble(GoogleToken, Fault::html(), "a web page, status 200); check the token address of [login.google]", 1),
         trouble(GoogleAds, Fault::Torn, "broke off before its end, so nothing of it was used", 5),
         trouble(Typeform, Fault::Torn, "broke off before its end, so nothing of it was used", 5),

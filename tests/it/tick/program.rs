@@ -12,7 +12,7 @@ fn leave_me_alone() -> Fault {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_ends_with_1_says_what_to_do_and_changes_nothing() {
-    use Endpoint::{GoogleAds, GoogleToken, Typeform};
+    use Endpoint::{GoogleAds, Typeform};
     let sandbox = Sandbox::start(setup(DAY)).await.unwrap();
     let project = Project::demo(&sandbox);
     project.succeeds(&["run", "--once"]);
@@ -28,11 +28,9 @@ async fn bad_input_ends_with_1_says_what_to_do_and_changes_nothing() {
     };
     let before = kept().await;
 
-    let refused = Fault::json(400, r#"{"error":"invalid_grant"}"#);
     for (endpoint, faults, says) in [
-        (GoogleAds, vec![google_ads::expired(); 2], "check that [login.google] may read this account"),
+        (GoogleAds, vec![google_ads::expired(); 2], "whoever logged in as [login.google] may read this account"),
         (Typeform, vec![typeform::unauthorized()], "check the setting `token` of source `cat-meals-form`"),
-        (GoogleToken, vec![refused], "get a new one and put it where `refresh_token` of [login.google] points"),
         (GoogleAds, vec![google_ads::error_in_200()], "no list of rows there"),
         (Typeform, vec![typeform::error_in_200()], "no list of rows there"),
         (GoogleAds, vec![Fault::html()], "check the address in the settings"),
