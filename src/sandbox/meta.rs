@@ -33,6 +33,8 @@ const LIVE: std::ops::RangeInclusive<u32> = 21..=26;
 pub struct Limits {
     /// Most rows in a page; more is "reduce the amount of data".
     pub most_rows: usize,
+    /// Rows that a page has at most although more were asked for, as happens. `None`: as many as asked for.
+    pub page_rows: Option<usize>,
     /// Most days in one answer; more is 100 with 1487534. `None`: any number.
     pub most_days: Option<i64>,
     /// How often a report is asked after before it is complete.
@@ -45,7 +47,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { most_rows: 500, most_days: None, report_polls: 2, report_grace: 1, used_percent: 3 }
+        Self { most_rows: 500, page_rows: None, most_days: None, report_polls: 2, report_grace: 1, used_percent: 3 }
     }
 }
 
@@ -188,6 +190,7 @@ async fn insights(
     let mut call = Call::admit(&state, &version, &headers, params)?;
     let sent = call.params.clone();
     let limit = ask::limit(&mut call.params, state.setup.meta.most_rows)?;
+    let limit = state.setup.meta.page_rows.map_or(limit, |rows| rows.min(limit));
     let start = ask::after(&mut call.params)?;
     let (ask, today) = if held(&state.meta_reports).knows(&node) {
         ask::nothing_else(&call.params)?;

@@ -115,7 +115,14 @@ impl Project {
             App::open(&self.path().join("willitsell.toml")).await.unwrap_or_else(|error| panic!("{error:#?}"));
         let patience = Patience { sleep: Arc::new(|_| Box::pin(std::future::ready(()))), ..Patience::default() };
         let http = Http::new(Limits::default()).unwrap();
-        app.parts.registry = Registry::built_in(&http, &Auth::new(http.clone()), &patience).unwrap();
+        let auth = Auth::new(http.clone());
+        let registry = Registry::built_in(&http, &auth, &patience).unwrap();
+        let folder = self.path().join("connectors");
+        app.parts.registry = if folder.is_dir() {
+            registry.with_folder(&folder, &http, &auth, &patience).unwrap_or_else(|error| panic!("{error:#?}"))
+        } else {
+            registry
+        };
         app
     }
 

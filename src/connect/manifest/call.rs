@@ -154,6 +154,9 @@ impl Request {
                 }
                 path.push(&filled);
             }
+            if self.path.ends_in_slash() {
+                path.push("");
+            }
         }
         if let Some(raw) = &self.raw_query {
             url.set_query(Some(&for_request(raw.fill_escaped(filling))?));

@@ -307,6 +307,11 @@ impl Template {
         }
     }
 
+    /// Whether its literal text ends in `/`, which is part of an address: some vendors know no other.
+    pub(super) fn ends_in_slash(&self) -> bool {
+        matches!(self.0.last(), Some(Part::Text(text)) if text.ends_with('/'))
+    }
+
     /// Splits its literal text at each `/`: the segments of a path, to be escaped one by one.
     pub(super) fn segments(&self) -> Vec<Self> {
         let mut segments = vec![Vec::new()];
