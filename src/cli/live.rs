@@ -94,9 +94,11 @@ pub async fn run(path: &Path, now: DateTime<Utc>, output: &Output) -> Result<Exi
         output.say("no source is asked by the schedule: files are brought with `willitsell import FILE`");
     }
     if failed.is_empty() {
-        let next = if app.loaded.config.experiments.is_empty() { "init" } else { "run --once" };
-        let next = next_command(path, next);
-        let next = if scheduled.is_empty() { String::new() } else { format!(" Next: {next}.") };
+        let next = match (scheduled.is_empty(), app.loaded.config.experiments.is_empty()) {
+            (true, _) => String::new(),
+            (false, true) => " Next: `willitsell init --dry-run` prints an [experiment.…] to add.".to_owned(),
+            (false, false) => format!(" Next: {}.", next_command(path, "run --once")),
+        };
         output.say(&format!("Every source answered; nothing was stored.{next}"));
         Ok(ExitCode::SUCCESS)
     } else {

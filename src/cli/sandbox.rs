@@ -16,6 +16,7 @@ use super::demo::free_name;
 use super::init::write_new;
 use super::output::{Failure, Output, wrapped};
 use super::run::cancel_when_asked;
+use crate::app;
 use crate::sandbox::{Sandbox, Setup, rehearsal};
 
 /// Arguments of `sandbox`.
@@ -48,7 +49,9 @@ pub async fn run(args: &SandboxArgs, output: &Output) -> Result<ExitCode, Failur
     let sandbox = Sandbox::start(setup)
         .await
         .map_err(|error| Failure::general(format!("the pretend vendors could not start on this machine: {error}")))?;
-    let path = write_folder(&folder, &sandbox)
+    let infos = app::registry()?.infos();
+    let connectors: Vec<&str> = infos.iter().map(|info| info.name.as_str()).collect();
+    let path = write_folder(&folder, &sandbox, &connectors)
         .map_err(|error| Failure::general(format!("{}: cannot be written: {error}", folder.display())))?;
     output.show(&Started { configuration: &path }, || introduction(&path));
     let stop = CancellationToken::new();
@@ -68,9 +71,9 @@ pub async fn run(args: &SandboxArgs, output: &Output) -> Result<ExitCode, Failur
 }
 
 /// Writes what is not there yet.
-fn write_folder(folder: &Path, sandbox: &Sandbox) -> io::Result<PathBuf> {
+fn write_folder(folder: &Path, sandbox: &Sandbox, connectors: &[&str]) -> io::Result<PathBuf> {
     fs::create_dir_all(folder.join("secrets"))?;
-    for file in rehearsal::files(sandbox) {
+    for file in rehearsal::files(sandbox, connectors) {
         match write_new(&folder.join(&file.name), &file.text) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             written => written?,

@@ -21,16 +21,121 @@ pub struct File {
 
 /// What one vendor adds to the configuration.
 struct Offer {
-    /// Name of its source.
+    /// Name of its source, and of its login.
     source: &'static str,
-    /// Its `[login.…]` and `[source.…]`.
-    tables: String,
-    /// Name and value of each secret it needs.
-    secrets: Vec<(&'static str, String)>,
+    /// What its connector is called; a program that has no such connector leaves the vendor out.
+    connector: &'static str,
+    /// Where it answers.
+    api: Endpoint,
+    /// Where its login is renewed; `None` where a token is given once.
+    login: Option<Endpoint>,
+    /// What it takes besides, as the configuration writes it.
+    settings: fn(&Sandbox) -> String,
+    /// How it writes the id of a campaign.
+    id: fn(u64) -> String,
 }
 
 /// Every vendor that counts what ads do. A new one is a line here.
-const OFFERS: [fn(&Sandbox) -> Offer; 1] = [google_ads];
+const OFFERS: [Offer; 6] = [
+    Offer {
+        source: "search",
+        connector: "google_ads",
+        api: Endpoint::GoogleAds,
+        login: Some(Endpoint::GoogleToken),
+        settings: |sandbox| format!("customer_id = \"{}\"", sandbox.world().customer_id),
+        id: |id| id.to_string(),
+    },
+    Offer {
+        source: "meta",
+        connector: "meta_ads",
+        api: Endpoint::Meta,
+        login: None,
+        settings: |sandbox| format!("account_id = \"{}\", level = \"campaign\"", sandbox.world().customer_id),
+        id: |id| id.to_string(),
+    },
+    Offer {
+        source: "tiktok",
+        connector: "tiktok_ads",
+        api: Endpoint::Tiktok,
+        login: None,
+        settings: |sandbox| format!("advertiser_id = \"{}\", level = \"campaign\"", sandbox.world().customer_id),
+        id: |id| super::tiktok::vendor_id(id).to_string(),
+    },
+    Offer {
+        source: "linkedin",
+        connector: "linkedin_ads",
+        api: Endpoint::Linkedin,
+        login: Some(Endpoint::LinkedinToken),
+        settings: |sandbox| format!("account_id = \"{}\", level = \"campaign_group\"", sandbox.world().customer_id),
+        id: |id| id.to_string(),
+    },
+    Offer {
+        source: "reddit",
+        connector: "reddit_ads",
+        api: Endpoint::Reddit,
+        login: Some(Endpoint::RedditToken),
+        settings: |_| format!("account_id = \"{}\", currency = \"USD\", level = \"campaign\"", super::reddit::ACCOUNT),
+        id: |id| id.to_string(),
+    },
+    Offer {
+        source: "pinterest",
+        connector: "pinterest_ads",
+        api: Endpoint::Pinterest,
+        login: Some(Endpoint::PinterestToken),
+        settings: |sandbox| {
+            format!("ad_account_id = \"{}\", currency = \"USD\", level = \"campaign\"", sandbox.world().customer_id)
+        },
+        id: |id| id.to_string(),
+    },
+];
+
+impl Offer {
+    /// Its `[login.…]` and `[source.…]`.
+    fn tables(&self, sandbox: &Sandbox) -> String {
+        let Self { source, connector, .. } = self;
+        let mut settings = (self.settings)(sandbox);
+        let mut text = String::new();
+        let mut login = String::new();
+        match self.login {
+            Some(endpoint) => {
+                let (id, url) = (&sandbox.secrets().client_id, sandbox.url(endpoint));
+                let _ = write!(
+                    text,
+                    "\n[login.{source}]\nclient_id     = \"{id}\"\nclient_secret = \"file:secrets/client-secret\"\n\
+                     refresh_token = \"file:secrets/{source}-refresh-token\"\ntoken_url     = \"{url}\"\n"
+                );
+                let _ = write!(login, "\nlogin     = \"{source}\"");
+            }
+            None => {
+                let _ = write!(settings, ", token = \"file:secrets/{source}-token\"");
+            }
+        }
+        let api = sandbox.url(self.api);
+        // The other concepts are tested by search; elsewhere nobody reads their campaigns.
+        let [_, others @ ..] = demo::concepts();
+        let others = others.iter().flat_map(|concept| &concept.truth.arms).flat_map(|arm| &arm.campaigns);
+        let others: Vec<String> = others.map(|campaign| format!("\"{}\"", (self.id)(campaign.id))).collect();
+        let aside = match *source {
+            "search" => String::new(),
+            _ => format!("set_aside = [{}]\n", others.join(", ")),
+        };
+        let _ = write!(
+            text,
+            "\n[source.{source}]\nconnector = \"{connector}\"\nchannel   = \"{connector}\"{login}\n\
+             settings  = {{ {settings}, base_url = \"{api}\", per_second = \"1000\" }}\n{aside}"
+        );
+        text
+    }
+
+    /// Name and value of the secret that is its own.
+    fn secret(&self, sandbox: &Sandbox) -> (String, String) {
+        let source = self.source;
+        match self.login {
+            Some(endpoint) => (format!("{source}-refresh-token"), sandbox.refresh_token(endpoint)),
+            None => (format!("{source}-token"), sandbox.api_token(self.api)),
+        }
+    }
+}
 
 /// The demo's three products, three weeks into their ads at `now`, which keep running.
 pub fn world(now: DateTime<Utc>) -> World {
@@ -40,16 +145,17 @@ pub fn world(now: DateTime<Utc>) -> World {
     World { first_day, last_day, ..world }
 }
 
-/// Every file of the folder, the configuration first.
-pub fn files(sandbox: &Sandbox) -> Vec<File> {
-    let offers: Vec<Offer> = OFFERS.iter().map(|offer| offer(sandbox)).collect();
+/// Every file of the folder, the configuration first. Vendors whose connector is not among these names are left out.
+pub fn files(sandbox: &Sandbox, connectors: &[&str]) -> Vec<File> {
+    let offers: Vec<Offer> = OFFERS.into_iter().filter(|offer| connectors.contains(&offer.connector)).collect();
     let secret = |name: &str, value: &str| File { name: format!("secrets/{name}"), text: value.to_owned() };
     let mut files = vec![
         File { name: "willitsell.toml".into(), text: configuration(sandbox, &offers) },
         secret("slack-webhook", &sandbox.url(Endpoint::Slack)),
         secret("typeform-token", &sandbox.secrets().typeform_token),
+        secret("client-secret", &sandbox.secrets().client_secret),
     ];
-    files.extend(offers.iter().flat_map(|offer| &offer.secrets).map(|(name, value)| secret(name, value)));
+    files.extend(offers.iter().map(|offer| offer.secret(sandbox)).map(|(name, value)| secret(&name, &value)));
     files
 }
 
@@ -60,8 +166,7 @@ fn configuration(sandbox: &Sandbox, offers: &[Offer]) -> String {
          \n[store]\nurl = \"sqlite://willitsell.db\"\n\n[notify.team.slack]\nurl = \"file:secrets/slack-webhook\"\n",
     );
     for offer in offers {
-        text.push('\n');
-        text.push_str(offer.tables.trim_start());
+        text.push_str(&offer.tables(sandbox));
     }
     for concept in demo::concepts() {
         let (id, form) = (concept.id, &concept.truth.form_id);
@@ -71,21 +176,30 @@ fn configuration(sandbox: &Sandbox, offers: &[Offer]) -> String {
             "\n[source.{id}-form]\nconnector = \"typeform\"\nsettings = {{ form_id = \"{form}\", token = \
              \"file:secrets/typeform-token\", base_url = \"{typeform}\", per_second = \"1000\" }}\n"
         );
-        let sources = ["search", &format!("{id}-form")].map(str::to_owned);
-        text.push_str(&experiment(sandbox, &concept, id, &sources, "signups"));
+        let searched: Vec<&Offer> = offers.iter().filter(|offer| offer.source == "search").collect();
+        text.push_str(&experiment(sandbox, &concept, id, &searched, Some(&format!("{id}-form"))));
     }
     // The other platforms advertise the same product: a test each, judged by what the platform itself counts.
     let [concept, ..] = demo::concepts();
     for offer in offers.iter().filter(|offer| offer.source != "search") {
         let key = format!("{}-on-{}", concept.id, offer.source);
-        text.push_str(&experiment(sandbox, &concept, &key, &[offer.source.to_owned()], "conversions"));
+        text.push_str(&experiment(sandbox, &concept, &key, &[offer], None));
     }
     text
 }
 
-fn experiment(sandbox: &Sandbox, concept: &demo::DemoConcept, key: &str, sources: &[String], act: &str) -> String {
+/// A test of a concept on these platforms, judged by its form, or else by what the platform itself counts.
+fn experiment(
+    sandbox: &Sandbox,
+    concept: &demo::DemoConcept,
+    key: &str,
+    platforms: &[&Offer],
+    form: Option<&str>,
+) -> String {
     let World { first_day, zone, .. } = sandbox.world();
-    let listed: Vec<String> = sources.iter().map(|source| format!("\"{source}\"")).collect();
+    let sources = platforms.iter().map(|offer| offer.source).chain(form);
+    let listed: Vec<String> = sources.map(|source| format!("\"{source}\"")).collect();
+    let act = if form.is_some() { "signups" } else { "conversions" };
     let mut text = format!(
         r#"
 [experiment.{key}]
@@ -116,45 +230,13 @@ build_bar = {build_bar}
         build_bar = concept.build_bar,
     );
     for arm in &concept.truth.arms {
-        let campaigns: Vec<String> = arm.campaigns.iter().map(|campaign| format!("\"{}\"", campaign.id)).collect();
-        let keys: Vec<String> = sources
-            .iter()
-            .map(|source| {
-                if source.ends_with("-form") {
-                    format!("{source} = [\"{}\"]", arm.key)
-                } else {
-                    format!("{source} = [{}]", campaigns.join(", "))
-                }
-            })
-            .collect();
+        let mut keys: Vec<String> = Vec::new();
+        for offer in platforms {
+            let campaigns = arm.campaigns.iter().map(|campaign| format!("\"{}\"", (offer.id)(campaign.id)));
+            keys.push(format!("{} = [{}]", offer.source, campaigns.collect::<Vec<_>>().join(", ")));
+        }
+        keys.extend(form.map(|form| format!("{form} = [\"{}\"]", arm.key)));
         let _ = write!(text, "\n[experiment.{key}.arm.{}]\nkeys = {{ {} }}\n", arm.key, keys.join(", "));
     }
     text
-}
-
-fn google_ads(sandbox: &Sandbox) -> Offer {
-    let tables = format!(
-        r#"
-[login.google]
-client_id     = "{}"
-client_secret = "file:secrets/google-client-secret"
-refresh_token = "file:secrets/google-refresh-token"
-token_url     = "{}"
-
-[source.search]
-connector = "google_ads"
-channel   = "google_ads"
-login     = "google"
-settings  = {{ customer_id = "{}", base_url = "{}", per_second = "1000" }}
-"#,
-        sandbox.secrets().client_id,
-        sandbox.url(Endpoint::GoogleToken),
-        sandbox.world().customer_id,
-        sandbox.url(Endpoint::GoogleAds),
-    );
-    let secrets = vec![
-        ("google-client-secret", sandbox.secrets().client_secret.clone()),
-        ("google-refresh-token", sandbox.refresh_token(Endpoint::GoogleToken)),
-    ];
-    Offer { source: "search", tables, secrets }
 }
