@@ -1,4 +1,4 @@
-//! Google Ads: pages by token, access that ends within the hour and is renewed.
+//! Google Ads: pages by token, access that ends within the hour and is renewed, every level.
 
 use willitsell::domain::metric::MetricId;
 use willitsell::sandbox::world::{Figures, Level};
@@ -16,7 +16,7 @@ fn shows(figures: &Figures) -> Vec<(MetricId, i64)> {
     ]
 }
 
-fn source(sandbox: &Sandbox) -> String {
+fn source(sandbox: &Sandbox, level: &str) -> String {
     format!(
         r#"
 [login.google]
@@ -27,7 +27,7 @@ token_url = "{}"
 [source.ads]
 connector = "google_ads"
 login = "google"
-settings = {{ customer_id = "{}", base_url = "{}", per_second = "1000" }}
+settings = {{ customer_id = "{}", base_url = "{}", level = "{level}", per_second = "1000" }}
 "#,
         sandbox.secrets().client_id,
         sandbox.url(Endpoint::GoogleToken),
@@ -36,18 +36,32 @@ settings = {{ customer_id = "{}", base_url = "{}", per_second = "1000" }}
     )
 }
 
-#[tokio::test]
-async fn google_from_the_configuration_to_the_stored_truth() {
-    let platform = Platform {
-        level: Level::Campaign,
+fn platform(level: Level, source: fn(&Sandbox) -> String) -> Platform {
+    Platform {
+        level,
         id: |id| id.to_string(),
         shows,
         source,
         api: Endpoint::GoogleAds,
         secrets: |sandbox| [sandbox.refresh_token(Endpoint::GoogleToken), "unused".into()],
-    };
+    }
+}
+
+#[tokio::test]
+async fn google_from_the_configuration_to_the_stored_truth() {
+    let platform = platform(Level::Campaign, |sandbox| source(sandbox, "campaign"));
     let story = Story::begin(platform, Setup { google_page_rows: 20, ..busy() }).await;
     let told = story.told(4, google_ads::throttled(5), Sandbox::expire_access, None).await;
     assert_eq!(told.first.windows, 1);
     assert!(told.later.vanished == 0 && told.story.sandbox.calls(Endpoint::GoogleToken) >= 2);
+}
+
+#[tokio::test]
+async fn google_ad_groups_and_ads_are_stored_each_for_itself() {
+    let group = platform(Level::AdGroup, |sandbox| source(sandbox, "ad_group"));
+    let story = Story::begin(group, Setup { google_page_rows: 40, ..busy() }).await;
+    story.told(4, google_ads::throttled(5), Sandbox::expire_access, None).await;
+    let ad = platform(Level::Ad, |sandbox| source(sandbox, "ad"));
+    let story = Story::begin(ad, Setup { google_page_rows: 80, ..busy() }).await;
+    story.told(4, google_ads::throttled(5), Sandbox::expire_access, None).await;
 }
