@@ -76,7 +76,10 @@ pub(super) fn unquoted(json: &str) -> Cow<'_, str> {
 /// Whether a value is the literal. Numbers are equal when their decimal digits are.
 pub(super) fn is_literal(json: &str, literal: &Literal) -> bool {
     match literal {
-        Literal::Text(text) => Kind::of(json) == Kind::Text && unquoted(json) == text.as_str(),
+        Literal::Text(text) => match json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(inner) if inner.contains('\\') => unquoted(json) == text.as_str(),
+            inner => inner == Some(text.as_str()),
+        },
         Literal::Whole(whole) => {
             Kind::of(json) == Kind::Number && super::number::decimal(json).is_some_and(|seen| seen.is_whole(*whole))
         }

@@ -8,6 +8,7 @@ use super::extract::Found;
 use super::fill::Template;
 use super::rows::Reader;
 use crate::connect::PullError;
+use crate::connect::http::{HeaderMap, HeaderName};
 use crate::domain::connector::{Facts, Settings};
 
 /// What the numbers mean, for people, and where an answer says how far they go.
@@ -19,8 +20,10 @@ pub(super) struct FactsRule {
     pub(super) left_out: Option<Template>,
     /// Where an answer says until when its figures are complete.
     pub(super) as_of: Option<Template>,
-    /// Where an answer says which version of the API gave it.
+    /// Where an answer says which version of the API gave it…
     pub(super) version: Option<Template>,
+    /// …or the header that says it.
+    pub(super) version_header: Option<HeaderName>,
 }
 
 impl FactsRule {
@@ -64,6 +67,14 @@ impl Heard {
             self.version = Some(version.into_owned());
         }
         Ok(())
+    }
+
+    /// What a good answer's headers say.
+    pub(super) fn listen_to(&mut self, reader: &Reader, headers: &HeaderMap) {
+        let value = reader.version_header.as_ref().and_then(|name| headers.get(name)?.to_str().ok());
+        if let Some(version) = value.filter(|version| version.len() <= 40) {
+            self.version = Some(version.to_owned());
+        }
     }
 
     /// The facts of a window, and what a person should know of the version that answered.

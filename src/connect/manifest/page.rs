@@ -141,13 +141,14 @@ impl Run<'_, '_> {
         loop {
             let mut number = String::new();
             let answer = self.asker.call(prepared, pager.extra(&mut number).as_slice()).await?;
-            let answered = Answered::of(&answer);
+            let (answered, headers) = (Answered::of(&answer), answer.headers);
             let page = into_text(answer.body, &reader.each)?;
             match judge(reader, &manifest.errors, answered.status, &page, self.asker.has_login(), reading) {
                 Judged::Rows(found, rows) => {
                     if let Some(full_at) = manifest.rows.full_at.filter(|full_at| rows.seen >= *full_at) {
                         return Err(Halt::TooMuch(cut_short(reader, full_at)));
                     }
+                    self.window.heard.listen_to(reader, &headers);
                     let brought = self.window.take(reader, &page, &found, rows, &mut *self.sink).await?;
                     return pager.turn(reader.marks(&page, &found)?, brought, self.asker);
                 }

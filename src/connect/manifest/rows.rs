@@ -18,6 +18,7 @@ use super::plan::{Plan, Wanted};
 use super::taker::{Taker, text};
 use super::{CurrencyRule, Day, DayZone, Manifest};
 use crate::connect::PullError;
+use crate::connect::http::HeaderName;
 use crate::domain::connector::{Facts, ResponseRow, Settings, SourceRow};
 use crate::domain::metric::MetricId;
 use crate::domain::observation::DateWindow;
@@ -38,6 +39,7 @@ pub(super) struct Reader {
     pub(super) wait: Option<usize>,
     pub(super) as_of: Option<usize>,
     pub(super) version: Option<usize>,
+    pub(super) version_header: Option<HeaderName>,
     /// Of each error rule's paths.
     pub(super) rules: Vec<Vec<usize>>,
     pub(super) slots: RowSlots,
@@ -211,6 +213,7 @@ impl Reader {
             wait,
             as_of,
             version,
+            version_header: manifest.facts.version_header.clone(),
             rules,
             slots: row,
             stated_currency,

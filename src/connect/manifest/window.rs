@@ -38,7 +38,7 @@ pub(super) struct Window {
     present: Vec<bool>,
     /// Pages in a row that brought nothing new.
     stale_pages: u32,
-    heard: Heard,
+    pub(super) heard: Heard,
 }
 
 impl Window {

@@ -81,8 +81,8 @@ fn f7_every_mistake_names_its_line_and_the_fix() {
         (
             "typeform",
             "default = \"https://api.typeform.com\"",
-            "default = \"https://{form_id}.example\"",
-            "literal https",
+            "default = \"https://my-{form_id}.example.com\"",
+            "one whole label",
         ),
         ("typeform", "default = \"https://api.typeform.com\"", "default = \"file:///etc/passwd\"", "literal https"),
         ("typeform", "pattern = \"^[A-Za-z0-9]+$\"", "pattern = \"[A-Za-z0-9]+\"", "between `^` and `$`"),

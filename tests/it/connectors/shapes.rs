@@ -6,16 +6,21 @@ use willitsell::connect::manifest::Manifest;
 use willitsell::domain::connector::{SettingValue, Settings, SourceRow};
 use willitsell::domain::millionths;
 
-use super::november;
+use super::{hasty, november, pull_with, vendor};
+use crate::fake_server::answer;
 
 /// A manifest that is read only, with these tables.
 fn manifest(tables: &str) -> Result<Manifest, String> {
-    let text = format!(
+    Manifest::load("shape.toml", &text(tables)).map_err(|error| error.to_string())
+}
+
+fn text(tables: &str) -> String {
+    format!(
         r#"
 name = "shape"
 title = "Shape"
 docs = "https://docs.example.com"
-api_version = "none"
+api_version = "v26.0"
 sunset_on = "unknown"
 checked_on = "2026-11-22"
 verified = "documented"
@@ -27,15 +32,14 @@ base_url = {{ help = "address", default = "https://api.example.com" }}
 token = "{{token}}"
 [request]
 method = "GET"
-url = "{{base_url}}/{{kind}}"
+url = "{{base_url}}/{{api_version}}/{{kind}}"
 query = {{ from = "{{window.start}}", to = "{{window.end}}" }}
 [[example]]
 page = '{{}}'
 expect = []
 {tables}
 "#
-    );
-    Manifest::load("shape.toml", &text).map_err(|error| error.to_string())
+    )
 }
 
 const DAYS: &str = "[days]\nzone = \"$.zone\"\nends = \"inclusive\"\nlookback = 1\n";
@@ -240,6 +244,33 @@ fn a_keyed_list_gives_the_one_entry_a_setting_names() {
     ] {
         let error = read_for(&tables, "lead", &actions).unwrap_err();
         assert!(error.contains(what) && error.contains("$.actions"), "{actions}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn h26_the_version_that_answered_is_kept_and_another_than_asked_is_told() {
+    let tables = format!(
+        "{DAYS}[rows]\neach = \"$.rows[*]\"\nday = \"$.d\"\narm = \"$.id\"\n[metric]\nclicks = {{ sum = \"$.n\" }}\n\
+         [facts]\nclicks = \"clicks of {{kind}}\"\nas_of = \"$.updated\"\n"
+    );
+    let row = r#"{"zone":"UTC","d":"2026-11-03","id":"x","n":1}"#;
+    for (where_from, version, told) in [
+        ("version = \"$.v\"", "v26.0", false),
+        ("version = \"$.v\"", "v27.0", true),
+        ("version = \"api-version\"", "v26.0", false),
+        ("version = \"api-version\"", "v27.0", true),
+    ] {
+        let body = format!(r#"{{"rows":[{row}],"v":"{version}","updated":"2026-11-04T02:00:00Z"}}"#);
+        let server =
+            vendor(move |_, _| answer(200, &[("content-type", "application/json"), ("api-version", version)], &body));
+        let text = text(&format!("{tables}{where_from}"));
+        let pulled = pull_with(&text, "shape", &server.await, hasty()).await;
+        let facts = pulled.facts();
+        assert_eq!(facts.facts.version.as_deref(), Some(version), "{where_from}");
+        assert_eq!(facts.facts.clicks.as_deref(), Some("clicks of lead"));
+        assert_eq!(facts.facts.as_of.unwrap().to_rfc3339(), "2026-11-04T02:00:00+00:00");
+        let warned = facts.warnings.iter().any(|it| it.contains("`v26.0`") && it.contains("`v27.0` answered"));
+        assert_eq!(warned, told, "{where_from} {version}: {:?}", facts.warnings);
     }
 }
 

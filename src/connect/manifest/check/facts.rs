@@ -6,10 +6,15 @@ use super::super::FactsRule;
 use super::super::fill::Template;
 use super::super::raw::RawFacts;
 use super::Check;
+use crate::connect::http::HeaderName;
 use crate::domain::connector::Facts;
 
 /// Most characters of one fact: it is shown in one line.
 const LONGEST: usize = 160;
+
+fn is_path(text: &Spanned<String>) -> bool {
+    text.get_ref().starts_with(['$', '^'])
+}
 
 /// The facts as written, placeholders and all.
 pub(super) fn as_written(raw: &RawFacts) -> Facts {
@@ -31,7 +36,15 @@ impl Check<'_, '_> {
             attribution: self.fact(raw.attribution.as_ref()),
             left_out: self.fact(raw.left_out.as_ref()),
             as_of: raw.as_of.as_ref().and_then(|path| self.path(path)),
-            version: raw.version.as_ref().and_then(|path| self.path(path)),
+            version: raw.version.as_ref().filter(|text| is_path(text)).and_then(|path| self.path(path)),
+            version_header: raw.version.as_ref().filter(|text| !is_path(text)).and_then(|name| self.header_name(name)),
+        }
+    }
+
+    fn header_name(&mut self, name: &Spanned<String>) -> Option<HeaderName> {
+        match name.get_ref().parse() {
+            Ok(header) => Some(header),
+            Err(_) => self.wrong(name.span(), "`version` is a path, `$.version`, or the name of a header"),
         }
     }
 
