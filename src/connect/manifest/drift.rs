@@ -62,7 +62,7 @@ mod tests {
     fn h18_what_stands_near_a_missing_name_is_told_nearest_first() {
         let page = r#"{"data":[{"id":1},{"id":2,"metrics":{"impr":1,"click":7,"secret":"no"},"x":[]}]}"#;
         let near = |row, path: &str| near(page, "$.data[*]", row, path);
-        assert_eq!(near(2, "$.metrics.clicks").unwrap(), "`metrics` has `click`, `secret`, `impr`");
+        assert_eq!(near(2, "$.metrics.clicks").unwrap(), "`metrics` has `click`, `impr`, `secret`");
         assert_eq!(near(1, "$.metrics.clicks").unwrap(), "the row has `id`");
         assert_eq!(near(2, "$.x.y").unwrap(), "`x` is a list");
         for (row, path) in [(2, "$.x[0]"), (3, "$.id"), (0, "$.id"), (2, "$.id"), (2, "^.id")] {
