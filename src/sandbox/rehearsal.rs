@@ -36,7 +36,7 @@ struct Offer {
 }
 
 /// Every vendor that counts what ads do. A new one is a line here.
-const OFFERS: [Offer; 6] = [
+const OFFERS: [Offer; 7] = [
     Offer {
         source: "search",
         connector: "google_ads",
@@ -67,6 +67,22 @@ const OFFERS: [Offer; 6] = [
         api: Endpoint::Linkedin,
         login: Some(Endpoint::LinkedinToken),
         settings: |sandbox| format!("account_id = \"{}\", level = \"campaign_group\"", sandbox.world().customer_id),
+        id: |id| id.to_string(),
+    },
+    Offer {
+        source: "microsoft",
+        connector: "microsoft_ads",
+        api: Endpoint::Microsoft,
+        login: Some(Endpoint::MicrosoftToken),
+        settings: |sandbox| {
+            format!(
+                "customer_id = \"{}\", account_id = \"{}\", level = \"campaign\", developer_token = \
+                 \"file:secrets/microsoft-token\", download_url = \"{}\"",
+                super::microsoft::CUSTOMER_ID,
+                sandbox.world().customer_id,
+                sandbox.url(Endpoint::Files),
+            )
+        },
         id: |id| id.to_string(),
     },
     Offer {
@@ -127,12 +143,13 @@ impl Offer {
         text
     }
 
-    /// Name and value of the secret that is its own.
-    fn secret(&self, sandbox: &Sandbox) -> (String, String) {
+    /// Name and value of each secret that is its own.
+    fn secrets(&self, sandbox: &Sandbox) -> Vec<(String, String)> {
         let source = self.source;
+        let token = (format!("{source}-token"), sandbox.api_token(self.api));
         match self.login {
-            Some(endpoint) => (format!("{source}-refresh-token"), sandbox.refresh_token(endpoint)),
-            None => (format!("{source}-token"), sandbox.api_token(self.api)),
+            Some(endpoint) => vec![(format!("{source}-refresh-token"), sandbox.refresh_token(endpoint)), token],
+            None => vec![token],
         }
     }
 }
@@ -155,7 +172,7 @@ pub fn files(sandbox: &Sandbox, connectors: &[&str]) -> Vec<File> {
         secret("typeform-token", &sandbox.secrets().typeform_token),
         secret("client-secret", &sandbox.secrets().client_secret),
     ];
-    files.extend(offers.iter().map(|offer| offer.secret(sandbox)).map(|(name, value)| secret(&name, &value)));
+    files.extend(offers.iter().flat_map(|offer| offer.secrets(sandbox)).map(|(name, value)| secret(&name, &value)));
     files
 }
 
