@@ -3,8 +3,11 @@
 //! vendor's own corrections. A file per platform; this one is what they share.
 
 mod google;
+mod linkedin;
+mod meta;
 mod pinterest;
 mod reddit;
+mod tiktok;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +18,7 @@ use willitsell::domain::id::SourceId;
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::millionths;
 use willitsell::domain::observation::DateWindow;
-use willitsell::sandbox::world::{Figures, Level};
+use willitsell::sandbox::world::{Figures, Level, SimCampaign};
 use willitsell::sandbox::{Endpoint, Fault, Sandbox, Setup};
 use willitsell::schedule::pull::{Errand, Pulled, SourceFailed, pull};
 
@@ -66,6 +69,18 @@ fn busy() -> Setup {
     setup
 }
 
+/// The same with several campaigns in place of each, for vendors whose pages are large.
+fn many(mut setup: Setup, campaigns: u64) -> Setup {
+    for arm in setup.world.concepts.iter_mut().flat_map(|concept| &mut concept.arms) {
+        let several = |campaign: &SimCampaign| {
+            let campaign = campaign.clone();
+            (0..campaigns).map(move |nth| SimCampaign { id: campaign.id + nth * 1_000_000_000, ..campaign.clone() })
+        };
+        arm.campaigns = arm.campaigns.iter().flat_map(several).collect();
+    }
+    setup
+}
+
 fn count(metric: MetricId, count: u64) -> (MetricId, i64) {
     (metric, i64::try_from(count).unwrap() * 1_000_000)
 }
@@ -84,8 +99,21 @@ fn window() -> DateWindow {
 
 impl Story {
     async fn begin(platform: Platform, setup: Setup) -> Self {
+        Self::begin_with(platform, setup, None).await
+    }
+
+    /// The same with a connector of the team's own, by name.
+    async fn begin_with(platform: Platform, setup: Setup, own: Option<(&str, String)>) -> Self {
         let sandbox = Sandbox::start(setup).await.unwrap();
-        let project = Project::new(&configuration(&platform, &sandbox));
+        let mut configuration = configuration(&platform, &sandbox);
+        if own.is_some() {
+            configuration.insert_str(0, "connectors = \"connectors\"\n");
+        }
+        let project = Project::new(&configuration);
+        if let Some((name, text)) = own {
+            std::fs::create_dir(project.path().join("connectors")).unwrap();
+            project.write(&format!("connectors/{name}.toml"), text);
+        }
         let [refresh, token] = (platform.secrets)(&sandbox);
         project.secret("client", &sandbox.secrets().client_secret);
         project.secret("refresh", &refresh);

@@ -143,14 +143,9 @@ impl Request {
         {
             let mut path = url.path_segments_mut().map_err(|()| not_given("the address"))?;
             path.pop_if_empty();
-            let segments = self.path.segments();
-            for (number, segment) in segments.iter().enumerate() {
+            for segment in self.path.segments() {
                 let filled = segment.fill(filling).ok_or_else(|| not_given("the address"))?;
                 if filled.is_empty() {
-                    // To some vendors an address with a slash at its end is another one.
-                    if number > 0 && number + 1 == segments.len() {
-                        path.push("");
-                    }
                     continue;
                 }
                 // The address library drops these two, which would lead to another page of the vendor.

@@ -1,0 +1,67 @@
+//! LinkedIn: no pages, so several slices; access that is renewed; an answer cut off without a word.
+
+use willitsell::domain::metric::MetricId;
+use willitsell::sandbox::world::{Figures, Level};
+use willitsell::sandbox::{Endpoint, Sandbox, linkedin};
+
+use super::{Platform, Story, busy, count, money};
+
+fn shows(figures: &Figures) -> Vec<(MetricId, i64)> {
+    vec![
+        count(MetricId::IMPRESSIONS, figures.impressions),
+        count(MetricId::CLICKS, figures.clicks),
+        money(MetricId::SPEND, figures.cost_micros),
+        count(MetricId::CONVERSIONS, figures.leads + figures.view_leads),
+        count(MetricId::ENGAGEMENTS, figures.engagements),
+    ]
+}
+
+fn source(sandbox: &Sandbox, level: &str) -> String {
+    format!(
+        r#"
+[login.linkedin]
+client_id = "{}"
+client_secret = "file:secrets/client"
+refresh_token = "file:secrets/refresh"
+token_url = "{}"
+[source.ads]
+connector = "linkedin_ads"
+login = "linkedin"
+settings = {{ account_id = "{}", base_url = "{}", per_second = "1000", level = "{level}" }}
+"#,
+        sandbox.secrets().client_id,
+        sandbox.url(Endpoint::LinkedinToken),
+        sandbox.world().customer_id,
+        sandbox.url(Endpoint::Linkedin),
+    )
+}
+
+fn platform(level: Level, source: fn(&Sandbox) -> String) -> Platform {
+    Platform {
+        level,
+        id: |id| id.to_string(),
+        shows,
+        source,
+        api: Endpoint::Linkedin,
+        secrets: |sandbox| [sandbox.refresh_token(Endpoint::LinkedinToken), "unused".into()],
+    }
+}
+
+#[tokio::test]
+async fn linkedin_from_the_configuration_to_the_stored_truth() {
+    let story = Story::begin(platform(Level::Ad, |sandbox| source(sandbox, "creative")), busy()).await;
+    let told = story.told(1, linkedin::throttled(), Sandbox::expire_access, None).await;
+    assert!(told.later.vanished == 0 && told.story.sandbox.calls(Endpoint::LinkedinToken) >= 2);
+}
+
+#[tokio::test]
+async fn linkedin_at_coarser_levels_and_revoked() {
+    for (level, source) in [
+        (Level::Campaign, (|sandbox| source(sandbox, "campaign_group")) as fn(&Sandbox) -> String),
+        (Level::AdGroup, |sandbox| source(sandbox, "campaign")),
+    ] {
+        let story = Story::begin(platform(level, source), busy()).await;
+        let revoked = |sandbox: &Sandbox| sandbox.script(Endpoint::Linkedin, [linkedin::revoked()]);
+        story.told(1, linkedin::throttled(), revoked, Some("linkedin")).await;
+    }
+}
