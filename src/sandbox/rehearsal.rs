@@ -31,6 +31,8 @@ struct Offer {
     login: Option<Endpoint>,
     /// What it takes besides, as the configuration writes it.
     settings: fn(&Sandbox) -> String,
+    /// Whether its connector has a pace of its own, which a rehearsal need not keep.
+    paced: bool,
     /// How it writes the id of a campaign.
     id: fn(u64) -> String,
 }
@@ -43,6 +45,7 @@ const OFFERS: [Offer; 7] = [
         api: Endpoint::GoogleAds,
         login: Some(Endpoint::GoogleToken),
         settings: |sandbox| format!("customer_id = \"{}\"", sandbox.world().customer_id),
+        paced: true,
         id: |id| id.to_string(),
     },
     Offer {
@@ -51,6 +54,7 @@ const OFFERS: [Offer; 7] = [
         api: Endpoint::Meta,
         login: None,
         settings: |sandbox| format!("account_id = \"{}\", level = \"campaign\"", sandbox.world().customer_id),
+        paced: false,
         id: |id| id.to_string(),
     },
     Offer {
@@ -59,6 +63,7 @@ const OFFERS: [Offer; 7] = [
         api: Endpoint::Tiktok,
         login: None,
         settings: |sandbox| format!("advertiser_id = \"{}\", level = \"campaign\"", sandbox.world().customer_id),
+        paced: true,
         id: |id| super::tiktok::vendor_id(id).to_string(),
     },
     Offer {
@@ -67,6 +72,7 @@ const OFFERS: [Offer; 7] = [
         api: Endpoint::Linkedin,
         login: Some(Endpoint::LinkedinToken),
         settings: |sandbox| format!("account_id = \"{}\", level = \"campaign_group\"", sandbox.world().customer_id),
+        paced: true,
         id: |id| id.to_string(),
     },
     Offer {
@@ -83,6 +89,7 @@ const OFFERS: [Offer; 7] = [
                 sandbox.url(Endpoint::Files),
             )
         },
+        paced: true,
         id: |id| id.to_string(),
     },
     Offer {
@@ -91,6 +98,7 @@ const OFFERS: [Offer; 7] = [
         api: Endpoint::Reddit,
         login: Some(Endpoint::RedditToken),
         settings: |_| format!("account_id = \"{}\", currency = \"USD\", level = \"campaign\"", super::reddit::ACCOUNT),
+        paced: true,
         id: |id| id.to_string(),
     },
     Offer {
@@ -101,6 +109,7 @@ const OFFERS: [Offer; 7] = [
         settings: |sandbox| {
             format!("ad_account_id = \"{}\", currency = \"USD\", level = \"campaign\"", sandbox.world().customer_id)
         },
+        paced: true,
         id: |id| id.to_string(),
     },
 ];
@@ -127,6 +136,7 @@ impl Offer {
             }
         }
         let api = sandbox.url(self.api);
+        let pace = if self.paced { ", per_second = \"1000\"" } else { "" };
         // The other concepts are tested by search; elsewhere nobody reads their campaigns.
         let [_, others @ ..] = demo::concepts();
         let others = others.iter().flat_map(|concept| &concept.truth.arms).flat_map(|arm| &arm.campaigns);
@@ -138,7 +148,7 @@ impl Offer {
         let _ = write!(
             text,
             "\n[source.{source}]\nconnector = \"{connector}\"\nchannel   = \"{connector}\"{login}\n\
-             settings  = {{ {settings}, base_url = \"{api}\", per_second = \"1000\" }}\n{aside}"
+             settings  = {{ {settings}, base_url = \"{api}\"{pace} }}\n{aside}"
         );
         text
     }
