@@ -14,7 +14,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use thiserror::Error;
 
-use crate::domain::connector::{ConnectorInfo, Facts, Login, RowSink, Settings, SinkError, TokenVault};
+use crate::domain::connector::{ConnectorInfo, Facts, JobBook, Login, RowSink, Settings, SinkError, TokenVault};
 use crate::domain::id::{LoginId, SourceId};
 use crate::domain::money::Currency;
 use crate::domain::observation::DateWindow;
@@ -51,6 +51,8 @@ pub struct PullRequest<'a> {
     pub login: Option<&'a Login>,
     /// Where access tokens live between calls.
     pub tokens: &'a dyn TokenVault,
+    /// Where reports in the making are kept across restarts.
+    pub jobs: &'a dyn JobBook,
     /// First and last day asked for, in the source's zone.
     pub window: DateWindow,
     /// The experiment's: for vendors that give instants.
@@ -137,6 +139,9 @@ pub enum PullError {
         /// The first day it still has.
         first: NaiveDate,
     },
+    /// What is kept between runs cannot be read or written.
+    #[error("{0}")]
+    Jobs(String),
     /// A file cannot be read.
     #[error("{0}")]
     File(String),

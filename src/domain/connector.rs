@@ -94,6 +94,8 @@ pub struct ConnectorInfo {
     pub longest_days: Option<u32>,
     /// How many days back can be asked for at all.
     pub oldest_days: Option<u32>,
+    /// How long a report may be in the making, besides the time one window takes.
+    pub prepares_for: std::time::Duration,
     /// A setting without which the schedule has nothing to pull (the file connector's `path`).
     pub scheduled_by: Option<&'static str>,
 }
@@ -323,4 +325,29 @@ pub trait TokenVault: Send + Sync {
 pub trait TokenLock: Send {
     /// Keeps it; returns only once it is safe to use what is in it.
     async fn save(&mut self, kept: &Kept) -> Result<(), VaultError>;
+}
+
+/// A report a vendor is preparing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportJob {
+    /// The vendor's name for it.
+    pub id: String,
+    /// When it was asked for.
+    pub asked_at: DateTime<Utc>,
+}
+
+/// Why a report's job could not be read or kept.
+#[derive(Debug, Error)]
+#[error("the job of a report could not be kept: {0}")]
+pub struct JobError(pub String);
+
+/// Where open reports are kept across restarts, by source and a hash of what was asked.
+#[async_trait]
+pub trait JobBook: Send + Sync {
+    /// The open report of a request, if any.
+    async fn load(&self, source: &SourceId, request: &str) -> Result<Option<ReportJob>, JobError>;
+    /// Keeps it; returns only once it is safe.
+    async fn save(&self, source: &SourceId, request: &str, job: &ReportJob) -> Result<(), JobError>;
+    /// Drops it.
+    async fn forget(&self, source: &SourceId, request: &str) -> Result<(), JobError>;
 }

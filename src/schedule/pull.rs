@@ -227,6 +227,7 @@ fn request<'a>(parts: &'a Parts, access: &'a SourceAccess, window: DateWindow, e
         settings: &access.settings,
         login: access.login.as_ref(),
         tokens: parts.tokens.as_ref(),
+        jobs: &parts.store,
         window,
         zone: errand.zone,
         now: errand.now,
@@ -249,9 +250,10 @@ async fn ask(
     let source = &access.source.id;
     let request = request(parts, access, window, errand);
     let mut stage = parts.store.stage();
-    let facts = tokio::time::timeout(WINDOW_DEADLINE, connector.pull(&request, &mut stage))
+    let deadline = WINDOW_DEADLINE + connector.info().prepares_for;
+    let facts = tokio::time::timeout(deadline, connector.pull(&request, &mut stage))
         .await
-        .map_err(|_| SourceFailed::TooSlow(source.clone(), WINDOW_DEADLINE))?
+        .map_err(|_| SourceFailed::TooSlow(source.clone(), deadline))?
         .map_err(|error| SourceFailed::Pull { source_id: source.clone(), error })?;
     Ok((stage, facts))
 }

@@ -10,6 +10,7 @@ mod backend;
 mod columns;
 mod error;
 mod files;
+mod jobs;
 mod migrate;
 mod observations;
 mod outbox;

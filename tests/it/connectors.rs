@@ -7,10 +7,12 @@ mod fan;
 mod manifests;
 mod paging;
 mod proofs;
+mod report;
 mod shapes;
 mod stranger;
 mod values;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,7 +25,8 @@ use willitsell::connect::http::{Backoff, Http, Limits};
 use willitsell::connect::manifest::{Manifest, ManifestConnector, Patience};
 use willitsell::connect::{Connector, PullError, PullFacts, PullRequest, Registry};
 use willitsell::domain::connector::{
-    Kept, Login, RowSink, SettingValue, Settings, SinkError, SourceRow, TokenLock, TokenVault, VaultError,
+    JobBook, JobError, Kept, Login, ReportJob, RowSink, SettingValue, Settings, SinkError, SourceRow, TokenLock,
+    TokenVault, VaultError,
 };
 use willitsell::domain::id::{LoginId, SourceId};
 use willitsell::domain::millionths;
@@ -101,6 +104,27 @@ impl TokenLock for Vault {
     }
 }
 
+/// Remembers the jobs of reports.
+#[derive(Clone, Default)]
+pub struct Jobs(Arc<Mutex<BTreeMap<String, ReportJob>>>);
+
+#[async_trait]
+impl JobBook for Jobs {
+    async fn load(&self, _: &SourceId, request: &str) -> Result<Option<ReportJob>, JobError> {
+        Ok(self.0.lock().unwrap().get(request).cloned())
+    }
+
+    async fn save(&self, _: &SourceId, request: &str, job: &ReportJob) -> Result<(), JobError> {
+        self.0.lock().unwrap().insert(request.to_owned(), job.clone());
+        Ok(())
+    }
+
+    async fn forget(&self, _: &SourceId, request: &str) -> Result<(), JobError> {
+        self.0.lock().unwrap().remove(request);
+        Ok(())
+    }
+}
+
 /// What one pull did.
 struct Pulled {
     outcome: Result<PullFacts, PullError>,
@@ -138,6 +162,11 @@ fn november() -> DateWindow {
 
 /// Pulls the first week of November through a manifest whose address is the server's.
 async fn pull_with(text: &str, name: &str, server: &FakeServer, patience: Patience) -> Pulled {
+    pull_again(text, name, server, patience, &Jobs::default()).await
+}
+
+/// As [`pull_with`], with what an earlier pull has left.
+async fn pull_again(text: &str, name: &str, server: &FakeServer, patience: Patience, jobs: &Jobs) -> Pulled {
     // The vendors' pace is theirs; a scripted one has none.
     let text =
         text.replace("per_second = 1\n", "per_second = 9999\n").replace("per_second = 2\n", "per_second = 9999\n");
@@ -149,6 +178,7 @@ async fn pull_with(text: &str, name: &str, server: &FakeServer, patience: Patien
         }
     }
     settings.insert("base_url", SettingValue::Plain(server.url("/api").to_string()));
+    settings.insert("download_url", SettingValue::Plain(server.url("/").to_string()));
     settings.insert("customer_id", SettingValue::Plain("1234567890".into()));
     settings.insert("form_id", SettingValue::Plain("u6nXL7".into()));
     settings.insert("token", SettingValue::Secret(CANARY.into()));
@@ -179,6 +209,7 @@ async fn pull_with(text: &str, name: &str, server: &FakeServer, patience: Patien
         settings: &settings,
         login: Some(&login),
         tokens: &vault,
+        jobs,
         window: november(),
         zone: Tz::Europe__Berlin,
         now: now(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
 
@@ -282,6 +282,13 @@ impl<'a> Asker<'a> {
         }
         (self.connector.patience.sleep)(wait).await;
         Ok(())
+    }
+
+    /// Waits before a report is asked after again, a fifth shorter or longer each time; says how long.
+    pub(super) async fn rest(&mut self, every: Duration) -> Duration {
+        let wait = every.mul_f64(self.rng.random_range(0.8..1.2));
+        (self.connector.patience.sleep)(wait).await;
+        wait
     }
 
     /// How long to wait before another try: as the vendor asks, else as the file says of this answer.

@@ -124,6 +124,24 @@ impl Prepared {
     }
 }
 
+impl Prepared {
+    /// The same for the same call, whenever it is made; tells nothing of what is in it.
+    ///
+    /// # Errors
+    /// As [`Prepared::with`].
+    pub(super) fn fingerprint(&self) -> Result<String, PullError> {
+        let out = self.with(&[])?;
+        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        let headers = out.headers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
+        let parts = [out.method.as_str().as_bytes(), out.url.as_str().as_bytes()].into_iter().chain(headers);
+        for part in parts.chain(out.body.as_deref()) {
+            digest.update(&(part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+        Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
 fn next_page(saw: &str) -> PullError {
     PullError::Shape { path: "the next page".to_owned(), saw: saw.to_owned() }
 }

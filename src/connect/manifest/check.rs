@@ -8,10 +8,12 @@ mod failing;
 mod paging;
 mod proof;
 mod reading;
+mod report;
 mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use regex::RegexBuilder;
@@ -121,6 +123,8 @@ impl Check<'_, '_> {
         self.account_serves(&raw);
         let paging = raw.page.as_ref().map(|page| self.paging(page, request.as_ref()));
         let fan = raw.fan.as_ref().map(|fan| self.fan(fan.get_ref(), request.as_ref()));
+        let submit = raw.request.as_ref().map(Spanned::get_ref);
+        let report = raw.report.as_ref().map(|report| self.report(report, submit));
         let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), request.as_ref()));
         let limits = raw.limits.as_ref().map(|limits| self.limits(limits.get_ref()));
         let errors: Vec<_> = raw.error.iter().map(|rule| self.error_rule(rule)).collect();
@@ -132,8 +136,10 @@ impl Check<'_, '_> {
         let examples = self.examples(&raw.example);
         let login = proof.as_ref().and_then(|proof| proof.oauth2());
         let info = self.info(file, raw, login);
+        let report = or_unused(report)?;
         Some(Manifest {
             info: ConnectorInfo {
+                prepares_for: report.as_ref().map(|report| report.within).unwrap_or_default(),
                 metrics: metrics.iter().map(|metric| metric.id).collect(),
                 fractional: metrics.iter().filter(|metric| metric.is_fractional()).map(|metric| metric.id).collect(),
                 facts: said,
@@ -145,6 +151,7 @@ impl Check<'_, '_> {
             request: request?,
             paging: or_unused(paging)?,
             fan: or_unused(fan)?,
+            report,
             limits: limits.unwrap_or_default(),
             errors: errors.into_iter().collect::<Option<_>>()?,
             rows: rows?,
@@ -236,6 +243,7 @@ impl Check<'_, '_> {
             lookback_days: days.lookback,
             longest_days: days.longest.map(Spanned::into_inner),
             oldest_days: days.oldest.map(Spanned::into_inner),
+            prepares_for: Duration::ZERO,
             scheduled_by: None,
         })
     }

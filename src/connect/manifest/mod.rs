@@ -29,9 +29,11 @@ mod path;
 mod plan;
 mod proof;
 mod raw;
+mod report;
 mod rows;
 mod taker;
 mod trial;
+mod unpack;
 mod window;
 
 use std::fmt;
@@ -50,6 +52,7 @@ use self::fan::Fan;
 use self::fill::Template;
 use self::number::Form;
 use self::proof::Proof;
+use self::report::Report;
 use super::auth::{Auth, Oauth2};
 use super::http::{HeaderName, Http, Method, WaitUnit};
 use super::{Connector, PullError, PullFacts, PullRequest};
@@ -70,6 +73,7 @@ pub struct Manifest {
     request: Request,
     paging: Option<Paging>,
     fan: Option<Fan>,
+    report: Option<Report>,
     limits: Limits,
     errors: Vec<ErrorRule>,
     rows: Rows,
@@ -325,7 +329,9 @@ impl Manifest {
     /// Every call it makes to the vendor with a proof of who asks.
     fn calls(&self) -> impl Iterator<Item = &Request> {
         let account = self.account.iter().map(|account| &account.request);
-        std::iter::once(&self.request).chain(account).chain(self.fan.iter().map(|fan| &fan.request))
+        let fan = self.fan.iter().map(|fan| &fan.request);
+        let poll = self.report.iter().map(|report| &report.poll);
+        std::iter::once(&self.request).chain(account).chain(fan).chain(poll)
     }
 
     /// As one that a user's folder holds: whoever uses it confirms its hosts.

@@ -11,6 +11,7 @@ use super::extract::Broken;
 use super::fan;
 use super::fill::Filling;
 use super::pager::Pager;
+use super::report;
 use super::rows::{Reader, Reading};
 use super::window::Window;
 use super::{Manifest, ManifestConnector};
@@ -60,7 +61,7 @@ pub(super) async fn pull(
     let mut moved = false;
     loop {
         let window = Window::new(&reader, covered);
-        let mut run = Run { connector, reader: &reader, asker: &mut asker, window, sink: &mut *sink };
+        let mut run = Run { connector, request, reader: &reader, asker: &mut asker, window, sink: &mut *sink };
         match run.read(&covered.slices(Some(days))).await {
             Ok(()) => {
                 let facts = run.window.facts(&reader, request, manifest);
@@ -90,12 +91,13 @@ fn askable(manifest: &Manifest, request: &PullRequest<'_>) -> Result<(DateWindow
 }
 
 /// One reading of a window, from its first page on.
-struct Run<'r, 'a> {
-    connector: &'r ManifestConnector,
-    reader: &'r Reader,
-    asker: &'r mut Asker<'a>,
-    window: Window,
-    sink: &'r mut dyn RowSink,
+pub(super) struct Run<'r, 'a> {
+    pub(super) connector: &'r ManifestConnector,
+    pub(super) request: &'r PullRequest<'r>,
+    pub(super) reader: &'r Reader,
+    pub(super) asker: &'r mut Asker<'a>,
+    pub(super) window: Window,
+    pub(super) sink: &'r mut dyn RowSink,
 }
 
 impl Run<'_, '_> {
@@ -125,8 +127,11 @@ impl Run<'_, '_> {
         let filling = Filling { window: days, page_size, ids, ..self.asker.filling() };
         let prepared = Prepared::new(&manifest.request, &filling)?;
         let reading = Reading { window: days, zone: filling.zone };
-        let mut pager = Pager::new(manifest.paging.as_ref());
         self.window.begin_call();
+        if let Some(report) = &manifest.report {
+            return report::read(self, report, &prepared, &filling).await;
+        }
+        let mut pager = Pager::new(manifest.paging.as_ref());
         while self.page(&prepared, &mut pager, reading).await? {
             let next = pager.shown(self.asker);
             self.window.go_on(self.connector.patience.pages, next.as_deref())?;
@@ -224,6 +229,11 @@ pub(super) async fn act(asker: &mut Asker<'_>, then: Then, answered: &Answered, 
         }
     };
     Err(error.into())
+}
+
+/// As [`unreadable`], of a page of a downloaded report.
+pub(super) fn unreadable_report(asker: &Asker<'_>, place: &str, page: &str, why: Unreadable) -> PullError {
+    unreadable(asker, place, &Answered { status: 200, html: false }, page, why)
 }
 
 /// What to say of an answer that is neither good nor an error the file knows.

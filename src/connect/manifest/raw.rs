@@ -68,6 +68,7 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         request: file.must("request"),
         page: file.one("page"),
         fan: file.one("fan"),
+        report: file.one("report"),
         limits: file.one("limits"),
         error: file.list("error"),
         rows: file.must("rows"),

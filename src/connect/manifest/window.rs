@@ -21,7 +21,7 @@ use crate::domain::money::Currency;
 use crate::domain::observation::DateWindow;
 
 /// Most bytes of one window, all pages together.
-const WINDOW_BYTES: usize = 2 * 1024 * 1024 * 1024;
+pub(super) const WINDOW_BYTES: usize = 2 * 1024 * 1024 * 1024;
 
 /// What a window has brought so far.
 pub(super) struct Window {

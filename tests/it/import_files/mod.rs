@@ -84,6 +84,7 @@ fn pull(path: &Path, pairs: &[(&str, &str)]) -> Result<(Kept, PullFacts), String
         settings: &settings,
         login: None,
         tokens: &NoTokens,
+        jobs: &crate::connectors::Jobs::default(),
         window: DateWindow::new("2026-11-21".parse().unwrap(), "2026-11-22".parse().unwrap()).unwrap(),
         zone: ZONE,
         now,

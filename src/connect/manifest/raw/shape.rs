@@ -22,6 +22,7 @@ pub(in crate::connect::manifest) struct Raw {
     pub(in crate::connect::manifest) request: Option<Spanned<RawRequest>>,
     pub(in crate::connect::manifest) page: Option<Spanned<RawPage>>,
     pub(in crate::connect::manifest) fan: Option<Spanned<RawFan>>,
+    pub(in crate::connect::manifest) report: Option<Spanned<RawReport>>,
     pub(in crate::connect::manifest) limits: Option<Spanned<RawLimits>>,
     pub(in crate::connect::manifest) error: Vec<Spanned<RawError>>,
     pub(in crate::connect::manifest) rows: Option<Spanned<RawRows>>,
@@ -158,6 +159,28 @@ pub(in crate::connect::manifest) struct RawRequest {
     pub(in crate::connect::manifest) raw_query: Option<Spanned<String>>,
     pub(in crate::connect::manifest) json: Option<BTreeMap<String, Spanned<toml::Value>>>,
     pub(in crate::connect::manifest) form: Option<BTreeMap<String, Spanned<toml::Value>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawReport {
+    pub(in crate::connect::manifest) job: Spanned<String>,
+    pub(in crate::connect::manifest) poll: Spanned<RawRequest>,
+    pub(in crate::connect::manifest) status: Spanned<String>,
+    pub(in crate::connect::manifest) waiting: Vec<String>,
+    pub(in crate::connect::manifest) done: Vec<String>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) failed: Vec<String>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) gone: Vec<String>,
+    pub(in crate::connect::manifest) every: Spanned<String>,
+    pub(in crate::connect::manifest) within: Spanned<String>,
+    pub(in crate::connect::manifest) download: Spanned<String>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) empty: bool,
+    pub(in crate::connect::manifest) hosts: Spanned<Vec<String>>,
+    pub(in crate::connect::manifest) format: Spanned<String>,
+    pub(in crate::connect::manifest) packed: Option<Spanned<String>>,
 }
 
 /// One of them.
