@@ -390,7 +390,7 @@ impl Check<'_, '_> {
 
     fn https(&mut self, text: &Spanned<String>) -> Option<()> {
         match address(text.get_ref()) {
-            Ok(url) if url.scheme() == "https" && !text.get_ref().contains(['{', '}']) && has_a_name(&url) => Some(()),
+            Ok(url) if is_plain(text.get_ref()) && has_a_name(&url) => Some(()),
             _ => self.wrong(text.span(), "this must be a literal https address with the vendor's host name, whole"),
         }
     }
@@ -433,6 +433,14 @@ fn fits(info: &SettingInfo, value: &str) -> Result<(), String> {
 #[expect(clippy::option_option, reason = "not used and not readable are different")]
 fn or_unused<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     read.map_or(Some(None), |readable| readable.map(Some))
+}
+
+/// Whether the host of an https address is written just as it is called. Readers of addresses also take
+/// `https:evil.example`, a backslash for a slash, `%2e` and letters of other alphabets: what is shown to be confirmed
+/// would then be another host than the one that gets the secret, or none.
+fn is_plain(text: &str) -> bool {
+    let host = text.strip_prefix("https://").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte))
 }
 
 /// A vendor is called by name: digits, like `localhost`, are for the user's own file (rehearsal).

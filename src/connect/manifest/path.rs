@@ -8,6 +8,10 @@ use rsonpath_syntax::{
     Selector, SingularJsonPathQuery, SingularSegment, TestExpr,
 };
 
+/// Longest path, in bytes, and most steps of one: a path is taken apart step by step, each within the one before.
+const LONGEST: usize = 2000;
+const MOST_STEPS: usize = 127;
+
 /// One parsed path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
@@ -56,6 +60,9 @@ impl Path {
     /// # Errors
     /// A sentence that says which part is not supported or where the text stops being a path.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > LONGEST {
+            return Err(format!("a path of more than {LONGEST} bytes leads nowhere: shorten it"));
+        }
         let below = text.trim_start_matches('^');
         let up = text.len() - below.len();
         let whole = if up > 0 { format!("${below}") } else { text.to_owned() };
@@ -65,6 +72,9 @@ impl Path {
             format!("`{text}` is not a JSONPath ({}): it must read like `$.results[*].id`", line.trim())
         })?;
         let steps = steps(&query).map_err(|what| format!("`{text}`: {what}"))?;
+        if steps.len() > MOST_STEPS {
+            return Err(format!("a path of more than {MOST_STEPS} steps leads deeper than any answer: shorten it"));
+        }
         Ok(Self { text: text.to_owned(), up, steps })
     }
 

@@ -188,6 +188,21 @@ fn f7_no_file_of_a_stranger_leaks_reads_or_hangs() {
         (default, "default = \"https://[::1]\"", "host name"),
         (default, "default = \"https://2130706433\"", "host name"),
         (default, "default = \"https://localhost\"", "host name"),
+        // A host that is not the one shown to whoever confirms it.
+        (default, "default = \"HTTPS://evil.example\"", "literal https address"),
+        (default, "default = \"https:evil.example\"", "literal https address"),
+        (default, "default = \"https:/evil.example/x\"", "literal https address"),
+        (default, "default = \"https:///evil.example\"", "literal https address"),
+        (default, "default = 'https:\\\\evil.example'", "literal https address"),
+        (default, "default = \" https://evil.example\"", "literal https address"),
+        (default, "default = 'https://evil.example\\.api.example.com'", "literal https address"),
+        (default, "default = \"https://api.example.com%2eevil.example\"", "literal https address"),
+        (default, "default = \"https://api.example.com\\t.evil.example\"", "literal https address"),
+        (default, "default = \"https://\u{430}pi.example.com\"", "literal https address"),
+        (default, "default = \"https://api.exam\u{ad}ple.com\"", "literal https address"),
+        (default, "default = \"https://{list_id}.example?.a.b\"", "literal https address"),
+        (default, "default = 'https://{list_id}.example\\.a.b'", "literal https address"),
+        (url, "\"{api_version}/{base_url}/{list_id}\"", "no address"),
         // Secrets where they would be logged, and secrets of others.
         ("from = \"{window.start}\"", "key = \"{token}\", from = \"{window.start}\"", "is secret"),
         (url, "\"{base_url}/{api_version}/{list_id}/{token}\"", "is secret"),
@@ -196,6 +211,8 @@ fn f7_no_file_of_a_stranger_leaks_reads_or_hangs() {
         ("token = \"{token}\"    ", "token = \"env:GOOGLE_CLIENT_SECRET\"", "never written here"),
         ("token = \"{token}\"    ", "token = \"{token}{list_id}\"", "never written here"),
         ("token = \"{token}\"    ", "token = \"{base_url}\"", "never written here"),
+        ("query = \"cursor\"", "header = \"Host\"", "client's own"),
+        ("query = \"cursor\"", "header = \"authorization\"", "client's own"),
         // Placeholders there are not.
         ("{window.start}", "{{window.start}}", "not a setting or placeholder"),
         ("{window.start}", "{env.HOME}", "not a setting or placeholder"),
@@ -218,7 +235,18 @@ fn f7_no_file_of_a_stranger_leaks_reads_or_hangs() {
     }
     let deep = format!("{good}\nx = {}{}", "[".repeat(20_000), "]".repeat(20_000));
     let tables = format!("{good}\n[{}x]", "a.".repeat(20_000));
-    for hostile in [deep, tables, "\u{feff}\0".to_owned(), String::new(), "=".repeat(60_000)] {
+    let dotted = good.replacen("[request]\n", &format!("[request]\njson.{}x = 1\n", "a.".repeat(20_000)), 1);
+    let or = format!("arm = \"$.x[?@.a{}].y\"", "||@.a".repeat(11_000));
+    let ors = good.replacen("arm  = \"$.campaign_id\"", &or, 1);
+    let brackets = format!("arm = \"$.x[?{}@.a{}].y\"", "(".repeat(20_000), ")".repeat(20_000));
+    let brackets = good.replacen("arm  = \"$.campaign_id\"", &brackets, 1);
+    let nots = good.replacen("arm  = \"$.campaign_id\"", &format!("arm = \"$.x[?{}@.a].y\"", "!".repeat(50_000)), 1);
+    let steps = good.replacen("arm  = \"$.campaign_id\"", &format!("arm = \"${}\"", ".a".repeat(25_000)), 1);
+    for hostile in [&dotted, &ors, &brackets, &nots, &steps] {
+        assert_ne!(*hostile, good);
+    }
+    let hostile = [deep, tables, dotted, ors, brackets, nots, steps];
+    for hostile in hostile.into_iter().chain(["\u{feff}\0".to_owned(), String::new(), "=".repeat(60_000)]) {
         fs::write(&path, hostile).unwrap();
         assert!(folder::read_file(&path).is_err());
     }

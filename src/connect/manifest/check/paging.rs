@@ -11,6 +11,7 @@ use super::super::fill::{End, Hole, Special};
 use super::super::path::{Path, Step};
 use super::super::raw::{RawDays, RawFan, RawPage, RawRequest};
 use super::super::{Body, DayZone, PageKind, PagePlace, Paging, Request};
+use super::request::OURS;
 use super::{Check, or_unused};
 
 /// No vendor keeps days for longer than a century.
@@ -84,6 +85,9 @@ impl Check<'_, '_> {
                 self.wrong(name.span(), "this goes into the body, but there is no `[request.json]`")
             }
             (None, None, Some(name)) => match name.get_ref().parse() {
+                Ok(header) if OURS.contains(&header) => {
+                    self.wrong(name.span(), format!("`{}` names no page: it is the client's own", name.get_ref()))
+                }
                 Ok(header) => Some(PagePlace::Header(header)),
                 Err(_) => self.wrong(name.span(), format!("`{}` is not a header's name", name.get_ref())),
             },

@@ -10,11 +10,11 @@ use super::super::account::AccountRule;
 use super::super::fill::{DateForm, Hole, Special, Template};
 use super::super::raw::{Raw, RawAccount, RawRequest};
 use super::super::{Body, Json, Param, Request};
-use super::{Check, Place, or_unused};
+use super::{Check, Place, is_plain, or_unused};
 use crate::connect::http::{HeaderName, Method, address, header};
 
 /// Headers that are the client's own affair.
-const OURS: [HeaderName; 6] = [
+pub(super) const OURS: [HeaderName; 6] = [
     header::AUTHORIZATION,
     header::HOST,
     header::CONTENT_LENGTH,
@@ -116,6 +116,10 @@ impl Check<'_, '_> {
         };
         let (base, path) = based?;
         let base = base.to_owned();
+        if base == "api_version" {
+            return self
+                .wrong(raw.url.span(), "`api_version` is no address: an address begins with a setting that is one");
+        }
         self.addresses.insert(base.clone());
         let labelled = self.labelled(&base)?;
         Some(Request { method, base, labelled, path, raw_query, query, headers, body })
@@ -133,8 +137,9 @@ impl Check<'_, '_> {
             let (_, after) = rest.split_once('}')?;
             let host = before.strip_prefix("https://")?;
             let whole = (host.is_empty() || host.ends_with('.')) && after.starts_with('.');
-            let owned = after.split('/').next().is_some_and(|owner| owner.matches('.').count() > 1);
-            (whole && owned && !after.contains('{') && address(&format!("{before}label{after}")).is_ok()).then_some(())
+            let owned = after.split(['/', '?', '#']).next().is_some_and(|owner| owner.matches('.').count() > 1);
+            let filled = format!("{before}label{after}");
+            (whole && owned && !after.contains('{') && is_plain(&filled) && address(&filled).is_ok()).then_some(())
         };
         if label(text.get_ref()).is_none() {
             let advice = "with one whole label as a placeholder at most: `https://{region}.api.example.com`";
