@@ -124,7 +124,34 @@ pub(super) fn sources<'t>(
     logins: &BTreeMap<&str, Option<Login>>,
 ) -> BTreeMap<&'t str, Entry> {
     let sections = root.named("source", &raw::SOURCE);
-    sections.into_iter().map(|(name, section)| (name, source(check, name, &section, logins))).collect()
+    let mut vendors = BTreeMap::new();
+    let mut read = |name: &'t str, section: &Section<'t>| {
+        let entry = source(check, name, section, logins);
+        if let Some(access) = &entry.access {
+            one_vendor_a_login(check, section, access, &mut vendors);
+        }
+        entry
+    };
+    sections.into_iter().map(|(name, section)| (name, read(name, &section))).collect()
+}
+
+/// A login's secrets go to where its connector gets tokens: another vendor's would be shown them. Where the user's
+/// file names that address, it is the same for all.
+fn one_vendor_a_login<'k>(
+    check: &Check<'k>,
+    section: &Section<'_>,
+    access: &SourceAccess,
+    vendors: &mut BTreeMap<LoginId, (SourceId, &'k str)>,
+) {
+    let Some(login) = access.login.as_ref().filter(|login| login.token_url.is_none()) else { return };
+    let info = check.known.connectors.iter().find(|info| info.name == access.source.connector);
+    let Some(token_url) = info.and_then(|info| info.token_url.as_deref()) else { return };
+    let (first, known) = vendors.entry(login.id.clone()).or_insert_with(|| (access.source.id.clone(), token_url));
+    if *known != token_url {
+        let what = format!("login.{} is {first}'s too, which is another vendor's", login.id);
+        let advice = "what one vendor gave out is never shown to another: write a [login] table for each";
+        check.report.error(section.key_span("login"), what, advice);
+    }
 }
 
 fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMap<&str, Option<Login>>) -> Entry {

@@ -82,6 +82,8 @@ pub struct ConnectorInfo {
     pub needs_secret: bool,
     /// Whether a person gives that login consent, once, with `willitsell auth`.
     pub needs_consent: bool,
+    /// Where that login's secrets go to get a token.
+    pub token_url: Option<String>,
     /// What it counts.
     pub metrics: Vec<MetricId>,
     /// Those of them that may be fractions: modelled by the vendor, or one act shared among several clicks.

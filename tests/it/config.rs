@@ -71,6 +71,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
             needs_login: true,
             needs_secret: true,
             needs_consent: true,
+            token_url: Some("https://oauth2.googleapis.com/token".into()),
             ..connector(
                 "google_ads",
                 "Google Ads",

@@ -237,6 +237,7 @@ impl Check<'_, '_> {
             needs_login: login.is_some(),
             needs_secret: login.is_some_and(|login| login.client != ClientAuth::None),
             needs_consent: login.is_some_and(|login| login.grant == GrantKind::Code),
+            token_url: login.map(|login| login.token_url.clone()),
             metrics: Vec::new(),
             fractional: Vec::new(),
             facts: Facts::default(),

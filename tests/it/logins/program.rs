@@ -217,3 +217,43 @@ async fn a2_a_login_the_vendor_has_ended_stops_its_source_and_names_the_command(
     assert!(!mended.stdout.contains("was refused by the vendor"), "{mended:?}");
     project.assert_no_secret_kept();
 }
+
+#[test]
+fn a9_what_one_vendor_gave_out_is_never_shown_to_another() {
+    let project = Project::new("");
+    project.secret("secret", crate::canary::CANARY);
+    let check = |of_reddit: &str, more: &str| {
+        project.write(
+            "willitsell.toml",
+            format!(
+                r#"[store]
+url = "sqlite://willitsell.db"
+[login.ads]
+client_id = "id"
+client_secret = "file:secrets/secret"
+{more}
+[login.more]
+client_id = "id"
+client_secret = "file:secrets/secret"
+[source.search]
+connector = "google_ads"
+login = "ads"
+settings = {{ customer_id = "1234567890" }}
+[source.again]
+connector = "google_ads"
+login = "ads"
+settings = {{ customer_id = "1234567891" }}
+[source.talk]
+connector = "reddit_ads"
+login = "{of_reddit}"
+settings = {{ account_id = "a2_x", currency = "EUR" }}
+"#
+            ),
+        );
+        project.run(&["check"]).stderr
+    };
+    let said = check("ads", "");
+    assert!(said.contains("another vendor's") && said.contains("a [login] table for each"), "{said}");
+    assert!(!check("more", "").contains("another vendor's"));
+    assert!(!check("ads", "token_url = \"http://127.0.0.1:9/token\"").contains("another vendor's"));
+}
