@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::ask::Asker;
 use super::day::DayForm;
 use super::extract::Found;
 use super::fill::Template;
@@ -75,6 +76,11 @@ impl Heard {
         if let Some(version) = value.filter(|version| version.len() <= 40) {
             self.version = Some(version.to_owned());
         }
+    }
+
+    /// What the vendor wrote, as it may be shown and kept.
+    pub(super) fn clean(&mut self, asker: &Asker<'_>) {
+        self.version = self.version.take().map(|version| asker.shown(&version));
     }
 
     /// The facts of a window, and what a person should know of the version that answered.

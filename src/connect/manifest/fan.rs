@@ -100,6 +100,10 @@ impl<'p> RowReader<'p> for Ids<'_> {
     }
 }
 
+/// Most ids of one window, and most bytes of one: all of them wait in memory.
+const MOST_IDS: usize = 250_000;
+const LONGEST_ID: usize = 256;
+
 /// Lists all ids, each once.
 pub(super) async fn ids(
     connector: &ManifestConnector,
@@ -120,7 +124,14 @@ pub(super) async fn ids(
         let extra = pager.extra(&mut number);
         let read = |page: &str| list.read(page);
         let answer = look::good(asker, &prepared, extra.as_slice(), reader, &list.each, read).await?;
-        let Some((marks, page)) = answer else { return Ok(ids) };
+        let Some((marks, page)) = answer else {
+            pager.nothing()?;
+            return Ok(ids);
+        };
+        if page.iter().any(|id| id.len() > LONGEST_ID) || ids.len() + page.len() > MOST_IDS {
+            let most = format!("more than {MOST_IDS} ids, or one of more than {LONGEST_ID} bytes");
+            return Err(shape(format!("{most}; split the account over several sources")).into());
+        }
         let rows = page.len() as u64;
         let before = ids.len();
         ids.extend(page.into_iter().filter(|id| known.insert(id.clone())));

@@ -64,6 +64,7 @@ pub(super) async fn pull(
         let mut run = Run { connector, request, reader: &reader, asker: &mut asker, window, sink: &mut *sink };
         match run.read(&covered.slices(Some(days))).await {
             Ok(()) => {
+                run.window.heard.clean(run.asker);
                 let facts = run.window.facts(&reader, request, manifest);
                 let facts = account.complete(facts.map_err(|error| asker.cleaned(error))?);
                 let warnings = too_old.into_iter().chain(facts.warnings).chain(asker.ending.take());
@@ -128,6 +129,7 @@ impl Run<'_, '_> {
         let prepared = Prepared::new(&manifest.request, &filling)?;
         let reading = Reading { window: days, zone: filling.zone };
         self.window.begin_call();
+        self.window.go_on(self.connector.patience.pages, None)?;
         if let Some(report) = &manifest.report {
             return report::read(self, report, &prepared, &filling).await;
         }
@@ -159,7 +161,7 @@ impl Run<'_, '_> {
                 }
                 Judged::Then(Then::Empty, _) => {
                     self.window.pages += 1;
-                    return Ok(false);
+                    return pager.nothing().map(|()| false);
                 }
                 Judged::Then(then, said) => act(self.asker, then, &answered, &said).await?,
                 Judged::Unreadable(Unreadable::Broken(Broken::Torn)) => self.asker.pause(None, torn()).await?,

@@ -100,11 +100,18 @@ pub(super) struct Pager<'m> {
     at: At,
     known: HashSet<String>,
     pages: u64,
+    /// Pages in a row that held nothing.
+    empty: u32,
     rows: u64,
     repeats: u64,
     last: Option<u64>,
     total: Option<u64>,
 }
+
+/// Most pages without a row, one after the other: some vendors give a few where they leave rows out.
+const MOST_EMPTY: u32 = 100;
+/// Longest name or address of a page, in bytes: all of a call are remembered.
+const LONGEST_NAME: usize = 64 << 10;
 
 /// The page to ask for.
 enum At {
@@ -121,7 +128,7 @@ impl<'m> Pager<'m> {
             Some(PageKind::Offset { .. }) => At::Number(0.into()),
             Some(PageKind::Cursor { .. } | PageKind::Next { .. }) | None => At::First,
         };
-        Self { paging, at, known: HashSet::new(), pages: 0, rows: 0, repeats: 0, last: None, total: None }
+        Self { paging, at, known: HashSet::new(), pages: 0, empty: 0, rows: 0, repeats: 0, last: None, total: None }
     }
 
     /// What the page's call has besides. `number` lends the text of a page's number a place to stand.
@@ -167,8 +174,8 @@ impl<'m> Pager<'m> {
         let more = match &paging.kind {
             PageKind::Cursor { .. } => match (marks.next, marks.goes_on) {
                 (_, Some(false)) | (None, None) => None,
-                // Without a word that says so, an empty page is the last one.
-                (Some(_), None) if brought.rows == 0 => None,
+                // An empty page may stand between others; one that leads nowhere new is the last.
+                (Some(cursor), None) if brought.rows == 0 && self.known.contains(&cursor) => None,
                 (Some(cursor), _) => Some(At::Cursor(cursor.clone(), cursor.into())),
                 (None, Some(true)) => {
                     return Err(wrong("the page says that it goes on, and does not name the next one".to_owned()));
@@ -192,6 +199,10 @@ impl<'m> Pager<'m> {
             }
         };
         let Some(at) = more else { return self.end() };
+        self.empty = if brought.rows == 0 { self.empty + 1 } else { 0 };
+        if self.empty > MOST_EMPTY {
+            return Err(wrong(format!("{MOST_EMPTY} pages in a row hold nothing, and each names another")));
+        }
         self.enter(&at, asker)?;
         self.at = at;
         Ok(true)
@@ -205,6 +216,9 @@ impl<'m> Pager<'m> {
             At::Address(address) => (address, "the same address".to_owned()),
             At::First | At::Number(_) => return Ok(()),
         };
+        if name.len() > LONGEST_NAME {
+            return Err(wrong(format!("the page names the next one in more than {LONGEST_NAME} bytes")));
+        }
         if self.known.insert(name.clone()) {
             return Ok(());
         }
@@ -218,6 +232,27 @@ impl<'m> Pager<'m> {
             At::Number(number) => Some(number.to_string()),
             At::First | At::Address(_) => None,
         }
+    }
+
+    /// The vendor says that there is nothing where a page should be: good as a first answer, and after others
+    /// where none of them promised more.
+    ///
+    /// # Errors
+    /// Where one did.
+    pub(super) fn nothing(&self) -> Result<(), Halt> {
+        let promised = matches!(
+            self.paging.map(|paging| &paging.kind),
+            Some(
+                PageKind::Next { .. }
+                    | PageKind::Cursor { goes_on: Some(_), .. }
+                    | PageKind::Number { last: Some(_), .. }
+            )
+        );
+        if self.pages > 0 && promised {
+            let page = self.pages + 1;
+            return Err(moved(&format!("page {page} is said to hold nothing, and the one before leads to it")));
+        }
+        self.end().map(|_| ())
     }
 
     /// There are no more pages: as many rows must have come as there are.

@@ -357,3 +357,49 @@ async fn a_page_that_goes_on_and_names_no_next_one_is_an_error() {
     let pulled = pull_paged("[page.cursor]\nfrom = \"$.at\"\nwhile = \"$.more\"\nquery = \"after\"", &server).await;
     assert!(pulled.error().contains("does not name the next one"), "{}", pulled.error());
 }
+
+#[tokio::test]
+async fn h4_an_empty_page_between_others_does_not_end_the_reading() {
+    let cursor = "[page.cursor]\nfrom = \"$.at\"\nquery = \"after\"";
+    // The second page is empty, the last one leads nowhere new.
+    let server = vendor(|_, seen| {
+        let (on, next) = match number_in(seen, "after") {
+            0 => (vec![row("7", 1, 1)], 1),
+            1 => (vec![], 2),
+            2 => (vec![row("7", 2, 2)], 3),
+            _ => (vec![], 3),
+        };
+        json(200, &format!(r#"{{"rows":[{}],"at":"{next}"}}"#, on.join(",")))
+    })
+    .await;
+    let pulled = pull_paged(cursor, &server).await;
+    assert_eq!((pulled.facts().rows, server.seen().len()), (2, 4));
+
+    let server = vendor(|call, _| json(200, &format!(r#"{{"rows":[],"at":"{call}"}}"#))).await;
+    let pulled = pull_paged(cursor, &server).await;
+    assert!(pulled.error().contains("hold nothing"), "{}", pulled.error());
+    assert!(server.seen().len() < 110);
+}
+
+#[tokio::test]
+async fn h4_nothing_in_the_middle_of_pages_is_not_their_end() {
+    let none = "path = \"$.error\"\nin   = [\"none\"]\nthen = \"empty\"\n[[error]]";
+    for way in ways() {
+        let (table, before) = (way.table, way.before);
+        let promised = ["while", "next", "last", "total"].iter().any(|word| table.contains(word));
+        let all: Vec<_> = (1..=5).map(|day| row("7", day, day)).collect();
+        let server = vendor(move |_, seen| {
+            let before = before(seen);
+            json(200, &if before == 0 { part(&way, &all, 0) } else { r#"{"error":"none"}"#.to_owned() })
+        })
+        .await;
+        let pulled = pull(&[("[[error]]", &format!("{table}\n[[error]]\n{none}"))], &server).await;
+        assert_eq!(pulled.outcome.is_err(), promised, "{table}");
+        assert!(!promised || pulled.error().contains("once more"), "{table}");
+    }
+    let server = vendor(|_, _| json(200, r#"{"error":"none"}"#)).await;
+    for way in ways() {
+        let pulled = pull(&[("[[error]]", &format!("{}\n[[error]]\n{none}", way.table))], &server).await;
+        assert_eq!(pulled.facts().rows, 0, "{}", way.table);
+    }
+}
