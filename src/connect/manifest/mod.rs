@@ -56,7 +56,7 @@ use self::report::Report;
 use super::auth::{Auth, Oauth2};
 use super::http::{HeaderName, Http, Method, WaitUnit};
 use super::{Connector, PullError, PullFacts, PullRequest};
-use crate::domain::connector::{ConnectorInfo, Home, RowSink};
+use crate::domain::connector::{ConnectorInfo, Home, RowSink, Settings};
 use crate::domain::metric::MetricId;
 use crate::domain::response::Depth;
 
@@ -94,6 +94,8 @@ enum DayZone {
     Account,
     /// The vendor cuts days in this one, whatever the account.
     Fixed(Tz),
+    /// The user says it, where no answer does.
+    Stated(Template),
 }
 
 impl DayZone {
@@ -102,9 +104,16 @@ impl DayZone {
     fn zone(&self, request: &PullRequest<'_>) -> Tz {
         match self {
             Self::Fixed(zone) => *zone,
+            // A reader is made before anything is asked, and refuses what is no zone.
+            Self::Stated(name) => stated_zone(name, request.settings).unwrap_or(request.zone),
             Self::Experiment | Self::Row(_) | Self::Account => request.zone,
         }
     }
+}
+
+/// The zone that the user's settings name.
+fn stated_zone(name: &Template, settings: &Settings) -> Option<Tz> {
+    name.fill_plain(settings, |text| text)?.parse().ok()
 }
 
 /// One of the calls a manifest makes: the rows, the account, the ids of a fan-out, a report's job.

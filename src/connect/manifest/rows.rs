@@ -16,7 +16,7 @@ use super::pager::{MarkSlots, Marks};
 use super::path::{Path, quoted};
 use super::plan::{Plan, Wanted};
 use super::taker::{Taker, text};
-use super::{CurrencyRule, Day, DayZone, Manifest};
+use super::{CurrencyRule, Day, DayZone, Manifest, stated_zone};
 use crate::connect::PullError;
 use crate::connect::http::HeaderName;
 use crate::domain::connector::{Facts, ResponseRow, Settings, SourceRow};
@@ -170,7 +170,13 @@ impl Reader {
         let arm = manifest.rows.arm.iter().map(|arm| slots.add(arm, true)).collect::<Result<_, _>>()?;
         let cut = manifest.rows.cut.iter().map(|cut| cut.fill_plain(settings, |text| text));
         let cut = cut.collect::<Option<_>>().ok_or("a setting in `cut` was not given")?;
-        let zone = if let DayZone::Row(zone) = &manifest.days { Some(slots.add(zone, true)?) } else { None };
+        let zone = match &manifest.days {
+            DayZone::Row(zone) => Some(slots.add(zone, true)?),
+            DayZone::Stated(zone) if stated_zone(zone, settings).is_none() => {
+                return Err("the zone in the settings is no name of a zone such as `Europe/Berlin`".into());
+            }
+            _ => None,
+        };
         let (mut currency, mut stated_currency, mut numbers) = (Vec::new(), None, Vec::new());
         for rule in &manifest.metrics {
             let Some(number) = &rule.number else { continue };

@@ -8,7 +8,7 @@ use willitsell::domain::millionths;
 
 use crate::canary::CANARY;
 
-use super::{embedded, november, page, pages, pull, row};
+use super::{embedded, november, page, pages, pull, pull_with, row};
 
 /// A page with one row in which `from` is replaced.
 fn with(from: &str, to: &str) -> String {
@@ -212,4 +212,24 @@ proptest! {
         });
         prop_assert_eq!(spend, Ok(micros), "{}", millionths::print(micros));
     }
+}
+
+#[tokio::test]
+async fn h22_a_zone_no_answer_names_is_the_users_to_say() {
+    let file = |zone: &str| {
+        let setting =
+            format!("account_zone = {{ help = \"the account's zone\", default = \"{zone}\" }}\n[settings.level]");
+        embedded("google_ads").replace("zone     = \"$.customer.timeZone\"", "zone = \"{account_zone}\"").replacen(
+            "[settings.level]",
+            &setting,
+            1,
+        )
+    };
+    let server = pages(vec![page(&[row(7001, "2026-11-03", 41)], None)]).await;
+    let pulled = pull_with(&file("America/New_York"), "google_ads", &server, super::hasty()).await;
+    assert_eq!(pulled.facts().day_zone, chrono_tz::America::New_York);
+    let calls = server.seen().len();
+    let pulled = pull_with(&file("Pacific"), "google_ads", &server, super::hasty()).await;
+    assert!(pulled.error().contains("no name of a zone such as `Europe/Berlin`"), "{}", pulled.error());
+    assert_eq!(server.seen().len(), calls, "nothing was asked");
 }

@@ -132,13 +132,14 @@ impl Check<'_, '_> {
         let zone = match raw.zone.get_ref().as_str() {
             "experiment" => DayZone::Experiment,
             "account" => DayZone::Account,
+            setting if setting.contains('{') => DayZone::Stated(self.words(&raw.zone)?),
             path if path.starts_with(['$', '^']) => DayZone::Row(self.row_path(&raw.zone)?),
             name => match name.parse() {
                 Ok(zone) => DayZone::Fixed(zone),
                 Err(_) => {
                     return self.wrong(
                         raw.zone.span(),
-                        "`zone` is a path in each row, a name such as `Europe/Berlin` or `UTC`, or `experiment` where the vendor gives instants",
+                        "`zone` is a path in each row, a name such as `Europe/Berlin` or `UTC`, a setting that holds one, or `experiment` where the vendor gives instants",
                     );
                 }
             },
