@@ -9,6 +9,7 @@ use super::errors::{Judged, Then, judge};
 use super::extract::Broken;
 use super::identity::{Ledger, Row};
 use super::rows::{Reader, Reading};
+use super::unpack::Records;
 use super::{Example, Expected, Manifest, Meaning};
 use crate::domain::connector::{SettingValue, Settings, SourceRow};
 use crate::domain::millionths;
@@ -43,7 +44,7 @@ impl Manifest {
     }
 
     fn means_rows(&self, pages: &[String], settings: &Settings, expect: &[Expected]) -> Result<(), String> {
-        let read = self.read_example(pages, settings)?;
+        let read = self.read_example(&self.as_read(pages)?, settings)?;
         let mut expected: Vec<_> = expect.iter().map(shown).collect();
         let mut found: Vec<_> = read.iter().map(shown).collect();
         expected.sort();
@@ -53,6 +54,21 @@ impl Manifest {
         }
         let list = |rows: &[String]| if rows.is_empty() { "no rows".to_owned() } else { rows.join(" and ") };
         Err(format!("expects {}; the answer says {}", list(&expected), list(&found)))
+    }
+
+    /// The pages as they are read: a report's CSV is cut into JSON first.
+    fn as_read(&self, pages: &[String]) -> Result<Vec<String>, String> {
+        if !self.report.as_ref().is_some_and(|report| report.csv) {
+            return Ok(pages.to_vec());
+        }
+        let mut read = Vec::new();
+        for page in pages {
+            let mut records = Records::new(page.as_bytes())?;
+            while let Some(page) = records.page()? {
+                read.push(page);
+            }
+        }
+        Ok(read)
     }
 
     fn means_error(&self, page: &str, settings: &Settings, status: u16, then: Then) -> Result<(), String> {
