@@ -93,6 +93,7 @@ async fn compare_with_truth(store: &Store, sandbox: &Sandbox, now: DateTime<Utc>
             values.set(MetricId::CLICKS, count(row.figures.clicks));
             values.set(MetricId::SPEND, Some(row.figures.cost_micros.try_into().unwrap()));
             values.set(MetricId::CONVERSIONS, Some(i64::try_from(row.figures.conversion_hundredths).unwrap() * 10_000));
+            values.set(MetricId::ENGAGEMENTS, count(row.figures.engagements));
             ((row.day, row.id.to_string()), values)
         })
         .collect();
@@ -121,6 +122,8 @@ async fn compare_messages(app: &App, sandbox: &Sandbox) {
         .into_iter()
         .filter(|message| message.endpoint == Endpoint::Slack && !message.repeat)
         .map(|message| message.delivery_id.unwrap())
+        // Whether a version of an API is about to end depends on the day on which this runs.
+        .filter(|id| !id.starts_with("sunset_"))
         .collect();
     let (mut expected, mut reached) = (BTreeSet::new(), BTreeSet::new());
     for concept in demo::concepts() {
