@@ -23,7 +23,7 @@ use crate::domain::observation::DateWindow;
 pub(super) enum Halt {
     /// There is no more to be done about it.
     Failed(PullError),
-    /// Too much was asked for at once: fewer days may pass.
+    /// Too much was asked for at once: fewer days may pass. A vendor's words have no advice yet.
     TooMuch(PullError),
     /// Pages contradict each other, as they do when rows move between them: another reading may agree.
     Moved(PullError),
@@ -32,7 +32,8 @@ pub(super) enum Halt {
 impl From<Halt> for PullError {
     fn from(halt: Halt) -> Self {
         match halt {
-            Halt::Failed(error) | Halt::TooMuch(error) | Halt::Moved(error) => error,
+            Halt::Failed(error) | Halt::Moved(error) => error,
+            Halt::TooMuch(error) => advised(error, "it wants fewer days, but this call names none: check the source's settings"),
         }
     }
 }
@@ -72,6 +73,7 @@ pub(super) async fn pull(
             }
             Err(Halt::TooMuch(_)) if days > 1 => days /= 2,
             Err(Halt::Moved(_)) if !moved => moved = true,
+            Err(Halt::TooMuch(error)) => return Err(asker.cleaned(advised(error, EVEN_A_DAY))),
             Err(halt) => return Err(asker.cleaned(halt.into())),
         }
         sink.clear().await?;
@@ -112,7 +114,11 @@ impl Run<'_, '_> {
             return Ok(());
         };
         let filling = self.asker.filling();
-        let ids = fan::ids(self.connector, fan, self.reader, self.asker, &filling).await?;
+        // The list of ids names no days: asking for fewer would change nothing.
+        let ids = fan::ids(self.connector, fan, self.reader, self.asker, &filling).await.map_err(|halt| match halt {
+            Halt::TooMuch(_) => Halt::Failed(halt.into()),
+            halt => halt,
+        })?;
         for &days in parts {
             for batch in ids.chunks(fan.batch) {
                 self.call(days, batch).await?;
@@ -173,6 +179,16 @@ impl Run<'_, '_> {
     }
 }
 
+const EVEN_A_DAY: &str = "it refuses even a single day: ask for a coarser level or smaller pages, or split the account over several sources";
+
+/// A vendor's refusal with what to do about it.
+fn advised(error: PullError, advice: &str) -> PullError {
+    match error {
+        PullError::Vendor { status, message } => PullError::Vendor { status, message: format!("{message}; {advice}") },
+        error => error,
+    }
+}
+
 fn cut_short(reader: &Reader, full_at: u64) -> PullError {
     PullError::Shape {
         path: reader.each.clone(),
@@ -213,11 +229,7 @@ pub(super) async fn act(asker: &mut Asker<'_>, then: Then, answered: &Answered, 
         }
         Then::Renew => return Ok(asker.renew(said).await?),
         Then::Login => asker.refused(said),
-        Then::Shrink => {
-            return Err(Halt::TooMuch(vendor(format!(
-                "{message}; it refuses even a single day: ask for a coarser level or smaller pages, or split the account over several sources"
-            ))));
-        }
+        Then::Shrink => return Err(Halt::TooMuch(vendor(message))),
         Then::Skip => vendor(format!(
             "{message}; this account cannot be read at the moment, so its days stay as they were: check that the account is active and open to this login"
         )),

@@ -139,6 +139,17 @@ async fn bodies_are_typed_json_or_forms() {
 }
 
 #[tokio::test]
+async fn an_account_that_is_asked_for_without_days_is_not_said_to_refuse_a_single_day() {
+    let request = "method = \"GET\"\nquery = { from = \"{window.start}\", to = \"{window.end}\" }";
+    let days = DAYS.replace("[account]", "[[error]]\nstatus = [413]\nthen = \"shrink\"\n[account]");
+    let server = vendor(|_, _| json(413, "{}")).await;
+    let pulled = pull_with(&manifest("", request, &days), "calls", &server, hasty()).await;
+    let said = pulled.error();
+    assert!(said.contains("this call names none") && !said.contains("single day"), "{said}");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn h5_a_vendors_own_hint_is_obeyed_then_the_files() {
     let request = "method = \"GET\"\nquery = { from = \"{window.start}\", to = \"{window.end}\" }";
     let limits = "[limits]\nwait = \"90s\"\nconcurrent = 1\nwait_body = { path = \"$.retry_in\", unit = \"minutes\" }\n\

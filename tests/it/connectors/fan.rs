@@ -87,3 +87,12 @@ async fn h12_lists_that_lead_in_a_circle_end() {
     assert!(fanned("batch = 2", &server).await.error().contains("only ids that were there before"));
     assert_eq!(server.seen().len(), 3);
 }
+
+#[tokio::test]
+async fn a_list_that_is_too_much_is_not_asked_for_with_fewer_days() {
+    let server = vendor(|_, _| json(400, r#"{"error":"too much"}"#)).await;
+    let pulled = fanned("", &server).await;
+    let said = pulled.error();
+    assert!(said.contains("this call names none") && !said.contains("single day"), "{said}");
+    assert_eq!(server.seen().len(), 1);
+}
