@@ -46,7 +46,7 @@ pub fn message(
     ];
     Some(Message {
         concept: now.concept.clone(),
-        verdict: now.verdict,
+        verdict: Some(now.verdict),
         headline: headline(experiment, &change, now),
         lines: parts.into_iter().flatten().map(|(label, line)| (label.to_owned(), line)).collect(),
         decided_at: now.as_of,

@@ -1,4 +1,4 @@
-//! What is told to people: five short lines, the same for every destination.
+//! What is told to people, of verdicts and of sources: five short lines, the same for every destination.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,18 +7,19 @@ use super::connector::{SettingInfo, Settings};
 use super::id::{ConceptId, DestinationId};
 use super::verdict::Verdict;
 
-/// One message about one change of state. Texts are plain: each notifier escapes for its receiver.
+/// One message about one change of state: of a concept, or a notice of a source that a person must see to. Texts are plain: each notifier escapes for its receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Which concept.
+    /// Which concept; of a notice, one that reads the source.
     pub concept: ConceptId,
-    /// What it now is.
-    pub verdict: Verdict,
+    /// What it now is; `None` makes it a notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// `BUILD · Invoice Autopilot · decide by Fri 20 Mar (owner: Dana, head of product)`.
     pub headline: String,
     /// Why, Evidence, Money, Next: a label and one line each.
     pub lines: Vec<(String, String)>,
-    /// The instant the verdict speaks for.
+    /// The instant the verdict speaks for, or the notice was written at.
     pub decided_at: DateTime<Utc>,
 }
 
@@ -43,9 +44,9 @@ pub struct Delivery {
 impl Delivery {
     /// A message that has not been tried yet.
     pub fn first(message: &Message, destination: &DestinationId) -> Self {
-        let (concept, verdict) = (&message.concept, message.verdict.word().to_ascii_lowercase());
+        let (concept, told) = (&message.concept, message.verdict.map_or("notice", Verdict::word).to_ascii_lowercase());
         Self {
-            id: format!("{concept}_{}_{verdict}_{destination}", message.decided_at.timestamp_millis()),
+            id: format!("{concept}_{}_{told}_{destination}", message.decided_at.timestamp_millis()),
             destination: destination.clone(),
             message: message.clone(),
             attempts: 0,

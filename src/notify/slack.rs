@@ -10,6 +10,7 @@ use super::plain::line;
 use super::{Built, Notifier, NotifyError};
 use crate::domain::connector::SettingInfo;
 use crate::domain::message::{Delivery, Destination, Message, NotifierInfo};
+use crate::domain::verdict::Verdict;
 
 /// Slack's limit of a header block, in characters.
 const HEADER: usize = 150;
@@ -153,10 +154,10 @@ fn in_columns(label: &str, text: &str) -> String {
     format!("{label:<10}{text}")
 }
 
-/// Slack refuses an empty text, so a headline of nothing visible is the verdict's word.
+/// Slack refuses an empty text, so a headline of nothing visible is the verdict's word, or says that it is a notice.
 fn headline(message: &Message, limit: usize, escape: fn(char) -> Option<&'static str>) -> String {
     let shown = line(&message.headline, limit, escape);
-    if shown.trim().is_empty() { message.verdict.word().to_owned() } else { shown }
+    if shown.trim().is_empty() { message.verdict.map_or("NOTICE", Verdict::word).to_owned() } else { shown }
 }
 
 fn lines(
@@ -168,11 +169,12 @@ fn lines(
     message.lines.iter().take(MOST_LINES).map(move |(label, text)| line(&labelled(label, text), limit, escape))
 }
 
-/// A late message says when it was decided; a repeat can be told by its id.
+/// A late message says when it was decided or noticed; a repeat can be told by its id.
 fn footer(delivery: &Delivery) -> String {
-    let decided = delivery.message.decided_at.format("%a %-d %b %Y, %H:%M UTC");
+    let verb = if delivery.message.verdict.is_some() { "Decided" } else { "Noticed" };
+    let at = delivery.message.decided_at.format("%a %-d %b %Y, %H:%M UTC");
     let repeat = if delivery.may_repeat { " · may repeat an earlier message with this id" } else { "" };
-    format!("Decided {decided} · Delivery {}{repeat}", delivery.id)
+    format!("{verb} {at} · Delivery {}{repeat}", delivery.id)
 }
 
 fn plain_text(escaped: &str) -> Value {

@@ -88,7 +88,7 @@ fn sign(key: &hmac::Key, id: &str, timestamp: i64, body: &str) -> String {
     format!("v1,{}", BASE64.encode(signature))
 }
 
-/// The same on every attempt: its timestamp is when the verdict was reached.
+/// The same on every attempt: its timestamp is when the verdict was reached or the notice written.
 fn body(message: &Message) -> Value {
     let shown = |text: &str| line(text, TEXT, |_| None);
     let lines: Vec<_> = message
@@ -97,15 +97,18 @@ fn body(message: &Message) -> Value {
         .take(MOST_LINES)
         .map(|(label, text)| json!({ "label": shown(label), "text": shown(text) }))
         .collect();
+    let mut data = json!({
+        "concept": shown(message.concept.as_str()),
+        "headline": shown(&message.headline),
+        "lines": lines,
+    });
+    if let Some(verdict) = message.verdict {
+        data["verdict"] = verdict.word().into();
+    }
     json!({
-        "type": "verdict.changed",
+        "type": if message.verdict.is_some() { "verdict.changed" } else { "source.notice" },
         "timestamp": message.decided_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        "data": {
-            "concept": shown(message.concept.as_str()),
-            "verdict": message.verdict.word(),
-            "headline": shown(&message.headline),
-            "lines": lines,
-        },
+        "data": data,
     })
 }
 

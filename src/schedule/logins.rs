@@ -12,7 +12,6 @@ use crate::domain::concept::Experiment;
 use crate::domain::connector::{Kept, Login, SourceAccess, TokenVault, VaultError};
 use crate::domain::id::{LoginId, SourceId};
 use crate::domain::message::{Delivery, Message};
-use crate::domain::verdict::Verdict;
 
 /// Days before the end at which people are told.
 const STEPS: [i64; 3] = [1, 3, 14];
@@ -178,7 +177,7 @@ pub fn notices(findings: &[Finding], experiments: &[Experiment], now: DateTime<U
         for experiment in experiments.iter().filter(reads) {
             let message = Message {
                 concept: experiment.concept.id.clone(),
-                verdict: if finding.stops() { Verdict::Blocked } else { Verdict::Review },
+                verdict: None,
                 headline: headline(finding),
                 lines: vec![
                     ("Why".to_owned(), finding.to_string()),

@@ -10,7 +10,6 @@ use crate::domain::connector::{ConnectorInfo, SourceAccess};
 use crate::domain::id::SourceId;
 use crate::domain::message::{Delivery, Message};
 use crate::domain::sunset::{Sunset, sunset};
-use crate::domain::verdict::Verdict;
 
 /// A source whose API is about to end.
 pub struct Ending<'a> {
@@ -45,7 +44,7 @@ pub fn notices(endings: &[Ending<'_>], experiments: &[Experiment], now: DateTime
         {
             let message = Message {
                 concept: experiment.concept.id.clone(),
-                verdict: Verdict::Review,
+                verdict: None,
                 headline: format!("API · {source} · its version ends on {ends}"),
                 lines: vec![("Next".to_owned(), sunset.what.clone())],
                 decided_at: now,

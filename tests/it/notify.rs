@@ -51,7 +51,7 @@ fn delivery(attempts: u32) -> Delivery {
         destination: DestinationId::new("growth"),
         message: Message {
             concept: ConceptId::new("cat-meals"),
-            verdict: Verdict::Build,
+            verdict: Some(Verdict::Build),
             headline: "BUILD · Vet-approved meal kit for cats · decide by Fri 20 Mar (owner: Dana, head of product)"
                 .into(),
             lines: vec![
@@ -233,6 +233,30 @@ async fn n3_every_attempt_carries_the_same_id_and_its_own_time() {
     assert_eq!(messages[0].body["timestamp"], "2026-03-14T06:00:00Z");
     assert_eq!(messages[0].body["data"]["verdict"], "BUILD");
     assert_eq!(messages[0].body["data"]["lines"][0]["label"], "Why");
+}
+
+#[tokio::test]
+async fn a_notice_names_no_verdict_and_a_stored_message_of_before_still_has_its_own() {
+    let sandbox = start().await;
+    let mut notice = delivery(1);
+    notice.message.verdict = None;
+    notice.message.headline = "LOGIN · google needs a person".into();
+    for kind in ["webhook", "slack"] {
+        notifier(&sandbox, kind, client()).send(&notice, now()).await.unwrap();
+    }
+    let [webhook, slack] = &sandbox.messages()[..] else { panic!("two messages") };
+    assert_eq!(webhook.body["type"], "source.notice");
+    assert_eq!(webhook.body["data"].get("verdict"), None);
+    assert_eq!(webhook.body["data"]["headline"], "LOGIN · google needs a person");
+    assert_eq!(slack.body["blocks"][0]["text"]["text"], "LOGIN · google needs a person");
+    let told = texts(&slack.body).join("\n");
+    assert!(told.contains("Noticed Sat 14 Mar") && !told.contains("Decided"), "{told}");
+
+    let stored = r#"{"concept":"a","verdict":"KILL","headline":"h","lines":[],"decided_at":"2026-03-14T06:00:00Z"}"#;
+    let of_before: Message = serde_json::from_str(stored).unwrap();
+    assert_eq!(of_before.verdict, Some(Verdict::Kill));
+    let kept = serde_json::to_string(&notice.message).unwrap();
+    assert_eq!(serde_json::from_str::<Message>(&kept).unwrap(), notice.message);
 }
 
 #[tokio::test]

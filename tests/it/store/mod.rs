@@ -155,7 +155,7 @@ fn delivery(id: &str, not_before: &str) -> Delivery {
         destination: DestinationId::new("growth"),
         message: Message {
             concept: concept(),
-            verdict: Verdict::Build,
+            verdict: Some(Verdict::Build),
             headline: "BUILD · Vet-approved meal kit".into(),
             lines: vec![("Why".into(), "The whole range is above the bar".into())],
             decided_at: at(not_before),
