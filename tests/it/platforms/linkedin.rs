@@ -6,6 +6,8 @@ use willitsell::sandbox::{Endpoint, Sandbox, linkedin};
 
 use super::{Platform, Story, busy, count, money};
 
+const MANIFEST: &str = include_str!("../../../connectors/linkedin_ads.toml");
+
 fn shows(figures: &Figures) -> Vec<(MetricId, i64)> {
     vec![
         count(MetricId::IMPRESSIONS, figures.impressions),
@@ -52,6 +54,28 @@ async fn linkedin_from_the_configuration_to_the_stored_truth() {
     let story = Story::begin(platform(Level::Ad, |sandbox| source(sandbox, "creative")), busy()).await;
     let told = story.told(1, linkedin::throttled(), Sandbox::expire_access, None).await;
     assert!(told.later.vanished == 0 && told.story.sandbox.calls(Endpoint::LinkedinToken) >= 2);
+}
+
+/// An account so large that the vendor cuts: all 24 days at once, 12, 6, and only three fit. The connector is
+/// the built-in one but for its name and the number at which it suspects a cut.
+#[tokio::test]
+async fn h14_linkedin_in_slices_where_the_vendor_would_cut_the_answer() {
+    let mut setup = busy();
+    let most = usize::try_from(3 * setup.world.count(Level::Ad) + 1).unwrap();
+    setup.linkedin.most_elements = most;
+    let own = [("\"linkedin_ads\"", "\"large_ads\"".to_owned()), ("full_at = 15000", format!("full_at = {most}"))];
+    let own = own.iter().fold(MANIFEST.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let source = |sandbox: &Sandbox| {
+        let hosts = "hosts = [\"api.linkedin.com\", \"www.linkedin.com\"]\nsettings";
+        source(sandbox, "creative").replace("\"linkedin_ads\"", "\"large_ads\"").replace("settings", hosts)
+    };
+    let story = Story::begin_with(platform(Level::Ad, source), setup, Some(("large_ads", own))).await;
+    let told = story.told(8, linkedin::throttled(), Sandbox::expire_access, None).await;
+    assert_eq!((told.first.windows, told.first.pages), (1, 8), "{:?}", told.first);
+    assert_eq!(told.later.vanished, 0);
 }
 
 #[tokio::test]
