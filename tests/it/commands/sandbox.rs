@@ -22,9 +22,16 @@ fn a_rehearsal_goes_from_the_first_check_to_a_verdict() {
     assert_eq!(checked.code, 0, "{checked:#?}");
     let asked = run(&["--json", "check", "--live"]);
     assert_eq!(asked.code, 0, "{asked:#?}");
+    let mut full = 0;
     for source in json_lines(&asked.stdout).iter().filter(|line| line.get("rows").is_some()) {
-        assert_eq!(source["rows"].as_array().unwrap().len(), 3, "{source}");
+        assert!(source["error"].is_null(), "{source}");
+        let rows = source["rows"].as_array().unwrap().len();
+        // Days are real ones: in the last week a form that hardly anyone sends may have been sent once or never.
+        let rare = source["connector"] == "typeform" && source["source"] != "cat-meals-form";
+        assert!(rows == 3 || rare && rows < 3, "{source}");
+        full += usize::from(rows == 3);
     }
+    assert!(full >= 7, "{asked:#?}");
     let once = run(&["run", "--once"]);
     assert_eq!(once.code, 0, "{once:#?}");
     assert!(once.stdout.contains("cat-meals"), "{once:#?}");
