@@ -33,7 +33,9 @@ impl From<Halt> for PullError {
     fn from(halt: Halt) -> Self {
         match halt {
             Halt::Failed(error) | Halt::Moved(error) => error,
-            Halt::TooMuch(error) => advised(error, "it wants fewer days, but this call names none: check the source's settings"),
+            Halt::TooMuch(error) => {
+                advised(error, "it wants fewer days, but this call names none: check the source's settings")
+            }
         }
     }
 }
@@ -115,10 +117,11 @@ impl Run<'_, '_> {
         };
         let filling = self.asker.filling();
         // The list of ids names no days: asking for fewer would change nothing.
-        let ids = fan::ids(self.connector, fan, self.reader, self.asker, &filling).await.map_err(|halt| match halt {
-            Halt::TooMuch(_) => Halt::Failed(halt.into()),
-            halt => halt,
-        })?;
+        let ids =
+            fan::ids(self.connector, fan, self.reader, self.asker, &filling).await.map_err(|halt| match halt {
+                Halt::TooMuch(_) => Halt::Failed(halt.into()),
+                halt => halt,
+            })?;
         for &days in parts {
             for batch in ids.chunks(fan.batch) {
                 self.call(days, batch).await?;
@@ -179,7 +182,8 @@ impl Run<'_, '_> {
     }
 }
 
-const EVEN_A_DAY: &str = "it refuses even a single day: ask for a coarser level or smaller pages, or split the account over several sources";
+const EVEN_A_DAY: &str =
+    "it refuses even a single day: ask for a coarser level or smaller pages, or split the account over several sources";
 
 /// A vendor's refusal with what to do about it.
 fn advised(error: PullError, advice: &str) -> PullError {
