@@ -5,6 +5,7 @@
 mod google;
 mod linkedin;
 mod meta;
+mod microsoft;
 mod pinterest;
 mod reddit;
 mod tiktok;
