@@ -108,6 +108,9 @@ async fn pull_sources(
         match answer {
             Ok((source, rows)) => {
                 tracing::info!(%source, rows = rows.rows, new = rows.new, changed = rows.changed, "pulled");
+                for warning in &rows.warnings {
+                    tracing::warn!(%source, "{warning}");
+                }
                 pulled.insert(source, rows);
             }
             Err(failure) => {

@@ -99,3 +99,13 @@ async fn a_source_that_never_answered_blocks_once_and_its_return_brings_the_verd
     assert_eq!(told(), 6, "one message a concept");
     project.assert_no_secret_kept();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h18_what_a_source_warns_of_is_told_by_a_run_and_not_by_pull_alone() {
+    let sandbox = Sandbox::start(setup(DAY)).await.unwrap();
+    let project = Project::demo(&sandbox);
+    let ending = Answer::json(200, r#"{"fieldMask":"x"}"#.into()).with("sunset", "Sat, 31 Oct 2026 23:59:59 GMT");
+    sandbox.script(Endpoint::GoogleAds, vec![ending.into()]);
+    let ended = project.run(&["run", "--once"]);
+    assert!(ended.stderr.contains("announces that it ends this version"), "{ended:#?}");
+}
