@@ -163,8 +163,9 @@ async fn ready(run: &mut Run<'_, '_>, report: &Report, poll: &Prepared, waited: 
     let look = Look::compile(&[&report.status, &report.download], run.request.settings)
         .map_err(|saw| shape("[report] status", saw))?;
     loop {
-        let texts = look.ask(run.asker, poll, &[], run.reader).await?.unwrap_or_default();
-        let [status, from] = texts.as_slice() else { return Ok(State::Ready(None)) };
+        // A rule that says there is nothing speaks of the job here: that is no report without rows.
+        let Some(texts) = look.ask(run.asker, poll, &[], run.reader).await? else { return Ok(State::Gone) };
+        let [status, from] = texts.as_slice() else { return Ok(State::Gone) };
         let [status] = status.as_slice() else {
             return Err(shape("[report] status", "no status stands there").into());
         };

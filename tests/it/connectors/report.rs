@@ -226,3 +226,13 @@ async fn h4_a_plain_report_that_may_be_cut_short_is_never_counted() {
     let pulled = report(plain, &server, &Jobs::default()).await;
     assert!(pulled.error().contains("may be cut short") && pulled.sink.rows().is_empty());
 }
+
+#[tokio::test]
+async fn h9_a_job_that_is_not_there_is_no_report_without_rows() {
+    let none = "[[error]]\nstatus = [404]\nthen = \"empty\"\n[[error]]";
+    let server =
+        vendor(|_, seen| if seen.target.contains("/jobs/") { json(404, "{}") } else { json(200, r#"{"id":"1"}"#) })
+            .await;
+    let pulled = report(&[("[[error]]", none)], &server, &Jobs::default()).await;
+    assert!(pulled.error().contains("lost the report twice"), "{}", pulled.error());
+}

@@ -36,7 +36,7 @@ impl Check<'_, '_> {
             .iter()
             .map(|host| {
                 let template = self.template(&Spanned::new(raw.hosts.span(), host.clone()), Place::Request)?;
-                let Some(name) = template.only_setting() else {
+                let Some(name) = template.only_setting().filter(|name| *name != "api_version") else {
                     let advice =
                         "a host is a setting whose default is the address of the download: `\"{download_url}\"`";
                     return self.wrong(raw.hosts.span(), advice);
