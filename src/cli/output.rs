@@ -102,7 +102,7 @@ impl Output {
     /// Prints beside the results, for people and logs.
     pub fn note(&self, text: &str) {
         // A closed standard error leaves nobody to tell.
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", tame(text));
     }
 
     /// Says why, and gives the exit code.
@@ -168,7 +168,17 @@ pub fn wrapped(text: &str, hang: usize) -> String {
 
 fn line(text: &str) {
     // A reader that went away (`| head`) is no reason to fail.
-    let _ = writeln!(io::stdout(), "{text}");
+    let _ = writeln!(io::stdout(), "{}", tame(text));
+}
+
+/// Without what moves a terminal's cursor, colours it or turns text round: a campaign's name, or a file that a stranger
+/// wrote, could otherwise write over what is shown beside it.
+fn tame(text: &str) -> String {
+    let wild = |c: char| {
+        c.is_control() && c != '\n' && c != '\t'
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(wild, " ")
 }
 
 /// As a person reads it at a terminal: the place with an arrow, the reason, the fix.
@@ -196,6 +206,11 @@ mod tests {
         let long = "x".repeat(2 * WIDTH);
         assert_eq!(wrapped(&long, 4), long, "a word stays whole");
         assert_eq!(wrapped("", 4), "");
+    }
+
+    #[test]
+    fn nothing_printed_moves_the_cursor() {
+        assert_eq!(tame("a\u{1b}[2Jb\r\u{9b}1Ac\u{202e}d\n\te é"), "a [2Jb  1Ac d\n\te é");
     }
 
     #[test]
