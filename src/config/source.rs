@@ -312,9 +312,15 @@ fn login_of(
     login.clone().map(Some)
 }
 
-/// Two sources with the same text read the same account (a login only says in whose name).
+/// Two sources with the same text read the same account. In whose name, how fast and in which version is asked changes
+/// nothing about what is counted.
 fn account(info: &ConnectorInfo, settings: &Settings) -> String {
-    let plain = settings.iter().filter_map(|(name, _)| settings.plain(name).map(|value| format!("\0{name}\0{value}")));
+    let tells = |setting: &&SettingInfo| {
+        let names_it = !setting.optional || info.scheduled_by == Some(setting.name.as_str());
+        names_it && !["per_second", "api_version"].contains(&setting.name.as_str())
+    };
+    let names = info.settings.iter().filter(tells).map(|setting| setting.name.as_str());
+    let plain = names.filter_map(|name| settings.plain(name).map(|value| format!("\0{name}\0{value}")));
     std::iter::once(info.name.clone()).chain(plain).collect()
 }
 

@@ -58,6 +58,9 @@ pub fn connectors() -> Vec<ConnectorInfo> {
         default: Some("campaign".into()),
         ..setting("level")
     };
+    let manager = SettingInfo { optional: true, ..setting("login_customer_id") };
+    let with_default = |name, default: &str| SettingInfo { default: Some(default.into()), ..setting(name) };
+    let (speed, version) = (with_default("per_second", "1"), with_default("api_version", "v26"));
     let token = SettingInfo { secret: true, ..setting("token") };
     let path = SettingInfo { optional: true, ..setting("path") };
     vec![
@@ -75,7 +78,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
             ..connector(
                 "google_ads",
                 "Google Ads",
-                vec![customer, level, address("https://googleads.googleapis.com")],
+                vec![customer, level, manager, speed, version, address("https://googleads.googleapis.com")],
                 &ads,
             )
         },
