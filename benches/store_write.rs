@@ -74,8 +74,16 @@ async fn through_the_store(store: &Store, arms: u64, round: i64) {
             stage.accept(&page.iter().map(given).collect::<Vec<_>>()).await.unwrap();
         }
         let (run_id, source) = ("bench".to_owned(), source.clone());
-        let slice =
-            Slice { run_id, source, window, zone: Tz::UTC, currency: None, facts: Facts::default(), at: Utc::now() };
+        let slice = Slice {
+            run_id,
+            source,
+            window,
+            zone: Tz::UTC,
+            currency: None,
+            facts: Facts::default(),
+            at: Utc::now(),
+            wary: None,
+        };
         store.replace_slice(stage, &slice).await.unwrap();
     }
 }

@@ -80,6 +80,7 @@ fn access(parts: &Parts, vendor: &str, address: &str) -> SourceAccess {
         fractional: info.fractional.clone(),
         scheduled: true,
         set_aside: [].into(),
+        accept_shrink: None,
     };
     SourceAccess { source, settings, login: info.needs_login.then_some(login) }
 }

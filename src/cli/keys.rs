@@ -1,13 +1,20 @@
 //! Campaign keys that no arm claims, and what to write into the configuration about them. Only shows;
 //! the file is the user's to change.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::init::list;
+use super::output::counted;
 use crate::decide::ArmKeys;
 use crate::domain::concept::Experiment;
 use crate::domain::id::SourceId;
+use crate::domain::millionths;
+use crate::domain::money::{Currency, Money};
 use crate::domain::verdict::{Reason, Scorecard};
+use crate::schedule::survey::Survey;
 
 /// Those of a source's keys that belong to no arm of any experiment and are not set aside.
 pub fn unclaimed<'k>(
@@ -19,6 +26,76 @@ pub fn unclaimed<'k>(
     let Some(experiment) = reading(experiments, source).next() else { return vec![] };
     let owners = ArmKeys::of(&experiment.arms, &experiment.sources);
     keys.into_iter().filter(|key| owners.owner(source, key).is_none()).collect()
+}
+
+/// A key that no arm claims, with what it carries.
+#[derive(Debug, Serialize)]
+pub struct Unclaimed {
+    /// Empty for rows without a key.
+    key: String,
+    rows: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spend: Option<Spend>,
+}
+
+#[derive(Debug, Serialize)]
+struct Spend {
+    amount: String,
+    currency: Option<String>,
+    #[serde(skip)]
+    shown: String,
+}
+
+/// How many keys are shown; in JSON all of them are.
+const SHOWN: usize = 10;
+
+/// Those of a survey that belong to no arm, most money first, then most rows.
+pub fn unclaimed_of(
+    experiments: &[Experiment],
+    source: &SourceId,
+    survey: &Survey,
+    currency: Option<Currency>,
+) -> Vec<Unclaimed> {
+    let mut largest = unclaimed(experiments, source, survey.keys().map(String::as_str));
+    largest.sort_by_key(|key| survey.get(*key).map(|carried| Reverse((carried.spend, carried.rows))));
+    let spend = |micros: i64| Spend {
+        amount: millionths::print(micros),
+        currency: currency.map(|currency| currency.code()),
+        shown: currency.map_or_else(|| millionths::print(micros), |currency| Money { micros, currency }.to_string()),
+    };
+    let carried = |key: &str| survey.get(key).copied().unwrap_or_default();
+    largest
+        .into_iter()
+        .map(|key| (key, carried(key)))
+        .map(|(key, carried)| Unclaimed {
+            key: key.to_owned(),
+            rows: carried.rows,
+            spend: (carried.spend > 0).then(|| spend(carried.spend)),
+        })
+        .collect()
+}
+
+/// What unclaimed keys carry, and the lines to add for them; nothing where there are none.
+pub fn shown(experiments: &[Experiment], source: &SourceId, unclaimed: &[Unclaimed]) -> Option<String> {
+    unclaimed.first()?;
+    let mut lines: Vec<String> = unclaimed
+        .iter()
+        .take(SHOWN)
+        .map(|Unclaimed { key, rows, spend }| {
+            let key = if key.is_empty() { NO_KEY } else { key };
+            let spend = spend.as_ref().map_or_else(String::new, |spend| format!(", {}", spend.shown));
+            format!("{key}: no arm yet, so it does not count ({}{spend})", counted(*rows, "row"))
+        })
+        .collect();
+    if unclaimed.len() > SHOWN {
+        lines.push(format!("and {} more (--json names all)", unclaimed.len() - SHOWN));
+    }
+    let named: Vec<&str> =
+        unclaimed.iter().take(SHOWN).map(|one| one.key.as_str()).filter(|key| !key.is_empty()).collect();
+    if !named.is_empty() {
+        lines.push(lines_to_add(experiments, source, &named));
+    }
+    Some(lines.join("\n"))
 }
 
 /// The lines of the configuration that give keys of a source to an arm, or set them aside.

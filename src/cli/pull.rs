@@ -9,12 +9,15 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::output::{Failure, Output, counted};
+use super::keys::{self, Unclaimed};
+use super::output::{Failure, Output, counted, indented};
 use crate::app::App;
+use crate::domain::concept::Experiment;
 use crate::domain::connector::SourceAccess;
 use crate::domain::id::SourceId;
 use crate::domain::observation::DateWindow;
-use crate::schedule::pull::{Errand, Pulled, due_window, pull, rehearse};
+use crate::schedule::pull::{Errand, Pulled, SourceFailed, due_window, pull, rehearse};
+use crate::schedule::survey;
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
@@ -51,6 +54,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     vanished: Option<u64>,
     warnings: &'a [String],
+    /// Keys that belong to no arm, most money first.
+    unclaimed: Vec<Unclaimed>,
 }
 
 /// Pulls and stores, all sources at once, each at its own vendor's pace; a source that fails does not keep the
@@ -74,17 +79,24 @@ pub async fn run(args: &PullArgs, path: &Path, output: &Output) -> Result<ExitCo
     let parts = &app.parts;
     let answers = join_all(asked.iter().map(|&(access, window, errand)| async move {
         if args.dry_run {
-            rehearse(parts, access, window, errand).await
-        } else {
-            pull(parts, access, window, errand).await
+            return rehearse(parts, access, window, errand).await;
         }
+        let pulled = pull(parts, access, window, errand).await?;
+        let source = &access.source.id;
+        let survey = survey::stored(&parts.store, source, window, errand.zone).await;
+        Ok((pulled, survey.map_err(|error| SourceFailed::Store(source.clone(), error))?))
     }))
     .await;
     working.finish_and_clear();
     let mut failures = Vec::new();
-    for ((access, window, _), pulled) in asked.iter().zip(answers) {
-        match pulled {
-            Ok(pulled) => show(output, &access.source.id, *window, &pulled, args.dry_run),
+    let experiments = &app.loaded.config.experiments;
+    for ((access, window, _), answer) in asked.iter().zip(answers) {
+        match answer {
+            Ok((pulled, survey)) => {
+                let source = &access.source.id;
+                let unclaimed = keys::unclaimed_of(experiments, source, &survey, pulled.currency);
+                show(output, experiments, source, *window, &pulled, unclaimed, args.dry_run);
+            }
             Err(error) => failures.push(error.to_string()),
         }
     }
@@ -159,7 +171,15 @@ async fn window(
     DateWindow::new(first, last).ok_or_else(|| Failure::usage(format!("--since {first} is after --until {last}")))
 }
 
-fn show(output: &Output, source: &SourceId, window: DateWindow, pulled: &Pulled, dry_run: bool) {
+fn show(
+    output: &Output,
+    experiments: &[Experiment],
+    source: &SourceId,
+    window: DateWindow,
+    pulled: &Pulled,
+    unclaimed: Vec<Unclaimed>,
+    dry_run: bool,
+) {
     let stored = |count: u64| (!dry_run).then_some(count);
     let line = Line {
         source: source.as_str(),
@@ -171,6 +191,7 @@ fn show(output: &Output, source: &SourceId, window: DateWindow, pulled: &Pulled,
         changed: stored(pulled.changed),
         vanished: stored(pulled.vanished),
         warnings: &pulled.warnings,
+        unclaimed,
     };
     output.show(&line, || {
         let what = if dry_run {
@@ -187,6 +208,9 @@ fn show(output: &Output, source: &SourceId, window: DateWindow, pulled: &Pulled,
         );
         for warning in &pulled.warnings {
             text.push_str(&format!("\n  note: {warning}"));
+        }
+        if let Some(shown) = keys::shown(experiments, source, &line.unclaimed) {
+            text.push_str(&indented(&format!("\n{shown}")));
         }
         text
     });

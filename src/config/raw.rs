@@ -40,7 +40,7 @@ pub(super) const LOGIN: Shape = Shape {
 /// `settings` itself is left out of what may be shown (see `excerpt.rs`).
 pub(super) const SOURCE: Shape = Shape {
     table: "[source.NAME]",
-    keys: &["connector", "channel", "login", "hosts", "settings", "maturity_lag_days", "set_aside"],
+    keys: &["connector", "channel", "login", "hosts", "settings", "maturity_lag_days", "set_aside", "accept_shrink"],
     public: true,
 };
 pub(super) const EXPERIMENT: Shape = Shape {

@@ -159,6 +159,7 @@ fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMa
     let mut entry = Entry { source: None, access: None, account: None };
     let maturity = section.whole("maturity_lag_days", 0, 90);
     let set_aside = section.texts("set_aside").unwrap_or_default();
+    let accept_shrink = section.day("accept_shrink").map(Spanned::into_inner);
     let channel = section.text("channel").map(|channel| (*channel.get_ref()).to_owned());
     let login_name = section.text("login");
     let hosts = section.texts("hosts");
@@ -182,6 +183,7 @@ fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMa
         fractional: info.fractional.clone(),
         scheduled,
         set_aside: set_aside.into_iter().filter_map(|key| checked_key(check, &key)).collect(),
+        accept_shrink,
     };
     entry.source = Some(source.clone());
     if let Some(settings) = settings {

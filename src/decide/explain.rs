@@ -5,6 +5,7 @@ use std::mem::discriminant;
 
 use chrono::{Days, NaiveDate};
 
+use super::defects;
 use super::figures;
 use super::keys::disputed_named;
 use crate::domain::concept::{Experiment, Rate};
@@ -48,7 +49,6 @@ fn told_with_the_spend(card: &Scorecard, why: &Reason) -> bool {
 
 /// Why a verdict is not BUILD or KILL.
 pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
-    let today = today(experiment, card);
     match why {
         Reason::Insufficient | Reason::Undecided | Reason::CapReached { .. } | Reason::Guardrail { .. } => {
             // Arms at their cap may lean to different sides: each says its own.
@@ -72,55 +72,7 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             });
             format!("The versions disagree. {}", stands.collect::<Vec<_>>().join(" "))
         }
-        Reason::NoData { sources } => {
-            let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
-            let nothing = format!(
-                "Nothing the rate is made of has come from {} since the test began, so there is no verdict",
-                figures::list(&names)
-            );
-            let by_hand = experiment.sources.iter().find(|source| sources.contains(&source.id) && !source.scheduled);
-            if let Some(source) = by_hand {
-                return format!(
-                    "{nothing}. Import a report of those days: `willitsell import FILE --source {}`.",
-                    source.id
-                );
-            }
-            let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
-            format!(
-                "{nothing}. Check that {read} the right account, and that a file has the column. If it is a form that \
-                 nobody has filled in yet, send one test answer."
-            )
-        }
-        Reason::Stale { source, last_pull } => {
-            let read = match last_pull {
-                Some(at) => {
-                    let day = figures::day(at.with_timezone(&experiment.timezone).date_naive(), today);
-                    format!("Source {source} was last read on {day}; two planned readings since then brought nothing")
-                }
-                None => format!("Source {source} has never been read, although two readings were planned"),
-            };
-            format!("{read}, so there is no verdict. Run `willitsell pull` to see what is wrong.")
-        }
-        Reason::UnmappedSpend { amount, share, keys } => format!(
-            "{}, so there is no verdict. Add each to the keys of the arm it tests, or to set_aside of its source.",
-            unmapped(experiment, *amount, *share, keys)
-        ),
-        Reason::UnmappedActs { acts, keys } => format!(
-            "None of the {} so far says which arm it belongs to ({}), so there is no verdict. Add the keys to their \
-             arms, or have the form pass on where a person came from.",
-            figures::counted(*acts, experiment.policy.primary.numerator),
-            figures::list(&disputed_named(experiment, keys))
-        ),
-        Reason::MixedZones { source, zones } => format!(
-            "Days of source {source} were read in {}, which are not the same hours, so there is no verdict. If the \
-             account's zone was changed, read all days again: `willitsell pull --source {source} --since {}`.",
-            figures::list(zones),
-            experiment.start
-        ),
-        Reason::MixedCurrencies { currencies } => format!(
-            "Money is in {}, which are never added, so there is no verdict. Give each currency its own experiment.",
-            figures::list(currencies)
-        ),
+        _ => defects::defect(experiment, card, why),
     }
 }
 

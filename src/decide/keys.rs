@@ -129,6 +129,7 @@ mod tests {
             fractional: vec![],
             scheduled: true,
             set_aside: ["cats-old".to_owned(), "*-brand".to_owned(), "*cats-at*".to_owned()].into(),
+            accept_shrink: None,
         };
         let sources = [source];
         let keys = ArmKeys::of(&arms, &sources);

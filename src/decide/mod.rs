@@ -1,6 +1,7 @@
 //! Inputs and policy to a scorecard, and a scorecard to words. Pure: the clock comes in as `as_of`,
 //! the data as [`Inputs`], and the same bytes in give the same bytes out.
 
+mod defects;
 pub mod derivation;
 pub mod explain;
 pub mod figures;

@@ -94,6 +94,8 @@ pub struct Tally<'a> {
     pub unclaimed_acts: Unclaimed<'a>,
     /// What settled spend is in, and the budget cap; `None` is a currency the source did not name.
     pub currencies: BTreeSet<Option<Currency>>,
+    /// Clicks and impressions of rows with more clicks than impressions, by position of the arm and settled day.
+    pub clicks_unseen: BTreeMap<(usize, NaiveDate), [i64; 2]>,
     /// By source, the zones its settled days with rows were read in.
     pub zones: BTreeMap<&'a SourceId, BTreeSet<&'static str>>,
 }
@@ -114,6 +116,7 @@ impl<'a> Tally<'a> {
             arms: experiment.arms.iter().map(|arm| (arm, Vec::new())).collect(),
             unclaimed_spend: BTreeMap::new(),
             unclaimed_acts: BTreeMap::new(),
+            clicks_unseen: BTreeMap::new(),
             zones: BTreeMap::new(),
             currencies: experiment.policy.budget_cap.iter().map(|cap| Some(cap.currency)).collect(),
         };
@@ -141,6 +144,11 @@ impl<'a> Tally<'a> {
             let key = (&observation.source, observation.arm_key.as_str());
             match keys.owner(key.0, key.1) {
                 Some(Owner::Arm(arm)) => {
+                    let [clicks, seen] =
+                        [MetricId::CLICKS, MetricId::IMPRESSIONS].map(|metric| observation.values.get(metric));
+                    if let (true, Some(clicks), Some(seen)) = (is_settled && clicks > seen, clicks, seen) {
+                        tally.clicks_unseen.insert((arm, observation.day), [clicks, seen]);
+                    }
                     add(sums.entry((arm, observation.day)).or_default(), &observation.values, gives_people);
                 }
                 None if is_settled => {

@@ -85,6 +85,8 @@ pub struct Source {
     /// Keys and patterns that are none of this experiment's business: other experiments' arms claim them, or the user set
     /// them aside. Neither an arm's nor unmapped.
     pub set_aside: BTreeSet<String>,
+    /// Up to this day, that it shows less than before is known and meant.
+    pub accept_shrink: Option<NaiveDate>,
 }
 
 /// Successes per exposures, from two metrics.

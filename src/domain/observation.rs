@@ -1,5 +1,7 @@
 //! What sources counted: one entity, one day, as last known; and the pulls that brought it.
 
+use std::fmt;
+
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::connector::Facts;
 use super::id::SourceId;
 use super::metric::{METRICS, MetricId};
+use super::millionths;
 use super::money::Currency;
 use super::response::Response;
 
@@ -147,6 +150,36 @@ pub struct Inputs {
     pub responses: Vec<Response>,
     /// Of all the experiment's sources, in order of commit.
     pub pulls: Vec<Pull>,
+    /// Of all the experiment's sources: settled days of which they now show much less.
+    pub shrinks: Vec<Shrink>,
+}
+
+/// Settled days of which a source showed much less than when they were read before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shrink {
+    /// Which source.
+    pub source: SourceId,
+    /// First of the days compared.
+    pub first_day: NaiveDate,
+    /// Last of them.
+    pub last_day: NaiveDate,
+    /// Rows with anything in them, before and after.
+    pub rows: [i64; 2],
+    /// What the rows were weighed by, where they hold any of it.
+    pub metric: Option<MetricId>,
+    /// How much of that, before and after, in millionths.
+    pub amounts: [i64; 2],
+    /// When it was first seen.
+    pub seen_at: DateTime<Utc>,
+}
+
+impl fmt::Display for Shrink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [before, after] = self.rows;
+        write!(f, "from {} to {} there were {before} rows and now are {after}", self.first_day, self.last_day)?;
+        let [before, after] = self.amounts.map(millionths::print);
+        self.metric.map_or(Ok(()), |metric| write!(f, " ({metric} was {before} and now is {after})"))
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::id::{ArmId, ConceptId, SourceId};
+use super::metric::MetricId;
 use super::money::Money;
 
 /// The five words.
@@ -118,6 +119,32 @@ pub enum Reason {
         /// The zones seen.
         zones: Vec<String>,
     },
+    /// A source shows much less of settled days than when they were read before, twice in a row.
+    FewerRows {
+        /// Which source.
+        source: SourceId,
+        /// First of the days.
+        first_day: NaiveDate,
+        /// Last of them.
+        last_day: NaiveDate,
+        /// Rows before and after.
+        rows: [i64; 2],
+        /// What else was compared.
+        metric: Option<MetricId>,
+        /// How much of it before and after, in its units.
+        amounts: [f64; 2],
+        /// The day it was first seen, in the experiment's zone.
+        seen_on: NaiveDate,
+    },
+    /// On many settled days there are more acts than people, or more clicks than impressions.
+    ImpossibleCounts {
+        /// On how many days of an arm.
+        arm_days: u32,
+        /// Of how many with any counts.
+        of: u32,
+        /// Some of them, latest first: `a on 2026-03-04: 12 sign-ups of 10 visitors`.
+        examples: Vec<String>,
+    },
 }
 
 impl Reason {
@@ -135,6 +162,8 @@ impl Reason {
             Self::UnmappedActs { .. } => "unmapped_acts",
             Self::MixedCurrencies { .. } => "mixed_currencies",
             Self::MixedZones { .. } => "mixed_zones",
+            Self::FewerRows { .. } => "fewer_rows",
+            Self::ImpossibleCounts { .. } => "impossible_counts",
         }
     }
 }

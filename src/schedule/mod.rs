@@ -8,6 +8,7 @@ pub mod logins;
 pub mod notices;
 pub mod pull;
 pub mod sunsets;
+pub mod survey;
 pub mod tick;
 
 use std::collections::BTreeMap;

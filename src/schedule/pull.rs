@@ -8,11 +8,13 @@ use chrono_tz::Tz;
 use thiserror::Error;
 
 use super::Parts;
+use super::survey::{Noting, Survey};
 use crate::connect::{Connector, PullError, PullFacts, PullRequest};
 use crate::domain::connector::{RowSink, SinkError, SourceAccess};
 use crate::domain::id::SourceId;
+use crate::domain::money::Currency;
 use crate::domain::observation::{DateWindow, Pull};
-use crate::store::{Slice, SliceChange, Stage, StoreError};
+use crate::store::{Slice, SliceChange, StoreError, Wary};
 
 /// One window may take this long in all; a vendor that needs more is not answering.
 const WINDOW_DEADLINE: Duration = Duration::from_mins(30);
@@ -34,6 +36,8 @@ pub struct Pulled {
     pub vanished: u64,
     /// What the reader should know although nothing failed.
     pub warnings: Vec<String>,
+    /// What its money is in, where it says.
+    pub currency: Option<Currency>,
 }
 
 impl Pulled {
@@ -41,6 +45,7 @@ impl Pulled {
         self.windows += 1;
         self.pages += facts.pages;
         self.rows += facts.rows;
+        self.currency = facts.currency.or(self.currency);
         self.warnings.extend(facts.warnings);
     }
 
@@ -155,8 +160,15 @@ pub async fn pull(
     let source = &access.source.id;
     let connector = connector(parts, access)?;
     let mut pulled = Pulled::default();
+    let mut less = None;
+    // A person who brings a file was asked about what it lacks.
+    let wary = access
+        .source
+        .scheduled
+        .then_some(Wary { settles_after_days: access.source.maturity_lag_days, slot: errand.due_at });
     for slice in window.slices(connector.info().longest_days) {
-        let (stage, facts) = ask(parts, connector, access, slice, errand).await?;
+        let mut stage = parts.store.stage();
+        let facts = ask(parts, connector, access, slice, errand, &mut stage).await?;
         let slice = Slice {
             run_id: errand.run_id.to_owned(),
             source: source.clone(),
@@ -165,19 +177,25 @@ pub async fn pull(
             currency: facts.currency,
             facts: facts.facts.clone(),
             at: errand.now,
+            wary,
         };
-        let change = parts
-            .store
-            .replace_slice(stage, &slice)
-            .await
-            .map_err(|error| SourceFailed::Store(source.clone(), error))?;
-        pulled.read(facts);
-        pulled.kept(&change);
+        match parts.store.replace_slice(stage, &slice).await {
+            Ok(change) => {
+                pulled.read(facts);
+                pulled.kept(&change);
+            }
+            // The other parts are read all the same: each is confirmed, or not, by its own next reading.
+            Err(error @ StoreError::Less(_)) => less = less.or(Some(error)),
+            Err(error) => return Err(SourceFailed::Store(source.clone(), error)),
+        }
     }
-    Ok(pulled)
+    match less {
+        Some(error) => Err(SourceFailed::Store(source.clone(), error)),
+        None => Ok(pulled),
+    }
 }
 
-/// Asks the same questions and stores nothing.
+/// Asks the same questions and stores nothing; gives back which keys the rows carry too.
 ///
 /// # Errors
 /// [`SourceFailed`], as [`pull`] would.
@@ -186,14 +204,17 @@ pub async fn rehearse(
     access: &SourceAccess,
     window: DateWindow,
     errand: Errand<'_>,
-) -> Result<Pulled, SourceFailed> {
+) -> Result<(Pulled, Survey), SourceFailed> {
     let connector = connector(parts, access)?;
-    let mut pulled = Pulled::default();
+    let (mut pulled, mut survey) = (Pulled::default(), Survey::new());
     for slice in window.slices(connector.info().longest_days) {
-        let (_dropped, facts) = ask(parts, connector, access, slice, errand).await?;
+        let mut dropped = parts.store.stage();
+        let mut noting = Noting { to: &mut dropped, survey };
+        let facts = ask(parts, connector, access, slice, errand, &mut noting).await?;
+        survey = noting.survey;
         pulled.read(facts);
     }
-    Ok(pulled)
+    Ok((pulled, survey))
 }
 
 /// Longest that one source may take for a sample.
@@ -239,23 +260,22 @@ fn connector<'a>(parts: &'a Parts, access: &SourceAccess) -> Result<&'a Arc<dyn 
     parts.registry.get(name).ok_or_else(|| SourceFailed::NoConnector(access.source.id.clone(), name.clone()))
 }
 
-/// One window, collected whole and not yet visible to anyone.
+/// One window, collected whole by a sink that shows it to nobody yet.
 async fn ask(
     parts: &Parts,
     connector: &Arc<dyn Connector>,
     access: &SourceAccess,
     window: DateWindow,
     errand: Errand<'_>,
-) -> Result<(Stage, PullFacts), SourceFailed> {
+    sink: &mut dyn RowSink,
+) -> Result<PullFacts, SourceFailed> {
     let source = &access.source.id;
     let request = request(parts, access, window, errand);
-    let mut stage = parts.store.stage();
     let deadline = WINDOW_DEADLINE + connector.info().prepares_for;
-    let facts = tokio::time::timeout(deadline, connector.pull(&request, &mut stage))
+    tokio::time::timeout(deadline, connector.pull(&request, sink))
         .await
         .map_err(|_| SourceFailed::TooSlow(source.clone(), deadline))?
-        .map_err(|error| SourceFailed::Pull { source_id: source.clone(), error })?;
-    Ok((stage, facts))
+        .map_err(|error| SourceFailed::Pull { source_id: source.clone(), error })
 }
 
 #[cfg(test)]

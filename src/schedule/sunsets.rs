@@ -77,6 +77,7 @@ mod tests {
             scheduled: true,
             fractional: vec![],
             set_aside: BTreeSet::new(),
+            accept_shrink: None,
         };
         let mut one = experiment("0 6 * * *", "2026-01-01", None);
         one.sources = vec![source.clone()];

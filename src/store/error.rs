@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::domain::observation::Shrink;
+
 /// Why the store did not do what was asked. Nothing is ever deleted because of an error.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -87,6 +89,11 @@ pub enum StoreError {
     /// Look at the source: its rows contradict each other.
     #[error("{0}")]
     Rows(String),
+    /// Nothing yet: the next reading shows whether it stays like this.
+    #[error(
+        "fewer rows than before: {0}. This reading was kept aside and what is stored stays; it is read again next run"
+    )]
+    Less(Box<Shrink>),
     /// Try again once the other writer is done.
     #[error("another program kept the store locked for over a minute: close whatever has it open, then try again")]
     Busy,

@@ -16,6 +16,7 @@ mod observations;
 mod outbox;
 mod people;
 mod pulls;
+mod quarantine;
 mod responses;
 mod runs;
 mod scorecards;
@@ -31,6 +32,7 @@ pub use error::StoreError;
 pub use files::DaemonClaim;
 pub use outbox::Undelivered;
 pub use pulls::{Slice, SliceChange};
+pub use quarantine::Wary;
 pub use stage::Stage;
 pub use tokens::Tokens;
 

@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 use super::Store;
 use super::columns;
 use super::error::StoreError;
+use super::quarantine::{self, Wary};
 use super::responses;
 use super::stage::Stage;
 use crate::domain::connector::Facts;
@@ -34,6 +35,8 @@ pub struct Slice {
     pub facts: Facts,
     /// When it was committed.
     pub at: DateTime<Utc>,
+    /// By what it is held against what is stored; `None` takes it as it is.
+    pub wary: Option<Wary>,
 }
 
 /// What replacing a window came to. Counts and responses are added up.
@@ -82,9 +85,12 @@ impl Store {
     /// the pull: all of it or nothing. A row that changed or vanished is kept as it was; an unchanged one
     /// writes nothing. Another zone or currency than before is recorded, not judged.
     ///
+    /// Where the slice is wary and shows much less of settled days than is stored, what is stored stays, until another
+    /// reading shows the same.
+    ///
     /// # Errors
     /// [`StoreError::Rows`] when a row lies outside the window or counts are too large to be added up;
-    /// others when the store cannot be written. The store is then as it was.
+    /// [`StoreError::Less`] when what is stored was kept; others when the store cannot be written. The store is then as it was.
     pub async fn replace_slice(&self, mut stage: Stage, slice: &Slice) -> Result<SliceChange, StoreError> {
         if let Some(day) = stage.days().find(|&day| !slice.window.contains(day)) {
             return Err(StoreError::Rows(format!(
@@ -105,6 +111,10 @@ impl Store {
             facts: slice.facts.clone(),
             committed_at: columns::instant(slice.at.timestamp_millis())?,
         };
+        let before = match slice.wary {
+            Some(wary) => quarantine::Before::of(&mut write, slice, wary).await?,
+            None => None,
+        };
         record(&mut write, &pull).await?;
         let mut change = Change::default();
         for day in slice.window.first().iter_days().take_while(|&day| day <= slice.window.last()) {
@@ -118,6 +128,15 @@ impl Store {
         }
         let instants = responses::instants(slice.window, slice.zone);
         change.add(self.responses.replace(&mut write, &slice.source, instants, staged, id).await?);
+        if let Some(wary) = slice.wary
+            && let Some(shrink) = quarantine::suspect(&mut write, slice, wary, before, id).await?
+        {
+            write.rollback().await?;
+            let mut write = self.backend.write().await?;
+            quarantine::remember(&mut write, slice, wary, &shrink).await?;
+            write.commit().await?;
+            return Err(StoreError::Less(Box::new(shrink)));
+        }
         write.commit().await?;
         let Change { new, changed, vanished, unchanged } = change;
         Ok(SliceChange { pull, new, changed, vanished, unchanged })
@@ -160,6 +179,7 @@ impl Store {
             inputs.observations.extend(self.observations.read(&mut read, source, days, known_at).await?);
             inputs.responses.extend(responses::read_days(&mut read, source, days, known_at).await?);
             inputs.pulls.extend(pulls(&mut read, source, known_at).await?);
+            inputs.shrinks.extend(quarantine::confirmed(&mut read, source, known_at).await?);
         }
         inputs.pulls.sort_by_key(|pull| pull.id);
         Ok(inputs)
@@ -195,6 +215,23 @@ async fn pulls(
         .bind(known_at.unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await?;
+    rows.iter().map(read_pull).collect()
+}
+
+/// Pulls of a source that speak for any day of a window, in order of commit.
+pub(super) async fn overlapping(
+    connection: &mut AnyConnection,
+    source: &SourceId,
+    window: DateWindow,
+) -> Result<Vec<Pull>, StoreError> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE source_id = $1 AND first_day <= $2 AND last_day >= $3 ORDER BY id"
+    )))
+    .bind(source.as_str())
+    .bind(window.last().to_string())
+    .bind(window.first().to_string())
+    .fetch_all(connection)
+    .await?;
     rows.iter().map(read_pull).collect()
 }
 

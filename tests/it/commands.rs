@@ -5,6 +5,7 @@ mod demo;
 mod live;
 mod replay;
 mod sandbox;
+mod unclaimed;
 
 use willitsell::sandbox::{Endpoint, Sandbox};
 

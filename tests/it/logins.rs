@@ -346,6 +346,7 @@ async fn a7_a_login_that_ends_is_told_of_14_3_and_1_days_before_with_the_command
             fractional: vec![],
             scheduled: true,
             set_aside: [].into(),
+            accept_shrink: None,
         },
         settings: Settings::default(),
         login: Some(login.clone()),

@@ -133,6 +133,12 @@ impl Check<'_, '_> {
         let metrics = self.metrics(&raw.metric, response.is_some());
         let said = raw.facts.as_ref().map(|facts| facts::as_written(facts.get_ref())).unwrap_or_default();
         let facts = raw.facts.as_ref().map(|facts| self.facts(facts.get_ref()));
+        // Whoever hands over people hands over all of them; a report has a default of what it shows.
+        if response.is_none() && said.left_out.is_none() {
+            let advice = "`left_out` is missing: say in `[facts]` what the vendor leaves out of its answer (archived or \
+                          deleted ads, rows without delivery), or `nothing`";
+            self.wrong::<()>(raw.facts.as_ref().map_or(0..0, Spanned::span), advice);
+        }
         let examples = self.examples(&raw.example);
         let login = proof.as_ref().and_then(|proof| proof.oauth2());
         let info = self.info(file, raw, login);

@@ -304,4 +304,9 @@ fn patterns_take_something_in_common_and_never_all() {
     let aside = |key: &str| errors(&with("[source.search]", &format!("[source.search]\nset_aside = [\"{key}\"]")));
     assert_eq!(aside("brand-*"), [""; 0]);
     assert!(aside("*")[0].contains("would take every row of the source"));
+    let accepts = |day: &str| with("[source.search]", &format!("[source.search]\naccept_shrink = \"{day}\""));
+    let config = load(&accepts("2026-11-20")).unwrap().config;
+    let search = config.experiments[0].sources.iter().find(|source| source.id.as_str() == "search").unwrap();
+    assert_eq!(search.accept_shrink.unwrap().to_string(), "2026-11-20");
+    assert!(errors(&accepts("yes"))[0].contains("accept_shrink is not a date"));
 }

@@ -19,6 +19,16 @@ fn every_embedded_manifest_loads_is_short_and_means_what_its_examples_say() {
 }
 
 #[test]
+fn h25_every_embedded_manifest_that_counts_rows_says_what_is_left_out() {
+    for (file, text) in Registry::manifests() {
+        let manifest = Manifest::load(file, text).unwrap_or_else(|error| panic!("{error}"));
+        let says = manifest.info().facts.left_out.is_some();
+        assert!(says || text.contains("[response]"), "{file}");
+    }
+    refused("reddit_ads", "left_out ", "#", "say in `[facts]` what the vendor leaves out", Some("[facts]"));
+}
+
+#[test]
 fn the_registry_lists_what_a_configuration_may_use() {
     let http = Http::new(Limits::default()).unwrap();
     let registry = Registry::built_in(&http, &Auth::new(http.clone()), &Patience::default()).unwrap();

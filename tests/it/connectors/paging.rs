@@ -37,6 +37,8 @@ day  = "$.day"
 arm  = "$.ad"
 [metric]
 clicks = { sum = "$.clicks" }
+[facts]
+left_out = "nothing"
 [[example]]
 page   = '{"rows":[{"ad":"7","day":"2026-11-03","clicks":5}]}'
 expect = [{ arm = "7", day = "2026-11-03", clicks = 5 }]

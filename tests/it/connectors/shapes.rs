@@ -15,6 +15,8 @@ fn manifest(tables: &str) -> Result<Manifest, String> {
 }
 
 fn text(tables: &str) -> String {
+    let said = tables.contains("[facts]") || tables.contains("[response]");
+    let facts = if said { "" } else { "[facts]\nleft_out = \"nothing\"" };
     format!(
         r#"
 name = "shape"
@@ -38,6 +40,7 @@ query = {{ from = "{{window.start}}", to = "{{window.end}}" }}
 page = '{{}}'
 expect = []
 {tables}
+{facts}
 "#
     )
 }
@@ -251,7 +254,7 @@ fn a_keyed_list_gives_the_one_entry_a_setting_names() {
 async fn h26_the_version_that_answered_is_kept_and_another_than_asked_is_told() {
     let tables = format!(
         "{DAYS}[rows]\neach = \"$.rows[*]\"\nday = \"$.d\"\narm = \"$.id\"\n[metric]\nclicks = {{ sum = \"$.n\" }}\n\
-         [facts]\nclicks = \"clicks of {{kind}}\"\nas_of = \"$.updated\"\n"
+         [facts]\nclicks = \"clicks of {{kind}}\"\nleft_out = \"nothing\"\nas_of = \"$.updated\"\n"
     );
     let row = r#"{"zone":"UTC","d":"2026-11-03","id":"x","n":1}"#;
     for (where_from, version, told) in [
@@ -303,6 +306,7 @@ fn f7_shapes_that_make_no_sense_are_refused_with_the_fix() {
         ("sum = \"$.n\"", "sum = \"$.n\", empty = []", "name one"),
         ("sum = \"$.n\"", "sum = \"$.n\", empyt = [\"-\"]", "did you mean `empty`?"),
         ("clicks = { sum = \"$.n\" }", "spend = { money = \"$.n\", currency = \"euro\" }", "a code in capitals"),
+        ("[metric]", "[facts]\nclicks = \"x\"\n[metric]", "`left_out` is missing"),
         ("[metric]", "[facts]\nclick = \"x\"\n[metric]", "did you mean `clicks`?"),
         ("[metric]", "[facts]\nclicks = \"\"\n[metric]", "one line of at most"),
         ("[metric]", "[facts]\nclicks = \"{knd}\"\n[metric]", "did you mean `kind`?"),

@@ -3,6 +3,8 @@
 
 #![allow(clippy::float_cmp, reason = "sums of whole numbers and literals are exact")]
 
+mod cards;
+mod doubts;
 mod mapping;
 mod properties;
 mod stories;
@@ -39,6 +41,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
         fractional: vec![],
         scheduled: true,
         set_aside: [].into(),
+        accept_shrink: None,
     };
     Experiment {
         concept: Concept {

@@ -3,6 +3,7 @@
 mod faults;
 mod files;
 mod model;
+mod quarantine;
 mod story;
 
 use std::borrow::Cow;
@@ -60,6 +61,7 @@ fn slice(source: &SourceId, window: DateWindow, instant: &str) -> Slice {
         currency: None,
         facts: Facts::default(),
         at: at(instant),
+        wary: None,
     }
 }
 

@@ -1,0 +1,100 @@
+//! Every defect of the data as a plain sentence: what is wrong, that there is no verdict, and what ends it. When
+//! there is one is `gates`' business; other sentences are `explain`'s.
+
+use super::explain::{guardrail_figure, today, unmapped};
+use super::figures;
+use super::keys::disputed_named;
+use crate::domain::concept::Experiment;
+use crate::domain::metric::{MetricId, Unit};
+use crate::domain::money::thousands;
+use crate::domain::verdict::{Reason, Scorecard};
+
+/// Why nothing is decided; nothing for a reason that is no defect.
+pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
+    let today = today(experiment, card);
+    match why {
+        Reason::NoData { sources } => {
+            let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+            let nothing = format!(
+                "Nothing the rate is made of has come from {} since the test began, so there is no verdict",
+                figures::list(&names)
+            );
+            let by_hand = experiment.sources.iter().find(|source| sources.contains(&source.id) && !source.scheduled);
+            if let Some(source) = by_hand {
+                return format!(
+                    "{nothing}. Import a report of those days: `willitsell import FILE --source {}`.",
+                    source.id
+                );
+            }
+            let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
+            format!(
+                "{nothing}. Check that {read} the right account, and that a file has the column. If it is a form that \
+                 nobody has filled in yet, send one test answer."
+            )
+        }
+        Reason::Stale { source, last_pull } => {
+            let read = match last_pull {
+                Some(at) => {
+                    let day = figures::day(at.with_timezone(&experiment.timezone).date_naive(), today);
+                    format!("Source {source} was last read on {day}; two planned readings since then brought nothing")
+                }
+                None => format!("Source {source} has never been read, although two readings were planned"),
+            };
+            format!("{read}, so there is no verdict. Run `willitsell pull` to see what is wrong.")
+        }
+        Reason::UnmappedSpend { amount, share, keys } => format!(
+            "{}, so there is no verdict. Add each to the keys of the arm it tests, or to set_aside of its source.",
+            unmapped(experiment, *amount, *share, keys)
+        ),
+        Reason::UnmappedActs { acts, keys } => format!(
+            "None of the {} so far says which arm it belongs to ({}), so there is no verdict. Add the keys to their \
+             arms, or have the form pass on where a person came from.",
+            figures::counted(*acts, experiment.policy.primary.numerator),
+            figures::list(&disputed_named(experiment, keys))
+        ),
+        Reason::MixedZones { source, zones } => format!(
+            "Days of source {source} were read in {}, which are not the same hours, so there is no verdict. If the \
+             account's zone was changed, read all days again: `willitsell pull --source {source} --since {}`.",
+            figures::list(zones),
+            experiment.start
+        ),
+        Reason::MixedCurrencies { currencies } => format!(
+            "Money is in {}, which are never added, so there is no verdict. Give each currency its own experiment.",
+            figures::list(currencies)
+        ),
+        Reason::FewerRows { source, first_day, last_day, rows, metric, amounts, seen_on } => {
+            let amount = |metric: MetricId, value| match metric.metric().unit {
+                Unit::Money => {
+                    let money = guardrail_figure(metric, value, card.spend.map(|spend| spend.currency));
+                    format!("{money} of spend")
+                }
+                Unit::Count => figures::counted(value, metric),
+            };
+            let size = |at: usize| {
+                let rows = count(rows[at]);
+                metric.map_or_else(|| rows.clone(), |metric| format!("{rows} and {}", amount(metric, amounts[at])))
+            };
+            format!(
+                "Source {source} now shows {} for {} to {} where it showed {}, so there is no verdict. Check that the \
+                 account is whole and its access was not narrowed. If that is how it should be, write \
+                 accept_shrink = \"{seen_on}\" under [source.{source}]: what was seen up to that day then counts.",
+                size(1),
+                figures::day(*first_day, today),
+                figures::day(*last_day, today),
+                size(0)
+            )
+        }
+        Reason::ImpossibleCounts { arm_days, of, examples } => format!(
+            "On {arm_days} of {} with counts, of all versions, there is more than can be ({}), so there is no verdict. \
+             Check that both numbers count the same people on the same pages; of a platform's own conversions, leave \
+             out those after a view alone.",
+            figures::days(*of),
+            examples.join("; ")
+        ),
+        _ => String::new(),
+    }
+}
+
+fn count(rows: i64) -> String {
+    if rows == 1 { "1 row".into() } else { format!("{} rows", thousands(u64::try_from(rows).unwrap_or(0))) }
+}

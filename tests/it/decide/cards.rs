@@ -1,0 +1,188 @@
+//! A scorecard of every kind, and the sentence that is said of each.
+
+use willitsell::domain::verdict::{Evidence, Flag, GuardrailScore, Lean, Reason, Verdict};
+
+use super::words::{autopilot, blocked, cap, card, dud, one_arm, seen, sells, team_chat};
+use super::*;
+
+/// Scorecards of every kind, each with its experiment.
+pub fn every_card() -> Vec<(Experiment, Scorecard)> {
+    let between = || seen(44.0, 1240.0, 0.0201, 0.0561);
+    let flagged = |flag| Evidence { flags: vec![flag], ..seen(74.0, 1240.0, 0.0402, 0.0849) };
+    let early = |days, trials| Evidence { days, trials, successes: 3.0, ..Evidence::default() };
+    let mut capped = autopilot();
+    capped.policy.budget_cap = Some(usd("3000"));
+    let mut stopped = autopilot();
+    stopped.stop = Some(day("2026-03-15"));
+    let mut days = autopilot();
+    days.policy.horizon_days = 14;
+    let mut changed = autopilot();
+    changed.policy.build_bar = 0.05;
+    let two = || Experiment { arms: experiment(&["a", "b"]).arms, ..autopilot() };
+    let mut clicks = autopilot();
+    clicks.policy.primary.denominator = MetricId::CLICKS;
+    let guardrail = Reason::Guardrail { name: "cost per sign-up".into() };
+    let mut breached = one_arm(Verdict::Review, &guardrail, seen(74.0, 1240.0, 0.0402, 0.0849));
+    breached.guardrails = vec![GuardrailScore { value: Some(112.4), breached: true, ..sells().guardrails[0].clone() }];
+    let kill = |successes, high| (Verdict::Kill, None, seen(successes, 1050.0, 0.0, high));
+    let build = || (Verdict::Build, None, seen(74.0, 1240.0, 0.0402, 0.0849));
+    let collecting = || (Verdict::Collecting, Some(Reason::Undecided), seen(30.0, 692.0, 0.0231, 0.0712));
+    vec![
+        (autopilot(), sells()),
+        (changed, Scorecard { generation: 2, ..sells() }),
+        (team_chat(), dud()),
+        (autopilot(), card(Verdict::Build, &[], &[(Verdict::Build, None, seen(74.0, 1240.0, 0.029, 0.0849))])),
+        (team_chat(), card(Verdict::Kill, &[], &[kill(31.0, 0.0461)])),
+        (team_chat(), card(Verdict::Kill, &[], &[kill(31.0, 0.044_96)])),
+        (clicks, sells()),
+        (two(), card(Verdict::Build, &[], &[build(), collecting()])),
+        (two(), card(Verdict::Build, &[], &[build(), kill(9.0, 0.0209)])),
+        (two(), card(Verdict::Kill, &[], &[kill(9.0, 0.0209), kill(12.0, 0.0244)])),
+        (autopilot(), card(Verdict::Build, &[], &[(Verdict::Build, None, flagged(Flag::AutocorrelatedDays))])),
+        (
+            team_chat(),
+            card(
+                Verdict::Kill,
+                &[],
+                &[(
+                    Verdict::Kill,
+                    None,
+                    Evidence { flags: vec![Flag::ZeroConversions], ..seen(0.0, 1050.0, 0.0, 0.0091) },
+                )],
+            ),
+        ),
+        (
+            autopilot(),
+            Scorecard {
+                as_of: "2026-03-03T06:00:00Z".parse().unwrap(),
+                ..one_arm(Verdict::Collecting, &Reason::Insufficient, Evidence::default())
+            },
+        ),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Insufficient, Evidence::default())),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Insufficient, early(9, 118.0))),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Insufficient, early(15, 11.0))),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Undecided, between())),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Undecided, seen(7.0, 80.0, 0.0312, 0.21))),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Undecided, flagged(Flag::ConversionsWithoutExposure))),
+        (autopilot(), one_arm(Verdict::Collecting, &Reason::Undecided, flagged(Flag::ConversionsExceedVisits))),
+        (days, one_arm(Verdict::Review, &cap(Lean::Build), between())),
+        (capped.clone(), one_arm(Verdict::Review, &cap(Lean::Kill), between())),
+        (stopped, one_arm(Verdict::Review, &cap(Lean::Kill), seen(9.0, 250.0, 0.0, 0.0401))),
+        (autopilot(), breached),
+        (
+            two(),
+            card(
+                Verdict::Review,
+                &[Reason::ArmsDisagree],
+                &[kill(9.0, 0.0209), (Verdict::Review, Some(cap(Lean::Build)), between())],
+            ),
+        ),
+        (
+            Experiment { arms: two().arms, ..capped },
+            card(
+                Verdict::Review,
+                &[cap(Lean::Build)],
+                &[
+                    (Verdict::Review, Some(cap(Lean::Kill)), between()),
+                    (Verdict::Review, Some(cap(Lean::Build)), between()),
+                ],
+            ),
+        ),
+    ]
+    .into_iter()
+    .chain(every_defect())
+    .collect()
+}
+
+fn every_defect() -> Vec<(Experiment, Scorecard)> {
+    let at = Some("2026-03-15T06:00:02Z".parse().unwrap());
+    let source = || SourceId::new("ads");
+    vec![
+        (autopilot(), blocked(Reason::NoData { sources: vec![SourceId::new("form")] })),
+        (autopilot(), blocked(Reason::NoData { sources: vec![source(), SourceId::new("form")] })),
+        (autopilot(), blocked(Reason::Stale { source: source(), last_pull: at })),
+        (autopilot(), blocked(Reason::Stale { source: source(), last_pull: None })),
+        (
+            autopilot(),
+            blocked(Reason::UnmappedSpend {
+                amount: Some(usd("412.5")),
+                share: 0.18,
+                keys: vec!["ads: 7003".into(), "ads: 7009".into()],
+            }),
+        ),
+        (autopilot(), blocked(Reason::UnmappedActs { acts: 12.0, keys: vec!["form: no key".into()] })),
+        (
+            autopilot(),
+            blocked(Reason::FewerRows {
+                source: source(),
+                first_day: day("2026-03-02"),
+                last_day: day("2026-03-12"),
+                rows: [1320, 1],
+                metric: Some(MetricId::SPEND),
+                amounts: [3170.0, 12.5],
+                seen_on: day("2026-03-17"),
+            }),
+        ),
+        (
+            autopilot(),
+            blocked(Reason::FewerRows {
+                source: SourceId::new("form"),
+                first_day: day("2026-03-02"),
+                last_day: day("2026-03-12"),
+                rows: [74, 40],
+                metric: None,
+                amounts: [0.0, 0.0],
+                seen_on: day("2026-03-17"),
+            }),
+        ),
+        (
+            autopilot(),
+            blocked(Reason::ImpossibleCounts {
+                arm_days: 4,
+                of: 14,
+                examples: vec!["Plan a on 2026-03-12: 12 sign-ups, 10 visitors".into()],
+            }),
+        ),
+        (autopilot(), blocked(Reason::MixedCurrencies { currencies: vec!["EUR".into(), "USD".into()] })),
+    ]
+}
+
+/// What is said of each of them, in the same order.
+pub const SENTENCES: [&str; 36] = [
+    "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. All guardrails hold.",
+    "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, changed after the start (this is test 2), is 3.0%. All guardrails hold.",
+    "KILL: Team Chat Widget. Even the best case (2.1%) misses the 4.5% worth building for, and break-even too. 9 of 1,050 visitors (0.9%, range 0.0 to 2.1%) signed up. Expected build cost avoided: up to $46,800.",
+    "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 2.9 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. The whole range was above break-even on Sun 15 Mar; it has widened since.",
+    "KILL: Team Chat Widget. On Sun 15 Mar even the best case missed the 4.5% worth building for; the range has widened since. 31 of 1,050 visitors (2.95%, range 0.0 to 4.6%) signed up. Expected build cost avoided: up to $46,800.",
+    "KILL: Team Chat Widget. Even the best case (4.496%) misses the 4.5% worth building for. 31 of 1,050 visitors (2.95%, range 0.000 to 4.496%) signed up. Expected build cost avoided: up to $46,800.",
+    "BUILD: Invoice Autopilot. 74 of 1,240 clicks (6.0%, range 4.0 to 8.5%) led to a sign-up; break-even, fixed on Mon 2 Mar, is 3.0%. All guardrails hold.",
+    "BUILD: Invoice Autopilot. Plan a: 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. Weakest point: Plan b alone is not yet above it (2.3 to 7.1%).",
+    "BUILD: Invoice Autopilot. Plan a: 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. Weakest point: Plan b alone is a KILL (0.0 to 2.1%; worth building for is 4.5%).",
+    "KILL: Invoice Autopilot. Even the best case of all versions (2.4%) misses the 4.5% worth building for, and break-even too. Plan a: 9 of 1,050 visitors (0.9%, range 0.0 to 2.1%) signed up. Plan b: 12 of 1,050 visitors (1.1%, range 0.0 to 2.4%) signed up. Expected build cost avoided: up to $46,800.",
+    "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. Good and bad days came in runs, so take this as provisional: a second test run would settle it.",
+    "KILL: Team Chat Widget. Even the best case (0.9%) misses the 4.5% worth building for, and break-even too. 0 of 1,050 visitors (0.0%, range 0.0 to 0.9%) signed up. Expected build cost avoided: up to $46,800. No sign-up was counted at all: check the tracking before you believe this.",
+    "COLLECTING: Invoice Autopilot. First numbers on Thu 5 Mar: a day counts after 3 days.",
+    "COLLECTING: Invoice Autopilot. No numbers yet: a day counts after 3 days.",
+    "COLLECTING: Invoice Autopilot. Too early: 9 of the 14 settled days and 118 of the 300 visitors a verdict needs.",
+    "COLLECTING: Invoice Autopilot. Too early: 11 of the 300 visitors a verdict needs.",
+    "COLLECTING: Invoice Autopilot. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%).",
+    "COLLECTING: Invoice Autopilot. 7 of 80 visitors (8.8%, range 3.1 to 21.0%) signed up: above break-even (3.0%), but BUILD needs 10 sign-ups.",
+    "COLLECTING: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up: above break-even (3.0%), but BUILD is withheld. At least one day has sign-ups but no visitors: that day is left out, and there can be no BUILD until its counts are mended.",
+    "COLLECTING: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up: above break-even (3.0%), but BUILD is withheld. At least one day has more sign-ups than visitors: the surplus is left out, and there can be no BUILD until its counts are mended.",
+    "REVIEW: Invoice Autopilot. All 14 days are used. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to BUILD; a lean carries no promise.",
+    "REVIEW: Invoice Autopilot. The cap of $3,000 is spent. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to KILL; a lean carries no promise.",
+    "REVIEW: Invoice Autopilot. The test ended on Sun 15 Mar. 9 of 250 visitors (3.6%, range 0.0 to 4.0%) signed up; the range is below worth building for (4.5%), but a minimum is not met. Leaning to KILL; a lean carries no promise.",
+    "REVIEW: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up, which is enough for BUILD, but cost per sign-up ($112) is above its limit of $84.00.",
+    "REVIEW: Invoice Autopilot. The versions disagree. Plan a is KILL: 9 of 1,050 visitors (0.9%, range 0.0 to 2.1%) signed up. Plan b: the cap is reached. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to BUILD; a lean carries no promise.",
+    "REVIEW: Invoice Autopilot. Plan a: its share of the $3,000 cap is spent. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to KILL; a lean carries no promise. Plan b: its share of the $3,000 cap is spent. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%). Leaning to BUILD; a lean carries no promise.",
+    "BLOCKED: Invoice Autopilot. Nothing the rate is made of has come from form since the test began, so there is no verdict. Check that it reads the right account, and that a file has the column. If it is a form that nobody has filled in yet, send one test answer.",
+    "BLOCKED: Invoice Autopilot. Nothing the rate is made of has come from ads and form since the test began, so there is no verdict. Check that each of them reads the right account, and that a file has the column. If it is a form that nobody has filled in yet, send one test answer.",
+    "BLOCKED: Invoice Autopilot. Source ads was last read on Sun 15 Mar; two planned readings since then brought nothing, so there is no verdict. Run `willitsell pull` to see what is wrong.",
+    "BLOCKED: Invoice Autopilot. Source ads has never been read, although two readings were planned, so there is no verdict. Run `willitsell pull` to see what is wrong.",
+    "BLOCKED: Invoice Autopilot. $413 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009), so there is no verdict. Add each to the keys of the arm it tests, or to set_aside of its source.",
+    "BLOCKED: Invoice Autopilot. None of the 12 sign-ups so far says which arm it belongs to (form: no key), so there is no verdict. Add the keys to their arms, or have the form pass on where a person came from.",
+    "BLOCKED: Invoice Autopilot. Source ads now shows 1 row and $12.50 of spend for Mon 2 Mar to Thu 12 Mar where it showed 1,320 rows and $3,170 of spend, so there is no verdict. Check that the account is whole and its access was not narrowed. If that is how it should be, write accept_shrink = \"2026-03-17\" under [source.ads]: what was seen up to that day then counts.",
+    "BLOCKED: Invoice Autopilot. Source form now shows 40 rows for Mon 2 Mar to Thu 12 Mar where it showed 74 rows, so there is no verdict. Check that the account is whole and its access was not narrowed. If that is how it should be, write accept_shrink = \"2026-03-17\" under [source.form]: what was seen up to that day then counts.",
+    "BLOCKED: Invoice Autopilot. On 4 of 14 days with counts, of all versions, there is more than can be (Plan a on 2026-03-12: 12 sign-ups, 10 visitors), so there is no verdict. Check that both numbers count the same people on the same pages; of a platform's own conversions, leave out those after a view alone.",
+    "BLOCKED: Invoice Autopilot. Money is in EUR and USD, which are never added, so there is no verdict. Give each currency its own experiment.",
+];
