@@ -36,9 +36,9 @@ pub fn expired() -> Fault {
     access_expired().into()
 }
 
-/// An error object in an answer with status 200.
+/// An error object in an answer with status 200, of a kind that no caller knows.
 pub fn error_in_200() -> Fault {
-    let error = failure(500, "internalError", "INTERNAL_ERROR", "An internal error has occurred.");
+    let error = failure(400, "requestError", "UNKNOWN", "The error code is not in this version.");
     Fault::json(200, error.to_string())
 }
 

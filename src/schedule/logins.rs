@@ -68,7 +68,8 @@ impl Finding {
     pub fn key(&self) -> String {
         let state = match &self.why {
             Why::NoToken => "none".to_owned(),
-            Why::Refused { at, .. } => format!("refused_{}", at.timestamp()),
+            // It is tried again every hour and refused anew: told once a day.
+            Why::Refused { at, .. } => format!("refused_{}", at.format("%Y-%m-%d")),
             Why::Sealed(_) => "sealed".to_owned(),
             Why::Ended => "ended".to_owned(),
             Why::Ends { at, days } => {

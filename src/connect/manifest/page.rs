@@ -85,7 +85,8 @@ pub(super) async fn pull(
 /// The days of the window that the vendor still has, and what to say of the others.
 fn askable(manifest: &Manifest, request: &PullRequest<'_>) -> Result<(DateWindow, Option<String>), PullError> {
     let Some(oldest) = manifest.info.oldest_days else { return Ok((request.window, None)) };
-    let today = request.now.with_timezone(&request.zone).date_naive();
+    // The vendor counts from its own today, which may begin hours before the experiment's.
+    let today = request.now.with_timezone(&manifest.days.zone(request)).date_naive();
     let first = today.checked_sub_days(Days::new(u64::from(oldest))).unwrap_or(NaiveDate::MIN);
     if request.window.first() >= first {
         return Ok((request.window, None));
