@@ -39,13 +39,16 @@ fn add(survey: &mut Survey, key: &str, spend: i64) {
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
 pub async fn stored(store: &Store, source: &SourceId, days: DateWindow, zone: Tz) -> Result<Survey, StoreError> {
-    let inputs = store.inputs(std::slice::from_ref(source), days, None).await?;
     let mut survey = Survey::new();
-    for row in &inputs.observations {
-        add(&mut survey, &row.arm_key, row.values.get(MetricId::SPEND).unwrap_or(0));
+    // A day at a time, so that memory does not grow with the window.
+    for day in days.slices(Some(1)) {
+        let inputs = store.inputs(std::slice::from_ref(source), day, None).await?;
+        for row in &inputs.observations {
+            add(&mut survey, &row.arm_key, row.values.get(MetricId::SPEND).unwrap_or(0));
+        }
+        let inside = inputs.responses.iter().filter(|act| day.contains(act.at.with_timezone(&zone).date_naive()));
+        inside.for_each(|act| add(&mut survey, &act.arm_key, 0));
     }
-    let inside = inputs.responses.iter().filter(|act| days.contains(act.at.with_timezone(&zone).date_naive()));
-    inside.for_each(|act| add(&mut survey, &act.arm_key, 0));
     Ok(survey)
 }
 
