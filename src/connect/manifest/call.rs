@@ -31,8 +31,8 @@ enum Filled {
 pub(super) enum Extra<'e> {
     /// Another parameter of the query.
     Query(&'e str, &'e str),
-    /// Another member of the JSON body.
-    Json(&'e str, &'e Value),
+    /// Another member of the JSON body, below these names.
+    Json(&'e [String], &'e Value),
     /// Another header.
     Header(&'e HeaderName, &'e str),
     /// This address instead, absolute or relative; only where it is one of the connector's hosts.
@@ -81,14 +81,14 @@ impl Prepared {
     pub(super) fn with(&self, extras: &[Extra<'_>]) -> Result<Outgoing, PullError> {
         let mut out =
             Outgoing { method: self.method.clone(), url: self.url.clone(), headers: self.headers.clone(), body: None };
-        let mut members: Vec<(&str, &Value)> = Vec::new();
+        let mut members: Vec<(&[String], &Value)> = Vec::new();
         let mut bare = false;
         for extra in extras {
             match *extra {
                 Extra::Query(name, value) => {
                     out.url.query_pairs_mut().append_pair(name, value);
                 }
-                Extra::Json(name, value) => members.push((name, value)),
+                Extra::Json(names, value) => members.push((names, value)),
                 Extra::Header(name, value) => {
                     let value = HeaderValue::from_str(value)
                         .map_err(|_| next_page("it names a page with characters that no header can hold"))?;
@@ -112,9 +112,11 @@ impl Prepared {
             Filled::Json(json) if members.is_empty() => Some(json.to_string().into_bytes()),
             Filled::Json(json) => {
                 let mut json = json.clone();
-                for (name, value) in members {
-                    if let Value::Object(body) = &mut json {
-                        body.insert(name.to_owned(), value.clone());
+                for (names, value) in members {
+                    let Some((name, tables)) = names.split_last() else { continue };
+                    let table = tables.iter().try_fold(&mut json, |table, name| table.get_mut(name));
+                    if let Some(Value::Object(table)) = table {
+                        table.insert(name.clone(), value.clone());
                     }
                 }
                 Some(json.to_string().into_bytes())

@@ -188,7 +188,8 @@ enum PageKind {
 #[derive(Debug)]
 enum PagePlace {
     Query(String),
-    Json(String),
+    /// The tables of the body that lead there, outermost first, and its own name.
+    Json(Vec<String>),
     Header(HeaderName),
 }
 

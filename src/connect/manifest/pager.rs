@@ -144,7 +144,7 @@ impl<'m> Pager<'m> {
         };
         Some(match self.paging?.kind.place()? {
             PagePlace::Query(name) => Extra::Query(name, text),
-            PagePlace::Json(name) => Extra::Json(name, value),
+            PagePlace::Json(names) => Extra::Json(names, value),
             PagePlace::Header(name) => Extra::Header(name, text),
         })
     }

@@ -1,6 +1,7 @@
 //! How much is asked at once: days in parts, pages of every kind, and what happens where they do not fit together.
 
 use willitsell::connect::PullError;
+use willitsell::connect::manifest::Manifest;
 
 use super::{Pulled, hasty, pull_with, vendor};
 use crate::fake_server::{FakeServer, Seen, Step, json};
@@ -218,6 +219,52 @@ async fn pull_paged(table: &str, server: &FakeServer) -> Pulled {
 fn part(way: &Way, rows: &[String], before: usize) -> String {
     let on = &rows[before.min(rows.len())..(before + 2).min(rows.len())];
     format!(r#"{{"rows":[{}]{}}}"#, on.join(","), (way.says)(before, on.len(), rows.len()))
+}
+
+/// `PLAIN` asking with a body, whose page is named as `name` says, and whose tables hold `table` besides.
+fn posted(name: &str, table: &str) -> (&'static str, String) {
+    let request = format!(
+        "method = \"POST\"\nurl = \"{{base_url}}/rows\"\n[request.json]\n\
+         days = [\"{{window.start}}\", \"{{window.end}}\"]\n{table}\n[page.offset]\njson = \"{name}\"\nsize = 2"
+    );
+    let (start, end) = (PLAIN.find("method").unwrap(), PLAIN.find("\n[[error]]").unwrap());
+    (&PLAIN[start..end], request)
+}
+
+#[tokio::test]
+async fn a_page_is_named_in_a_table_of_the_body() {
+    let bodies = |server: &FakeServer| -> Vec<serde_json::Value> {
+        server.seen().iter().map(|seen| serde_json::from_slice(&seen.body).unwrap()).collect()
+    };
+    let all: Vec<_> = (1..=3).map(|day| row("7", day, day)).collect();
+    let server = vendor(move |call, _| json(200, &rows(&all[call * 2..(call * 2 + 2).min(3)]))).await;
+    let (from, to) = posted("page.offset", "page = { limit = { number = \"{page.size}\" } }");
+    let pulled = pull(&[(from, &to)], &server).await;
+    assert_eq!(pulled.facts().rows, 3);
+    let asked: Vec<_> = bodies(&server).iter().map(|body| body["page"].to_string()).collect();
+    assert_eq!(asked, [r#"{"limit":2,"offset":0}"#, r#"{"limit":2,"offset":2}"#]);
+    assert!(bodies(&server).iter().all(|body| body.as_object().unwrap().len() == 2), "nothing else is added");
+}
+
+#[test]
+fn f7_a_page_named_where_the_body_has_no_place_for_it_is_refused() {
+    let limit = "limit = { number = \"{page.size}\" }";
+    let page = format!("page = {{ {limit}, offset = 0 }}");
+    for (name, table, advice) in [
+        ("pages.offset", page.as_str(), "has no table `pages`: write `pages = {}` there"),
+        ("page.offset", &page, "has `page.offset` too"),
+        ("page.limit.offset", &page, "what stands there is none"),
+        ("$.page.offset", &page, "as `cursor` or `pagination.offset`"),
+        ("page..offset", &page, "as `cursor` or `pagination.offset`"),
+        ("limit", limit, "has `limit` too"),
+    ] {
+        let (from, to) = posted(name, table);
+        let text = PLAIN.replacen(from, &to, 1);
+        let error = Manifest::load("plain.toml", &text).err().unwrap_or_else(|| panic!("accepted: {name}"));
+        let line = text[..text.find("json = \"").unwrap()].matches('\n').count() + 1;
+        let said = error.mistakes.iter().find(|mistake| mistake.what.contains(advice));
+        assert_eq!(said.unwrap_or_else(|| panic!("{name}: {error}")).line, line, "{error}");
+    }
 }
 
 #[tokio::test]

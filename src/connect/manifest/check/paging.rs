@@ -10,7 +10,7 @@ use super::super::fan::{self, Fan};
 use super::super::fill::{End, Hole, Special};
 use super::super::path::{Path, Step};
 use super::super::raw::{RawDays, RawFan, RawPage, RawRequest};
-use super::super::{Body, DayZone, PageKind, PagePlace, Paging, Request};
+use super::super::{Body, DayZone, Json, PageKind, PagePlace, Paging, Request};
 use super::request::OURS;
 use super::{Check, or_unused};
 
@@ -78,12 +78,10 @@ impl Check<'_, '_> {
     ) -> Option<PagePlace> {
         match (query, json, header) {
             (Some(name), None, None) => Some(PagePlace::Query(name.get_ref().clone())),
-            (None, Some(name), None) => {
-                if matches!(request?.body, Some(Body::Json(_))) {
-                    return Some(PagePlace::Json(name.get_ref().clone()));
-                }
-                self.wrong(name.span(), "this goes into the body, but there is no `[request.json]`")
-            }
+            (None, Some(name), None) => match &request?.body {
+                Some(Body::Json(body)) => self.place_in(body, name),
+                _ => self.wrong(name.span(), "this goes into the body, but there is no `[request.json]`"),
+            },
             (None, None, Some(name)) => match name.get_ref().parse() {
                 Ok(header) if OURS.contains(&header) => {
                     self.wrong(name.span(), format!("`{}` names no page: it is the client's own", name.get_ref()))
@@ -92,6 +90,40 @@ impl Check<'_, '_> {
                 Err(_) => self.wrong(name.span(), format!("`{}` is not a header's name", name.get_ref())),
             },
             _ => self.wrong(span, "say where the name of the page goes: `query`, `json` or `header`, one of them"),
+        }
+    }
+
+    /// A name in the body, with dots where it is in a table of the body.
+    fn place_in(&mut self, body: &Json, name: &Spanned<String>) -> Option<PagePlace> {
+        let names: Vec<String> = name.get_ref().split('.').map(str::to_owned).collect();
+        if names.iter().any(|name| name.is_empty() || name.contains(['$', '[', ']', '*'])) {
+            return self.wrong(name.span(), "write names with dots between, as `cursor` or `pagination.offset`");
+        }
+        let (own, tables) = names.split_last()?;
+        let mut table = body;
+        for (depth, wanted) in tables.iter().enumerate() {
+            let Json::Object(members) = table else { break };
+            match members.iter().find(|(name, _)| name == wanted) {
+                Some((_, inner)) => table = inner,
+                None => {
+                    let missing = names[..=depth].join(".");
+                    return self.wrong(
+                        name.span(),
+                        format!("`[request.json]` has no table `{missing}`: write `{missing} = {{}}` there"),
+                    );
+                }
+            }
+        }
+        match table {
+            Json::Object(members) if members.iter().any(|(name, _)| name == own) => self.wrong(
+                name.span(),
+                format!(
+                    "`[request.json]` has `{}` too: leave it out there, it is sent with every page",
+                    name.get_ref()
+                ),
+            ),
+            Json::Object(_) => Some(PagePlace::Json(names)),
+            _ => self.wrong(name.span(), "this goes into a table of `[request.json]`, and what stands there is none"),
         }
     }
 
@@ -139,7 +171,7 @@ impl Check<'_, '_> {
                 Err(_) => {
                     return self.wrong(
                         raw.zone.span(),
-                        "`zone` is a path in each row, a name such as `Europe/Berlin` or `UTC`, a setting that holds one, or `experiment` where the vendor gives instants",
+                        "`zone` is a path in each row, a name such as `Europe/Berlin` or `UTC`, a setting that holds one, `account` where `[account]` finds it, or `experiment` where the vendor gives instants",
                     );
                 }
             },
