@@ -62,16 +62,15 @@ pub async fn run(args: &CheckArgs, path: &Path, output: &Output) -> Result<ExitC
         unwarned_of_logins && loaded.warnings.is_empty() && asked.iter().all(|asked| asked.warnings.is_empty());
     let checked = Checked { file: path, experiments, warnings: &loaded.warnings, sources: asked };
     output.show(&checked, || {
+        let beside = if unwarned { "" } else { "; what to think about stands above" };
+        let verdict = format!("{}: nothing is wrong{beside}.", path.display());
+        if args.live {
+            return format!("{verdict} Now its sources are asked:");
+        }
         let summary = config::summary(&loaded.config, now);
         let mut summary: Vec<String> = summary.lines().map(|line| wrapped(line, UNDER_THE_WORDS)).collect();
         summary.extend(whom(&checked.sources));
-        let beside = if unwarned { "" } else { "; what to think about stands above" };
-        format!(
-            "{}\n\n{}: nothing is wrong{beside}.\n{}",
-            summary.join("\n"),
-            path.display(),
-            if args.live { "Now its sources are asked:".to_owned() } else { next(&loaded.config, path) }
-        )
+        format!("{}\n\n{verdict}\n{}", summary.join("\n"), next(&loaded.config, path))
     });
     if args.live { live::run(path, now, output).await } else { Ok(ExitCode::SUCCESS) }
 }
