@@ -45,10 +45,10 @@ const TICK: Duration = Duration::from_secs(1);
 pub async fn run(args: &SandboxArgs, output: &Output) -> Result<ExitCode, Failure> {
     let now = Utc::now();
     let folder = if args.port.is_some() { args.folder.clone() } else { free_name(&args.folder) };
-    let setup = Setup { first_port: args.port, ..Setup::new(rehearsal::world(now), now) };
-    let sandbox = Sandbox::start(setup)
-        .await
-        .map_err(|error| Failure::general(format!("the pretend vendors could not start on this machine: {error}")))?;
+    let mut setup = Setup { first_port: args.port, ..Setup::new(rehearsal::world(now), now) };
+    // Between two questions the vendor wants a minute, which nobody needs to rehearse.
+    setup.microsoft.pace.waits = 0;
+    let sandbox = Sandbox::start(setup).await.map_err(|error| could_not_start(&error, args.port))?;
     let infos = app::registry()?.infos();
     let connectors: Vec<&str> = infos.iter().map(|info| info.name.as_str()).collect();
     let path = write_folder(&folder, &sandbox, &connectors)
@@ -70,6 +70,16 @@ pub async fn run(args: &SandboxArgs, output: &Output) -> Result<ExitCode, Failur
     }
 }
 
+fn could_not_start(error: &io::Error, first: Option<u16>) -> Failure {
+    let advice = match first {
+        Some(_) => {
+            ". Every pretend vendor has a port of its own, from --port on: end the program that has it, or name another"
+        }
+        None => "",
+    };
+    Failure::general(format!("the pretend vendors could not start on this machine: {error}{advice}"))
+}
+
 /// Writes what is not there yet.
 fn write_folder(folder: &Path, sandbox: &Sandbox, connectors: &[&str]) -> io::Result<PathBuf> {
     fs::create_dir_all(folder.join("secrets"))?;
@@ -88,6 +98,7 @@ fn introduction(path: &Path) -> String {
         ("check", "what the configuration means"),
         ("check --live", "three rows of every pretend vendor"),
         ("pull --dry-run", "all their days, none stored"),
+        ("auth linkedin", "log in, as in your name; the pretend person agrees at once"),
         ("run --once", "pull, decide, tell the pretend Slack"),
         ("status", "where each concept stands"),
         ("explain cat-meals", "how that verdict came about"),

@@ -240,7 +240,10 @@ impl Sandbox {
         let mut ports = BTreeMap::new();
         let mut next_port = state.setup.first_port;
         for Vendor { endpoint, routes, .. } in VENDORS {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, next_port.unwrap_or(0))).await?;
+            let port = next_port.unwrap_or(0);
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+                .await
+                .map_err(|error| io::Error::new(error.kind(), format!("port {port}: {error}")))?;
             next_port = next_port.map(|port| port.saturating_add(1));
             ports.insert(endpoint, listener.local_addr()?);
             let spoil = from_fn_with_state((endpoint, Arc::clone(&state)), faults::spoil);

@@ -82,10 +82,11 @@ const OFFERS: [Offer; 7] = [
         login: Some(Endpoint::MicrosoftToken),
         settings: |sandbox| {
             format!(
-                "customer_id = \"{}\", account_id = \"{}\", level = \"campaign\", developer_token = \
+                "customer_id = \"{}\", account_id = \"{}\", time_zone = \"{}\", level = \"campaign\", developer_token = \
                  \"file:secrets/microsoft-token\", download_url = \"{}\"",
                 super::microsoft::CUSTOMER_ID,
                 sandbox.world().customer_id,
+                sandbox.world().zone,
                 sandbox.url(Endpoint::Files),
             )
         },
@@ -124,10 +125,12 @@ impl Offer {
         match self.login {
             Some(endpoint) => {
                 let (id, url) = (&sandbox.secrets().client_id, sandbox.url(endpoint));
+                let page = sandbox.consent_page(endpoint);
                 let _ = write!(
                     text,
                     "\n[login.{source}]\nclient_id     = \"{id}\"\nclient_secret = \"file:secrets/client-secret\"\n\
-                     refresh_token = \"file:secrets/{source}-refresh-token\"\ntoken_url     = \"{url}\"\n"
+                     refresh_token = \"file:secrets/{source}-refresh-token\"\ntoken_url     = \"{url}\"\n\
+                     authorize_url = \"{page}\"\n"
                 );
                 let _ = write!(login, "\nlogin     = \"{source}\"");
             }
@@ -143,7 +146,8 @@ impl Offer {
         let others: Vec<String> = others.map(|campaign| format!("\"{}\"", (self.id)(campaign.id))).collect();
         let aside = match *source {
             "search" => String::new(),
-            _ => format!("set_aside = [{}]\n", others.join(", ")),
+            // Its own conversions decide, and those settle later than clicks.
+            _ => format!("maturity_lag_days = 7\nset_aside = [{}]\n", others.join(", ")),
         };
         let _ = write!(
             text,
@@ -189,7 +193,8 @@ pub fn files(sandbox: &Sandbox, connectors: &[&str]) -> Vec<File> {
 fn configuration(sandbox: &Sandbox, offers: &[Offer]) -> String {
     let mut text = String::from(
         "# A rehearsal on pretend vendors, written by `willitsell sandbox`, which must be running. Addresses and\n\
-         # calls a second are those of the pretend vendors: leave base_url, token_url and per_second out for real ones.\n\
+         # calls a second are those of the pretend vendors: for real ones leave out base_url, download_url, token_url,\n\
+         # authorize_url and per_second.\n\
          \n[store]\nurl = \"sqlite://willitsell.db\"\n\n[notify.team.slack]\nurl = \"file:secrets/slack-webhook\"\n",
     );
     for offer in offers {

@@ -20,6 +20,11 @@ fn a_rehearsal_goes_from_the_first_check_to_a_verdict() {
     let run = |arguments: &[&str]| project.run(&[&config, arguments].concat());
     let checked = run(&["check"]);
     assert_eq!(checked.code, 0, "{checked:#?}");
+    assert!(checked.stderr.is_empty(), "a rehearsal begins without warnings: {checked:#?}");
+    let text = std::fs::read_to_string(project.path().join("play/willitsell.toml")).unwrap();
+    let pages = text.lines().filter(|line| line.starts_with("authorize_url"));
+    assert!(pages.clone().all(|page| page.contains("http://127.0.0.1:")), "{text}");
+    assert_eq!(pages.count(), text.matches("[login.").count(), "nobody is sent to a real consent page");
     let asked = run(&["--json", "check", "--live"]);
     assert_eq!(asked.code, 0, "{asked:#?}");
     let mut full = 0;
@@ -42,4 +47,13 @@ fn a_rehearsal_goes_from_the_first_check_to_a_verdict() {
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
     assert_eq!(project.run(&["--config", "play/willitsell.toml", "check", "--live"]).code, 1, "nobody answers now");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_what_to_do() {
+    let taken = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let refused = Project::new("").run(&["sandbox", "--port", &port]);
+    assert_eq!(refused.code, 1, "{refused:#?}");
+    assert!(refused.stderr.contains(&format!("port {port}: ")) && refused.stderr.contains("--port on"), "{refused:#?}");
 }
