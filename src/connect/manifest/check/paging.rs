@@ -103,16 +103,14 @@ impl Check<'_, '_> {
         let mut table = body;
         for (depth, wanted) in tables.iter().enumerate() {
             let Json::Object(members) = table else { break };
-            match members.iter().find(|(name, _)| name == wanted) {
-                Some((_, inner)) => table = inner,
-                None => {
-                    let missing = names[..=depth].join(".");
-                    return self.wrong(
-                        name.span(),
-                        format!("`[request.json]` has no table `{missing}`: write `{missing} = {{}}` there"),
-                    );
-                }
-            }
+            let Some((_, inner)) = members.iter().find(|(name, _)| name == wanted) else {
+                let missing = names[..=depth].join(".");
+                return self.wrong(
+                    name.span(),
+                    format!("`[request.json]` has no table `{missing}`: write `{missing} = {{}}` there"),
+                );
+            };
+            table = inner;
         }
         match table {
             Json::Object(members) if members.iter().any(|(name, _)| name == own) => self.wrong(
