@@ -24,8 +24,8 @@ use axum::routing::post;
 
 /// What every call takes.
 const LATENCY: Duration = Duration::from_millis(50);
-/// Rows of a page: what most vendors allow at most.
-const ROWS: u32 = 1_000;
+/// Rows of a page.
+const ROWS: u32 = 200;
 /// Days asked for: one window.
 const DAYS: u32 = 30;
 /// One column of the time line.
