@@ -40,13 +40,13 @@ fn add(survey: &mut Survey, key: &str, spend: i64) {
 /// [`StoreError`] when the store cannot be read.
 pub async fn stored(store: &Store, source: &SourceId, days: DateWindow, zone: Tz) -> Result<Survey, StoreError> {
     let mut survey = Survey::new();
-    // A day at a time, so that memory does not grow with the window.
-    for day in days.slices(Some(1)) {
-        let inputs = store.inputs(std::slice::from_ref(source), day, None).await?;
+    // A week at a time, so that memory does not grow with the window.
+    for week in days.slices(Some(7)) {
+        let inputs = store.inputs(std::slice::from_ref(source), week, None).await?;
         for row in &inputs.observations {
             add(&mut survey, &row.arm_key, row.values.get(MetricId::SPEND).unwrap_or(0));
         }
-        let inside = inputs.responses.iter().filter(|act| day.contains(act.at.with_timezone(&zone).date_naive()));
+        let inside = inputs.responses.iter().filter(|act| week.contains(act.at.with_timezone(&zone).date_naive()));
         inside.for_each(|act| add(&mut survey, &act.arm_key, 0));
     }
     Ok(survey)
