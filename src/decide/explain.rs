@@ -8,6 +8,7 @@ use chrono::{Days, NaiveDate};
 use super::defects;
 use super::figures;
 use super::keys::disputed_named;
+use super::unseen;
 use crate::domain::concept::{Experiment, Rate};
 use crate::domain::id::ArmId;
 use crate::domain::metric::{MetricId, Unit};
@@ -110,7 +111,11 @@ pub fn flags(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let mut flags: Vec<Flag> = card.arms.iter().flat_map(|arm| arm.evidence.flags.iter().copied()).collect();
     flags.sort_unstable();
     flags.dedup();
-    flags.into_iter().map(|one| flag(&experiment.policy.primary, one)).collect()
+    flags
+        .into_iter()
+        .map(|one| flag(&experiment.policy.primary, one))
+        .chain(unseen::told(card, today(experiment, card)))
+        .collect()
 }
 
 /// What a reader must know about the counts.

@@ -57,7 +57,7 @@ pub fn defects(
 }
 
 /// The sources the deciding rate reads.
-fn primary_sources(experiment: &Experiment) -> impl Iterator<Item = &Source> {
+pub fn primary_sources(experiment: &Experiment) -> impl Iterator<Item = &Source> {
     let rate = &experiment.policy.primary;
     experiment
         .sources

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod message;
 mod qualify;
 mod tally;
+mod unseen;
 
 use std::fmt::Write as _;
 
@@ -33,7 +34,7 @@ pub fn decide(experiment: &Experiment, generation: &Generation, data: &Inputs, a
     let tally = Tally::of(experiment, generation, data, as_of);
     let unmapped = gates::unmapped_spend(&tally);
     let defects = gates::defects(experiment, data, &tally, unmapped.as_ref(), as_of);
-    scorecard(experiment, generation, &tally, unmapped, defects, as_of)
+    scorecard(experiment, generation, data, &tally, unmapped, defects, as_of)
 }
 
 /// For a run in which a source failed, so that nothing may be decided on part of the data: the BLOCKED
@@ -47,7 +48,7 @@ pub fn stale(
     let tally = Tally::of(experiment, generation, data, as_of);
     let defects = gates::stale(experiment, data, &tally.calendar, as_of);
     let unmapped = gates::unmapped_spend(&tally);
-    (!defects.is_empty()).then(|| scorecard(experiment, generation, &tally, unmapped, defects, as_of))
+    (!defects.is_empty()).then(|| scorecard(experiment, generation, data, &tally, unmapped, defects, as_of))
 }
 
 /// SHA-256, in hex, of what is fixed when a test begins: the policy, the arms, the days. Titles and
@@ -97,6 +98,7 @@ fn hex(bytes: &[u8]) -> String {
 fn scorecard(
     experiment: &Experiment,
     generation: &Generation,
+    data: &Inputs,
     tally: &Tally<'_>,
     unmapped: Option<Reason>,
     defects: Vec<Reason>,
@@ -137,6 +139,7 @@ fn scorecard(
         guardrails,
         spend: tally.money(spend),
         unmapped,
+        unseen: unseen::unseen(experiment, data, &tally.calendar),
         policy_hash: generation.policy_hash.clone(),
         data_hash: data_hash(tally),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -38,6 +38,25 @@ pub struct Facts {
     /// The version of the vendor's API that answered, else the one asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Where counts stand whose absence counts as zero, and how often something stood there; empty where there were
+    /// no rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+}
+
+/// A place in a vendor's rows where nothing is a zero: platforms leave zeros out. A renamed one looks the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// What is counted there, alone or with other places.
+    pub metric: MetricId,
+    /// Its path in a row, the settings filled in.
+    pub path: String,
+    /// How many rows the reading had, up to and with this window.
+    pub of: u64,
+    /// In how many of them something stood there.
+    pub rows: u64,
+    /// The last day of this window on which it was more than zero.
+    pub last_day: Option<NaiveDate>,
 }
 
 /// Where a connector's description lives.

@@ -182,6 +182,37 @@ impl fmt::Display for Shrink {
     }
 }
 
+/// A field that stood in a source's rows and now stands in none, where nothing counts as zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostField {
+    /// Which source.
+    pub source: SourceId,
+    /// What is counted there.
+    pub metric: MetricId,
+    /// Its path in a row.
+    pub path: String,
+    /// Rows in which it was looked for, at least one.
+    pub rows: u64,
+    /// The last day that had some.
+    pub last_day: NaiveDate,
+    /// The first day on which the user can say that it is meant.
+    pub accept_on: NaiveDate,
+}
+
+impl fmt::Display for LostField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, metric, path, rows, last_day, accept_on } = self;
+        let rows = if *rows == 1 { "the only row".to_owned() } else { format!("any of {rows} rows") };
+        write!(
+            f,
+            "nothing called `{path}` in {rows}, and {metric} would become zero for days that had some, last \
+             {last_day}. Most likely the vendor renamed it: name it as the vendor does now, in the settings of \
+             [source.{source}] or in its connector's file. What is stored stays, and nothing of this reading was used. \
+             If the vendor took all of it back, put accept_shrink = \"{accept_on}\" under [source.{source}]"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -260,6 +260,21 @@ pub struct Generation {
     pub policy_hash: String,
 }
 
+/// A field of a source that stood in no row when last read: a zero, or renamed by the vendor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unseen {
+    /// Which source.
+    pub source: SourceId,
+    /// What is counted there.
+    pub metric: MetricId,
+    /// Its path in a row.
+    pub path: String,
+    /// Rows in which it was looked for, at least one.
+    pub rows: u64,
+    /// The last day of the test that had some; `None` for none so far.
+    pub last_day: Option<NaiveDate>,
+}
+
 /// One stored verdict, never changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scorecard {
@@ -283,6 +298,9 @@ pub struct Scorecard {
     pub spend: Option<Money>,
     /// Spend and keys no arm claims, where there are any.
     pub unmapped: Option<Reason>,
+    /// Fields of the deciding rate that stood in no row when last read, so that they count as zero.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<Unseen>,
     /// SHA-256 of the policy, in hex.
     pub policy_hash: String,
     /// SHA-256 of the settled series, in hex.

@@ -24,6 +24,8 @@ pub enum Fault {
     Slow(Duration),
     /// A page that names itself as the next one, for ever.
     PageLoop,
+    /// The right answer, one name of its objects changed to another.
+    Renamed(&'static str, &'static str),
 }
 
 impl Fault {
@@ -111,7 +113,16 @@ pub(super) async fn spoil(
             request.extensions_mut().insert(PageLoop);
             next.run(request).await
         }
+        Some(Fault::Renamed(from, to)) => renamed(next.run(request).await, from, to).await,
     }
+}
+
+async fn renamed(response: Response, from: &str, to: &str) -> Response {
+    let (mut head, body) = response.into_parts();
+    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&whole).replace(&format!("\"{from}\":"), &format!("\"{to}\":"));
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(text))
 }
 
 async fn torn(response: Response) -> Response {

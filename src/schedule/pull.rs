@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Parts;
 use super::survey::{Noting, Survey};
 use crate::connect::{Connector, PullError, PullFacts, PullRequest};
-use crate::domain::connector::{RowSink, SinkError, SourceAccess};
+use crate::domain::connector::{Field, RowSink, SinkError, SourceAccess};
 use crate::domain::id::SourceId;
 use crate::domain::money::Currency;
 use crate::domain::observation::{DateWindow, Pull};
@@ -162,13 +162,26 @@ pub async fn pull(
     let mut pulled = Pulled::default();
     let mut less = None;
     // A person who brings a file was asked about what it lacks.
-    let wary = access
-        .source
-        .scheduled
-        .then_some(Wary { settles_after_days: access.source.maturity_lag_days, slot: errand.due_at });
+    let wary = access.source.scheduled.then_some(Wary {
+        settles_after_days: access.source.maturity_lag_days,
+        slot: errand.due_at,
+        accepts: access.source.accept_shrink,
+    });
+    let mut fields: Vec<Field> = Vec::new();
     for slice in window.slices(connector.info().longest_days) {
         let mut stage = parts.store.stage();
-        let facts = ask(parts, connector, access, slice, errand, &mut stage).await?;
+        let mut facts = ask(parts, connector, access, slice, errand, &mut stage).await?;
+        for field in &mut facts.facts.fields {
+            // A field that stands in one window of a reading has not been renamed in the next.
+            let before = fields.iter().find(|before| (before.metric, &before.path) == (field.metric, &field.path));
+            if let Some(before) = before {
+                field.of += before.of;
+                field.rows += before.rows;
+            }
+        }
+        if !facts.facts.fields.is_empty() {
+            fields.clone_from(&facts.facts.fields);
+        }
         let slice = Slice {
             run_id: errand.run_id.to_owned(),
             source: source.clone(),
@@ -185,7 +198,7 @@ pub async fn pull(
                 pulled.kept(&change);
             }
             // The other parts are read all the same: each is confirmed, or not, by its own next reading.
-            Err(error @ StoreError::Less(_)) => less = less.or(Some(error)),
+            Err(error @ (StoreError::Less(_) | StoreError::Lost(_))) => less = less.or(Some(error)),
             Err(error) => return Err(SourceFailed::Store(source.clone(), error)),
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::domain::observation::Shrink;
+use crate::domain::observation::{LostField, Shrink};
 
 /// Why the store did not do what was asked. Nothing is ever deleted because of an error.
 #[derive(Debug, Error)]
@@ -94,6 +94,9 @@ pub enum StoreError {
         "fewer rows than before: {0}. This reading was kept aside and what is stored stays; it is read again next run"
     )]
     Less(Box<Shrink>),
+    /// Name the field anew, or say that it is meant.
+    #[error("{0}")]
+    Lost(Box<LostField>),
     /// Try again once the other writer is done.
     #[error("another program kept the store locked for over a minute: close whatever has it open, then try again")]
     Busy,

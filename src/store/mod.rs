@@ -9,6 +9,7 @@
 mod backend;
 mod columns;
 mod error;
+mod fields;
 mod files;
 mod jobs;
 mod migrate;

@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 use super::Store;
 use super::columns;
 use super::error::StoreError;
+use super::fields;
 use super::quarantine::{self, Wary};
 use super::responses;
 use super::stage::Stage;
@@ -86,11 +87,12 @@ impl Store {
     /// writes nothing. Another zone or currency than before is recorded, not judged.
     ///
     /// Where the slice is wary and shows much less of settled days than is stored, what is stored stays, until another
-    /// reading shows the same.
+    /// reading shows the same; where a field that counted is in none of its rows, what is stored stays until it is back
+    /// or the user accepts it.
     ///
     /// # Errors
     /// [`StoreError::Rows`] when a row lies outside the window or counts are too large to be added up;
-    /// [`StoreError::Less`] when what is stored was kept; others when the store cannot be written. The store is then as it was.
+    /// [`StoreError::Less`] and [`StoreError::Lost`] when what is stored was kept; others when the store cannot be written. The store is then as it was.
     pub async fn replace_slice(&self, mut stage: Stage, slice: &Slice) -> Result<SliceChange, StoreError> {
         if let Some(day) = stage.days().find(|&day| !slice.window.contains(day)) {
             return Err(StoreError::Rows(format!(
@@ -111,6 +113,11 @@ impl Store {
             facts: slice.facts.clone(),
             committed_at: columns::instant(slice.at.timestamp_millis())?,
         };
+        if let Some(wary) = slice.wary
+            && let Some(lost) = fields::lost(&mut write, slice, wary).await?
+        {
+            return Err(StoreError::Lost(Box::new(lost)));
+        }
         let before = match slice.wary {
             Some(wary) => quarantine::Before::of(&mut write, slice, wary).await?,
             None => None,

@@ -2,7 +2,7 @@
 //! in doubt from the second on, until a reading is as large as before. Not what a verdict makes of them: that is
 //! `decide::gates`.
 
-use chrono::{DateTime, Days, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
@@ -29,6 +29,8 @@ pub struct Wary {
     pub settles_after_days: u32,
     /// The slot the reading answers: only what was seen before it was seen by another reading.
     pub slot: DateTime<Utc>,
+    /// Up to this day, what is missing is known and meant.
+    pub accepts: Option<NaiveDate>,
 }
 
 /// What is stored of a source for some days.

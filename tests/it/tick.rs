@@ -3,6 +3,7 @@
 //! clock is ours, and once through the real program.
 
 mod program;
+mod renamed;
 mod shrinks;
 mod silence;
 

@@ -19,7 +19,7 @@ use super::taker::{Taker, text};
 use super::{CurrencyRule, Day, DayZone, Manifest, stated_zone};
 use crate::connect::PullError;
 use crate::connect::http::HeaderName;
-use crate::domain::connector::{Facts, ResponseRow, Settings, SourceRow};
+use crate::domain::connector::{Facts, Field, ResponseRow, Settings, SourceRow};
 use crate::domain::metric::MetricId;
 use crate::domain::observation::DateWindow;
 use crate::domain::response::Depth;
@@ -112,8 +112,29 @@ pub(super) struct PageRows<'p> {
     /// As written in every row.
     pub(super) zone: Option<&'p str>,
     pub(super) currency: Option<&'p str>,
-    /// Whether any row had a number, by position among the metrics.
-    pub(super) present: Vec<bool>,
+    /// Of each path of each number, in that order.
+    pub(super) fields: Vec<Stood>,
+}
+
+/// How often something stood at a path.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stood {
+    pub(super) rows: u64,
+    /// The last day that was asked for on which it was not zero.
+    pub(super) last_day: Option<NaiveDate>,
+}
+
+impl Stood {
+    pub(super) fn stood_on(&mut self, day: NaiveDate, counts: bool) {
+        self.rows += 1;
+        if counts {
+            self.last_day = self.last_day.max(Some(day));
+        }
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { rows: self.rows + other.rows, last_day: self.last_day.max(other.last_day) }
+    }
 }
 
 #[derive(Debug)]
@@ -229,7 +250,7 @@ impl Reader {
 
     /// Reads a page and its rows.
     pub(super) fn read<'p>(&self, page: &'p str, reading: Reading) -> Result<(Found<'p>, PageRows<'p>), Broken> {
-        let out = PageRows { present: vec![false; self.slots.numbers.len()], ..PageRows::default() };
+        let out = PageRows { fields: self.no_fields(), ..PageRows::default() };
         match extract::read(&self.plan, page, Taker { reader: self, page, reading, out }) {
             Ok((found, taker)) => Ok((found, taker.out)),
             Err(Broken::Fault { mut fault, byte }) => {
@@ -269,9 +290,22 @@ impl Reader {
         marks.map_err(|fault| PullError::Shape { path: fault.path, saw: fault.saw })
     }
 
-    /// Paths of the numbers, in the order of their metrics.
-    pub(super) fn number_paths(&self) -> impl Iterator<Item = &str> {
-        self.slots.numbers.iter().map(|number| self.paths[number.slots[0]].as_str())
+    /// What is known of the paths of the numbers before any row.
+    pub(super) fn no_fields(&self) -> Vec<Stood> {
+        vec![Stood::default(); self.slots.numbers.iter().map(|number| number.slots.len()).sum()]
+    }
+
+    /// What the paths whose absence counts as zero had in so many rows.
+    pub(super) fn fields(&self, rows: u64, stood: &[Stood]) -> Vec<Field> {
+        let paths = self.slots.numbers.iter().flat_map(|number| number.slots.iter().map(move |&slot| (number, slot)));
+        let field = |((number, slot), stood): ((&Number, usize), &Stood)| Field {
+            metric: number.metric,
+            path: self.paths[slot].clone(),
+            of: rows,
+            rows: stood.rows,
+            last_day: stood.last_day,
+        };
+        paths.zip(stood).filter(|((number, _), _)| number.absent_is_zero).map(field).collect()
     }
 
     /// Path of the zone, then of the currency, where rows carry them.
@@ -288,8 +322,9 @@ impl PageRows<'_> {
         mut keep: impl FnMut(Fingerprint, &dyn Fn() -> String) -> Result<bool, E>,
     ) -> Result<Vec<SourceRow<'_>>, E> {
         let mut batch = Vec::with_capacity(self.counts.len() + self.responses.len());
+        let numbers = self.values.len().checked_div(self.counts.len()).unwrap_or(0);
         // Without a number there is no row with counts, so a chunk is never empty.
-        for (row, values) in self.counts.drain(..).zip(self.values.chunks(self.present.len().max(1))) {
+        for (row, values) in self.counts.drain(..).zip(self.values.chunks(numbers.max(1))) {
             let Counts { fingerprint, arm, day } = row;
             if keep(fingerprint, &|| format!("the row of `{arm}` on {day}"))? {
                 batch.push(SourceRow::Counts { arm_key: Some(arm), day, values });

@@ -59,10 +59,16 @@ impl<'p> Taker<'_, 'p> {
             self.out.currency = Some(currency);
         }
         let first = self.out.values.len();
-        for (position, number) in slots.numbers.iter().enumerate() {
+        let mut field = 0;
+        for number in &slots.numbers {
             let mut sum = 0_i64;
             for &slot in &number.slots {
-                let value = self.number(found, number, slot, position)?;
+                let value = self.number(found, number, slot)?;
+                if let Some(value) = value {
+                    self.out.fields[field].stood_on(day, value != 0 && self.reading.window.contains(day));
+                }
+                field += 1;
+                let value = value.unwrap_or(0);
                 sum = sum
                     .checked_add(value)
                     .ok_or_else(|| self.fault(slot, found, "makes a sum too large to be true"))?;
@@ -163,17 +169,15 @@ impl<'p> Taker<'_, 'p> {
         form.instant(&text).ok_or_else(|| self.fault(slot, found, form.else_not()))
     }
 
-    fn number(&mut self, found: &Found<'p>, number: &Number, slot: usize, position: usize) -> Result<i64, Fault> {
+    /// What stands there; `None` for nothing where that counts as zero.
+    fn number(&self, found: &Found<'p>, number: &Number, slot: usize) -> Result<Option<i64>, Fault> {
         match found.all(slot) {
-            [] if number.absent_is_zero => Ok(0),
+            [] if number.absent_is_zero => Ok(None),
+            [Seen::Value(json)] if !number.empty.is_empty() && stands_for_zero(&number.empty, json) => Ok(Some(0)),
             [Seen::Value(json)] => {
-                self.out.present[position] = true;
-                if !number.empty.is_empty() && stands_for_zero(&number.empty, json) {
-                    return Ok(0);
-                }
-                millionths(number.form, number.exponent, json).map_err(|what| self.fault(slot, found, what))
+                millionths(number.form, number.exponent, json).map(Some).map_err(|what| self.fault(slot, found, what))
             }
-            [Seen::Nothing] if number.empty.iter().any(|text| text == "null") => Ok(0),
+            [Seen::Nothing] if number.empty.iter().any(|text| text == "null") => Ok(None),
             [] => Err(self.missing(slot, "a number")),
             [_] => Err(self.fault(slot, found, ON_THE_WAY)),
             [_, ..] => Err(self.fault(slot, found, "is one of several where one number must stand")),

@@ -14,9 +14,9 @@ use super::identity::{Ledger, Row};
 use super::number::shown;
 use super::page::Halt;
 use super::pager::Brought;
-use super::rows::{PageRows, Reader};
+use super::rows::{PageRows, Reader, Stood};
 use crate::connect::{PullError, PullFacts, PullRequest};
-use crate::domain::connector::RowSink;
+use crate::domain::connector::{Facts, Field, RowSink};
 use crate::domain::money::Currency;
 use crate::domain::observation::DateWindow;
 
@@ -35,7 +35,7 @@ pub(super) struct Window {
     outside: Option<(u64, NaiveDate)>,
     zone: Option<String>,
     currency: Option<String>,
-    present: Vec<bool>,
+    fields: Vec<Stood>,
     /// Pages in a row that brought nothing new.
     stale_pages: u32,
     pub(super) heard: Heard,
@@ -53,7 +53,7 @@ impl Window {
             outside: None,
             zone: None,
             currency: None,
-            present: vec![false; reader.number_paths().count()],
+            fields: reader.no_fields(),
             stale_pages: 0,
             heard: Heard::default(),
         }
@@ -77,8 +77,8 @@ impl Window {
         let (zone_path, currency_path) = reader.zone_and_currency();
         same(&mut self.zone, rows.zone, zone_path)?;
         same(&mut self.currency, rows.currency, currency_path)?;
-        for (ever, here) in self.present.iter_mut().zip(&rows.present) {
-            *ever |= here;
+        for (ever, here) in self.fields.iter_mut().zip(&rows.fields) {
+            *ever = ever.and(*here);
         }
         if let Some((count, day)) = rows.outside {
             let (before, first) = self.outside.unwrap_or((0, day));
@@ -159,14 +159,16 @@ impl Window {
         if let Some((count, day)) = self.outside {
             warnings.push(format!("{count} rows of days that were not asked for, such as {day}, were left out"));
         }
-        for (path, present) in reader.number_paths().zip(&self.present) {
-            if self.rows > 0 && !present {
-                warnings.push(format!(
-                    "no row had `{path}`, so it counts as zero; if that cannot be, the vendor renamed it"
-                ));
-            }
+        // No rows say nothing of what stands in them.
+        let fields = if self.rows > 0 { reader.fields(self.rows, &self.fields) } else { Vec::new() };
+        for Field { metric, path, of, .. } in fields.iter().filter(|field| field.rows == 0) {
+            let rows = if *of == 1 { "the only row".to_owned() } else { format!("any of {of} rows") };
+            warnings.push(format!(
+                "nothing called `{path}` in {rows}, so {metric} counts as zero: either there were none yet, or the vendor renamed it"
+            ));
         }
         let (facts, upgraded) = self.heard.into_facts(reader, request.settings.plain("api_version"));
+        let facts = Facts { fields, ..facts };
         warnings.extend(upgraded);
         Ok(PullFacts { pages: self.pages, rows: self.rows, day_zone, currency, facts, covered: self.covered, warnings })
     }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use willitsell::connect::PullError;
 use willitsell::connect::manifest::Manifest;
 use willitsell::domain::connector::{SettingValue, Settings, SourceRow};
+use willitsell::domain::metric::MetricId;
 use willitsell::domain::millionths;
 
 use crate::canary::CANARY;
@@ -129,13 +130,25 @@ async fn h18_a_field_that_was_renamed_or_changed_its_kind_fails_the_window() {
         let pulled = pull("google_ads", &pages(vec![with(from, to)]).await).await;
         shape(pulled.outcome.as_ref().unwrap_err(), path, &["row 2"]);
     }
-    let pulled =
-        pull("google_ads", &pages(vec![page(&[row(1, "2026-11-01", 1).replace("costMicros", "cost")], None)]).await)
-            .await;
-    assert!(
-        pulled.facts().warnings[0].contains("$.metrics.costMicros"),
-        "a zero that may be a renamed field is reported"
-    );
+}
+
+#[tokio::test]
+async fn h18_of_each_field_that_may_be_missing_it_is_kept_where_it_stood() {
+    let other = |row: String| row.replace("costMicros", "cost");
+    let rows = [row(1, "2026-11-01", 1), row(2, "2026-11-05", 7)].map(other);
+    let pulled = pull("google_ads", &pages(vec![page(&rows, None)]).await).await;
+    let told = "nothing called `$.metrics.costMicros` in any of 2 rows, so spend counts as zero: \
+                either there were none yet, or the vendor renamed it";
+    assert!(pulled.facts().warnings.iter().any(|warning| warning == told), "{:?}", pulled.facts().warnings);
+    let fields = &pulled.facts().facts.fields;
+    let field = |metric| fields.iter().find(|field| field.metric == metric).unwrap();
+    let spend = field(MetricId::SPEND);
+    assert_eq!((spend.path.as_str(), spend.of, spend.rows, spend.last_day), ("$.metrics.costMicros", 2, 0, None));
+    let clicks = field(MetricId::CLICKS);
+    assert_eq!((clicks.rows, clicks.last_day), (2, Some("2026-11-05".parse().unwrap())));
+    // No rows say nothing of fields.
+    let none = pull("google_ads", &pages(vec![page(&[], None)]).await).await;
+    assert!(none.facts().facts.fields.is_empty() && none.facts().warnings.is_empty());
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ pub fn card(verdict: Verdict, reasons: &[Reason], arms: &[(Verdict, Option<Reaso
         guardrails: vec![],
         spend: Some(usd("3170")),
         unmapped: None,
+        unseen: vec![],
         policy_hash: "5f1c".into(),
         data_hash: "90ab".into(),
         program_version: "0.1.0".into(),

@@ -1,6 +1,7 @@
 //! The store, from outside: one story, its faults, and a naive model it must agree with.
 
 mod faults;
+mod fields;
 mod files;
 mod model;
 mod quarantine;
@@ -145,6 +146,7 @@ fn scorecard(as_of: &str, verdict: Verdict) -> Scorecard {
         guardrails: vec![],
         spend: None,
         unmapped: None,
+        unseen: vec![],
         policy_hash: "aa".into(),
         data_hash: "bb".into(),
         program_version: "0.1.0".into(),

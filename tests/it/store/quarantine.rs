@@ -8,7 +8,7 @@ use willitsell::store::Wary;
 /// A reading of 1 March to some day, at 6 on that day.
 fn reading(source: &SourceId, last: u32, slot: &str) -> Slice {
     let last = format!("2026-03-{last:02}");
-    let wary = Some(Wary { settles_after_days: 3, slot: at(slot) });
+    let wary = Some(Wary { settles_after_days: 3, slot: at(slot), accepts: None });
     Slice { wary, ..slice(source, days("2026-03-01", &last), &format!("{last}T06:00:01Z")) }
 }
 
