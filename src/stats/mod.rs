@@ -2,6 +2,9 @@
 //! logarithms; the symbols are those of the statistics design (p0, p1, delta, phi).
 
 pub mod dispersion;
+pub mod fixed;
 pub mod guardrail;
+pub mod many;
+pub mod plan;
 pub mod rate;
 pub mod special;

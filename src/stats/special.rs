@@ -1,5 +1,9 @@
-//! Special functions to the accuracy that verdicts rest on. `statrs` has the incomplete gamma functions too, but
-//! loses digits from shapes of about 2,000 on.
+//! Special functions to the accuracy that verdicts rest on: the gamma family here, [`beta`] and [`normal`] beside
+//! it. `statrs` has the incomplete gamma and beta functions and their inverses too, but loses digits from shapes of
+//! about 2,000 on and in far tails.
+
+pub mod beta;
+pub mod normal;
 
 use std::f64::consts::TAU;
 
@@ -16,31 +20,48 @@ const LARGE: f64 = 10.0;
 /// rate 1 is at most `x`, for `shape > 0` and `x >= 0`; NaN outside. Relative error below 1e-11 for shapes from
 /// 0.1 to 1e5.
 pub fn gamma_p(shape: f64, x: f64) -> f64 {
-    if !is_inside(shape, x) {
-        f64::NAN
-    } else if x < shape + 1.0 {
-        series(shape, x)
-    } else {
-        1.0 - continued_fraction(shape, x)
-    }
+    if is_inside(shape, x) { ln_gamma_p(shape, x, x.ln()).0.exp() } else { f64::NAN }
 }
 
 /// Its complement, Q = 1 − P, to the same relative error also where it is small.
 pub fn gamma_q(shape: f64, x: f64) -> f64 {
-    if !is_inside(shape, x) {
-        f64::NAN
-    } else if x < shape + 1.0 {
-        1.0 - series(shape, x)
-    } else {
-        continued_fraction(shape, x)
-    }
+    if is_inside(shape, x) { ln_gamma_q(shape, x, x.ln()).0.exp() } else { f64::NAN }
 }
 
 fn is_inside(shape: f64, x: f64) -> bool {
     shape > 0.0 && shape.is_finite() && x >= 0.0
 }
 
-/// P by its power series, whose terms fall from the first on.
+/// ln P and its derivative by ln x.
+fn ln_gamma_p(shape: f64, x: f64, ln_x: f64) -> (f64, f64) {
+    let density = ln_density(shape, x, ln_x);
+    if x < shape + 1.0 {
+        let sum = series(shape, x);
+        return (density + sum.ln(), shape / sum);
+    }
+    let (ln_q, slope) = continued(shape, x, density);
+    complement(ln_q, slope)
+}
+
+/// ln Q and the derivative of −ln Q by ln x.
+fn ln_gamma_q(shape: f64, x: f64, ln_x: f64) -> (f64, f64) {
+    let density = ln_density(shape, x, ln_x);
+    if x < shape + 1.0 {
+        let sum = series(shape, x);
+        return complement(density + sum.ln(), shape / sum);
+    }
+    continued(shape, x, density)
+}
+
+/// From the logarithm of a tail and its slope to those of the other tail.
+fn complement(ln_tail: f64, slope: f64) -> (f64, f64) {
+    // Rounding may lift a tail above one.
+    let ln_tail = ln_tail.min(0.0);
+    let other = -ln_tail.exp_m1();
+    (if ln_tail < -1.0 { (-ln_tail.exp()).ln_1p() } else { other.ln() }, slope * ln_tail.exp() / other)
+}
+
+/// P ÷ density by its power series, whose terms fall from the first on.
 fn series(shape: f64, x: f64) -> f64 {
     let (mut term, mut sum, mut n) = (1.0, 1.0, shape);
     while term > sum * f64::EPSILON / 4.0 {
@@ -48,15 +69,21 @@ fn series(shape: f64, x: f64) -> f64 {
         term *= x / n;
         sum += term;
     }
-    density(shape, x) * sum
+    sum
 }
 
-/// Q by its continued fraction, with Lentz's method.
+/// ln Q and the slope of −ln Q from [`ln_density`] and the continued fraction of Q.
+fn continued(shape: f64, x: f64, density: f64) -> (f64, f64) {
+    if x.is_infinite() {
+        return (f64::NEG_INFINITY, f64::INFINITY);
+    }
+    let fraction = continued_fraction(shape, x);
+    (density + (shape * fraction).ln(), 1.0 / fraction)
+}
+
+/// Q ÷ (shape · density) by its continued fraction, with Lentz's method.
 #[expect(clippy::many_single_char_names, reason = "the letters of Lentz's method wherever it is written down")]
 fn continued_fraction(shape: f64, x: f64) -> f64 {
-    if x.is_infinite() {
-        return 0.0;
-    }
     let mut b = x + 1.0 - shape;
     let mut d = 1.0 / b;
     let (mut c, mut fraction, mut n) = (f64::INFINITY, d, 0.0);
@@ -72,25 +99,28 @@ fn continued_fraction(shape: f64, x: f64) -> f64 {
             break;
         }
     }
-    density(shape, x) * shape * fraction
+    fraction
 }
 
-/// `x^shape · e^−x / Gamma(shape + 1)`. The terms of its logarithm are as large as the shape and all but cancel,
-/// so for large shapes it is put together from what remains of them (Loader 2000, "Fast and accurate
-/// computation of binomial probabilities").
-fn density(shape: f64, x: f64) -> f64 {
+/// Logarithm of `x^shape · e^−x / Gamma(shape + 1)`. Its terms are as large as the shape and all but cancel, so for
+/// large shapes it is put together from what remains of them (Loader 2000, "Fast and accurate computation of
+/// binomial probabilities").
+fn ln_density(shape: f64, x: f64, ln_x: f64) -> f64 {
     if shape < LARGE {
-        return (shape * x.ln() - x - ln_gamma(shape + 1.0)).exp();
+        return shape * ln_x - x - ln_gamma(shape + 1.0);
     }
-    let distance = shape * excess((x - shape) / shape);
-    (-distance - stirling_rest(shape)).exp() / (TAU * shape).sqrt()
+    -deviance(shape, x, x - shape) - stirling_rest(shape) - 0.5 * (TAU * shape).ln()
 }
 
-/// `e − ln(1 + e)`, which is about `e² / 2`.
+/// `observed · ln(observed / mean) + mean − observed`, never negative. The difference `mean − observed` comes by itself,
+/// because the caller may know it more exactly.
+pub(super) fn deviance(observed: f64, mean: f64, difference: f64) -> f64 {
+    let e = difference / observed;
+    if e.abs() > 0.5 { difference - observed * (mean / observed).ln() } else { observed * excess(e) }
+}
+
+/// `e − ln(1 + e)`, which is about `e² / 2`, for `−0.5 <= e <= 0.5`.
 fn excess(e: f64) -> f64 {
-    if e.abs() > 0.1 {
-        return e - e.ln_1p();
-    }
     // ln(1 + e) = 2 artanh(r), and e = 2r / (1 − r).
     let r = e / (2.0 + e);
     let square = r * r;
@@ -114,36 +144,52 @@ fn stirling_rest(x: f64) -> f64 {
 /// Quantile of the chi-squared distribution: the `x` with `P(X <= x) = p`, for `0 < p < 1` and
 /// `df > 0`; NaN outside. Relative error below 1e-12 for `df` up to 1e5.
 ///
-/// Newton's method on the logarithm of the smaller tail, in `u = ln x`. The logarithm of a
-/// chi-squared variable has a log-concave density, so both log tails are concave in `u` (Prékopa
-/// 1971): after its first step the iteration comes from one side and needs no bracket.
-///
 /// `statrs` stops its own search at a relative 1e-11 (reference cases `chi2_quantile_05` and `_06`),
 /// works with the larger tail above the median, and never goes below 1e-9.
 pub fn chi_squared_quantile(p: f64, df: f64) -> f64 {
-    const MOST_STEPS: usize = 200;
     if !(p > 0.0 && p < 1.0 && df > 0.0 && df.is_finite()) {
         return f64::NAN;
     }
     let shape = df / 2.0;
-    let ln_gamma_shape = ln_gamma(shape);
-    let lower = p <= 0.5;
-    let target = if lower { p.ln() } else { (1.0 - p).ln() };
-    // P(x) < x^shape / Gamma(shape + 1), so the quantile lies above this.
-    let floor = (p.ln() + ln_gamma_shape + shape.ln()) / shape;
-    let mut u = shape.ln().max(floor);
-    for _ in 0..MOST_STEPS {
-        let x = u.exp();
-        let tail = if lower { gamma_p(shape, x) } else { gamma_q(shape, x) };
-        let slope = (shape * u - x - ln_gamma_shape).exp() / tail * if lower { 1.0 } else { -1.0 };
-        let step = (target - tail.ln()) / slope;
-        // From above the median the first step may overshoot to where the tail underflows.
-        u = (u + step.min(1.0)).max(floor);
-        if step.abs() < 1e-14 * u.abs().max(1.0) {
+    let u = if p <= 0.5 {
+        climb(p.ln(), shape.ln(), |u| ln_gamma_p(shape, u.exp(), u))
+    } else {
+        -climb((1.0 - p).ln(), -shape.ln(), |minus_u| ln_gamma_q(shape, (-minus_u).exp(), -minus_u))
+    };
+    2.0 * u.exp()
+}
+
+/// Where the logarithm of a tail, which rises and is concave, reaches `target`: Newton's method. `tail` gives the
+/// logarithm and its slope.
+///
+/// The tails of the logarithm of a gamma variable, of the log odds of a beta variable and of a normal variable are
+/// log-concave (Prékopa 1971), so from its first step on the iteration comes from below and needs no bracket. It has
+/// arrived when it would turn back, which only rounding makes it do.
+fn climb(target: f64, start: f64, tail: impl Fn(f64) -> (f64, f64)) -> f64 {
+    const MOST_STEPS: usize = 500;
+    let mut u = start;
+    for taken in 0..MOST_STEPS {
+        let (ln_tail, slope) = tail(u);
+        let step = (target - ln_tail) / slope;
+        if !step.is_finite() || taken > 1 && step <= 0.0 {
+            break;
+        }
+        u += step;
+        if step.abs() < 1e-15 * u.abs() {
             break;
         }
     }
-    2.0 * u.exp()
+    u
+}
+
+/// Chance of at most `k` events where `mean` are expected, `k >= 0`, `mean >= 0`.
+pub fn poisson_at_most(k: f64, mean: f64) -> f64 {
+    gamma_q(k + 1.0, mean)
+}
+
+/// Chance of at least `k` events where `mean` are expected, `k >= 0`, `mean >= 0`.
+pub fn poisson_at_least(k: f64, mean: f64) -> f64 {
+    if k > 0.0 { gamma_p(k, mean) } else { 1.0 }
 }
 
 #[cfg(test)]
