@@ -35,10 +35,10 @@ pub fn run(vendor: &str, address: &str, days: u64, again: bool) {
         let now = DateTime::from_timestamp(1_790_000_000, 0).expect("an instant");
         let errand = Errand { run_id: "bench", zone: Tz::Europe__Berlin, due_at: now, now };
         if again {
-            pull(&parts, &access, window, errand).await.expect("the first pull");
+            pull(&parts, &access, window, errand, None).await.expect("the first pull");
         }
         let (began, before) = (Instant::now(), cpu_seconds());
-        let pulled = pull(&parts, &access, window, errand).await.expect("pulls");
+        let pulled = pull(&parts, &access, window, errand, None).await.expect("pulls");
         let (cpu, wall) = (cpu_seconds() - before, began.elapsed().as_secs_f64());
         let new = if again { 0 } else { pulled.rows };
         assert_eq!((pulled.new, pulled.changed, pulled.vanished), (new, 0, 0), "unchanged rows write nothing");

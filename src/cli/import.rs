@@ -92,7 +92,7 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
     let run_id = format!("import@{}", now.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
     let errand = Errand { run_id: &run_id, zone, due_at: now, now };
     let pulled =
-        pull(&app.parts, &access, window, errand).await.map_err(|error| Failure::general(error.to_string()))?;
+        pull(&app.parts, &access, window, errand, None).await.map_err(|error| Failure::general(error.to_string()))?;
     let stored = Stored { new: pulled.new, changed: pulled.changed, vanished: pulled.vanished };
     imported.stored = Some(stored);
     output.show(&imported, || {

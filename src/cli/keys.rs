@@ -14,7 +14,7 @@ use crate::domain::id::SourceId;
 use crate::domain::millionths;
 use crate::domain::money::{Currency, Money};
 use crate::domain::verdict::{Reason, Scorecard};
-use crate::schedule::survey::Survey;
+use crate::schedule::survey::{Carried, Survey};
 
 /// Those of a source's keys that belong to no arm of any experiment and are not set aside.
 pub fn unclaimed<'k>(
@@ -56,17 +56,19 @@ pub fn unclaimed_of(
     survey: &Survey,
     currency: Option<Currency>,
 ) -> Vec<Unclaimed> {
-    let mut largest = unclaimed(experiments, source, survey.keys().map(String::as_str));
-    largest.sort_by_key(|key| survey.get(*key).map(|carried| Reverse((carried.spend, carried.rows))));
+    let mut largest = unclaimed(experiments, source, survey.keys());
+    largest.sort_by_key(|key| {
+        let Carried { rows, spend } = survey.carried(key);
+        Reverse((spend, rows))
+    });
     let spend = |micros: i64| Spend {
         amount: millionths::print(micros),
         currency: currency.map(|currency| currency.code()),
         shown: currency.map_or_else(|| millionths::print(micros), |currency| Money { micros, currency }.to_string()),
     };
-    let carried = |key: &str| survey.get(key).copied().unwrap_or_default();
     largest
         .into_iter()
-        .map(|key| (key, carried(key)))
+        .map(|key| (key, survey.carried(key)))
         .map(|(key, carried)| Unclaimed {
             key: key.to_owned(),
             rows: carried.rows,

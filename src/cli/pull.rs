@@ -12,12 +12,13 @@ use serde::Serialize;
 use super::keys::{self, Unclaimed};
 use super::output::{Failure, Output, counted, indented};
 use crate::app::App;
+use crate::config::report::suggestion;
 use crate::domain::concept::Experiment;
 use crate::domain::connector::SourceAccess;
 use crate::domain::id::SourceId;
 use crate::domain::observation::DateWindow;
-use crate::schedule::pull::{Errand, Pulled, SourceFailed, due_window, pull, rehearse};
-use crate::schedule::survey;
+use crate::schedule::pull::{Errand, Pulled, due_window, pull, rehearse};
+use crate::schedule::survey::Survey;
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
@@ -78,13 +79,13 @@ pub async fn run(args: &PullArgs, path: &Path, output: &Output) -> Result<ExitCo
     let working = output.spinner(&format!("asking {}", counted(asked.len() as u64, "source")));
     let parts = &app.parts;
     let answers = join_all(asked.iter().map(|&(access, window, errand)| async move {
-        if args.dry_run {
-            return rehearse(parts, access, window, errand).await;
-        }
-        let pulled = pull(parts, access, window, errand).await?;
-        let source = &access.source.id;
-        let survey = survey::stored(&parts.store, source, window, errand.zone).await;
-        Ok((pulled, survey.map_err(|error| SourceFailed::Store(source.clone(), error))?))
+        let mut keys = Survey::default();
+        let pulled = if args.dry_run {
+            rehearse(parts, access, window, errand, &mut keys).await
+        } else {
+            pull(parts, access, window, errand, Some(&mut keys)).await
+        };
+        pulled.map(|pulled| (pulled, keys))
     }))
     .await;
     working.finish_and_clear();
@@ -121,7 +122,10 @@ fn choose<'a>(args: &PullArgs, app: &'a App) -> Result<Vec<&'a SourceAccess>, Fa
         Some(_) => {
             Err(Failure::usage(format!("source {name} reads files: use `willitsell import FILE --source {name}`")))
         }
-        None => Err(Failure::usage(format!("there is no [source.{name}]; there are: {}", known.join(", ")))),
+        None => {
+            let advice = suggestion(name, &known, "write one first");
+            Err(Failure::usage(format!("there is no [source.{name}]: {advice}")))
+        }
     }
 }
 

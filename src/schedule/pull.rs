@@ -147,7 +147,8 @@ fn first_open_day(pulls: &[Pull], start: NaiveDate, today: NaiveDate, lookback: 
         .unwrap_or(today)
 }
 
-/// Pulls a window of a source, slice by slice, each in one transaction.
+/// Pulls a window of a source, slice by slice, each in one transaction. Notes which keys the rows carry where somebody
+/// wants to know.
 ///
 /// # Errors
 /// [`SourceFailed`]: the slice that failed left the store as it was; earlier slices are kept.
@@ -156,6 +157,7 @@ pub async fn pull(
     access: &SourceAccess,
     window: DateWindow,
     errand: Errand<'_>,
+    mut keys: Option<&mut Survey>,
 ) -> Result<Pulled, SourceFailed> {
     let source = &access.source.id;
     let connector = connector(parts, access)?;
@@ -170,7 +172,10 @@ pub async fn pull(
     let mut fields: Vec<Field> = Vec::new();
     for slice in window.slices(connector.info().longest_days) {
         let mut stage = parts.store.stage();
-        let mut facts = ask(parts, connector, access, slice, errand, &mut stage).await?;
+        let (mut facts, noted) = match keys {
+            Some(_) => ask_noting(parts, connector, access, slice, errand, &mut stage).await?,
+            None => (ask(parts, connector, access, slice, errand, &mut stage).await?, Survey::default()),
+        };
         for field in &mut facts.facts.fields {
             // A field that stands in one window of a reading has not been renamed in the next.
             let before = fields.iter().find(|before| (before.metric, &before.path) == (field.metric, &field.path));
@@ -196,6 +201,9 @@ pub async fn pull(
             Ok(change) => {
                 pulled.read(facts);
                 pulled.kept(&change);
+                if let Some(keys) = &mut keys {
+                    keys.merge(noted);
+                }
             }
             // The other parts are read all the same: each is confirmed, or not, by its own next reading.
             Err(error @ (StoreError::Less(_) | StoreError::Lost(_))) => less = less.or(Some(error)),
@@ -208,7 +216,7 @@ pub async fn pull(
     }
 }
 
-/// Asks the same questions and stores nothing; gives back which keys the rows carry too.
+/// Asks the same questions, notes the same keys, and stores nothing.
 ///
 /// # Errors
 /// [`SourceFailed`], as [`pull`] would.
@@ -217,17 +225,17 @@ pub async fn rehearse(
     access: &SourceAccess,
     window: DateWindow,
     errand: Errand<'_>,
-) -> Result<(Pulled, Survey), SourceFailed> {
+    keys: &mut Survey,
+) -> Result<Pulled, SourceFailed> {
     let connector = connector(parts, access)?;
-    let (mut pulled, mut survey) = (Pulled::default(), Survey::new());
+    let mut pulled = Pulled::default();
     for slice in window.slices(connector.info().longest_days) {
         let mut dropped = parts.store.stage();
-        let mut noting = Noting { to: &mut dropped, survey };
-        let facts = ask(parts, connector, access, slice, errand, &mut noting).await?;
-        survey = noting.survey;
+        let (facts, noted) = ask_noting(parts, connector, access, slice, errand, &mut dropped).await?;
+        keys.merge(noted);
         pulled.read(facts);
     }
-    Ok((pulled, survey))
+    Ok(pulled)
 }
 
 /// Longest that one source may take for a sample.
@@ -289,6 +297,20 @@ async fn ask(
         .await
         .map_err(|_| SourceFailed::TooSlow(source.clone(), deadline))?
         .map_err(|error| SourceFailed::Pull { source_id: source.clone(), error })
+}
+
+/// [`ask`], with the keys of the rows.
+async fn ask_noting(
+    parts: &Parts,
+    connector: &Arc<dyn Connector>,
+    access: &SourceAccess,
+    window: DateWindow,
+    errand: Errand<'_>,
+    to: &mut dyn RowSink,
+) -> Result<(PullFacts, Survey), SourceFailed> {
+    let mut noting = Noting { to, survey: Survey::default() };
+    let facts = ask(parts, connector, access, window, errand, &mut noting).await?;
+    Ok((facts, noting.survey))
 }
 
 #[cfg(test)]

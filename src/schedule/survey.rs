@@ -4,13 +4,10 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use chrono_tz::Tz;
 
 use crate::domain::connector::{RowSink, SinkError, SourceRow};
-use crate::domain::id::SourceId;
 use crate::domain::metric::MetricId;
-use crate::domain::observation::DateWindow;
-use crate::store::{Store, StoreError};
+use crate::store;
 
 /// What one key carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,38 +18,44 @@ pub struct Carried {
     pub spend: i64,
 }
 
-/// By key; the empty one is that of rows without.
-pub type Survey = BTreeMap<String, Carried>;
-
-fn add(survey: &mut Survey, key: &str, spend: i64) {
-    if !survey.contains_key(key) {
-        survey.insert(key.to_owned(), Carried::default());
-    }
-    if let Some(carried) = survey.get_mut(key) {
-        carried.rows += 1;
-        carried.spend = carried.spend.saturating_add(spend);
+impl Carried {
+    fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.spend = self.spend.saturating_add(other.spend);
     }
 }
 
-/// What is stored of a source for some days.
-///
-/// # Errors
-/// [`StoreError`] when the store cannot be read.
-pub async fn stored(store: &Store, source: &SourceId, days: DateWindow, zone: Tz) -> Result<Survey, StoreError> {
-    let mut survey = Survey::new();
-    // A week at a time, so that memory does not grow with the window.
-    for week in days.slices(Some(7)) {
-        let inputs = store.inputs(std::slice::from_ref(source), week, None).await?;
-        for row in &inputs.observations {
-            add(&mut survey, &row.arm_key, row.values.get(MetricId::SPEND).unwrap_or(0));
+/// By key, as the store writes it; the empty one is that of rows without.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey(BTreeMap<String, Carried>);
+
+impl Survey {
+    /// Every key, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// What a key carries; nothing where no row has it.
+    pub fn carried(&self, key: &str) -> Carried {
+        self.0.get(key).copied().unwrap_or_default()
+    }
+
+    /// Adds what was read of other days.
+    pub(super) fn merge(&mut self, other: Self) {
+        other.0.into_iter().for_each(|(key, carried)| self.0.entry(key).or_default().add(carried));
+    }
+
+    fn note(&mut self, key: Option<&str>, spend: i64) {
+        let key = store::arm_key(key.unwrap_or_default());
+        let row = Carried { rows: 1, spend };
+        match self.0.get_mut(key.as_ref()) {
+            Some(carried) => carried.add(row),
+            None => _ = self.0.insert(key.into_owned(), row),
         }
-        let inside = inputs.responses.iter().filter(|act| week.contains(act.at.with_timezone(&zone).date_naive()));
-        inside.for_each(|act| add(&mut survey, &act.arm_key, 0));
     }
-    Ok(survey)
 }
 
-/// Hands rows on, and notes their keys.
+/// Hands the rows of one window on, and notes their keys.
 pub(super) struct Noting<'a> {
     pub(super) to: &'a mut dyn RowSink,
     pub(super) survey: Survey,
@@ -66,16 +69,16 @@ impl RowSink for Noting<'_> {
             match row {
                 SourceRow::Counts { arm_key, values, .. } => {
                     let spend = values.iter().find(|(metric, _)| *metric == MetricId::SPEND);
-                    add(&mut self.survey, arm_key.as_deref().unwrap_or_default(), spend.map_or(0, |&(_, spend)| spend));
+                    self.survey.note(arm_key.as_deref(), spend.map_or(0, |&(_, spend)| spend));
                 }
-                SourceRow::Response(act) => add(&mut self.survey, act.arm_key.as_deref().unwrap_or_default(), 0),
+                SourceRow::Response(act) => self.survey.note(act.arm_key.as_deref(), 0),
             }
         }
         Ok(())
     }
 
     async fn clear(&mut self) -> Result<(), SinkError> {
-        self.survey.clear();
+        self.survey = Survey::default();
         self.to.clear().await
     }
 }

@@ -98,7 +98,7 @@ async fn pull_sources(
             .await
             .map_err(|error| SourceFailed::Store(source.clone(), error))?;
         let pulled = match window {
-            Some(window) => pull(parts, access, window, errand).await?,
+            Some(window) => pull(parts, access, window, errand, None).await?,
             None => Pulled::default(),
         };
         Ok((source.clone(), pulled))

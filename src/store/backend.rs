@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use sqlx::any::{Any, AnyArguments, AnyConnectOptions, AnyPoolOptions};
 use sqlx::error::BoxDynError;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor, Transaction};
@@ -185,9 +186,15 @@ impl Bulk {
         shared: impl Fn(&mut AnyArguments) -> Bound + Sync,
         own: impl Fn(&mut AnyArguments, &T) -> Bound + Sync,
     ) -> Result<(), StoreError> {
-        for rows in pieces(rows) {
-            let arguments = bind(rows, &shared, &own)?;
-            self.query(rows.len(), arguments).execute(&mut *connection).await?;
+        let mut pieces = pieces(rows).map(|rows| bind(rows, &shared, &own).map(|arguments| (rows.len(), arguments)));
+        let mut next = pieces.next();
+        while let Some(piece) = next {
+            let (rows, arguments) = piece?;
+            // The next rows are bound while the database, on its thread, writes these.
+            let written = self.query(rows, arguments).execute(&mut *connection);
+            let (written, bound) = join(written, async { pieces.next() }).await;
+            written?;
+            next = bound;
         }
         Ok(())
     }

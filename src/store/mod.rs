@@ -29,6 +29,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use columns::arm_key;
 pub use error::StoreError;
 pub use files::DaemonClaim;
 pub use outbox::Undelivered;

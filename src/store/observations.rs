@@ -3,6 +3,7 @@
 //! metric needs its entry and its migration only.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -13,16 +14,16 @@ use super::backend::{Bound, Bulk};
 use super::columns::{self, FIELD, ROW};
 use super::error::StoreError;
 use super::pulls::Change;
+use super::stage::Counts;
 use crate::domain::id::SourceId;
 use crate::domain::metric::{CATALOGUE, MetricId};
 use crate::domain::observation::{DateWindow, Observation, Values};
 
 /// The statements, made once for the catalogue.
 pub struct Observations {
-    day: Arc<str>,
     now: Arc<str>,
     known: Arc<str>,
-    write: Bulk,
+    updates: String,
     keep: Bulk,
     delete: Bulk,
 }
@@ -38,7 +39,6 @@ impl Observations {
         let joined = format!("concat_ws($1, arm_key, CAST(pull_id AS TEXT), {as_text})");
         let updates = metrics.map(|name| format!("{name} = excluded.{name}")).join(", ");
         Self {
-            day: format!("SELECT string_agg({joined}, $2) FROM observation WHERE source_id = $3 AND day = $4").into(),
             now: format!(
                 "SELECT day, string_agg({joined}, $2) FROM observation \
                  WHERE source_id = $3 AND day BETWEEN $4 AND $5 GROUP BY day ORDER BY day"
@@ -53,71 +53,79 @@ impl Observations {
                  ) AS known GROUP BY day ORDER BY day"
             )
             .into(),
-            write: Bulk::insert(
-                "observation",
-                &["source_id", "day", "pull_id"],
-                &[&["arm_key"], metrics.as_slice()].concat(),
-                &format!("ON CONFLICT (source_id, day, arm_key) DO UPDATE SET pull_id = excluded.pull_id, {updates}"),
-            ),
+            updates,
             keep: Bulk::insert(
                 "observation_before",
-                &["source_id", "day", "until_pull"],
-                &[&["arm_key", "pull_id"], metrics.as_slice()].concat(),
+                &["source_id", "until_pull"],
+                &[&["day", "arm_key", "pull_id"], metrics.as_slice()].concat(),
                 "",
             ),
-            delete: Bulk::new(
-                "DELETE FROM observation WHERE source_id = ? AND day = ? AND arm_key IN (VALUES ",
-                1,
-                ")",
-            ),
+            delete: Bulk::new("DELETE FROM observation WHERE source_id = ? AND (day, arm_key) IN (VALUES ", 2, ")"),
         }
     }
 
-    /// Puts one day's counts, in order of arm key, in place of what is stored for it.
-    pub async fn replace_day(
+    /// Writes rows that have values of these metrics only: what is not bound costs nothing.
+    fn write(&self, metrics: &[MetricId]) -> Bulk {
+        let names: Vec<&str> = metrics.iter().map(|metric| metric.metric().name).collect();
+        let updates = &self.updates;
+        Bulk::insert(
+            "observation",
+            &["source_id", "pull_id"],
+            &[&["day", "arm_key"], names.as_slice()].concat(),
+            &format!("ON CONFLICT (source_id, day, arm_key) DO UPDATE SET pull_id = excluded.pull_id, {updates}"),
+        )
+    }
+
+    /// Puts the counts of consecutive days in place of what is stored for them.
+    pub async fn replace_days(
         &self,
         connection: &mut AnyConnection,
         source: &SourceId,
-        day: NaiveDate,
-        counts: &[(&str, Values)],
+        days: &[(NaiveDate, Counts)],
         pull: i64,
     ) -> Result<Change, StoreError> {
+        let (Some((first, _)), Some((last, _))) = (days.first(), days.last()) else { return Ok(Change::default()) };
         let source = source.as_str();
-        let day = day.to_string();
-        let text: Option<String> = sqlx::query_scalar(AssertSqlSafe(Arc::clone(&self.day)))
+        let stored = sqlx::query(AssertSqlSafe(Arc::clone(&self.now)))
             .bind(FIELD)
             .bind(ROW)
             .bind(source)
-            .bind(&day)
-            .fetch_one(&mut *connection)
+            .bind(first.to_string())
+            .bind(last.to_string())
+            .fetch_all(&mut *connection)
             .await?;
-        let stored = read_day(text.as_deref())?;
-        let difference = Difference::between(&stored, counts);
+        let stored = stored.iter().map(|row| Ok((columns::day(row.try_get(0)?)?, read_day(Some(row.try_get(1)?))?)));
+        let stored = stored.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
+        let names: Vec<String> = days.iter().map(|(day, _)| day.to_string()).collect();
+        let mut difference = Difference::default();
+        for ((day, counts), name) in days.iter().zip(&names) {
+            difference.add(name, stored.get(day).map_or(&[], Vec::as_slice), counts.by_arm()?);
+        }
 
-        let keep = |to: &mut AnyArguments, &&(key, (pull, values)): &&(&str, Stored)| {
+        let keep = |to: &mut AnyArguments, &(day, (key, (pull, values))): &(&str, &(&str, Stored))| {
+            to.add(day)?;
             to.add(key)?;
             to.add(pull)?;
-            bind_values(to, &values)
+            bind_values(to, values)
         };
-        let shared = |number: i64| {
-            let day = &day;
-            move |to: &mut AnyArguments| {
-                to.add(source)?;
-                to.add(day)?;
-                to.add(number)
-            }
-        };
-        self.keep.execute(connection, &difference.before, shared(pull), keep).await?;
-        let written = |to: &mut AnyArguments, &&(key, values): &&(&str, Values)| {
-            to.add(key)?;
-            bind_values(to, &values)
-        };
-        self.write.execute(connection, &difference.written, shared(pull), written).await?;
-        let same = |to: &mut AnyArguments| {
+        let shared = |to: &mut AnyArguments| {
             to.add(source)?;
-            to.add(&day)
+            to.add(pull)
         };
-        self.delete.execute(connection, &difference.gone, same, |to, &key| to.add(key)).await?;
+        self.keep.execute(connection, &difference.before, shared, keep).await?;
+        let metrics = difference.metrics();
+        let written = |to: &mut AnyArguments, (day, (key, values)): &(&str, (&str, Values))| {
+            to.add(*day)?;
+            to.add(*key)?;
+            metrics.iter().try_for_each(|&metric| to.add(values.get(metric)))
+        };
+        self.write(&metrics).execute(connection, &difference.written, shared, written).await?;
+        let same = |to: &mut AnyArguments| to.add(source);
+        let gone = |to: &mut AnyArguments, &(day, key): &(&str, &str)| {
+            to.add(day)?;
+            to.add(key)
+        };
+        self.delete.execute(connection, &difference.gone, same, gone).await?;
         Ok(difference.change)
     }
 
@@ -172,26 +180,25 @@ fn bind_values(to: &mut AnyArguments, values: &Values) -> Bound {
     MetricId::all().try_for_each(|metric| to.add(values.get(metric)))
 }
 
-/// What must be written for a day to hold what its source now says.
+/// What must be written for days to hold what their source now says.
 #[derive(Default)]
 struct Difference<'a> {
     /// States that end with this pull.
-    before: Vec<&'a (&'a str, Stored)>,
+    before: Vec<(&'a str, &'a (&'a str, Stored))>,
     /// New and changed rows.
-    written: Vec<&'a (&'a str, Values)>,
+    written: Vec<(&'a str, (&'a str, Values))>,
     /// Rows the source no longer has.
-    gone: Vec<&'a str>,
+    gone: Vec<(&'a str, &'a str)>,
     change: Change,
 }
 
 impl<'a> Difference<'a> {
-    /// Merges two lists, each in order of arm key.
-    fn between(stored: &'a [(&'a str, Stored)], counts: &'a [(&'a str, Values)]) -> Self {
-        let mut difference = Self::default();
-        let (mut stored, mut counts) = (stored.iter().peekable(), counts.iter().peekable());
+    /// Merges two lists of one day, each in order of arm key.
+    fn add(&mut self, day: &'a str, stored: &'a [(&'a str, Stored)], counts: Vec<(&'a str, Values)>) {
+        let (mut stored, mut counts) = (stored.iter().peekable(), counts.into_iter().peekable());
         loop {
             let order = match (stored.peek(), counts.peek()) {
-                (None, None) => return difference,
+                (None, None) => return,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some((old, _)), Some((new, _))) => old.cmp(new),
@@ -199,20 +206,25 @@ impl<'a> Difference<'a> {
             let old = if order.is_le() { stored.next() } else { None };
             let new = if order.is_ge() { counts.next() } else { None };
             match (old, new) {
-                (Some((_, (_, old))), Some((_, new))) if old == new => difference.change.unchanged += 1,
-                (old, new) => {
-                    difference.before.extend(old);
-                    difference.written.extend(new);
-                    match (old, new) {
-                        (Some(&(key, _)), None) => {
-                            difference.gone.push(key);
-                            difference.change.vanished += 1;
-                        }
-                        (None, _) => difference.change.new += 1,
-                        (Some(_), Some(_)) => difference.change.changed += 1,
-                    }
+                (Some((_, (_, old))), Some((_, new))) if *old == new => {
+                    self.change.unchanged += 1;
+                    continue;
                 }
+                (Some(&(key, _)), None) => {
+                    self.gone.push((day, key));
+                    self.change.vanished += 1;
+                }
+                (None, _) => self.change.new += 1,
+                (Some(_), Some(_)) => self.change.changed += 1,
             }
+            self.before.extend(old.map(|old| (day, old)));
+            self.written.extend(new.map(|new| (day, new)));
         }
+    }
+
+    /// Metrics that any written row has a value of. The others are `NULL` without being named.
+    fn metrics(&self) -> Vec<MetricId> {
+        let used = |metric: &MetricId| self.written.iter().any(|(_, (_, values))| values.get(*metric).is_some());
+        MetricId::all().filter(used).collect()
     }
 }

@@ -124,10 +124,10 @@ impl Store {
         };
         record(&mut write, &pull).await?;
         let mut change = Change::default();
-        for day in slice.window.first().iter_days().take_while(|&day| day <= slice.window.last()) {
-            let counts = stage.take_day(day)?;
-            let counts = counts.by_arm()?;
-            change.add(self.observations.replace_day(&mut write, &slice.source, day, &counts, id).await?);
+        let mut days = slice.window.first().iter_days().take_while(|&day| day <= slice.window.last()).peekable();
+        while days.peek().is_some() {
+            let some = stage.take_days(&mut days)?;
+            change.add(self.observations.replace_days(&mut write, &slice.source, &some, id).await?);
         }
         let staged = stage.take_responses();
         if staged.values().any(|response| response.person.is_some()) {

@@ -24,6 +24,13 @@ use crate::domain::response::{Depth, PersonHash};
 /// Packed counts kept in memory, in bytes.
 const IN_MEMORY: usize = 8 << 20;
 
+/// Days that are compared with what is stored, and written, in one go: few questions to the database, and no more in
+/// memory than a week of it.
+const AT_ONCE_DAYS: usize = 7;
+
+/// Packed counts from which on they are fewer, in bytes: some thousands of rows.
+const AT_ONCE: usize = 128 << 10;
+
 /// Responses one window may hold: about 60 MB. A window is a month at most, and people are paid for
 /// one by one, so a larger number is a mistake in the settings.
 const MOST_RESPONSES: usize = 250_000;
@@ -69,8 +76,22 @@ impl Stage {
         self.days.keys().copied()
     }
 
-    /// Takes one day's counts out, packed.
-    pub(super) fn take_day(&mut self, day: NaiveDate) -> Result<Counts, StoreError> {
+    /// Takes the counts of the next days out, packed: of a week, or of fewer days that have many rows.
+    pub(super) fn take_days(
+        &mut self,
+        days: &mut impl Iterator<Item = NaiveDate>,
+    ) -> Result<Vec<(NaiveDate, Counts)>, StoreError> {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while taken.len() < AT_ONCE_DAYS && bytes < AT_ONCE {
+            let Some(day) = days.next() else { break };
+            let counts = self.take_day(day)?;
+            bytes += counts.0.len();
+            taken.push((day, counts));
+        }
+        Ok(taken)
+    }
+
+    fn take_day(&mut self, day: NaiveDate) -> Result<Counts, StoreError> {
         let Packed { bytes, written } = self.days.remove(&day).unwrap_or_default();
         let mut all = vec![0; written.iter().map(|&(_, length)| length).sum()];
         let mut rest = all.as_mut_slice();
@@ -90,7 +111,10 @@ impl Stage {
     }
 
     fn lost(&self, source: io::Error) -> StoreError {
-        StoreError::File { path: self.folder.clone(), source }
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+            _ => StoreError::File { path: self.folder.clone(), source },
+        }
     }
 
     fn take_counts(&mut self, arm_key: &str, day: NaiveDate, values: &[(MetricId, i64)]) -> Result<(), SinkError> {

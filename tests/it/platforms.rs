@@ -129,7 +129,7 @@ impl Story {
         self.sandbox.set_now(now);
         let experiment = experiment(&self.app, "story");
         let errand = Errand { run_id: "story", zone: experiment.timezone, due_at: now, now };
-        let outcome = pull(&self.app.parts, &self.app.parts.sources[&ads()], window(), errand).await;
+        let outcome = pull(&self.app.parts, &self.app.parts.sources[&ads()], window(), errand, None).await;
         if let Err(error) = &outcome {
             assert_no_canary(format!("{error}"));
             assert_no_canary(format!("{error:?}"));

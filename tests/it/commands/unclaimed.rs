@@ -2,6 +2,10 @@
 
 use std::fs;
 
+use willitsell::domain::id::SourceId;
+use willitsell::domain::metric::MetricId;
+use willitsell::domain::millionths;
+use willitsell::domain::observation::DateWindow;
 use willitsell::sandbox::Sandbox;
 
 use super::NOW;
@@ -31,7 +35,14 @@ async fn pull_lists_unmapped_keys_with_their_rows_and_spend_stored_or_not() {
     assert!(one["rows"].as_u64() > Some(20), "{one}");
     assert!(one["spend"]["amount"].as_str().is_some_and(|amount| amount.parse::<f64>().unwrap() > 1.0), "{one}");
     assert!(one["spend"]["currency"].is_string(), "{one}");
-    assert_eq!(unclaimed(&[]), rehearsed, "what is stored says the same");
+    assert_eq!(unclaimed(&[]), rehearsed, "a pull that stores says the same");
+    let stored = project.store().await;
+    let window = DateWindow::new("2026-03-02".parse().unwrap(), "2026-04-12".parse().unwrap()).unwrap();
+    let stored = stored.inputs(&[SourceId::new("search")], window, None).await.unwrap().observations;
+    let stored: Vec<_> = stored.iter().filter(|row| row.arm_key == key).collect();
+    assert_eq!(one["rows"], stored.len(), "and so does what is stored");
+    let spend: i64 = stored.iter().filter_map(|row| row.values.get(MetricId::SPEND)).sum();
+    assert_eq!(one["spend"]["amount"], millionths::print(spend));
 
     let shown = project.succeeds(&[&["pull", "--dry-run"], &days[..]].concat());
     assert!(shown.contains(&format!("{key}: no arm yet, so it does not count (")), "{shown}");
