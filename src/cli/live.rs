@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::next_command;
@@ -15,7 +16,7 @@ use crate::app::App;
 use crate::domain::connector::{ConnectorInfo, RowSink, SinkError, SourceAccess, SourceRow};
 use crate::domain::millionths;
 use crate::domain::observation::DateWindow;
-use crate::schedule::pull::{Errand, sample};
+use crate::schedule::pull::{Errand, SourceFailed, sample};
 
 /// Rows shown of each source.
 const ROWS: usize = 3;
@@ -30,7 +31,7 @@ struct Line<'a> {
     hosts: &'a [String],
     first_day: NaiveDate,
     last_day: NaiveDate,
-    rows: &'a [Row],
+    rows: Vec<Row>,
     warnings: Vec<String>,
     error: Option<String>,
 }
@@ -78,16 +79,25 @@ impl RowSink for Sample<'_> {
     }
 }
 
-/// Asks each source that the schedule pulls.
+/// Asks each source that the schedule pulls, all at once; shows them in their order.
 ///
 /// # Errors
 /// Names every source that failed with what to do; the others are shown all the same.
 pub async fn run(path: &Path, now: DateTime<Utc>, output: &Output) -> Result<ExitCode, Failure> {
     let app = App::open(path).await?;
-    let mut failed = Vec::new();
     let scheduled: Vec<_> = app.parts.sources.values().filter(|access| access.source.scheduled).collect();
-    for access in &scheduled {
-        failed.extend(ask(&app, access, now, output).await);
+    let working = output.spinner(&format!("asking {}", counted(scheduled.len() as u64, "source")));
+    let answers = join_all(scheduled.iter().map(|access| ask(&app, access, now))).await;
+    working.finish_and_clear();
+    let mut failed = Vec::new();
+    for answer in answers {
+        match answer {
+            Ok(line) => {
+                output.show(&line, || text(&line));
+                failed.extend(line.error);
+            }
+            Err(error) => failed.push(error.to_string()),
+        }
     }
     app.parts.store.close().await;
     if scheduled.is_empty() {
@@ -111,40 +121,35 @@ pub async fn run(path: &Path, now: DateTime<Utc>, output: &Output) -> Result<Exi
     }
 }
 
-/// Asks one source; gives back why it failed.
-async fn ask(app: &App, access: &SourceAccess, now: DateTime<Utc>, output: &Output) -> Option<String> {
+/// Asks one source.
+async fn ask<'a>(app: &'a App, access: &'a SourceAccess, now: DateTime<Utc>) -> Result<Line<'a>, SourceFailed> {
     let source = &access.source.id;
     let (zone, _) = home(app, source);
     let last_day = now.with_timezone(&zone).date_naive();
     let first_day = last_day.checked_sub_days(Days::new(DAYS - 1)).unwrap_or(last_day);
-    let window = DateWindow::new(first_day, last_day)?;
-    let Some(connector) = app.parts.registry.get(&access.source.connector) else {
-        return Some(format!("{source}: there is no connector {:?} in this program", access.source.connector));
+    let connector = app.parts.registry.get(&access.source.connector);
+    let (Some(window), Some(connector)) = (DateWindow::new(first_day, last_day), connector) else {
+        return Err(SourceFailed::NoConnector(source.clone(), access.source.connector.clone()));
     };
     let info = connector.info();
     let mut seen = Sample { info, rows: Vec::new() };
-    let working = output.spinner(&format!("{source}: {first_day} to {last_day}"));
     let errand = Errand { run_id: "check", zone, due_at: now, now };
-    let asked = sample(&app.parts, access, window, errand, &mut seen).await;
-    working.finish_and_clear();
-    let (warnings, error) = match asked {
+    let (warnings, error) = match sample(&app.parts, access, window, errand, &mut seen).await {
         Ok(warnings) => (warnings, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
     let version = access.settings.plain("api_version").or(info.api_version.as_deref());
-    let line = Line {
+    Ok(Line {
         source: source.as_str(),
         connector: &info.name,
         version,
         hosts: &info.hosts,
         first_day,
         last_day,
-        rows: &seen.rows,
+        rows: seen.rows,
         warnings,
         error,
-    };
-    output.show(&line, || text(&line));
-    line.error
+    })
 }
 
 fn text(line: &Line<'_>) -> String {
@@ -158,7 +163,7 @@ fn text(line: &Line<'_>) -> String {
         )),
         None => {
             text.push_str("answers, for example");
-            for row in line.rows {
+            for row in &line.rows {
                 let arm = row.arm.as_deref().unwrap_or("(no arm)");
                 text.push_str(&format!("\n  {}  {arm}  {}", row.day, row.counts.join(", ")));
             }

@@ -1,6 +1,8 @@
 //! `check --live`: rows of every source seen before the first run, nothing stored, each failure with what to do.
 
-use willitsell::sandbox::{Endpoint, Sandbox, typeform};
+use std::time::{Duration, Instant};
+
+use willitsell::sandbox::{Endpoint, Fault, Sandbox, typeform};
 
 use crate::project::{Project, json_lines, setup};
 
@@ -43,4 +45,18 @@ async fn a_source_that_fails_is_named_with_what_to_do_and_the_others_are_asked()
     assert!(ended.stdout.contains("cat-meals-form (typeform): FAILED"), "{ended:?}");
     assert!(ended.stdout.contains("search (google_ads v26): answers"), "{ended:?}");
     assert!(ended.stderr.contains("1 of 4 sources failed:\ncat-meals-form: "), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_are_asked_at_once_and_shown_in_order() {
+    let sandbox = sandbox().await;
+    let project = Project::demo(&sandbox);
+    let wait = Duration::from_secs(4);
+    sandbox.script(Endpoint::Typeform, std::iter::repeat_n(Fault::Slow(wait), 3));
+    let began = Instant::now();
+    let said = project.succeeds(&["check", "--live"]);
+    assert!((wait..2 * wait + wait / 2).contains(&began.elapsed()), "three times {wait:?} took {:?}", began.elapsed());
+    let at = |source: &str| said.find(&format!("{source} (")).unwrap();
+    let order = ["cat-meals-form", "fridge-chat-form", "plant-sitter-form", "search"].map(at);
+    assert!(order.is_sorted(), "{said}");
 }
