@@ -20,7 +20,8 @@ use tokio::sync::oneshot;
 use super::next_command;
 use super::output::{Failure, Output, counted};
 use crate::app::App;
-use crate::connect::auth::consent::Consent;
+use crate::config::report::suggestion;
+use crate::connect::auth::consent::{AnswerError, Consent};
 use crate::connect::auth::standing::{Standing, standing};
 use crate::connect::auth::{Grant, GrantKind, Oauth2};
 use crate::connect::http::Url;
@@ -154,7 +155,8 @@ async fn log_in(name: &str, no_browser: bool, app: &App, path: &Path, output: &O
 fn login_of<'a>(source: &SourceId, app: &'a App, path: &Path) -> Result<(&'a Login, &'a Oauth2), Failure> {
     let Some(access) = app.parts.sources.get(source) else {
         let known: Vec<&str> = app.parts.sources.keys().map(SourceId::as_str).collect();
-        return Err(Failure::usage(format!("there is no [source.{source}]; there are: {}", known.join(", "))));
+        let advice = suggestion(source.as_str(), &known, "write one first");
+        return Err(Failure::usage(format!("there is no [source.{source}]: {advice}")));
     };
     let connector = app.parts.registry.get(&access.source.connector);
     let (Some(login), Some(oauth2)) = (&access.login, connector.and_then(|connector| connector.oauth2())) else {
@@ -217,15 +219,27 @@ async fn pasted(consent: &Consent, redirect: &Url) -> Result<SecretString, Failu
     if text.is_empty() {
         return Err(Failure::general("nothing was pasted; nothing was changed"));
     }
-    let whole = match text.strip_prefix('?') {
-        Some(query) => redirect.join(&format!("?{query}")).ok(),
-        None => text.parse::<Url>().ok().filter(|url| url.query().is_some()),
+    let of_no_use = |what: &str| {
+        Failure::general(format!(
+            "{what}; nothing was changed. Run this again, agree once more, and paste the whole address at which the \
+             browser ended, with all that stands behind its `?`"
+        ))
     };
-    match whole {
-        Some(answer) => {
-            consent.code(&answer).map_err(|error| Failure::general(format!("{error}; nothing was changed")))
-        }
-        None => Ok(text.into()),
+    let query = text
+        .strip_prefix('?')
+        .or_else(|| ["code=", "state=", "error="].iter().any(|word| text.starts_with(word)).then_some(text));
+    let address = match query {
+        Some(query) => redirect.join(&format!("?{query}")).ok(),
+        None => text.parse::<Url>().ok().filter(Url::has_host),
+    };
+    match address {
+        Some(answer) => consent.code(&answer).map_err(|error| match error {
+            AnswerError::Denied(_) => Failure::general(format!("{error}; nothing was changed")),
+            AnswerError::Foreign | AnswerError::Empty => of_no_use(&error.to_string()),
+        }),
+        // RFC 6749, appendix A.11; and no vendor's code holds a blank or a bracket.
+        None if text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"'{}".contains(&byte)) => Ok(text.into()),
+        None => Err(of_no_use("what was pasted is neither an address nor a code")),
     }
 }
 

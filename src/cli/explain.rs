@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::keys;
 use super::output::{Failure, Output, indented, wrapped};
 use crate::app::App;
+use crate::config::report::suggestion;
 use crate::decide;
 use crate::decide::derivation::{self, Section};
 use crate::domain::id::{ConceptId, SourceId};
@@ -30,7 +31,8 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
     let experiments = &app.loaded.config.experiments;
     let Some(experiment) = experiments.iter().find(|experiment| experiment.concept.id.as_str() == concept) else {
         let known: Vec<&str> = experiments.iter().map(|experiment| experiment.concept.id.as_str()).collect();
-        return Err(Failure::usage(format!("there is no [experiment.{concept}]; there are: {}", known.join(", "))));
+        let advice = suggestion(concept, &known, "write one first");
+        return Err(Failure::usage(format!("there is no [experiment.{concept}]: {advice}")));
     };
     let store = &app.parts.store;
     let Some(stored) = store.latest_scorecard(&ConceptId::new(concept)).await? else {

@@ -106,14 +106,18 @@ fn timezone(check: &Check<'_>, section: &Section<'_>) -> Option<Tz> {
     if let Ok(zone) = name.parse() {
         return Some(zone);
     }
+    check.report.error(written.span(), format!("there is no time zone called {}", quoted(name)), zone_advice(name));
+    None
+}
+
+/// What to write where a name is no time zone: the one of that city, the nearest, or what a name looks like.
+pub(super) fn zone_advice(name: &str) -> String {
     let city = |zone: &'static str| zone.rsplit('/').next().unwrap_or(zone);
     let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
     let near = names().find(|zone| city(zone).eq_ignore_ascii_case(name)).or_else(|| nearest(name, names()));
-    let advice = near.map_or("write a place of the zone, for example \"Europe/Berlin\"".to_owned(), |near| {
+    near.map_or("write a place of the zone, for example \"Europe/Berlin\"".to_owned(), |near| {
         format!("did you mean \"{near}\"?")
-    });
-    check.report.error(written.span(), format!("there is no time zone called {}", quoted(name)), advice);
-    None
+    })
 }
 
 /// Visitors must learn at the act that there is no product yet (product.md section 14).

@@ -211,8 +211,8 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
     (best.0 >= ALIKE).then_some(best.1)
 }
 
-/// "did you mean …?", or the whole list where nothing is near.
-pub(super) fn suggestion(word: &str, candidates: &[&str], none: &str) -> String {
+/// "did you mean …?", or the whole list where nothing is near; `none` where there is no list.
+pub fn suggestion(word: &str, candidates: &[&str], none: &str) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
         None if candidates.is_empty() => none.to_owned(),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
 use regex::Regex;
 use secrecy::ExposeSecret;
 use serde_spanned::Spanned;
@@ -11,6 +12,7 @@ use url::{Host, Url};
 
 use super::check::Check;
 use super::defaults;
+use super::experiment::zone_advice;
 use super::raw::{self, Section};
 use super::report::{quoted, suggestion};
 use super::secret;
@@ -68,11 +70,9 @@ fn login(check: &Check<'_>, name: &str, section: &Section<'_>) -> Option<Login> 
         name: name.to_owned(),
         help: help.to_owned(),
         secret,
-        default: None,
         optional,
-        pattern: None,
-        choices: Vec::new(),
         address,
+        ..SettingInfo::default()
     };
     let infos = [
         setting("client_id", false, false, "the client id of your own application at the vendor", false),
@@ -370,6 +370,8 @@ fn setting(check: &Check<'_>, path: &str, written: &Spanned<&str>, info: &Settin
         Some((format!("{path} is none of the choices"), format!("write one of: {}", info.choices.join(", "))))
     } else if info.pattern.as_ref().is_some_and(|pattern| !matches(pattern, text)) {
         Some((format!("{path} does not have the form it should"), info.help.clone()))
+    } else if info.zone && text.parse::<Tz>().is_err() {
+        Some((format!("{path} names no time zone"), zone_advice(text)))
     } else if info.address {
         address_problem(text).map(|problem| (format!("{path} {problem}"), info.help.clone()))
     } else {

@@ -122,7 +122,8 @@ pub struct ConnectorInfo {
 }
 
 /// One setting of a connector.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any may come with any")]
 pub struct SettingInfo {
     /// Its key.
     pub name: String,
@@ -140,6 +141,8 @@ pub struct SettingInfo {
     pub choices: Vec<String>,
     /// It is an address: https, or http to loopback only.
     pub address: bool,
+    /// It names a time zone, as the IANA writes them.
+    pub zone: bool,
 }
 
 /// A setting's value. `Debug` prints no secret.

@@ -26,11 +26,8 @@ pub(super) fn info() -> NotifierInfo {
         name: "url".into(),
         help: "address of a Slack incoming webhook, https://hooks.slack.com/services/…".into(),
         secret: true,
-        default: None,
-        optional: false,
-        pattern: None,
-        choices: Vec::new(),
         address: true,
+        ..SettingInfo::default()
     };
     NotifierInfo { kind: "slack", settings: vec![url] }
 }

@@ -31,11 +31,8 @@ pub(super) fn info() -> NotifierInfo {
         name: name.into(),
         help: help.into(),
         secret: true,
-        default: None,
-        optional: false,
-        pattern: None,
-        choices: Vec::new(),
         address,
+        ..SettingInfo::default()
     };
     NotifierInfo {
         kind: "webhook",

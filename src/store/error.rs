@@ -103,6 +103,12 @@ pub enum StoreError {
     /// Make room.
     #[error("the disk is full: nothing of this was stored. Free some space, then try again")]
     Full,
+    /// Make room, or mend the disk or the rights.
+    #[error(
+        "the disk will not take or give the store's files ({0}): nothing of this was stored. See whether it is full \
+         (df -h) and whether the store and its folder belong to the user who runs this, then try again"
+    )]
+    Disk(String),
     /// Report it.
     #[error("the store failed: {0}")]
     Database(#[source] sqlx::Error),
@@ -120,7 +126,72 @@ impl From<sqlx::Error> for StoreError {
             Some(5 | 6) => Self::Busy,
             Some(11 | 26) => Self::Damaged(error.to_string()),
             Some(13) => Self::Full,
+            // Read-only, an error of input or output, and a file that cannot be opened: SQLite names no disk that is
+            // full where it is one of its own lesser files (…-shm) that does not fit.
+            Some(8 | 10 | 14) => Self::Disk(error.to_string()),
             _ => Self::Database(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::error::Error;
+    use std::fmt;
+
+    use sqlx::error::{DatabaseError, ErrorKind};
+
+    use super::*;
+
+    /// What SQLite says, by its code.
+    #[derive(Debug)]
+    struct Said(i32);
+
+    impl fmt::Display for Said {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "(code: {}) disk I/O error", self.0)
+        }
+    }
+
+    impl Error for Said {}
+
+    impl DatabaseError for Said {
+        fn message(&self) -> &'static str {
+            "disk I/O error"
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.to_string().into())
+        }
+
+        fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn what_the_disk_refuses_says_what_to_do() {
+        let of = |code| StoreError::from(sqlx::Error::Database(Box::new(Said(code))));
+        assert!(matches!(of(13), StoreError::Full) && of(13).to_string().contains("Free some space"));
+        // 4874: no room for the -shm file; 778: a write that failed; 1032: the folder may not be written to.
+        for code in [4874, 778, 10, 1032, 14] {
+            let said = of(code).to_string();
+            assert!(said.contains("full (df -h)") && said.contains("belong to the user who runs this"), "{said}");
+            assert!(said.contains(&format!("code: {code}")), "{said}");
+        }
+        assert!(matches!(of(1), StoreError::Database(_)));
     }
 }

@@ -89,10 +89,10 @@ fn f3_a_secret_that_is_not_there_is_named_at_the_start() {
 fn what_cannot_be_asked_ends_with_2_and_prints_no_result() {
     let project = Project::new(SMALL);
     for (arguments, says) in [
-        (&["explain", "kitt"][..], "there are: kit"),
+        (&["explain", "kitt"][..], "there is no [experiment.kitt]: did you mean kit?"),
         (&["pull"], "willitsell import FILE"),
         (&["pull", "--source", "ads"], "willitsell import FILE --source ads"),
-        (&["pull", "--source", "add"], "there are: ads"),
+        (&["pull", "--source", "add"], "there is no [source.add]: did you mean ads?"),
         (&["import", "report.csv", "--source", "add"], "there is no [source.add]"),
         (&["status", "--everything"], "--everything"),
         (&["pull", "--since", "yesterday"], "yesterday"),

@@ -22,16 +22,7 @@ use willitsell::domain::metric::MetricId;
 pub const CANARY: &str = "canary-7f3a91";
 
 pub fn setting(name: &str) -> SettingInfo {
-    SettingInfo {
-        name: name.to_owned(),
-        help: format!("help for {name}"),
-        secret: false,
-        default: None,
-        optional: false,
-        pattern: None,
-        choices: Vec::new(),
-        address: false,
-    }
+    SettingInfo { name: name.to_owned(), help: format!("help for {name}"), ..SettingInfo::default() }
 }
 
 fn connector(name: &str, title: &str, settings: Vec<SettingInfo>, metrics: &[MetricId]) -> ConnectorInfo {
@@ -63,6 +54,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
     let (speed, version) = (with_default("per_second", "1"), with_default("api_version", "v26"));
     let token = SettingInfo { secret: true, ..setting("token") };
     let path = SettingInfo { optional: true, ..setting("path") };
+    let zone = SettingInfo { optional: true, zone: true, ..setting("day_zone") };
     vec![
         connector(
             "typeform",
@@ -82,7 +74,10 @@ pub fn connectors() -> Vec<ConnectorInfo> {
                 &ads,
             )
         },
-        ConnectorInfo { scheduled_by: Some("path"), ..connector("file", "Files you download", vec![path], &files) },
+        ConnectorInfo {
+            scheduled_by: Some("path"),
+            ..connector("file", "Files you download", vec![path, zone], &files)
+        },
     ]
 }
 

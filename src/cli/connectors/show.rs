@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::new::FOLDER;
 use crate::app;
 use crate::cli::output::{Failure, Output, wrapped};
-use crate::config;
+use crate::config::{self, report::suggestion};
 use crate::domain::connector::{ConnectorInfo, Home, SettingInfo};
 
 /// Arguments of `connectors show`.
@@ -57,8 +57,10 @@ pub fn run(args: &ShowArgs, config: &Path, output: &Output) -> Result<ExitCode, 
         if let Some(advice) = lies_beside(config, &args.name) {
             return Err(Failure::usage(advice));
         }
-        let names: Vec<String> = registry.infos().into_iter().map(|info| info.name).collect();
-        return Err(Failure::usage(format!("there is no connector {:?}; there are: {}", args.name, names.join(", "))));
+        let infos = registry.infos();
+        let names: Vec<&str> = infos.iter().map(|info| info.name.as_str()).collect();
+        let advice = suggestion(&args.name, &names, "none is built in");
+        return Err(Failure::usage(format!("there is no connector {:?}: {advice}", args.name)));
     };
     let info = connector.info();
     let shown = Shown {

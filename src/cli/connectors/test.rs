@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::cli::next_command;
 use crate::cli::output::{Failure, Output, counted};
+use crate::config::report::suggestion;
 use crate::connect::folder;
 use crate::connect::manifest::Manifest;
 use crate::domain::connector::SourceRow;
@@ -57,7 +58,8 @@ const ROWS_SHOWN: usize = 10;
 /// # Errors
 /// Every mistake with file and line, or why the answer cannot be read.
 pub fn run(args: &TestArgs, config: &Path, output: &Output) -> Result<ExitCode, Failure> {
-    let manifest = folder::read_file(&args.file).map_err(|error| Failure::usage(error.to_string()))?;
+    let manifest = folder::read_file(&args.file)
+        .map_err(|error| Failure::usage(if args.file.exists() { error.to_string() } else { not_there(&args.file) }))?;
     let rows = match &args.page {
         Some(page) => Some(rows_of(&manifest, page, &args.setting)?),
         None => None,
@@ -88,6 +90,18 @@ pub fn run(args: &TestArgs, config: &Path, output: &Output) -> Result<ExitCode, 
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// For a file that does not exist: the nearest connector beside it.
+fn not_there(file: &Path) -> String {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let beside = beside.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let beside: Vec<String> =
+        beside.map(|path| file.with_file_name(path.file_name().unwrap_or_default()).display().to_string()).collect();
+    let beside: Vec<&str> = beside.iter().map(String::as_str).collect();
+    let advice = suggestion(&file.display().to_string(), &beside, "`willitsell connectors new NAME` begins one");
+    format!("there is no file {}: {advice}", file.display())
 }
 
 fn rows_of(manifest: &Manifest, page: &Path, given: &[(String, String)]) -> Result<Vec<Row>, Failure> {

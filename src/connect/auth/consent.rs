@@ -79,7 +79,10 @@ impl Consent {
                 answer.query_pairs().filter(|(found, _)| found == name).map(|(_, value)| value.into_owned());
             values.next().filter(|value| !value.is_empty() && values.next().is_none())
         };
-        let state = said("state").ok_or(AnswerError::Foreign)?;
+        let state = said("state").ok_or_else(|| {
+            let is_empty = said("code").is_none() && said("error").is_none();
+            if is_empty { AnswerError::Empty } else { AnswerError::Foreign }
+        })?;
         // Their hashes: how long it takes says nothing about the state.
         if fingerprint(&[&state]) != fingerprint(&[self.state.expose_secret()]) {
             return Err(AnswerError::Foreign);

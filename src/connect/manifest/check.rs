@@ -16,6 +16,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use regex::RegexBuilder;
 use serde_spanned::Spanned;
 
@@ -46,6 +47,7 @@ pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
             raw.settings.iter().filter_map(|(name, setting)| Some((name.get_ref().clone(), setting.default.clone()?)));
         Check {
             addresses: BTreeSet::new(),
+            zone: None,
             chosen: chosen.map(|(name, _)| name.get_ref().clone()).collect(),
             defaults: defaults.collect(),
             secret: secret.map(|(name, _)| name.get_ref().clone()).collect(),
@@ -100,6 +102,8 @@ struct Check<'m, 't> {
     chosen: BTreeSet<String>,
     /// Settings that hold addresses, as far as they are known by now.
     addresses: BTreeSet<String>,
+    /// The setting that holds the zone of the days, where one does.
+    zone: Option<String>,
     /// Of the settings that have one.
     defaults: BTreeMap<String, Spanned<String>>,
     used: BTreeSet<String>,
@@ -202,24 +206,18 @@ impl Check<'_, '_> {
         settings.extend(api_version.clone().map(|version| SettingInfo {
             name: "api_version".to_owned(),
             help: "a newer version of the vendor's API than the one written here".to_owned(),
-            secret: false,
             default: Some(version),
-            optional: false,
             pattern: Some("^[0-9A-Za-z.-]+$".to_owned()),
-            choices: Vec::new(),
-            address: false,
+            ..SettingInfo::default()
         }));
         // What a vendor allows differs from account to account.
         let per_second = raw.limits.as_ref().and_then(|limits| limits.get_ref().per_second.as_ref());
         settings.extend(per_second.map(|rate| SettingInfo {
             name: "per_second".to_owned(),
             help: "calls a second, where your account may make more or fewer".to_owned(),
-            secret: false,
             default: Some(rate.get_ref().to_string()),
-            optional: false,
             pattern: Some(r"^([1-9][0-9]{0,3}(\.[0-9]{1,3})?|0\.[0-9]{0,2}[1-9])$".to_owned()),
-            choices: Vec::new(),
-            address: false,
+            ..SettingInfo::default()
         }));
         for (name, value) in raw.example.iter().flat_map(|example| &example.get_ref().settings) {
             let info = settings.iter().find(|info| info.name == *name.get_ref());
@@ -288,6 +286,7 @@ impl Check<'_, '_> {
             pattern: raw.pattern.as_ref().map(|pattern| pattern.get_ref().clone()),
             choices: choices.unwrap_or_default(),
             address,
+            zone: self.zone.as_ref() == Some(name.get_ref()),
         };
         if let Some(default) = &raw.default
             && let Err(why) = fits(&info, default.get_ref())
@@ -432,6 +431,7 @@ fn fits(info: &SettingInfo, value: &str) -> Result<(), String> {
             Err(format!("is none of the choices: write one of `{}`", info.choices.join("`, `")))
         }
         Some(pattern) if !matches(pattern) => Err(format!("does not match `{pattern}`: change one of them")),
+        _ if info.zone && value.parse::<Tz>().is_err() => Err("is no time zone such as `Europe/Berlin`".to_owned()),
         _ => Ok(()),
     }
 }

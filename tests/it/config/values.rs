@@ -162,6 +162,31 @@ fn time_zones_are_found_by_city_and_by_likeness() {
 }
 
 #[test]
+fn a_setting_that_names_a_zone_names_one_of_those_there_are() {
+    let with_zone =
+        |zone: &str| format!("{SMALL}[source.files]\nconnector = \"file\"\nsettings = {{ day_zone = \"{zone}\" }}\n");
+    for (zone, advice) in [
+        ("Berlin", "did you mean \"Europe/Berlin\"?"),
+        ("America/New_Yrok", "did you mean \"America/New_York\"?"),
+        ("+02:00", "write a place of the zone"),
+    ] {
+        let said = errors(&with_zone(zone));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("source.files.settings.day_zone names no time zone | "), "{said:?}");
+        assert!(said[0].contains(advice), "{said:?}");
+    }
+    assert!(errors(&with_zone("Europe/Berlin")).is_empty());
+    // Those that are built in say which of their settings it is.
+    for (connector, setting) in [("microsoft_ads", "time_zone"), ("file", "day_zone")] {
+        let registry = willitsell::app::registry().unwrap();
+        let settings = &registry.get(connector).unwrap().info().settings;
+        let zones: Vec<_> =
+            settings.iter().filter(|setting| setting.zone).map(|setting| setting.name.as_str()).collect();
+        assert_eq!(zones, [setting], "{connector}");
+    }
+}
+
+#[test]
 fn what_is_left_out_has_its_default() {
     let expected = policy("kill_bar = 0.02");
     assert!((expected.build_bar - 0.03).abs() < 1e-12);

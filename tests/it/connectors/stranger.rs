@@ -93,7 +93,11 @@ fn a_connector_of_ones_own_is_begun_tested_shown_and_used() {
     assert!(ended.stderr.contains("write connectors = \"connectors\" at its very top"), "{ended:?}");
     let ended = project.run(&["connectors", "show", "leters"]);
     assert_eq!(ended.code, 2);
-    assert!(ended.stderr.contains("letters"), "{ended:?}");
+    assert!(ended.stderr.contains("there is no connector \"leters\": did you mean letters?\n"), "{ended:?}");
+    let ended = project.run(&["connectors", "test", "own/leters.toml"]);
+    assert_eq!(ended.code, 2);
+    let said = "there is no file own/leters.toml: did you mean own/letters.toml?\n";
+    assert!(ended.stderr.contains(said), "{ended:?}");
 }
 
 #[test]

@@ -133,27 +133,36 @@ async fn a8_the_answer_can_be_pasted_and_a_wrong_one_changes_nothing() {
     let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
     let project = project(&sandbox);
     let code = |answer: &Url| answer.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-    for (paste, works) in [
-        (Box::new(|answer: &Url| answer.to_string()) as Box<dyn Fn(&Url) -> String>, true),
-        (Box::new(code), true),
-        (Box::new(|answer: &Url| answer.as_str().replace("state=", "state=x")), false),
-        (Box::new(|_: &Url| "https://x.invalid/?error=access_denied&state=1".to_owned()), false),
-        (Box::new(|_: &Url| String::new()), false),
-        (Box::new(|_: &Url| "not-a-code".to_owned()), false),
+    for (paste, why_not) in [
+        (Box::new(|answer: &Url| answer.to_string()) as Box<dyn Fn(&Url) -> String>, None),
+        (Box::new(|answer: &Url| answer.query().unwrap().to_owned()), None),
+        (Box::new(code), None),
+        (Box::new(|answer: &Url| answer.as_str().replace("state=", "state=x")), Some("belongs to another login")),
+        (Box::new(|_: &Url| "https://x.invalid/?error=access_denied&state=1".to_owned()), Some("another login")),
+        (Box::new(|answer: &Url| answer.as_str().split('?').next().unwrap().to_owned()), Some("neither a code nor an")),
+        (
+            Box::new(|_: &Url| "https://x.invalid/?q=cats".to_owned()),
+            Some("neither a code nor an error in this answer"),
+        ),
+        (Box::new(|_: &Url| "<p>This site can't be reached".to_owned()), Some("paste the whole address at which")),
+        (Box::new(|_: &Url| String::new()), Some("nothing was pasted")),
+        (Box::new(|_: &Url| "not-a-code".to_owned()), Some("no login: ")),
     ] {
         let mut waiting = Waiting::begin(&project, &["--no-browser"]);
         let answer = agree(&waiting.page).await;
         writeln!(waiting.child.stdin.take().unwrap(), "{}", paste(&answer)).unwrap();
         let ended = waiting.end();
-        assert_eq!(ended.code == 0, works, "{ended:?}");
-        assert!(works || ended.stderr.to_lowercase().contains("nothing was changed"), "{ended:?}");
+        assert_eq!(ended.code == 0, why_not.is_none(), "{ended:?}");
+        let Some(why_not) = why_not else { continue };
+        assert!(ended.stderr.contains(why_not), "{why_not}: {ended:?}");
+        assert!(ended.stderr.to_lowercase().contains("nothing was changed"), "{ended:?}");
     }
     project.succeeds(&["pull", "--source", "search", "--since", "2026-03-02", "--until", "2026-03-03"]);
 
     let none = project.run(&["auth", "cat-meals-form"]);
     assert!(none.code == 2 && none.stderr.contains("takes no login") && none.stderr.contains("token ="), "{none:?}");
     let unknown = project.run(&["auth", "nobody"]);
-    assert!(unknown.code == 2 && unknown.stderr.contains("there are:"), "{unknown:?}");
+    assert!(unknown.code == 2 && unknown.stderr.contains("there is no [source.nobody]: there is: "), "{unknown:?}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let file = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();

@@ -162,7 +162,11 @@ impl Check<'_, '_> {
         let zone = match raw.zone.get_ref().as_str() {
             "experiment" => DayZone::Experiment,
             "account" => DayZone::Account,
-            setting if setting.contains('{') => DayZone::Stated(self.words(&raw.zone)?),
+            setting if setting.contains('{') => {
+                let name = self.words(&raw.zone)?;
+                self.zone = name.only_setting().map(str::to_owned);
+                DayZone::Stated(name)
+            }
             path if path.starts_with(['$', '^']) => DayZone::Row(self.row_path(&raw.zone)?),
             name => match name.parse() {
                 Ok(zone) => DayZone::Fixed(zone),

@@ -35,12 +35,10 @@ pub(super) fn offered() -> Vec<SettingInfo> {
     let setting = |name: &str, help: &str, pattern: Option<&str>, choices: &[&str]| SettingInfo {
         name: name.to_owned(),
         help: help.to_owned(),
-        secret: false,
-        default: None,
         optional: true,
         pattern: pattern.map(str::to_owned),
         choices: choices.iter().map(|&choice| choice.to_owned()).collect(),
-        address: false,
+        ..SettingInfo::default()
     };
     vec![
         setting("path", "the file a scheduled pull reads; leave it out if files are only imported by hand", None, &[]),
@@ -51,7 +49,15 @@ pub(super) fn offered() -> Vec<SettingInfo> {
             &[],
         ),
         setting("arm", "the arm key the whole file belongs to, where no column tells arms apart", None, &[]),
-        setting("day_zone", "time zone of the file's days; else what the file says, else the experiment's", None, &[]),
+        SettingInfo {
+            zone: true,
+            ..setting(
+                "day_zone",
+                "time zone of the file's days; else what the file says, else the experiment's",
+                None,
+                &[],
+            )
+        },
         setting("currency", "currency of the file's money, where the file does not say", Some("^[A-Z]{3}$"), &[]),
         setting("decimal", "what stands before decimals, where the file leaves it open", None, &["point", "comma"]),
         setting(
