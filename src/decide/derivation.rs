@@ -11,6 +11,7 @@ use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Evidence, Generation, Scorecard, Verdict};
+use crate::stats::counts::CountBars;
 use crate::stats::rate::Bars;
 
 /// One heading and what stands below it.

@@ -7,8 +7,9 @@ use chrono::{Days, NaiveDate};
 use crate::domain::concept::{Boundary, Dispersion, Guardrail, Limit, Multiplicity, Policy};
 use crate::domain::verdict::{Evidence, Flag, GuardrailScore, Lean, Reason, Verdict};
 use crate::stats::dispersion::{AUTO, DayNoise, INDEPENDENT};
-use crate::stats::guardrail;
-use crate::stats::rate::{Assessment, Bars, Design};
+use crate::stats::rate::Bars;
+use crate::stats::sequential::{Assessment, Design};
+use crate::stats::{counts, guardrail};
 
 /// Residuals of successive days that go together more than this, over at least this many days, make a
 /// verdict provisional (statistics.md section 14, limit 4).
@@ -64,10 +65,9 @@ pub struct Look {
 /// per day; a missing day is absent, not zero. The first terminal verdict stays, with its reason; the
 /// numbers and flags follow the data.
 pub fn looks(rule: &Rule<'_>, days: &[ArmDay], first_as_of: NaiveDate, last_as_of: NaiveDate) -> Vec<Look> {
-    let design = design(rule);
     let lag = Days::new(u64::from(rule.policy.maturity_lag_days));
     let mut waiting = days.iter().peekable();
-    let mut settled = Settled::new(rule.policy.guardrails.len());
+    let mut settled = Settled::new(*rule);
     let (mut verdict, mut reason, mut since) = (Verdict::Collecting, None, None);
     let mut looks = Vec::new();
     for as_of in first_as_of.iter_days().take_while(|&day| day <= last_as_of) {
@@ -75,13 +75,13 @@ pub fn looks(rule: &Rule<'_>, days: &[ArmDay], first_as_of: NaiveDate, last_as_o
         while let Some(day) = waiting.next_if(|day| Some(day.day) <= last_settled) {
             settled.add(day);
         }
-        let assessment = design.assess(&settled.active);
-        let guardrails = guardrail_scores(rule.policy, design.noise, &settled.guardrails);
+        let said = settled.assess();
         if since.is_none() {
-            (verdict, reason) = judge(rule, &settled, assessment.as_ref(), &guardrails, last_settled);
+            (verdict, reason) = settled.judge(said.as_ref(), last_settled);
             since = verdict.is_terminal().then_some(as_of);
         }
-        let evidence = evidence(&settled, assessment.as_ref(), verdict);
+        let evidence = settled.evidence(said.as_ref(), verdict);
+        let guardrails = settled.guardrail_scores();
         looks.push(Look { as_of, verdict, reason: reason.clone(), since, evidence, guardrails });
     }
     looks
@@ -114,7 +114,7 @@ pub fn concept(arms: &[(Verdict, Option<Reason>)]) -> (Verdict, Option<Reason>) 
     (Verdict::Review, if agreed { arms[0].1.clone() } else { Some(Reason::ArmsDisagree) })
 }
 
-fn design(rule: &Rule<'_>) -> Design {
+fn design(rule: &Rule<'_>) -> Design<Bars> {
     let policy = rule.policy;
     let sharing = match policy.multiplicity {
         Multiplicity::Bonferroni => f64::from(rule.arms.max(1)),
@@ -125,8 +125,8 @@ fn design(rule: &Rule<'_>) -> Design {
         alpha: policy.alpha / sharing,
         beta: policy.beta,
         noise: match policy.dispersion {
-            Dispersion::Auto => DayNoise::Estimated(AUTO),
-            Dispersion::Independent => DayNoise::Estimated(INDEPENDENT),
+            Dispersion::Auto => DayNoise::Estimated(&AUTO),
+            Dispersion::Independent => DayNoise::Estimated(&INDEPENDENT),
             Dispersion::None => DayNoise::Known(1.0),
             Dispersion::Known(phi) => DayNoise::Known(phi),
         },
@@ -134,129 +134,163 @@ fn design(rule: &Rule<'_>) -> Design {
     }
 }
 
-/// An arm's settled days, as the test takes them.
-struct Settled {
-    /// Acts and exposures of the active days.
-    active: Vec<(f64, f64)>,
-    /// Numerator and denominator of each guardrail, where there is a denominator.
-    guardrails: Vec<Vec<(f64, f64)>>,
+/// An arm's settled days, as the test takes them: what each look asks is kept up to date, so that a look costs the
+/// same however many days came before.
+#[derive(Clone, Debug)]
+pub struct Settled<'a> {
+    rule: Rule<'a>,
+    active: counts::Series<Bars>,
+    /// In the policy's order; days without a denominator are none of theirs.
+    guardrails: Vec<guardrail::Series>,
     /// Money is spent on inactive days too.
     spend: f64,
     acts_without_exposure: bool,
     acts_exceed_exposures: bool,
 }
 
-impl Settled {
-    fn new(guardrails: usize) -> Self {
+impl<'a> Settled<'a> {
+    /// No day has settled yet.
+    pub fn new(rule: Rule<'a>) -> Self {
+        let design = design(&rule);
+        let series = |guardrail: &Guardrail| {
+            let (limit, harm) = match guardrail.limit {
+                Limit::Max(limit) => (limit, limit * (1.0 + guardrail.margin)),
+                Limit::Min(limit) => (limit, limit / (1.0 + guardrail.margin)),
+            };
+            guardrail::Series::new(limit, harm, design.noise)
+        };
         Self {
-            active: Vec::new(),
-            guardrails: vec![Vec::new(); guardrails],
+            rule,
+            active: counts::Series::new(design),
+            guardrails: rule.policy.guardrails.iter().map(series).collect(),
             spend: 0.0,
             acts_without_exposure: false,
             acts_exceed_exposures: false,
         }
     }
 
-    /// Takes one more day under the edge cases of statistics.md section 7.
-    fn add(&mut self, day: &ArmDay) {
+    /// Back to no day; keeps the memory.
+    pub fn clear(&mut self) {
+        self.active.clear();
+        self.guardrails.iter_mut().for_each(guardrail::Series::clear);
+        self.spend = 0.0;
+        self.acts_without_exposure = false;
+        self.acts_exceed_exposures = false;
+    }
+
+    /// Takes the next settled day in date order, under the edge cases of statistics.md section 7.
+    pub fn add(&mut self, day: &ArmDay) {
         self.spend += day.spend;
         if day.exposures > 0.0 {
             self.acts_exceed_exposures |= day.conversions > day.exposures;
-            self.active.push((day.conversions.min(day.exposures), day.exposures));
+            self.active.add(day.conversions.min(day.exposures), day.exposures);
         } else {
             self.acts_without_exposure |= day.conversions > 0.0;
         }
         for (series, &[numerator, denominator]) in self.guardrails.iter_mut().zip(&day.guardrails) {
             if denominator > 0.0 {
-                series.push((numerator, denominator));
+                series.add(numerator, denominator);
             }
         }
     }
 
+    /// What the days so far say; `None` without an active day.
+    pub fn assess(&self) -> Option<Assessment> {
+        self.active.assess()
+    }
+
+    /// The range that goes with it.
+    pub fn interval(&self, said: &Assessment) -> (f64, f64) {
+        self.active.interval(said)
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "days are counted one by one")]
     fn active_days(&self) -> u32 {
-        u32::try_from(self.active.len()).unwrap_or(u32::MAX)
+        self.active.days() as u32
     }
-}
 
-/// The rule of statistics.md section 4, first match first.
-fn judge(
-    rule: &Rule<'_>,
-    settled: &Settled,
-    assessment: Option<&Assessment>,
-    guardrails: &[GuardrailScore],
-    last_settled: Option<NaiveDate>,
-) -> (Verdict, Option<Reason>) {
-    let policy = rule.policy;
-    let days = settled.active_days();
-    let enough = assessment.filter(|arm| days >= policy.min_days && arm.trials >= whole(policy.min_exposures));
-    if let Some(arm) = enough {
-        let trusted = !settled.acts_without_exposure && !settled.acts_exceed_exposures;
-        if arm.against_p0.is_reached() && arm.successes >= whole(policy.min_conversions) && trusted {
-            return match guardrails.iter().find(|guardrail| guardrail.breached) {
-                Some(breached) => (Verdict::Review, Some(Reason::Guardrail { name: breached.name.clone() })),
-                None => (Verdict::Build, None),
+    /// The rule of statistics.md section 4 on what [`Settled::assess`] said, first match first: the verdict of this
+    /// look alone, whatever earlier ones gave. `last_settled` is the last day old enough to count.
+    pub fn judge(&self, said: Option<&Assessment>, last_settled: Option<NaiveDate>) -> (Verdict, Option<Reason>) {
+        let Rule { policy, arm_budget_cap, stop, .. } = self.rule;
+        let days = self.active_days();
+        let enough = said.filter(|arm| days >= policy.min_days && arm.trials >= whole(policy.min_exposures));
+        if let Some(arm) = enough {
+            let trusted = !self.acts_without_exposure && !self.acts_exceed_exposures;
+            if arm.against_p0.is_reached() && arm.successes >= whole(policy.min_conversions) && trusted {
+                return match self.first_breached() {
+                    Some(breached) => (Verdict::Review, Some(Reason::Guardrail { name: breached.name.clone() })),
+                    None => (Verdict::Build, None),
+                };
+            }
+            if arm.against_p1.is_reached() {
+                return (Verdict::Kill, None);
+            }
+        }
+        let stopped = stop.is_some_and(|stop| last_settled.is_some_and(|day| day >= stop));
+        let spent = arm_budget_cap.is_some_and(|cap| self.spend >= cap);
+        if days >= policy.horizon_days || spent || stopped {
+            let build = said.is_some_and(|arm| arm.against_p0.evidence > 0.0);
+            return (Verdict::Review, Some(Reason::CapReached { lean: if build { Lean::Build } else { Lean::Kill } }));
+        }
+        (Verdict::Collecting, Some(if enough.is_some() { Reason::Undecided } else { Reason::Insufficient }))
+    }
+
+    fn evidence(&self, said: Option<&Assessment>, verdict: Verdict) -> Evidence {
+        let number = |pick: fn(&Assessment) -> f64| said.map(pick).filter(|value| value.is_finite());
+        let (low, high) = said.map(|arm| self.interval(arm)).unzip();
+        let (trials, successes) = said.map_or((0.0, 0.0), |arm| (arm.trials, arm.successes));
+        let days = self.active_days();
+        let autocorrelation = said.and_then(|arm| arm.residuals.autocorrelation());
+        let flags = [
+            (
+                Flag::AutocorrelatedDays,
+                days >= AUTOCORRELATED_DAYS && autocorrelation.is_some_and(|r| r > AUTOCORRELATED),
+            ),
+            (Flag::ConversionsExceedVisits, self.acts_exceed_exposures),
+            (Flag::ConversionsWithoutExposure, self.acts_without_exposure),
+            (Flag::ZeroConversions, verdict == Verdict::Kill && successes <= 0.0),
+        ];
+        Evidence {
+            days,
+            trials,
+            successes,
+            estimate: number(|arm| arm.estimate),
+            low: low.filter(|low| low.is_finite()),
+            high: high.filter(|high| high.is_finite()),
+            log_e_build: number(|arm| arm.against_p0.evidence),
+            log_e_kill: number(|arm| arm.against_p1.evidence),
+            build_at: number(|arm| arm.against_p0.threshold),
+            kill_at: number(|arm| arm.against_p1.threshold),
+            phi: number(|arm| arm.phi.against_p0),
+            flags: flags.into_iter().filter_map(|(flag, raised)| raised.then_some(flag)).collect(),
+        }
+    }
+
+    /// Each guardrail with its own sequential test (statistics.md section 9), in the policy's order.
+    fn watched(&self) -> impl Iterator<Item = (&'a Guardrail, &guardrail::Series, bool)> {
+        let Policy { guardrails, guardrail_alpha, .. } = self.rule.policy;
+        let count = f64::from(u32::try_from(guardrails.len()).unwrap_or(u32::MAX));
+        let threshold = (count / guardrail_alpha).ln();
+        let breached = move |series: &guardrail::Series| series.log_evidence() >= threshold;
+        guardrails.iter().zip(&self.guardrails).map(move |(rail, series)| (rail, series, breached(series)))
+    }
+
+    fn first_breached(&self) -> Option<&'a Guardrail> {
+        self.watched().find_map(|(guardrail, _, breached)| breached.then_some(guardrail))
+    }
+
+    fn guardrail_scores(&self) -> Vec<GuardrailScore> {
+        let score = |(guardrail, series, breached): (&Guardrail, &guardrail::Series, bool)| {
+            let (limit, is_max) = match guardrail.limit {
+                Limit::Max(limit) => (limit, true),
+                Limit::Min(limit) => (limit, false),
             };
-        }
-        if arm.against_p1.is_reached() {
-            return (Verdict::Kill, None);
-        }
-    }
-    let stopped = rule.stop.is_some_and(|stop| last_settled.is_some_and(|day| day >= stop));
-    let spent = rule.arm_budget_cap.is_some_and(|cap| settled.spend >= cap);
-    if days >= policy.horizon_days || spent || stopped {
-        let build = assessment.is_some_and(|arm| arm.against_p0.evidence > 0.0);
-        return (Verdict::Review, Some(Reason::CapReached { lean: if build { Lean::Build } else { Lean::Kill } }));
-    }
-    (Verdict::Collecting, Some(if enough.is_some() { Reason::Undecided } else { Reason::Insufficient }))
-}
-
-fn evidence(settled: &Settled, assessment: Option<&Assessment>, verdict: Verdict) -> Evidence {
-    let number = |pick: fn(&Assessment) -> f64| assessment.map(pick).filter(|value| value.is_finite());
-    let (trials, successes) = assessment.map_or((0.0, 0.0), |arm| (arm.trials, arm.successes));
-    let days = settled.active_days();
-    let autocorrelation = assessment.and_then(|arm| arm.residuals.autocorrelation());
-    let flags = [
-        (Flag::AutocorrelatedDays, days >= AUTOCORRELATED_DAYS && autocorrelation.is_some_and(|r| r > AUTOCORRELATED)),
-        (Flag::ConversionsExceedVisits, settled.acts_exceed_exposures),
-        (Flag::ConversionsWithoutExposure, settled.acts_without_exposure),
-        (Flag::ZeroConversions, verdict == Verdict::Kill && successes <= 0.0),
-    ];
-    Evidence {
-        days,
-        trials,
-        successes,
-        estimate: number(|arm| arm.estimate),
-        low: number(|arm| arm.low),
-        high: number(|arm| arm.high),
-        log_e_build: number(|arm| arm.against_p0.evidence),
-        log_e_kill: number(|arm| arm.against_p1.evidence),
-        build_at: number(|arm| arm.against_p0.threshold),
-        kill_at: number(|arm| arm.against_p1.threshold),
-        phi: number(|arm| arm.phi.against_p0),
-        flags: flags.into_iter().filter_map(|(flag, raised)| raised.then_some(flag)).collect(),
-    }
-}
-
-/// Each guardrail's own sequential test (statistics.md section 9) over `(numerator, denominator)` days,
-/// in the policy's order. `noise` is the policy's dispersion.
-fn guardrail_scores(policy: &Policy, noise: DayNoise, series: &[Vec<(f64, f64)>]) -> Vec<GuardrailScore> {
-    let count = f64::from(u32::try_from(policy.guardrails.len()).unwrap_or(u32::MAX));
-    let threshold = (count / policy.guardrail_alpha).ln();
-    let score = |(guardrail, days): (&Guardrail, &Vec<(f64, f64)>)| {
-        let (limit, is_max, harm) = match guardrail.limit {
-            Limit::Max(limit) => (limit, true, limit * (1.0 + guardrail.margin)),
-            Limit::Min(limit) => (limit, false, limit / (1.0 + guardrail.margin)),
+            let value = Some(series.ratio()).filter(|value| value.is_finite());
+            GuardrailScore { name: guardrail.name.clone(), value, limit, is_max, breached }
         };
-        let (numerator, denominator) = days.iter().fold((0.0, 0.0), |(x, d), day| (x + day.0, d + day.1));
-        GuardrailScore {
-            name: guardrail.name.clone(),
-            value: Some(numerator / denominator).filter(|value| value.is_finite()),
-            limit,
-            is_max,
-            breached: guardrail::log_evidence(days, limit, harm, noise) >= threshold,
-        }
-    };
-    policy.guardrails.iter().zip(series).map(score).collect()
+        self.watched().map(score).collect()
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a minimum beyond 2^53 is never met either way")]

@@ -2,27 +2,57 @@
 //! against "at the harm rate" (Poisson likelihood ratio, Wald 1947). Knows no direction of its own:
 //! a harm rate above the limit guards upwards, below it downwards.
 
-use super::dispersion::{DayNoise, PRIOR, PRIOR_DF, Residuals, pearson_phi};
+use super::dispersion::{DayNoise, Residuals, Sums, pearson_phi};
 
-/// Chi-squared quantile of the dispersion estimate of a single ratio.
-pub const QUANTILE: f64 = 0.2;
-
-/// Log evidence that `(numerator, denominator)` days run at the `harm` rate and not at `limit`, both
-/// positive, day noise divided out. Days need a positive denominator. A breach is shown when it
-/// reaches `ln(guardrails / error rate)`, at whatever day one looks (Ville 1939).
-pub fn log_evidence(days: &[(f64, f64)], limit: f64, harm: f64, noise: DayNoise) -> f64 {
-    let (count, exposure) = days.iter().fold((0.0, 0.0), |(x, d), day| (x + day.0, d + day.1));
-    (count * (harm / limit).ln() - exposure * (harm - limit)) / phi(days, count, exposure, noise)
+/// The days of a guarded ratio so far.
+#[derive(Clone, Debug)]
+pub struct Series {
+    limit: f64,
+    harm: f64,
+    noise: DayNoise,
+    sums: Sums,
 }
 
-fn phi(days: &[(f64, f64)], count: f64, exposure: f64, noise: DayNoise) -> f64 {
-    match noise {
-        DayNoise::Known(phi) => phi,
-        DayNoise::Estimated(_) => {
-            let rate = if exposure > 0.0 { count / exposure } else { 0.0 };
-            let residuals = Residuals::new(days, rate, rate);
-            pearson_phi(residuals.pearson, residuals.days, PRIOR, PRIOR_DF, QUANTILE)
-        }
+impl Series {
+    /// No day yet. `limit` and `harm` are positive.
+    pub fn new(limit: f64, harm: f64, noise: DayNoise) -> Self {
+        Self { limit, harm, noise, sums: Sums::around(limit) }
+    }
+
+    /// Adds the next day in date order, with a positive `denominator`.
+    pub fn add(&mut self, numerator: f64, denominator: f64) {
+        self.sums.add(numerator, denominator);
+    }
+
+    /// Back to no day.
+    pub fn clear(&mut self) {
+        self.sums.clear();
+    }
+
+    /// The ratio of all days; NaN without one.
+    pub fn ratio(&self) -> f64 {
+        self.sums.count() / self.sums.exposure()
+    }
+
+    /// Log evidence that the days run at the `harm` rate and not at `limit`, day noise divided out. A breach is shown
+    /// when it reaches `ln(guardrails / error rate)`, at whatever day one looks (Ville 1939).
+    pub fn log_evidence(&self) -> f64 {
+        let phi = match self.noise {
+            DayNoise::Known(phi) => phi,
+            DayNoise::Estimated(_) => self.phi(),
+        };
+        (self.sums.count() * (self.harm / self.limit).ln() - self.sums.exposure() * (self.harm - self.limit)) / phi
+    }
+
+    /// Dispersion of the days around their ratio.
+    pub fn phi(&self) -> f64 {
+        let residuals = self.residuals();
+        pearson_phi(residuals.pearson, residuals.days)
+    }
+
+    /// Residuals of the days around their ratio.
+    pub fn residuals(&self) -> Residuals {
+        self.sums.residuals(self.ratio(), self.ratio())
     }
 }
 
@@ -33,6 +63,14 @@ mod tests {
     use crate::stats::dispersion::AUTO;
 
     const NONE: DayNoise = DayNoise::Known(1.0);
+
+    fn log_evidence(days: &[(f64, f64)], limit: f64, harm: f64, noise: DayNoise) -> f64 {
+        let mut series = Series::new(limit, harm, noise);
+        for &(numerator, denominator) in days {
+            series.add(numerator, denominator);
+        }
+        series.log_evidence()
+    }
 
     #[test]
     fn harm_gathers_evidence_and_health_loses_it() {
@@ -49,8 +87,8 @@ mod tests {
     fn noise_divides_and_nothing_proves_nothing() {
         let ill = vec![(8.0, 100.0), (2.0, 100.0), (20.0, 100.0), (9.0, 100.0)];
         let plain = log_evidence(&ill, 0.05, 0.0625, NONE);
-        let estimated = log_evidence(&ill, 0.05, 0.0625, DayNoise::Estimated(AUTO));
+        let estimated = log_evidence(&ill, 0.05, 0.0625, DayNoise::Estimated(&AUTO));
         assert!(estimated > 0.0 && estimated < plain);
-        assert_eq!(log_evidence(&[], 0.05, 0.0625, DayNoise::Estimated(AUTO)), 0.0);
+        assert_eq!(log_evidence(&[], 0.05, 0.0625, DayNoise::Estimated(&AUTO)), 0.0);
     }
 }
