@@ -314,12 +314,17 @@ fn login_of(
     login.clone().map(Some)
 }
 
-/// Two sources with the same text read the same account. In whose name, how fast and in which version is asked changes
-/// nothing about what is counted.
+/// Two sources with the same text read the same account. In whose name, how fast and in which version it is asked, and
+/// what of it (which level, which goal), changes nothing about whose people and money it counts: only what the user
+/// must fill in, but a zone, names it, and its address. What a connector of the user's own folder names by default is not known.
 fn account(info: &ConnectorInfo, settings: &Settings) -> String {
     let tells = |setting: &&SettingInfo| {
-        let names_it = !setting.optional || info.scheduled_by == Some(setting.name.as_str());
-        names_it && !["per_second", "api_version"].contains(&setting.name.as_str())
+        let is_of_folder = info.home == Home::Folder && setting.choices.is_empty();
+        let names_it = setting.default.is_none() || setting.address || is_of_folder;
+        info.scheduled_by == Some(setting.name.as_str())
+            || names_it
+                && !(setting.optional || setting.zone)
+                && !["per_second", "api_version"].contains(&setting.name.as_str())
     };
     let names = info.settings.iter().filter(tells).map(|setting| setting.name.as_str());
     let plain = names.filter_map(|name| settings.plain(name).map(|value| format!("\0{name}\0{value}")));

@@ -91,6 +91,11 @@ pub enum AuthError {
 }
 
 impl AuthError {
+    /// Nothing is known to be wrong with the login: whoever gives out its tokens does not answer as it should.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::NotToken { .. } | Self::Http(_))
+    }
+
     /// Only logging in anew mends it.
     pub fn needs_login(&self) -> bool {
         matches!(self, Self::NoToken { .. } | Self::Refused { .. } | Self::Sealed { .. })
@@ -184,6 +189,13 @@ impl Auth {
             }
             _ => self.renew_unless(grant, now, good).await,
         }
+    }
+
+    /// The token that was got before, and when it ends, while it still serves: for when no other can be had.
+    pub async fn kept(&self, grant: &Grant<'_>, now: DateTime<Utc>) -> Option<(SecretString, DateTime<Utc>)> {
+        let Kept { token, given, .. } = load(grant).await.ok()?;
+        let token = token.filter(|token| !is_over(token, now) && !is_new(grant.login, given.as_ref()))?;
+        token.expires_at.map(|end| (token.access, end))
     }
 
     /// Another access token after a vendor answered 401 to `failed`: the one that somebody else

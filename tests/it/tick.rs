@@ -164,3 +164,25 @@ async fn h3_what_was_torn_once_is_asked_again_whole() {
     };
     assert_eq!(figures(torn), figures(whole));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_address_that_is_down_costs_nothing_while_the_last_token_lasts() {
+    let sandbox = Sandbox::start(setup(DAY)).await.unwrap();
+    let project = Project::demo(&sandbox);
+    let app = project.app().await;
+    assert!(matches!(slot(&app, "cat-meals", at(DAY)).await, Ticked::Decided { .. }));
+    for (minute, fault, says) in [(52, Fault::status(503), "status 503"), (55, Fault::html(), "a web page")] {
+        // Good for an hour from noon on, and due to be renewed in the last fifth of it.
+        let late = at(DAY) + chrono::Duration::minutes(minute);
+        sandbox.set_now(late);
+        sandbox.script(Endpoint::GoogleToken, [fault]);
+        let Ticked::Decided { pulled, .. } = slot(&app, "cat-meals", late).await else { panic!("{says}") };
+        let warnings = &pulled[&SourceId::new("search")].warnings;
+        let ends = "; the access from before is still used, and ends on 2026-03-25 12:59 UTC unless it can be renewed";
+        assert!(warnings.iter().any(|told| told.contains(says) && told.ends_with(ends)), "{warnings:?}");
+    }
+    let over = at("2026-03-25T13:00:00Z");
+    sandbox.set_now(over);
+    sandbox.script(Endpoint::GoogleToken, vec![Fault::status(503); 10]);
+    assert!(matches!(slot(&app, "cat-meals", over).await, Ticked::Failed { .. }));
+}

@@ -81,6 +81,8 @@ pub(super) struct Asker<'a> {
     waited: Duration,
     /// That the vendor announces the end of what is asked.
     pub(super) ending: Option<String>,
+    /// That the access could not be renewed and still lasts.
+    pub(super) unrenewed: Option<String>,
 }
 
 impl<'a> Asker<'a> {
@@ -111,6 +113,7 @@ impl<'a> Asker<'a> {
             renewed: false,
             waited: Duration::ZERO,
             ending: None,
+            unrenewed: None,
         })
     }
 
@@ -205,7 +208,18 @@ impl<'a> Asker<'a> {
     /// Makes sure there is an access token where the calls need one.
     async fn prove(&mut self) -> Result<(), AuthError> {
         if self.has_login() && self.token.is_none() {
-            let token = self.connector.auth.access(&self.grant()?, self.request.now).await?;
+            let (auth, grant, now) = (&self.connector.auth, self.grant()?, self.request.now);
+            let token = match auth.access(&grant, now).await {
+                Err(error) if error.may_pass() => {
+                    let Some((token, end)) = auth.kept(&grant, now).await else { return Err(error) };
+                    let end = end.format("%Y-%m-%d %H:%M UTC");
+                    self.unrenewed = Some(format!(
+                        "{error}; the access from before is still used, and ends on {end} unless it can be renewed"
+                    ));
+                    token
+                }
+                other => other?,
+            };
             self.keep(&token);
         }
         Ok(())
@@ -306,7 +320,20 @@ impl<'a> Asker<'a> {
         let why = said.message.as_deref().map(|message| format!(" ({})", self.shown(message))).unwrap_or_default();
         let mend = match (self.connector.manifest.proof.setting(), self.request.login) {
             (Some(name), _) => {
-                format!("check the setting `{name}` of source `{}`, and that it may read results", self.request.source)
+                let asked = self
+                    .connector
+                    .manifest
+                    .info
+                    .settings
+                    .iter()
+                    .filter(|setting| !(setting.secret || setting.optional) && setting.default.is_none());
+                let asked: Vec<_> = asked.map(|setting| format!("`{}`", setting.name)).collect();
+                let what = if asked.is_empty() {
+                    "results".to_owned()
+                } else {
+                    format!("the {} given there", asked.join(" and "))
+                };
+                format!("check the setting `{name}` of source `{}`, and that it may read {what}", self.request.source)
             }
             (None, Some(login)) => format!(
                 "check that whoever logged in as [login.{}] may read this account, or log in anew with `{}`",
@@ -321,7 +348,8 @@ impl<'a> Asker<'a> {
     /// An error about something the vendor sent, as it may be shown.
     pub(super) fn cleaned(&self, error: PullError) -> PullError {
         match error {
-            PullError::Shape { path, saw } => PullError::Shape { path, saw: self.shown(&saw) },
+            // A path may hold a name the vendor chose, of any length.
+            PullError::Shape { path, saw } => PullError::Shape { path: self.shown(&path), saw: self.shown(&saw) },
             other => other,
         }
     }

@@ -234,13 +234,17 @@ fn first_rule<'r>(
 }
 
 fn said(reader: &Reader, found: Option<&Found<'_>>, fixed: Option<Duration>) -> Said {
-    let text = |slot: Option<usize>, kinds: &[Kind]| {
-        found?.all(slot?).iter().find_map(|seen| match seen {
+    let text = |slot: usize, kinds: &[Kind]| {
+        found?.all(slot).iter().find_map(|seen| match seen {
             Seen::Value(json) if kinds.contains(&Kind::of(json)) => Some(unquoted(json).into_owned()),
             _ => None,
         })
     };
-    Said { message: text(reader.message, &[Kind::Text]), wait: text(reader.wait, &[Kind::Text, Kind::Number]), fixed }
+    Said {
+        message: reader.message.iter().find_map(|&slot| text(slot, &[Kind::Text])),
+        wait: reader.wait.and_then(|slot| text(slot, &[Kind::Text, Kind::Number])),
+        fixed,
+    }
 }
 
 #[cfg(test)]

@@ -206,7 +206,8 @@ struct Limits {
     wait_header: Option<HeaderHint>,
     /// Where good answers say how much of the allowance is used, and from how many percent on to go slower.
     busy: Option<(HeaderHint, u8)>,
-    message: Option<Template>,
+    /// Where a refusal says why: the first of these that is there.
+    message: Vec<Template>,
 }
 
 /// A header that says something, plainly or in JSON.

@@ -70,7 +70,8 @@ pub(super) async fn pull(
                 run.window.heard.clean(run.asker);
                 let facts = run.window.facts(&reader, request, manifest);
                 let facts = account.complete(facts.map_err(|error| asker.cleaned(error))?);
-                let warnings = too_old.into_iter().chain(facts.warnings).chain(asker.ending.take());
+                let warnings =
+                    too_old.into_iter().chain(facts.warnings).chain(asker.unrenewed.take()).chain(asker.ending.take());
                 return Ok(PullFacts { warnings: warnings.collect(), ..facts });
             }
             Err(Halt::TooMuch(_)) if days > 1 => days /= 2,
@@ -194,7 +195,7 @@ fn advised(error: PullError, advice: &str) -> PullError {
     }
 }
 
-fn cut_short(reader: &Reader, full_at: u64) -> PullError {
+pub(super) fn cut_short(reader: &Reader, full_at: u64) -> PullError {
     PullError::Shape {
         path: reader.each.clone(),
         saw: format!(

@@ -11,7 +11,7 @@ use super::call::Prepared;
 use super::errors::{Judged, judge};
 use super::fill::{Filling, Template};
 use super::look::Look;
-use super::page::{Halt, Run, unreadable_report};
+use super::page::{Halt, Run, cut_short, unreadable_report};
 use super::rows::Reading;
 use super::unpack::{self, Packing, Records};
 use super::window::WINDOW_BYTES;
@@ -216,20 +216,26 @@ async fn rows(run: &mut Run<'_, '_>, report: &Report, answer: Answer, reading: R
     if !report.csv {
         let mut page = String::new();
         opened.read_to_string(&mut page).map_err(|error| wrong(unpack::io_sentence(&error)))?;
-        return take(run, &page, reading).await;
+        return take(run, &page, reading, &mut 0).await;
     }
     let mut records = Records::new(opened).map_err(wrong)?;
+    let mut rows = 0;
     while let Some(page) = records.page().map_err(wrong)? {
-        take(run, &page, reading).await?;
+        take(run, &page, reading, &mut rows).await?;
         run.window.go_on(u32::MAX, None)?;
     }
     Ok(())
 }
 
-async fn take(run: &mut Run<'_, '_>, page: &str, reading: Reading) -> Result<(), Halt> {
+/// Takes a page; `before` are the rows of the report so far.
+async fn take(run: &mut Run<'_, '_>, page: &str, reading: Reading, before: &mut u64) -> Result<(), Halt> {
     let rules = &run.connector.manifest.errors;
     match judge(run.reader, rules, 200, page, run.asker.has_login(), reading) {
         Judged::Rows(found, rows) => {
+            *before += rows.seen;
+            if let Some(full_at) = run.connector.manifest.rows.full_at.filter(|full_at| *before >= *full_at) {
+                return Err(Halt::TooMuch(cut_short(run.reader, full_at)));
+            }
             run.window.take(run.reader, page, &found, rows, &mut *run.sink).await?;
             Ok(())
         }

@@ -35,7 +35,7 @@ pub(super) struct Reader {
     pub(super) each: String,
     marks: MarkSlots,
     pub(super) none_if: Option<usize>,
-    pub(super) message: Option<usize>,
+    pub(super) message: Vec<usize>,
     pub(super) wait: Option<usize>,
     pub(super) as_of: Option<usize>,
     pub(super) version: Option<usize>,
@@ -171,7 +171,7 @@ impl Reader {
         let mut slots = Slots { settings, paths: Vec::new() };
         let marks = MarkSlots::add(manifest.paging.as_ref(), |path| slots.add(path, true))?;
         let none_if = slots.maybe(manifest.rows.none_if.as_ref(), false)?;
-        let message = slots.maybe(manifest.limits.message.as_ref(), false)?;
+        let message = manifest.limits.message.iter().map(|path| slots.add(path, false)).collect::<Result<_, _>>()?;
         let wait = slots.maybe(manifest.limits.wait_body.as_ref().map(|(path, _)| path), false)?;
         let as_of = slots.maybe(manifest.facts.as_of.as_ref(), true)?;
         let version = slots.maybe(manifest.facts.version.as_ref(), false)?;

@@ -132,7 +132,7 @@ fn d2_two_sources_of_one_account_would_count_twice() {
         said[0].contains("\"again\" reads the same account as \"search\", so everything would count twice"),
         "{said:#?}"
     );
-    for way in ["per_second = \"2\"", "api_version = \"v27\"", "login_customer_id = \"1234567899\""] {
+    for way in ["level = \"ad\"", "per_second = \"2\"", "api_version = \"v27\"", "login_customer_id = \"1234567899\""] {
         let said = errors(&second(&format!("settings = {{ customer_id = \"1234567890\", {way} }}")));
         assert!(said.len() == 1 && said[0].contains("reads the same account"), "{way}: {said:#?}");
     }

@@ -236,3 +236,15 @@ async fn h9_a_job_that_is_not_there_is_no_report_without_rows() {
     let pulled = report(&[("[[error]]", none)], &server, &Jobs::default()).await;
     assert!(pulled.error().contains("lost the report twice"), "{}", pulled.error());
 }
+
+#[tokio::test]
+async fn a_report_that_is_full_is_asked_for_again_in_parts() {
+    let full = ("arm  = \"$.ad\"", "arm  = \"$.ad\"\nfull_at = 2");
+    let server = prepares(0, zip(CSV)).await;
+    let pulled = report(&[full], &server, &Jobs::default()).await;
+    assert!(pulled.error().contains("2 rows or more for a single day"), "{}", pulled.error());
+    assert_eq!(count(&server, "/api/rows"), 3, "seven days, three, one");
+    let server = prepares(0, zip(CSV)).await;
+    let larger = (full.0, "arm  = \"$.ad\"\nfull_at = 3");
+    assert_eq!(report(&[larger], &server, &Jobs::default()).await.facts().rows, 2);
+}

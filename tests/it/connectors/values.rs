@@ -9,7 +9,7 @@ use willitsell::domain::millionths;
 
 use crate::canary::CANARY;
 
-use super::{embedded, november, page, pages, pull, pull_with, row};
+use super::{embedded, hasty, november, page, pages, pull, pull_with, row};
 
 /// A page with one row in which `from` is replaced.
 fn with(from: &str, to: &str) -> String {
@@ -241,8 +241,17 @@ async fn h22_a_zone_no_answer_names_is_the_users_to_say() {
     let server = pages(vec![page(&[row(7001, "2026-11-03", 41)], None)]).await;
     let pulled = pull_with(&file("America/New_York"), "google_ads", &server, super::hasty()).await;
     assert_eq!(pulled.facts().day_zone, chrono_tz::America::New_York);
-    let calls = server.seen().len();
-    let pulled = pull_with(&file("Pacific"), "google_ads", &server, super::hasty()).await;
-    assert!(pulled.error().contains("no name of a zone such as `Europe/Berlin`"), "{}", pulled.error());
-    assert_eq!(server.seen().len(), calls, "nothing was asked");
+    let refused = Manifest::load("google_ads.toml", &file("Pacific")).unwrap_err().to_string();
+    assert!(refused.contains("no time zone such as `Europe/Berlin`"), "{refused}");
+}
+
+#[tokio::test]
+async fn p10_a_name_of_the_vendors_own_is_shown_short_and_without_secrets() {
+    let name = format!("{CANARY}{}", "x".repeat(100_000));
+    let twice = format!(r#""engagements":{{"{name}":"1","{name}":"2"}}"#);
+    let body = page(&[row(1, "2026-11-03", 1).replace(r#""engagements":"0""#, &twice)], None);
+    let manifest = embedded("google_ads").replace("$.metrics.engagements", "$.metrics.engagements[*]");
+    let pulled = pull_with(&manifest, "google_ads", &pages(vec![body]).await, hasty()).await;
+    let told = pulled.error();
+    assert!(told.contains("the same name twice") && told.len() < 500, "{told}");
 }

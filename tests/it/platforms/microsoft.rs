@@ -85,3 +85,14 @@ async fn a3_microsoft_renewal_whose_answer_is_lost_ends_in_one_login() {
     let tried = story.sandbox.calls(Endpoint::MicrosoftToken) - calls;
     assert!((1..=2).contains(&tried), "the old one is tried once at most: {tried}");
 }
+
+#[tokio::test]
+async fn microsoft_says_why_in_either_of_its_two_forms() {
+    let story = Story::begin(platform(), busy()).await;
+    for errors in ["Errors", "OperationErrors"] {
+        let body = format!(r#"{{"{errors}":[{{"Code":2004,"Message":"why, in {errors}"}}],"TrackingId":"t"}}"#);
+        story.sandbox.script(Endpoint::Microsoft, [Fault::json(400, body)]);
+        let told = story.pull(DAY).await.unwrap_err().to_string();
+        assert!(told.contains(&format!("the vendor refused (status 400): why, in {errors};")), "{told}");
+    }
+}

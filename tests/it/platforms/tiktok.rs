@@ -2,9 +2,9 @@
 
 use willitsell::domain::metric::MetricId;
 use willitsell::sandbox::world::{Figures, Level};
-use willitsell::sandbox::{Endpoint, Sandbox, tiktok};
+use willitsell::sandbox::{Endpoint, Fault, Sandbox, tiktok};
 
-use super::{Platform, Story, busy, count, many, money};
+use super::{DAY, Platform, Story, busy, count, many, money};
 
 fn shows(figures: &Figures) -> Vec<(MetricId, i64)> {
     vec![
@@ -57,4 +57,15 @@ async fn tiktok_at_coarser_levels_and_throttled_under_another_code() {
         let forbidden = |sandbox: &Sandbox| sandbox.script(Endpoint::Tiktok, [tiktok::forbidden()]);
         story.told(1, tiktok::throttled_as_forbidden(), forbidden, Some("ads")).await;
     }
+}
+
+#[tokio::test]
+async fn tiktok_access_to_another_account_names_both_settings() {
+    let story = Story::begin(platform(Level::Ad, |sandbox| source(sandbox, "ad")), busy()).await;
+    let refused = r#"{"code":40001,"message":"No permission to operate advertiser","data":{}}"#;
+    story.sandbox.script(Endpoint::Tiktok, [Fault::json(200, refused)]);
+    let told = story.pull(DAY).await.unwrap_err().to_string();
+    let advice = "(No permission to operate advertiser); check the setting `token` of source `ads`, and that it may read \
+                  the `advertiser_id` given there";
+    assert!(told.ends_with(advice), "{told}");
 }

@@ -4,6 +4,7 @@ use serde_spanned::Spanned;
 use toml::Value;
 
 use super::super::day::DayForm;
+use super::super::fill::Template;
 use super::super::number::Form;
 use super::super::path::{Path, Step};
 use super::super::raw::{RawLimits, RawMetric, RawResponse, RawRows, nearest, unknown};
@@ -44,8 +45,16 @@ impl Check<'_, '_> {
                 }
                 Some((self.header_hint(&busy.name, busy.path.as_ref(), WaitUnit::Seconds)?, percent))
             }),
-            message: raw.message.as_ref().and_then(|message| self.path(message)),
+            message: raw.message.as_ref().map(|message| self.message(message)).unwrap_or_default(),
         }
+    }
+
+    fn message(&mut self, raw: &Spanned<toml::Value>) -> Vec<Template> {
+        let Some(paths) = texts(raw.get_ref()) else {
+            let what = "`message` is a path, or a list of paths of which the first there counts";
+            return self.wrong(raw.span(), what).unwrap_or_default();
+        };
+        paths.into_iter().filter_map(|path| self.path(&Spanned::new(raw.span(), path))).collect()
     }
 
     fn wait_unit(&mut self, word: &Spanned<String>) -> Option<WaitUnit> {

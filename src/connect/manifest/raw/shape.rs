@@ -256,7 +256,7 @@ pub(in crate::connect::manifest) struct RawLimits {
     pub(in crate::connect::manifest) wait_body: Option<RawWait>,
     pub(in crate::connect::manifest) wait_header: Option<RawWaitHeader>,
     pub(in crate::connect::manifest) busy: Option<RawBusy>,
-    pub(in crate::connect::manifest) message: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) message: Option<Spanned<toml::Value>>,
 }
 
 #[derive(Deserialize)]
