@@ -2,6 +2,8 @@
 //! loads without an error as soon as the secrets it names exist; everything else there is to set
 //! stands in the example configuration.
 
+mod sources;
+
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, Write};
@@ -13,10 +15,13 @@ use chrono_tz::Tz;
 use clap::Args;
 use serde::Serialize;
 
+pub use sources::{Application, Asked, Reads};
+
 use super::next_command;
 use super::output::{Failure, Output};
+use crate::app;
 use crate::config::defaults::BUILD_BAR_PER_KILL_BAR;
-use crate::domain::metric::MetricId;
+use crate::domain::connector::ConnectorInfo;
 use crate::domain::millionths;
 use crate::domain::money::{Currency, Money, parse_amount};
 
@@ -48,7 +53,7 @@ pub fn run(args: &InitArgs, path: &Path, output: &Output) -> Result<ExitCode, Fa
         return Err(Failure::usage(format!("there is no folder {}: make it first", folder.display())));
     }
     let today = Utc::now().date_naive();
-    let answers = ask(io::stdin().lock(), io::stderr(), today)
+    let answers = ask(io::stdin().lock(), io::stderr(), today, &app::registry()?.infos())
         .map_err(|error| Failure::general(format!("nothing was written: {error}; run `init` at a terminal")))?;
     let text = render(&answers);
     if !args.dry_run {
@@ -63,33 +68,6 @@ pub fn run(args: &InitArgs, path: &Path, output: &Output) -> Result<ExitCode, Fa
         }
     });
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where the numbers come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reads {
-    /// Files downloaded from an ad manager, brought by hand, with what they count as the act.
-    Files(MetricId),
-    /// Google Ads, its own conversions included.
-    GoogleAds(GoogleAds),
-    /// Visitors from Google Ads, acts from a Typeform.
-    GoogleAdsAndTypeform(GoogleAds, Typeform),
-}
-
-/// A Google Ads account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GoogleAds {
-    /// Ten digits.
-    pub customer_id: String,
-    /// Of the user's own application.
-    pub client_id: String,
-}
-
-/// A form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Typeform {
-    /// From its share link.
-    pub form_id: String,
 }
 
 /// What a visitor does that decides, each with the bars of product.md section 7.
@@ -178,7 +156,7 @@ pub fn render(answers: &Answers) -> String {
     if answers.slack {
         text += "\n[notify.team.slack]\nurl = \"env:SLACK_WEBHOOK_URL\"\n";
     }
-    text += &sources(&answers.reads);
+    text += &answers.reads.tables();
     let key = &answers.key;
     let mut experiment = vec![("title", quoted(&answers.title)), ("hypothesis", quoted(&answers.hypothesis))];
     experiment.extend(answers.owner.as_ref().map(|owner| ("owner", quoted(owner))));
@@ -186,23 +164,15 @@ pub fn render(answers: &Answers) -> String {
     experiment.push(("schedule", "\"0 6 * * *\"  # minute hour day-of-month month weekday: every day at 06:00".into()));
     experiment.push(("timezone", quoted(answers.timezone.name())));
     experiment.push(("start", quoted(&answers.start.to_string())));
-    let (names, keys, numerator) = match &answers.reads {
-        Reads::Files(act) => ("[\"ads\"]", format!("ads = {}", list(&answers.campaigns)), act.to_string()),
-        Reads::GoogleAds(_) => ("[\"search\"]", format!("search = {}", list(&answers.campaigns)), "conversions".into()),
-        Reads::GoogleAdsAndTypeform(..) => (
-            "[\"landing\", \"search\"]",
-            format!("landing = [{}], search = {}", quoted(key), list(&answers.campaigns)),
-            "signups".to_owned(),
-        ),
-    };
-    experiment.push(("sources", names.into()));
+    experiment.push(("sources", answers.reads.names()));
     if answers.slack {
         experiment.push(("notify", "[\"team\"]".into()));
     }
     text += &table(&format!("experiment.{key}"), &experiment);
     text += "\n# One such table for each version shown to people; keys say what belongs to it.\n";
-    text += table(&format!("experiment.{key}.arm.offer"), &[("keys", format!("{{ {keys} }}"))]).trim_start();
-    let rate = [("numerator", quoted(&numerator)), ("denominator", quoted("clicks"))];
+    text += table(&format!("experiment.{key}.arm.offer"), &[("keys", answers.reads.keys(key, &answers.campaigns))])
+        .trim_start();
+    let rate = [("numerator", quoted(answers.reads.act.metric().name)), ("denominator", quoted("clicks"))];
     text += &table(&format!("experiment.{key}.rate.act"), &rate);
     let (kill_bar, build_bar) = (share(answers.kill_bar), share(answers.build_bar));
     let mut policy = vec![
@@ -213,36 +183,6 @@ pub fn render(answers: &Answers) -> String {
     policy.extend(answers.budget_cap.map(|cap| ("budget_cap", amount(cap))));
     text + &table(&format!("experiment.{key}.policy"), &policy)
 }
-
-fn sources(reads: &Reads) -> String {
-    let google = |ads: &GoogleAds, lag: &str| {
-        let login = [("client_id", quoted(&ads.client_id)), ("client_secret", "\"env:GOOGLE_CLIENT_SECRET\"".into())];
-        let mut source = vec![
-            ("connector", "\"google_ads\"".to_owned()),
-            ("channel", "\"google_ads\"".into()),
-            ("login", "\"google\"".into()),
-            ("settings", format!("{{ customer_id = {} }}", quoted(&ads.customer_id))),
-        ];
-        source.extend((!lag.is_empty()).then(|| ("maturity_lag_days", lag.to_owned())));
-        let how = "\n# After `willitsell check`, `willitsell auth search` opens the browser, in which you agree once.";
-        how.to_owned() + &table("login.google", &login) + &table("source.search", &source)
-    };
-    match reads {
-        Reads::Files(_) => {
-            let source = [("connector", "\"file\"".to_owned()), ("maturity_lag_days", LATE_CONVERSIONS.into())];
-            format!("\n# Files you download: `willitsell import FILE` reads one.{}", table("source.ads", &source))
-        }
-        Reads::GoogleAds(ads) => google(ads, LATE_CONVERSIONS),
-        Reads::GoogleAdsAndTypeform(ads, form) => {
-            let settings = format!("{{ form_id = {}, token = \"env:TYPEFORM_TOKEN\" }}", quoted(&form.form_id));
-            let form = [("connector", "\"typeform\"".to_owned()), ("settings", settings)];
-            table("source.landing", &form) + &google(ads, "")
-        }
-    }
-}
-
-/// What `check` advises where a platform's own conversions decide.
-const LATE_CONVERSIONS: &str = "7  # platforms still correct younger days";
 
 fn table(name: &str, lines: &[(&str, String)]) -> String {
     let mut text = format!("\n[{name}]\n");
@@ -283,11 +223,12 @@ pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
     options.open(path)?.write_all(text.as_bytes())
 }
 
-/// Asks the questions; an empty line takes what stands in brackets. `today` is the start offered.
+/// Asks the questions; an empty line takes what stands in brackets. `today` is the start offered,
+/// `known` the connectors there are.
 ///
 /// # Errors
 /// What reading or writing gives; [`io::ErrorKind::UnexpectedEof`] when the answers end early.
-pub fn ask(input: impl BufRead, output: impl Write, today: NaiveDate) -> io::Result<Answers> {
+pub fn ask(input: impl BufRead, output: impl Write, today: NaiveDate, known: &[ConnectorInfo]) -> io::Result<Answers> {
     let mut talk = Talk { input, output };
     let title = talk.ask("What do you call the concept?", None, some_text)?;
     let key = talk.ask("A short name for the command line", Some(&short_name(&title)), a_name)?;
@@ -300,11 +241,8 @@ pub fn ask(input: impl BufRead, output: impl Write, today: NaiveDate) -> io::Res
         Some(""),
         optional_address,
     )?;
-    talk.say("Where do the numbers come from?")?;
-    let ways = ["files I download from an ad manager", "Google Ads", "Google Ads for visitors, Typeform for sign-ups"];
-    let way = talk.choose(&ways)?;
-    let reads = if way == 0 { talk.files()? } else { talk.platforms(way == 2)? };
-    let campaigns = if way == 0 {
+    let reads = talk.reads(known)?;
+    let campaigns = if reads.ads.by_hand {
         // Names of campaigns hold commas. Who does not know them by heart goes on; `import` shows them.
         let question = "Names of this concept's campaigns, as in the file, semicolons between (not sure? press Enter)";
         talk.ask(question, Some(&title), |text| items(text, ';'))?
@@ -387,29 +325,6 @@ impl<R: BufRead, W: Write> Talk<R, W> {
             let number = text.parse().ok().filter(|number| (1..=choices.len()).contains(number));
             number.map(|number: usize| number - 1).ok_or(format!("a number from 1 to {}, please", choices.len()))
         })
-    }
-
-    fn files(&mut self) -> io::Result<Reads> {
-        self.say("What does the file count?")?;
-        let counted = [MetricId::CONVERSIONS, MetricId::LEADS];
-        let words =
-            ["conversions (Google Ads, Microsoft, TikTok)", "leads, or results that are leads (Meta, LinkedIn)"];
-        Ok(Reads::Files(counted[self.choose(&words)?]))
-    }
-
-    fn platforms(&mut self, with_form: bool) -> io::Result<Reads> {
-        let customer_id = self.ask("Google Ads account number", None, |text| {
-            let digits = text.replace('-', "");
-            let is_id = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
-            is_id.then_some(digits).ok_or("ten digits, as at the top right of Google Ads".to_owned())
-        })?;
-        let client_id = self.ask("Client id of your application in Google's console", None, some_text)?;
-        let ads = GoogleAds { customer_id, client_id };
-        if !with_form {
-            return Ok(Reads::GoogleAds(ads));
-        }
-        let form_id = self.ask("Id of the Typeform, from its share link", None, some_text)?;
-        Ok(Reads::GoogleAdsAndTypeform(ads, Typeform { form_id }))
     }
 }
 

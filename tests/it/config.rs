@@ -116,8 +116,15 @@ impl File {
     }
 
     pub fn load_with(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
-        let (connectors, notifiers) = (connectors(), notifiers());
-        config::load(&self.path, &Known { connectors: &connectors, notifiers: &notifiers, env })
+        self.load_knowing(&connectors(), env)
+    }
+
+    pub fn load_knowing(
+        &self,
+        connectors: &[ConnectorInfo],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Loaded, Problems> {
+        config::load(&self.path, &Known { connectors, notifiers: &notifiers(), env })
     }
 }
 
