@@ -119,7 +119,12 @@ fn measure(log: &Log, address: &str, accounts: u32, pages: u32, per_second: f64)
     let calls = std::mem::take(&mut *log.lock().expect("unbroken"));
     let began = calls.iter().map(|(_, began, _)| *began).min().expect("calls");
     let taken = (ended - began).as_secs_f64();
-    println!("{accounts} account(s), {pages} pages each, {} calls: {taken:.2} s", calls.len());
+    let answered = calls.iter().map(|(_, _, to)| *to).max().expect("calls");
+    let after = (ended - answered).as_secs_f64();
+    println!(
+        "{accounts} account(s), {pages} pages each, {} calls: {taken:.2} s, {after:.2} s of it after the last answer",
+        calls.len()
+    );
     show(&calls, began, ended);
     taken
 }

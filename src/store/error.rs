@@ -116,10 +116,13 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = match &error {
-            sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<i32>().ok()),
+        let (code, said) = match &error {
+            sqlx::Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                (code.parse::<i32>().ok(), format!("{}, code {code}", database.message()))
+            }
             sqlx::Error::PoolTimedOut => return Self::Busy,
-            _ => None,
+            _ => (None, String::new()),
         };
         // SQLite's primary result codes (sqlite.org/rescode.html) are the low byte of what it reports.
         match code.map(|code| code & 0xff) {
@@ -128,7 +131,7 @@ impl From<sqlx::Error> for StoreError {
             Some(13) => Self::Full,
             // Read-only, an error of input or output, and a file that cannot be opened: SQLite names no disk that is
             // full where it is one of its own lesser files (…-shm) that does not fit.
-            Some(8 | 10 | 14) => Self::Disk(error.to_string()),
+            Some(8 | 10 | 14) => Self::Disk(said),
             _ => Self::Database(error),
         }
     }
@@ -190,7 +193,7 @@ mod tests {
         for code in [4874, 778, 10, 1032, 14] {
             let said = of(code).to_string();
             assert!(said.contains("full (df -h)") && said.contains("belong to the user who runs this"), "{said}");
-            assert!(said.contains(&format!("code: {code}")), "{said}");
+            assert!(said.contains(&format!("(disk I/O error, code {code})")), "{said}");
         }
         assert!(matches!(of(1), StoreError::Database(_)));
     }
