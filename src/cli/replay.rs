@@ -17,15 +17,18 @@ use thiserror::Error;
 use super::output::{Failure, Output};
 use crate::decide::figures;
 use crate::decide::judge::{self, Look, Rule};
+use crate::domain::concept::Model;
 use crate::domain::verdict::{Flag, Lean, Reason, Verdict};
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Daily counts: CSV with day, arm and any of impressions, clicks, visits, conversions, spend.
+    /// Daily counts: CSV with day, arm and any of impressions, clicks, visits, conversions, spend. A rate and a
+    /// comparison need visits and conversions, a cost per conversion needs spend and conversions.
     #[arg(long, value_name = "FILE")]
     counts: PathBuf,
-    /// The policy, as JSON with the keys of `[experiment.KEY.policy]`, for example `{"kill_bar": 0.02}`.
+    /// The policy, as JSON with the keys of `[experiment.KEY.policy]`, for example `{"kill_bar": 0.02}`,
+    /// `{"metric": "cpa", "kill_bar": 30}` or `{"metric": "compare", "control": "old page"}`.
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
 }
@@ -40,30 +43,41 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<ExitCode, Failure> {
         output.note(&format!("warning: {warning}"));
     }
     for line in &replay.lines {
-        output.show(line, || sentence(line));
+        output.show(line, || sentence(line, replay.model));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn sentence(line: &Line) -> String {
+fn sentence(line: &Line, model: Model) -> String {
     let reason = line.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let counts = match (line.successes, line.trials) {
         (Some(successes), Some(trials)) => {
-            format!("  {} of {}{}", figures::count(successes), figures::count(trials), range(line))
+            let (successes, trials) = (figures::count(successes), figures::count(trials));
+            let between = if model == Model::Cpa { "for" } else { "of" };
+            format!("  {successes} {between} {trials}{}", range(line, model))
         }
         _ => String::new(),
     };
     format!("{}  {:<12} {}{reason}{counts}", line.day, line.arm, line.verdict)
 }
 
-/// ` (0.69%, range 0.29 to 1.21%)`, as far as there is one.
-fn range(line: &Line) -> String {
-    let percent = |share: f64| format!("{:.2}", share * 100.0);
-    match (line.estimate.map(percent), line.low.map(percent), line.high.map(percent)) {
-        (Some(rate), Some(low), Some(high)) => format!(" ({rate}%, range {low} to {high}%)"),
-        (Some(rate), ..) => format!(" ({rate}%)"),
-        (None, ..) => String::new(),
-    }
+/// ` (0.69%, range 0.29 to 1.21%)`, as far as there is one; of a cost ` (24.39 each, range 16.25 to 39.28)`, of a
+/// comparison ` (1.46 times the control, range 0.43 to 7.31)`.
+fn range(line: &Line, model: Model) -> String {
+    let (unit, per, what) = match model {
+        Model::Rate => (100.0, "%", ""),
+        Model::Cpa => (1.0, "", " each"),
+        Model::Compare => (1.0, "", " times the control"),
+    };
+    let print = |value: Option<f64>| value.map(|value| format!("{:.2}", value * unit));
+    let range = match (print(line.low), print(line.high)) {
+        (Some(low), Some(high)) => Some(format!("range {low} to {high}{per}")),
+        (Some(low), None) if model != Model::Rate => Some(format!("range from {low}, unbounded")),
+        _ => None,
+    };
+    let estimate = print(line.estimate).map(|estimate| format!("{estimate}{per}{what}"));
+    let said: Vec<String> = estimate.into_iter().chain(range.filter(|_| line.days > Some(0))).collect();
+    if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 
 /// What a replay gives: the lines for standard output, and what a careful reader is told beside them.
@@ -73,6 +87,8 @@ pub struct Replay {
     pub lines: Vec<Line>,
     /// Settings that are allowed and unwise, a sentence each.
     pub warnings: Vec<String>,
+    /// Which question was asked: what the numbers of a line are.
+    pub model: Model,
 }
 
 /// Where one arm, or the concept, stands on one as-of day. Fields are printed in this order.
@@ -90,15 +106,16 @@ pub struct Line {
     pub lean: Option<Lean>,
     /// Active settled days.
     pub days: Option<u32>,
-    /// Visits of those days.
+    /// Visits of those days; under `cpa` their spend.
     pub trials: Option<f64>,
     /// Conversions of those days, at most the visits of each.
     pub successes: Option<f64>,
-    /// successes ÷ trials.
+    /// successes ÷ trials; under `cpa` the cost of a conversion, under `compare` the ratio to the control's rate. Absent
+    /// where there is none.
     pub estimate: Option<f64>,
-    /// Lower end of the anytime interval.
+    /// Lower end of the anytime interval, in the unit of the estimate.
     pub low: Option<f64>,
-    /// Its upper end.
+    /// Its upper end; absent where it is unbounded.
     pub high: Option<f64>,
     /// Log evidence for BUILD, day noise divided out.
     pub log_e_build: Option<f64>,
@@ -167,7 +184,13 @@ pub fn counts(csv: &Path, policy: &Path) -> Result<Replay, ReplayError> {
     let table = counts::read(&text(csv)?, &replayed).map_err(|problem| problem.in_file(csv))?;
 
     let arms = u32::try_from(table.arms.len()).unwrap_or(u32::MAX);
-    let rule = Rule { policy: &replayed.policy, arms, arm_budget_cap: replayed.arm_budget_cap, stop: None };
+    let rule = Rule {
+        policy: &replayed.policy,
+        arms,
+        arm_budget_cap: replayed.arm_budget_cap,
+        stop: None,
+        uneven_since: table.uneven_since,
+    };
     let lag = Days::new(u64::from(replayed.policy.maturity_lag_days));
     let last_as_of = table.last_day.checked_add_days(lag).unwrap_or(NaiveDate::MAX);
     let judged: Vec<(String, Vec<Look>)> = table
@@ -175,7 +198,7 @@ pub fn counts(csv: &Path, policy: &Path) -> Result<Replay, ReplayError> {
         .into_iter()
         .map(|(arm, days)| (arm, judge::looks(&rule, &days, table.first_day, last_as_of)))
         .collect();
-    Ok(Replay { lines: by_day(&judged), warnings: replayed.warnings })
+    Ok(Replay { lines: by_day(&judged), warnings: replayed.warnings, model: replayed.policy.model })
 }
 
 fn text(path: &Path) -> Result<String, ReplayError> {

@@ -11,6 +11,18 @@ pub const MATURITY_LAG_DAYS: u32 = 3;
 pub const DECIDE_WITHIN_DAYS: u32 = 5;
 /// `build_bar` is this many times the kill bar.
 pub const BUILD_BAR_PER_KILL_BAR: f64 = 1.5;
+/// Under `model = "cpa"` the kill bar is this many times `build_bar`.
+pub const KILL_COST_PER_BUILD_COST: f64 = 1.5;
+/// `kill_bar` under `model = "compare"`: no better than the control.
+pub const KILL_RATIO: f64 = 1.0;
+/// `build_bar` under `model = "compare"`.
+pub const BUILD_RATIO: f64 = 1.2;
+/// Chance of a false alarm over an uneven split.
+pub const SRM_ALPHA: f64 = 0.001;
+/// How close to the shares of a split a fault is looked for.
+pub const SRM_CONCENTRATION: f64 = 1000.0;
+/// Shares of a split may be rounded, such as 0.333 thrice.
+pub const SRM_SHARES_ADD_UP_WITHIN: f64 = 0.002;
 /// `alpha`.
 pub const ALPHA: f64 = 0.05;
 /// `beta`.

@@ -12,7 +12,7 @@ use super::experiment::metric;
 use super::raw::{self, Section, Span, check_name};
 use super::report::{nearest, quoted, suggestion};
 use crate::domain::concept::{
-    Boundary, Dispersion, Guardrail, Habit, Limit, MoneyInputs, Multiplicity, Policy, Rate, Source,
+    Boundary, Dispersion, Guardrail, Habit, Limit, Model, MoneyInputs, Multiplicity, Policy, Rate, Source,
 };
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
@@ -104,6 +104,9 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
         guardrail_alpha,
         guardrails,
         primary,
+        model: Model::Rate,
+        bar_currency: None,
+        srm: None,
     })
 }
 

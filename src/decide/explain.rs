@@ -51,7 +51,11 @@ fn told_with_the_spend(card: &Scorecard, why: &Reason) -> bool {
 /// Why a verdict is not BUILD or KILL.
 pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
     match why {
-        Reason::Insufficient | Reason::Undecided | Reason::CapReached { .. } | Reason::Guardrail { .. } => {
+        Reason::Insufficient
+        | Reason::Undecided
+        | Reason::Srm
+        | Reason::CapReached { .. }
+        | Reason::Guardrail { .. } => {
             // Arms at their cap may lean to different sides: each says its own.
             let concerned = card.arms.iter().filter_map(|arm| Some((arm, arm.reason.as_ref()?)));
             let sentences: Vec<String> = concerned

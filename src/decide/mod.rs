@@ -20,7 +20,7 @@ use chrono_tz::Tz;
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
-use crate::domain::concept::{Arm, Experiment, Limit, Policy};
+use crate::domain::concept::{Arm, Experiment, Limit, Model, Policy};
 use crate::domain::millionths;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Evidence, Flag, Generation, GuardrailScore, Reason, Scorecard, Verdict};
@@ -155,13 +155,22 @@ fn last_look(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts], arm
         arms,
         arm_budget_cap: policy.budget_cap.map(|cap| millionths::to_f64(cap.micros) / f64::from(arms)),
         stop: experiment.stop,
+        // An uneven split blocks every verdict: see `gates`.
+        uneven_since: None,
+    };
+    let control = tally.arms.iter().find(|(arm, _)| arm.control && policy.model == Model::Compare);
+    let of_control = |position: usize| {
+        let day = control.and_then(|(_, days)| days.get(position));
+        day.map_or([0.0; 2], |day| [units(day.conversions), units(day.exposures)])
     };
     let series: Vec<ArmDay> = days
         .iter()
-        .map(|day| ArmDay {
+        .enumerate()
+        .map(|(position, day)| ArmDay {
             day: day.day,
             exposures: units(day.exposures),
             conversions: units(day.conversions),
+            control: of_control(position),
             spend: units(day.spend),
             guardrails: day.guardrails.iter().map(|pair| pair.map(units)).collect(),
         })

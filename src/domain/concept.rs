@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::id::{ArmId, ConceptId, DestinationId, SourceId};
 use super::metric::MetricId;
 use super::millionths;
-use super::money::Money;
+use super::money::{Currency, Money};
 use super::schedule::Schedule;
 
 /// The product idea being judged.
@@ -134,6 +134,38 @@ pub enum Multiplicity {
     None,
 }
 
+/// Which question decides (statistics.md section 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Model {
+    /// Acts per visitor, bars as shares.
+    #[default]
+    Rate,
+    /// What an act costs, bars as money per act: the build bar is the smaller.
+    Cpa,
+    /// A version's rate ÷ the control's, bars as ratios.
+    Compare,
+}
+
+impl Model {
+    /// Whether it is the one that policies do not name. By reference, as serde asks it.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form serde's skip_serializing_if asks for")]
+    fn is_rate(&self) -> bool {
+        *self == Self::Rate
+    }
+}
+
+/// How traffic is meant to be split, where the split is ours (statistics.md section 10).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Srm {
+    /// Each arm's share, positive and together 1.
+    pub expected: BTreeMap<ArmId, f64>,
+    /// Chance of a false alarm.
+    pub alpha: f64,
+    /// How close to the shares a fault is looked for.
+    pub concentration: f64,
+}
+
 /// Which side of a guardrail is harm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,9 +196,9 @@ pub struct Guardrail {
 pub struct Policy {
     /// The rate that decides.
     pub primary: Rate,
-    /// Break-even.
+    /// Break-even: a share, units of a currency per act, or a ratio, as the model asks.
     pub kill_bar: f64,
-    /// Worth finding.
+    /// Worth finding, likewise.
     pub build_bar: f64,
     /// Chance of BUILD at or below the kill bar.
     pub alpha: f64,
@@ -194,6 +226,16 @@ pub struct Policy {
     pub guardrails: Vec<Guardrail>,
     /// Error rate of a guardrail's breach.
     pub guardrail_alpha: f64,
+    /// Which question decides.
+    // Left out of the fingerprint where it is the one policies had before there were others; so are the next two.
+    #[serde(default, skip_serializing_if = "Model::is_rate")]
+    pub model: Model,
+    /// What the bars are in, where they are money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bar_currency: Option<Currency>,
+    /// The split to watch, where it is ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srm: Option<Srm>,
 }
 
 /// `[experiment.KEY.money]`: what the user says building would cost and bring (product.md section 5).

@@ -67,6 +67,8 @@ pub enum Reason {
     Insufficient,
     /// The range still covers both bars.
     Undecided,
+    /// Traffic is not split between the versions as it was meant to be.
+    Srm,
     /// The evidence says BUILD but a limit is breached.
     Guardrail {
         /// Which one.
@@ -153,6 +155,7 @@ impl Reason {
         match self {
             Self::Insufficient => "insufficient",
             Self::Undecided => "undecided",
+            Self::Srm => "srm",
             Self::Guardrail { .. } => "guardrail",
             Self::CapReached { .. } => "cap_reached",
             Self::ArmsDisagree => "arms_disagree",

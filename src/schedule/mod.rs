@@ -35,7 +35,9 @@ pub struct Parts {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::concept::{Boundary, Concept, Dispersion, Experiment, MoneyInputs, Multiplicity, Policy, Rate};
+    use crate::domain::concept::{
+        Boundary, Concept, Dispersion, Experiment, Model, MoneyInputs, Multiplicity, Policy, Rate,
+    };
     use crate::domain::id::ConceptId;
     use crate::domain::metric::MetricId;
 
@@ -59,6 +61,9 @@ mod tests {
             multiplicity: Multiplicity::Bonferroni,
             guardrails: vec![],
             guardrail_alpha: 0.05,
+            model: Model::Rate,
+            bar_currency: None,
+            srm: None,
         };
         Experiment {
             concept: Concept { id: ConceptId::new("cat-meals"), title: "Cat meals".into(), hypothesis: "…".into() },

@@ -4,7 +4,7 @@
 
 use super::dispersion::{DayNoise, Phi, Residuals, pearson_phi};
 use super::root;
-use super::sequential::{Assessment, Design, overshoot};
+use super::sequential::{Assessment, Design, Running, overshoot};
 
 /// Logarithms of ratios beyond this are no ratios.
 const FARTHEST: f64 = 50.0;
@@ -97,18 +97,6 @@ impl Series {
         }
     }
 
-    /// How many days there are.
-    pub fn days(&self) -> f64 {
-        self.days
-    }
-
-    /// Back to no day; keeps the memory.
-    pub fn clear(&mut self) {
-        let seen = std::mem::take(&mut self.seen);
-        *self = Self { seen, ..Self::new(self.design) };
-        self.seen.clear();
-    }
-
     /// L: log-likelihood ratio of r1 to r0.
     pub fn log_ratio(&self) -> f64 {
         self.log_ratio
@@ -146,32 +134,6 @@ impl Series {
             last = residual;
         }
         sums
-    }
-
-    /// What the days so far say; `None` without a day.
-    pub fn assess(&self) -> Option<Assessment> {
-        if self.days < 1.0 {
-            return None;
-        }
-        let estimate = self.ratio();
-        let residuals = self.residuals(estimate);
-        let (phi, corrects) = match self.design.noise {
-            DayNoise::Known(phi) => (phi, 1.0),
-            // What the correction would save pays for estimating phi.
-            DayNoise::Estimated(_) => (pearson_phi(residuals.pearson, residuals.days), 0.0),
-        };
-        let phi = Phi { against_p0: phi, against_p1: phi };
-        let (against_p0, against_p1) = self.design.sides(self.log_ratio, phi, 1.0, |phi| {
-            corrects * overshoot(self.design.bars.delta, self.information / self.days, phi)
-        });
-        let (trials, successes) = (self.exposures, self.successes[0]);
-        Some(Assessment { trials, successes, estimate, phi, against_p0, against_p1, residuals })
-    }
-
-    /// The interval dual to what [`Series::assess`] said: 0 and infinity where an end is unbounded.
-    pub fn interval(&self, said: &Assessment) -> (f64, f64) {
-        let [room_p0, room_p1] = said.rooms();
-        self.interval_within(said.estimate, room_p0, room_p1)
     }
 
     /// The interval whose lower end is at or above r0 exactly when `L ≥ room_p0`, and whose upper end is at or below
@@ -215,6 +177,42 @@ impl Series {
         // Where the log-likelihood is a parabola around the estimate, the end is here.
         let start = estimate.ln() - step / 2.0 - room / (step * information);
         Some(root::between(-FARTHEST, FARTHEST, start, beyond).exp())
+    }
+}
+
+impl Running for Series {
+    fn days(&self) -> f64 {
+        self.days
+    }
+
+    fn clear(&mut self) {
+        let seen = std::mem::take(&mut self.seen);
+        *self = Self { seen, ..Self::new(self.design) };
+        self.seen.clear();
+    }
+
+    fn assess(&self) -> Option<Assessment> {
+        if self.days < 1.0 {
+            return None;
+        }
+        let estimate = self.ratio();
+        let residuals = self.residuals(estimate);
+        let (phi, corrects) = match self.design.noise {
+            DayNoise::Known(phi) => (phi, 1.0),
+            // What the correction would save pays for estimating phi.
+            DayNoise::Estimated(_) => (pearson_phi(residuals.pearson, residuals.days), 0.0),
+        };
+        let phi = Phi { against_p0: phi, against_p1: phi };
+        let (against_p0, against_p1) = self.design.sides(self.log_ratio, phi, 1.0, |phi| {
+            corrects * overshoot(self.design.bars.delta, self.information / self.days, phi)
+        });
+        let (trials, successes) = (self.exposures, self.successes[0]);
+        Some(Assessment { trials, successes, estimate, phi, against_p0, against_p1, residuals })
+    }
+
+    fn interval(&self, said: &Assessment) -> (f64, f64) {
+        let [room_p0, room_p1] = said.rooms();
+        self.interval_within(said.estimate, room_p0, room_p1)
     }
 }
 

@@ -2,7 +2,7 @@
 //! `rate` and the `cpa` model have in common; what a success and an exposure weigh is theirs to say.
 
 use super::dispersion::{DayNoise, Phi, Sums};
-use super::sequential::{Assessment, Design, overshoot};
+use super::sequential::{Assessment, Design, Running, overshoot};
 
 /// Two bars, p0 < p1, on the mean of successes per exposure.
 pub trait CountBars: Copy {
@@ -55,19 +55,18 @@ impl<B: CountBars> Series<B> {
     pub fn add(&mut self, successes: f64, exposures: f64) {
         self.sums.add(successes, exposures);
     }
+}
 
-    /// How many days there are.
-    pub fn days(&self) -> f64 {
+impl<B: CountBars> Running for Series<B> {
+    fn days(&self) -> f64 {
         self.sums.days()
     }
 
-    /// Back to no day.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         self.sums.clear();
     }
 
-    /// What the days so far say; `None` without a day.
-    pub fn assess(&self) -> Option<Assessment> {
+    fn assess(&self) -> Option<Assessment> {
         let (days, successes, trials) = (self.sums.days(), self.sums.count(), self.sums.exposure());
         if days < 1.0 {
             return None;
@@ -89,8 +88,7 @@ impl<B: CountBars> Series<B> {
         Some(Assessment { trials, successes, estimate, phi, against_p0, against_p1, residuals })
     }
 
-    /// The interval dual to what [`Series::assess`] said; it holds at all looks at once.
-    pub fn interval(&self, said: &Assessment) -> (f64, f64) {
+    fn interval(&self, said: &Assessment) -> (f64, f64) {
         self.design.bars.interval(said.successes, said.trials, said.rooms())
     }
 }

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
     use crate::stats::counts::Series;
     use crate::stats::dispersion::{AUTO, DayNoise, INDEPENDENT};
-    use crate::stats::sequential::{Assessment, Design};
+    use crate::stats::sequential::{Assessment, Design, Running};
     use proptest::prelude::*;
 
     fn assess(noise: DayNoise, days: &[(f64, f64)]) -> (Assessment, f64, f64) {

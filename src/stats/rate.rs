@@ -58,7 +58,7 @@ mod tests {
     use super::*;
     use crate::stats::counts::Series;
     use crate::stats::dispersion::{AUTO, DayNoise};
-    use crate::stats::sequential::{Assessment, Design};
+    use crate::stats::sequential::{Assessment, Design, Running};
     use proptest::prelude::*;
 
     /// What the days say, and the interval.

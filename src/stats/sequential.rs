@@ -67,6 +67,18 @@ impl Assessment {
     }
 }
 
+/// The days of a test so far, whichever its model.
+pub trait Running {
+    /// How many days there are.
+    fn days(&self) -> f64;
+    /// What they say; `None` without a day.
+    fn assess(&self) -> Option<Assessment>;
+    /// The interval dual to what [`Running::assess`] said, on the scale of the bars; it holds at all looks at once.
+    fn interval(&self, said: &Assessment) -> (f64, f64);
+    /// Back to no day; keeps the memory.
+    fn clear(&mut self);
+}
+
 /// How far evidence that grows by `delta` a success overshoots a threshold looked at once a day, `information`
 /// being V̄, the mean variance of a day's successes halfway between the bars.
 pub(super) fn overshoot(delta: f64, information: f64, phi: f64) -> f64 {

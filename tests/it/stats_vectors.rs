@@ -11,7 +11,7 @@ use serde_json::Value;
 use willitsell::stats::counts::{self, CountBars};
 use willitsell::stats::dispersion::{AUTO, DayNoise, INDEPENDENT, PRIOR, PRIOR_DF};
 use willitsell::stats::plan::Distance;
-use willitsell::stats::sequential::{Assessment, Design};
+use willitsell::stats::sequential::{Assessment, Design, Running};
 use willitsell::stats::special::beta::{
     beta_cdf, beta_quantile, binomial_at_least, binomial_at_most, ln_beta, student_cdf, student_quantile,
 };

@@ -8,8 +8,9 @@ use chrono::NaiveDate;
 use csv::StringRecord;
 
 use super::ReplayError;
-use super::policy::Replayed;
-use crate::decide::judge::ArmDay;
+use super::policy::{Replayed, nearest};
+use crate::decide::judge::{self, ArmDay};
+use crate::domain::concept::{Model, Srm};
 
 /// Columns whose numbers are checked wherever they stand, needed or not.
 const KNOWN: [&str; 5] = ["impressions", "clicks", "visits", "conversions", "spend"];
@@ -20,6 +21,8 @@ pub(super) struct Table {
     pub arms: BTreeMap<String, Vec<ArmDay>>,
     pub first_day: NaiveDate,
     pub last_day: NaiveDate,
+    /// The day whose counts first show that the policy's split is not kept.
+    pub uneven_since: Option<NaiveDate>,
 }
 
 /// What is wrong, on which line if on one.
@@ -46,7 +49,7 @@ impl Problem {
 pub(super) fn read(text: &str, replayed: &Replayed) -> Result<Table, Problem> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let columns = Columns::find(reader.headers().map_err(|error| malformed(&error))?, replayed)?;
-    let mut arms: BTreeMap<String, BTreeMap<NaiveDate, ArmDay>> = BTreeMap::new();
+    let mut arms = Days::new();
     for record in reader.records() {
         let record = record.map_err(|error| malformed(&error))?;
         let line = record.position().map(csv::Position::line);
@@ -61,20 +64,42 @@ pub(super) fn read(text: &str, replayed: &Replayed) -> Result<Table, Problem> {
     let (Some(first_day), Some(last_day)) = (days().min(), days().max()) else {
         return Err(Problem::whole("there is no row below the header, so there is nothing to judge"));
     };
-    if let Some(control) = &replayed.control
-        && arms.remove(control).is_none()
-    {
-        let known: Vec<_> = arms.keys().map(String::as_str).collect();
-        return Err(Problem::whole(format!(
-            "the policy's control {control:?} is not an arm here: {}",
-            known.join(", ")
-        )));
+    let uneven_since = replayed.policy.srm.as_ref().map(|split| uneven_since(split, &arms)).transpose()?.flatten();
+    if let Some(control) = &replayed.control {
+        let Some(reference) = arms.remove(control) else { return Err(unknown("the policy's control", control, &arms)) };
+        if replayed.policy.model == Model::Compare {
+            for day in arms.values_mut().flat_map(BTreeMap::values_mut) {
+                let beside = reference.get(&day.day);
+                day.control = beside.map_or([0.0; 2], |control| [control.conversions, control.exposures]);
+            }
+        }
     }
     if arms.is_empty() {
         return Err(Problem::whole("the control is the only arm, so there is nothing to judge"));
     }
     let arms = arms.into_iter().map(|(arm, days)| (arm, days.into_values().collect())).collect();
-    Ok(Table { arms, first_day, last_day })
+    Ok(Table { arms, first_day, last_day, uneven_since })
+}
+
+/// By arm, then by day.
+type Days = BTreeMap<String, BTreeMap<NaiveDate, ArmDay>>;
+
+fn unknown(what: &str, name: &str, arms: &Days) -> Problem {
+    let near = nearest(name, arms.keys().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"));
+    let known: Vec<_> = arms.keys().map(String::as_str).collect();
+    Problem::whole(format!("{what} {name:?} is not an arm here: {}{near}", known.join(", ")))
+}
+
+fn uneven_since(split: &Srm, arms: &Days) -> Result<Option<NaiveDate>, Problem> {
+    let mut visits: BTreeMap<NaiveDate, Vec<f64>> = BTreeMap::new();
+    for (position, arm) in split.expected.keys().enumerate() {
+        let days = arms.get(arm.as_str()).ok_or_else(|| unknown("srm.expected names", arm.as_str(), arms))?;
+        for day in days.values() {
+            visits.entry(day.day).or_insert_with(|| vec![0.0; split.expected.len()])[position] = day.exposures;
+        }
+    }
+    Ok(judge::uneven_since(split, visits.iter().map(|(day, visits)| (*day, &visits[..]))))
 }
 
 fn malformed(error: &csv::Error) -> Problem {
@@ -94,7 +119,8 @@ fn malformed(error: &csv::Error) -> Problem {
 struct Columns {
     day: usize,
     arm: usize,
-    visits: usize,
+    /// Visits, or under `cpa` the spend.
+    exposures: usize,
     conversions: usize,
     /// Only where the policy has a budget cap.
     spend: Option<usize>,
@@ -123,6 +149,12 @@ impl Columns {
             Some(_) => Some(find("spend", "budget_cap needs")?),
             None => None,
         };
+        let (exposures, metric) = match replayed.policy.model {
+            Model::Rate => ("visits", "rate"),
+            Model::Cpa => ("spend", "cpa"),
+            Model::Compare => ("visits", "compare"),
+        };
+        let needs = format!("the metric {metric} needs");
         let guardrails = replayed
             .guardrail_columns
             .iter()
@@ -140,8 +172,8 @@ impl Columns {
         Ok(Self {
             day: find("day", "every row needs")?,
             arm: find("arm", "every row needs")?,
-            visits: find("visits", "the metric rate needs")?,
-            conversions: find("conversions", "the metric rate needs")?,
+            exposures: find(exposures, &needs)?,
+            conversions: find("conversions", &needs)?,
             spend,
             guardrails,
             beside,
@@ -158,8 +190,9 @@ impl Columns {
         let needed = |place: usize| number(&self.header[place], &record[place]);
         let day = ArmDay {
             day: date(&record[self.day])?,
-            exposures: needed(self.visits)?,
+            exposures: needed(self.exposures)?,
             conversions: needed(self.conversions)?,
+            control: [0.0; 2],
             spend: self.spend.map_or(Ok(0.0), needed)?,
             guardrails: self
                 .guardrails

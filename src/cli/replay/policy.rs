@@ -1,11 +1,14 @@
 //! The JSON policy of `replay --policy`: the keys of the configuration's policy table under the names
 //! that recorded counts need. Reports the first problem and what to write instead.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::config::defaults;
-use crate::domain::concept::{Boundary, Dispersion, Guardrail, Limit, Multiplicity, Policy, Rate};
+use crate::domain::concept::{Boundary, Dispersion, Guardrail, Limit, Model, Multiplicity, Policy, Rate, Srm};
+use crate::domain::id::ArmId;
 use crate::domain::metric::MetricId;
 
 const KEYS: [&str; 17] = [
@@ -27,12 +30,13 @@ const KEYS: [&str; 17] = [
     "guardrails",
     "guardrail_alpha",
 ];
+const SRM_KEYS: [&str; 3] = ["expected", "alpha", "concentration"];
 const GUARDRAIL_KEYS: [&str; 6] = ["name", "numerator", "denominator", "max", "min", "margin"];
 
 /// A checked policy, and what of it is not in the configuration's form.
 pub(super) struct Replayed {
     pub policy: Policy,
-    /// The arm that is read and never judged.
+    /// The arm that is read and never judged; `compare` compares the others with it.
     pub control: Option<String>,
     /// Settled spend of one arm at which it is at its cap.
     pub arm_budget_cap: Option<f64>,
@@ -81,34 +85,31 @@ pub(super) fn read(text: &str) -> Result<Replayed, String> {
     known_keys(&serde_json::from_str(text).map_err(|error| format!("not JSON ({error})"))?, &KEYS, "the policy")?;
     // Read again into its own shape, which also refuses a key that is there twice.
     let raw: Raw = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    match choice("metric", raw.metric.as_ref(), &["rate", "cpa", "compare"].map(|metric| (metric, metric)))? {
-        None | Some("rate") => {}
-        Some(later) => return Err(format!("metric {later:?} is not available yet: this version judges \"rate\"")),
-    }
-    if raw.srm.is_some() {
-        return Err("srm is not available yet: remove it, this version does not check splits".to_owned());
-    }
-
-    let kill_bar = fraction("kill_bar", raw.kill_bar.as_ref())?
-        .ok_or("kill_bar is missing: write the rate at which it only breaks even, such as 0.02")?;
-    let build_bar = match fraction("build_bar", raw.build_bar.as_ref())? {
-        Some(build_bar) if build_bar <= kill_bar => {
-            return Err(format!("build_bar is {build_bar}: write a rate above kill_bar, which is {kill_bar}"));
-        }
-        Some(build_bar) => build_bar,
-        None if kill_bar * defaults::BUILD_BAR_PER_KILL_BAR >= 1.0 => {
-            return Err(format!(
-                "build_bar is missing, and 1.5 times kill_bar ({kill_bar}) is no rate: write one below 1"
-            ));
-        }
-        None => kill_bar * defaults::BUILD_BAR_PER_KILL_BAR,
+    let models = [("rate", Model::Rate), ("cpa", Model::Cpa), ("compare", Model::Compare)];
+    let model = choice("metric", raw.metric.as_ref(), &models)?.unwrap_or_default();
+    let (kill_bar, build_bar) = match model {
+        Model::Rate => rate_bars(&raw)?,
+        Model::Cpa => cost_bars(&raw)?,
+        Model::Compare => ratio_bars(&raw)?,
     };
+    let control = name("control", raw.control.as_ref())?;
+    if model == Model::Compare && control.is_none() {
+        return Err("control is missing: metric \"compare\" needs the arm the others are compared with".to_owned());
+    }
+    let srm = srm(raw.srm.as_ref())?;
     let guardrails = guardrails(raw.guardrails.as_ref())?;
     let policy = Policy {
-        primary: Rate {
-            name: "conversions per visit".to_owned(),
-            numerator: MetricId::CONVERSIONS,
-            denominator: MetricId::VISITS,
+        primary: match model {
+            Model::Rate | Model::Compare => Rate {
+                name: "conversions per visit".to_owned(),
+                numerator: MetricId::CONVERSIONS,
+                denominator: MetricId::VISITS,
+            },
+            Model::Cpa => Rate {
+                name: "conversions per spend".to_owned(),
+                numerator: MetricId::CONVERSIONS,
+                denominator: MetricId::SPEND,
+            },
         },
         kill_bar,
         build_bar,
@@ -139,14 +140,91 @@ pub(super) fn read(text: &str) -> Result<Replayed, String> {
         guardrails: guardrails.iter().map(|(guardrail, _)| guardrail.clone()).collect(),
         guardrail_alpha: fraction("guardrail_alpha", raw.guardrail_alpha.as_ref())?
             .unwrap_or(defaults::GUARDRAIL_ALPHA),
+        model,
+        bar_currency: None,
+        srm,
     };
     Ok(Replayed {
-        control: name("control", raw.control.as_ref())?,
+        control,
         arm_budget_cap: positive("budget_cap", raw.budget_cap.as_ref())?,
         guardrail_columns: guardrails.into_iter().map(|(_, columns)| columns).collect(),
         warnings: warnings(&policy),
         policy,
     })
+}
+
+fn rate_bars(raw: &Raw) -> Result<(f64, f64), String> {
+    let kill_bar = fraction("kill_bar", raw.kill_bar.as_ref())?
+        .ok_or("kill_bar is missing: write the rate at which it only breaks even, such as 0.02")?;
+    match fraction("build_bar", raw.build_bar.as_ref())? {
+        Some(build_bar) if build_bar <= kill_bar => {
+            Err(format!("build_bar is {build_bar}: write a rate above kill_bar, which is {kill_bar}"))
+        }
+        Some(build_bar) => Ok((kill_bar, build_bar)),
+        None if kill_bar * defaults::BUILD_BAR_PER_KILL_BAR >= 1.0 => {
+            Err(format!("build_bar is missing, and 1.5 times kill_bar ({kill_bar}) is no rate: write one below 1"))
+        }
+        None => Ok((kill_bar, kill_bar * defaults::BUILD_BAR_PER_KILL_BAR)),
+    }
+}
+
+/// Costs of a conversion: the one worth finding is the smaller.
+fn cost_bars(raw: &Raw) -> Result<(f64, f64), String> {
+    let kill_bar = positive("kill_bar", raw.kill_bar.as_ref())?
+        .ok_or("kill_bar is missing: write the cost of a conversion at which it only breaks even, such as 30")?;
+    let build_bar = positive("build_bar", raw.build_bar.as_ref())?;
+    let build_bar = build_bar.unwrap_or(kill_bar / defaults::KILL_COST_PER_BUILD_COST);
+    if build_bar >= kill_bar {
+        return Err(format!(
+            "build_bar is {build_bar}: write a cost below kill_bar, which is {kill_bar}: a conversion worth finding is the cheaper one"
+        ));
+    }
+    is_apart(kill_bar, build_bar)
+}
+
+/// Ratios to the control's rate.
+fn ratio_bars(raw: &Raw) -> Result<(f64, f64), String> {
+    let kill_bar = positive("kill_bar", raw.kill_bar.as_ref())?.unwrap_or(defaults::KILL_RATIO);
+    let build_bar = positive("build_bar", raw.build_bar.as_ref())?.unwrap_or(defaults::BUILD_RATIO);
+    if build_bar <= kill_bar {
+        return Err(format!("build_bar is {build_bar}: write a ratio above kill_bar, which is {kill_bar}"));
+    }
+    is_apart(kill_bar, build_bar)
+}
+
+/// Refuses bars that no computation can tell apart.
+fn is_apart(kill_bar: f64, build_bar: f64) -> Result<(f64, f64), String> {
+    let step = (kill_bar / build_bar).ln().abs();
+    if step.is_finite() && step > 1e-9 && (1.0 / kill_bar).is_finite() && (1.0 / build_bar).is_finite() {
+        return Ok((kill_bar, build_bar));
+    }
+    Err(format!(
+        "kill_bar is {kill_bar} and build_bar {build_bar}: write bars that can be told apart, such as 30 and 20"
+    ))
+}
+
+/// The split to watch.
+fn srm(value: Option<&Value>) -> Result<Option<Srm>, String> {
+    let Some(value) = value else { return Ok(None) };
+    known_keys(value, &SRM_KEYS, "srm")?;
+    let shares = value.get("expected").and_then(Value::as_object);
+    let shares = shares
+        .ok_or("srm has no expected: write each arm's share, such as {\"expected\": {\"a\": 0.5, \"b\": 0.5}}")?;
+    let mut expected = BTreeMap::new();
+    for (arm, share) in shares {
+        let share = fraction(&format!("srm.expected.{arm}"), Some(share))?.unwrap_or_default();
+        expected.insert(ArmId::new(arm.trim()), share);
+    }
+    let whole: f64 = expected.values().sum();
+    if expected.len() < 2 || (whole - 1.0).abs() > defaults::SRM_SHARES_ADD_UP_WITHIN {
+        return Err(format!("srm.expected adds up to {whole}: write the shares of at least two arms, together 1"));
+    }
+    for share in expected.values_mut() {
+        *share /= whole;
+    }
+    let alpha = fraction("srm.alpha", value.get("alpha"))?.unwrap_or(defaults::SRM_ALPHA);
+    let concentration = positive("srm.concentration", value.get("concentration"))?;
+    Ok(Some(Srm { expected, alpha, concentration: concentration.unwrap_or(defaults::SRM_CONCENTRATION) }))
 }
 
 fn guardrails(value: Option<&Value>) -> Result<Vec<(Guardrail, [String; 2])>, String> {
@@ -211,11 +289,15 @@ fn warnings(policy: &Policy) -> Vec<String> {
             policy.min_days
         ));
     }
-    if policy.build_bar > 5.0 * policy.kill_bar {
-        warnings.push(
-            "build_bar is more than 5 times kill_bar: two lucky conversions weigh as much as a verdict needs"
-                .to_owned(),
-        );
+    let (larger, smaller, bars) = match policy.model {
+        Model::Rate | Model::Compare => (policy.build_bar, policy.kill_bar, "build_bar is more than 5 times kill_bar"),
+        Model::Cpa => (policy.kill_bar, policy.build_bar, "build_bar is less than a fifth of kill_bar"),
+    };
+    if larger > 5.0 * smaller {
+        warnings.push(format!("{bars}: two lucky conversions weigh as much as a verdict needs"));
+    }
+    if policy.srm.is_some() && policy.model != Model::Compare {
+        warnings.push("srm is not used: only the metric compare stops for an uneven split".to_owned());
     }
     if policy.beta < defaults::BETA {
         warnings.push(format!(
@@ -231,11 +313,16 @@ fn known_keys(value: &Value, known: &[&str], of: &str) -> Result<(), String> {
     match object.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
         Some(unknown) => {
-            let likeness = |key: &str| strsim::jaro_winkler(unknown, key);
-            let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).copied().unwrap_or_default();
+            let nearest = nearest(unknown, known.iter().copied()).unwrap_or_default();
             Err(format!("{of} has the unknown key {unknown:?} (did you mean {nearest:?}?)"))
         }
     }
+}
+
+/// The known word most like the one written.
+pub(super) fn nearest<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let likeness = |word: &str| strsim::jaro_winkler(written, word);
+    known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
 fn number(

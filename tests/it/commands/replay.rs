@@ -41,7 +41,7 @@ fn good_counts_give_lines_and_bad_ones_nothing_but_a_message() {
     project.write("word.csv", counts.replace("2026-03-20,a,200,10", "2026-03-20,a,200,ten"));
     project.write("empty.csv", "");
     project.write("unknown.json", r#"{"kill_bar":0.02,"kil_bar":0.02}"#);
-    project.write("later.json", r#"{"kill_bar":0.02,"metric":"cpa"}"#);
+    project.write("costs.json", r#"{"kill_bar":30,"metric":"cpa"}"#);
     project.write("torn.json", r#"{"kill_bar":0.02"#);
     for (counts, policy, says) in [
         ("torn.csv", "policy.json", "torn.csv"),
@@ -50,7 +50,7 @@ fn good_counts_give_lines_and_bad_ones_nothing_but_a_message() {
         ("none.csv", "policy.json", "none.csv"),
         ("counts.csv", "none.json", "none.json"),
         ("counts.csv", "unknown.json", "kil_bar"),
-        ("counts.csv", "later.json", "cpa"),
+        ("counts.csv", "costs.json", "there is no column \"spend\", which the metric cpa needs"),
         ("counts.csv", "torn.json", "torn.json"),
     ] {
         let bad = replay(counts, policy);

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution, Gamma};
 use willitsell::decide::judge::{ArmDay, Look, Rule, looks};
-use willitsell::domain::concept::{Boundary, Dispersion, Multiplicity, Policy, Rate};
+use willitsell::domain::concept::{Boundary, Dispersion, Model, Multiplicity, Policy, Rate};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::verdict::Verdict;
 
@@ -34,6 +34,9 @@ fn policy(maturity_lag_days: u32) -> Policy {
         multiplicity: Multiplicity::Bonferroni,
         guardrails: Vec::new(),
         guardrail_alpha: 0.05,
+        model: Model::Rate,
+        bar_currency: None,
+        srm: None,
     }
 }
 
@@ -53,6 +56,7 @@ fn campaign(rate: f64, rng: &mut ChaCha8Rng) -> Vec<ArmDay> {
                 day: day(number),
                 exposures: visits,
                 conversions: f64::from(u32::try_from(acts).unwrap()),
+                control: [0.0; 2],
                 spend: 0.0,
                 guardrails: Vec::new(),
             }
@@ -69,7 +73,7 @@ fn margin(runs: u32) -> f64 {
 fn wrong_verdicts_at_the_bars_stay_within_alpha_and_beta_and_cost_what_wald_says() {
     const RUNS: u32 = 3_000;
     let policy = policy(0);
-    let rule = Rule { policy: &policy, arms: 1, arm_budget_cap: None, stop: None };
+    let rule = Rule { policy: &policy, arms: 1, arm_budget_cap: None, stop: None, uneven_since: None };
     // Expected visits at each bar, section 12 of the statistics design.
     for (truth, wrong, bound) in [(KILL_BAR, Verdict::Build, 1_364.5), (BUILD_BAR, Verdict::Kill, 1_196.3)] {
         let mut rng = ChaCha8Rng::seed_from_u64(20_260_301);
@@ -103,7 +107,7 @@ fn d3_late_conversions_kill_nothing_once_days_must_settle() {
     const RUNS: u32 = 1_000;
     let wrong_kills = |lag: u32| {
         let policy = policy(lag);
-        let rule = Rule { policy: &policy, arms: 1, arm_budget_cap: None, stop: None };
+        let rule = Rule { policy: &policy, arms: 1, arm_budget_cap: None, stop: None, uneven_since: None };
         let mut rng = ChaCha8Rng::seed_from_u64(60_25_15);
         let killed = (0..RUNS).filter(|_| {
             let campaign = campaign(BUILD_BAR, &mut rng);
