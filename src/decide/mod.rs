@@ -3,6 +3,7 @@
 
 mod defects;
 pub mod derivation;
+pub mod error_rates;
 pub mod explain;
 pub mod figures;
 mod gates;

@@ -12,5 +12,6 @@ pub mod plan;
 pub mod rate;
 mod root;
 pub mod sequential;
+pub mod simulate;
 pub mod special;
 pub mod srm;

@@ -21,6 +21,7 @@ mod project;
 mod real_data;
 mod replay;
 mod sandbox;
+mod simulate;
 mod spreadsheet;
 mod stats_vectors;
 mod store;
