@@ -6,11 +6,11 @@ use serde::Serialize;
 use super::explain::{self, acted};
 use super::figures;
 use super::tally::{DayCounts, Tally, units};
-use crate::domain::concept::{Experiment, Source};
+use crate::domain::concept::{Experiment, Guardrail, Source};
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{ArmScore, Evidence, Generation, Scorecard, Verdict};
+use crate::domain::verdict::{ArmScore, Evidence, Generation, GuardrailScore, Scorecard, Verdict};
 use crate::stats::counts::CountBars;
 use crate::stats::rate::Bars;
 
@@ -31,6 +31,7 @@ pub fn sections(experiment: &Experiment, generation: &Generation, data: &Inputs,
         section("Verdict", vec![explain::banner(experiment, card)]),
         section("The rule", rule(experiment)),
         section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, arm)).collect()),
+        section("Guardrails", guardrails(experiment, card)),
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
     if card.verdict != Verdict::Blocked {
@@ -107,6 +108,34 @@ fn seen(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Vec<String
     lines.extend(side(Verdict::Kill, evidence.log_e_kill, evidence.kill_at));
     if let Some(phi) = evidence.phi.filter(|&phi| phi > 1.0) {
         lines.push(format!("{who}To allow for good and bad days, the evidence is divided by {phi:.2} (phi)."));
+    }
+    lines
+}
+
+/// Each guardrail of each version, with the range its own test gives.
+fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let currency = card.spend.map(|spend| spend.currency);
+    let line = |arm: &ArmScore, rail: &Guardrail, score: &GuardrailScore| {
+        let print = |value| explain::guardrail_figure(rail.numerator, value, currency);
+        let value = score.value.map_or_else(|| "nothing counted yet".to_owned(), print);
+        let range = score
+            .low
+            .zip(score.high)
+            .map_or_else(String::new, |(low, high)| format!(" (range {} to {})", print(low), print(high)));
+        let limit = format!("at {} {}", if score.is_max { "most" } else { "least" }, print(score.limit));
+        let state = if score.breached { "breached" } else { "holds" };
+        format!("{}{}: {value}{range}, {limit}: {state}.", explain::who(experiment, card, arm), score.name)
+    };
+    let mut lines: Vec<String> = card
+        .arms
+        .iter()
+        .flat_map(|arm| {
+            let scores = experiment.policy.guardrails.iter().zip(&arm.guardrails);
+            scores.map(move |(rail, score)| line(arm, rail, score))
+        })
+        .collect();
+    if !lines.is_empty() {
+        lines.push("A limit is breached when the whole range lies beyond it, on whatever day one looks.".into());
     }
     lines
 }

@@ -115,7 +115,10 @@ fn scorecard(
             judge::concept(&looks.iter().map(|look| (look.verdict, look.reason.clone())).collect::<Vec<_>>());
         (verdict, reason.into_iter().collect())
     };
-    let guardrails = guardrail_scores(experiment, tally, &tested, &looks);
+    let mut guardrails = guardrail_scores(experiment, tally, &tested, &looks);
+    if blocked {
+        guardrails.iter_mut().for_each(withhold_range);
+    }
     let arms = tested
         .iter()
         .zip(looks)
@@ -199,6 +202,7 @@ fn arm_score(arm: &Arm, tally: &Tally<'_>, days: &[DayCounts], look: Look) -> Ar
         reason: look.reason,
         since: look.since,
         evidence: look.evidence,
+        guardrails: look.guardrails,
         spend,
         cost_per_act: spend_on_acts.filter(|_| acts > 0.0).and_then(|money| money.times(1.0 / acts)),
     }
@@ -213,10 +217,15 @@ fn is_fractional(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts])
 }
 
 /// What may be shown of an arm while its data cannot be trusted: counts, but no range and no verdict.
-fn withheld(score: ArmScore) -> ArmScore {
+fn withheld(mut score: ArmScore) -> ArmScore {
+    score.guardrails.iter_mut().for_each(withhold_range);
     let Evidence { days, trials, successes, flags, .. } = score.evidence;
     let evidence = Evidence { days, trials, successes, flags, ..Evidence::default() };
     ArmScore { verdict: Verdict::Blocked, reason: None, since: None, evidence, ..score }
+}
+
+fn withhold_range(score: &mut GuardrailScore) {
+    (score.low, score.high) = (None, None);
 }
 
 /// Each guardrail over all tested arms: its value from their sums, breached where any arm's own test
@@ -245,10 +254,20 @@ fn guardrail_scores(
             GuardrailScore {
                 name: rail.name.clone(),
                 value: (denominator > 0).then(|| units(numerator) / units(denominator)),
+                low: alone(looks, position).and_then(|score| score.low),
+                high: alone(looks, position).and_then(|score| score.high),
                 limit,
                 is_max,
                 breached: looks.iter().any(|look| look.guardrails.get(position).is_some_and(|score| score.breached)),
             }
         })
         .collect()
+}
+
+/// A guardrail of the only arm there is.
+fn alone(looks: &[Look], position: usize) -> Option<&GuardrailScore> {
+    match looks {
+        [look] => look.guardrails.get(position),
+        _ => None,
+    }
 }

@@ -234,15 +234,25 @@ pub struct ArmScore {
     pub spend: Option<Money>,
     /// Settled spend ÷ acts; `None` without spend or acts.
     pub cost_per_act: Option<Money>,
+    /// Each guardrail as this arm's own test sees it, in the policy's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<GuardrailScore>,
 }
 
-/// A guardrail as it stands, over all arms.
+/// A guardrail as it stands, for one arm or over all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GuardrailScore {
     /// Its name.
     pub name: String,
     /// Observed numerator ÷ denominator.
     pub value: Option<f64>,
+    /// Lower end of the range dual to its own test: at or above an upper limit exactly when that is breached.
+    /// Each arm has its own test, so over several arms there is no such range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Upper end: at or below a lower limit exactly when that is breached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
     /// The limit as set.
     pub limit: f64,
     /// `true` for an upper limit.

@@ -37,11 +37,28 @@ impl Series {
     /// Log evidence that the days run at the `harm` rate and not at `limit`, day noise divided out. A breach is shown
     /// when it reaches `ln(guardrails / error rate)`, at whatever day one looks (Ville 1939).
     pub fn log_evidence(&self) -> f64 {
-        let phi = match self.noise {
+        let step = (self.harm / self.limit).ln();
+        (self.sums.count() * step - self.sums.exposure() * (self.harm - self.limit)) / self.divisor()
+    }
+
+    /// The range that goes with the test: the limits that these days do not break when a breach is shown at
+    /// `threshold`. With m the harm's distance from the limit as a share, X and D the sums, its lower end
+    /// `(X·ln(1+m) − phi·threshold) / (D·m)` is at or above a limit from above exactly when that is breached, and its
+    /// upper end `(X·ln(1+m) + phi·threshold)·(1+m) / (D·m)` at or below one from below. Each end misses the true ratio,
+    /// at any look, with at most the chance the threshold stands for. `None` without a day.
+    pub fn interval(&self, threshold: f64) -> Option<(f64, f64)> {
+        let ratio = (self.harm / self.limit).max(self.limit / self.harm);
+        let (seen, room) = (self.sums.count() * ratio.ln(), self.divisor() * threshold);
+        let unit = self.sums.exposure() * (ratio - 1.0);
+        (unit > 0.0).then(|| (((seen - room) / unit).max(0.0), (seen + room) * ratio / unit))
+    }
+
+    /// What evidence is divided by.
+    fn divisor(&self) -> f64 {
+        match self.noise {
             DayNoise::Known(phi) => phi,
             DayNoise::Estimated(_) => self.phi(),
-        };
-        (self.sums.count() * (self.harm / self.limit).ln() - self.sums.exposure() * (self.harm - self.limit)) / phi
+        }
     }
 
     /// Dispersion of the days around their ratio.
@@ -59,6 +76,8 @@ impl Series {
 #[cfg(test)]
 #[expect(clippy::float_cmp, reason = "what is exact by construction is compared exactly")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::stats::dispersion::AUTO;
 
@@ -90,5 +109,36 @@ mod tests {
         let estimated = log_evidence(&ill, 0.05, 0.0625, DayNoise::Estimated(&AUTO));
         assert!(estimated > 0.0 && estimated < plain);
         assert_eq!(log_evidence(&[], 0.05, 0.0625, DayNoise::Estimated(&AUTO)), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_range_excludes_the_limit_exactly_when_it_is_breached(
+            days in prop::collection::vec((0.0f64..60.0, 1.0f64..400.0), 1..60),
+            limit in 0.001f64..2.0,
+            margin in 0.05f64..1.0,
+            threshold in 1.0f64..6.0,
+            estimated: bool,
+        ) {
+            let noise = if estimated { DayNoise::Estimated(&AUTO) } else { DayNoise::Known(1.3) };
+            let watch = |harm: f64| {
+                let mut series = Series::new(limit, harm, noise);
+                days.iter().for_each(|&(numerator, denominator)| series.add(numerator, denominator));
+                let (low, high) = series.interval(threshold).unwrap();
+                prop_assert!(low <= series.ratio() && series.ratio() <= high);
+                // On a tie the two may round apart.
+                let is_tie = (series.log_evidence() - threshold).abs() < 1e-9;
+                let excluded = if harm > limit { low > limit } else { high < limit };
+                prop_assert!(is_tie || excluded == (series.log_evidence() >= threshold), "{} to {}", low, high);
+                Ok(())
+            };
+            watch(limit * (1.0 + margin))?;
+            watch(limit / (1.0 + margin))?;
+        }
+    }
+
+    #[test]
+    fn no_day_has_no_range() {
+        assert_eq!(Series::new(0.05, 0.0625, NONE).interval(3.0), None);
     }
 }

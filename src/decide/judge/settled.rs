@@ -233,11 +233,16 @@ impl<'a> Settled<'a> {
         }
     }
 
-    /// Each guardrail with its own sequential test (statistics.md section 9), in the policy's order.
-    fn watched(&self) -> impl Iterator<Item = (&'a Guardrail, &guardrail::Series, bool)> {
+    /// Evidence at which a guardrail is breached.
+    fn guardrail_threshold(&self) -> f64 {
         let Policy { guardrails, guardrail_alpha, .. } = self.rule.policy;
         let count = f64::from(u32::try_from(guardrails.len()).unwrap_or(u32::MAX));
-        let threshold = (count / guardrail_alpha).ln();
+        (count / guardrail_alpha).ln()
+    }
+
+    /// Each guardrail with its own sequential test (statistics.md section 9), in the policy's order.
+    fn watched(&self) -> impl Iterator<Item = (&'a Guardrail, &guardrail::Series, bool)> {
+        let (guardrails, threshold) = (&self.rule.policy.guardrails, self.guardrail_threshold());
         let breached = move |series: &guardrail::Series| series.log_evidence() >= threshold;
         guardrails.iter().zip(&self.guardrails).map(move |(rail, series)| (rail, series, breached(series)))
     }
@@ -247,13 +252,16 @@ impl<'a> Settled<'a> {
     }
 
     pub(super) fn guardrail_scores(&self) -> Vec<GuardrailScore> {
+        let threshold = self.guardrail_threshold();
         let score = |(guardrail, series, breached): (&Guardrail, &guardrail::Series, bool)| {
             let (limit, is_max) = match guardrail.limit {
                 Limit::Max(limit) => (limit, true),
                 Limit::Min(limit) => (limit, false),
             };
             let value = Some(series.ratio()).filter(|value| value.is_finite());
-            GuardrailScore { name: guardrail.name.clone(), value, limit, is_max, breached }
+            let (low, high) =
+                series.interval(threshold).filter(|(low, high)| low.is_finite() && high.is_finite()).unzip();
+            GuardrailScore { name: guardrail.name.clone(), value, low, high, limit, is_max, breached }
         };
         self.watched().map(score).collect()
     }

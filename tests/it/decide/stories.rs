@@ -142,6 +142,31 @@ fn a_breached_guardrail_turns_build_into_review() {
 }
 
 #[test]
+fn a_guardrails_range_excludes_its_limit_when_it_is_breached_and_each_version_has_its_own() {
+    let mut experiment = experiment(&["a", "b"]);
+    experiment.policy.guardrails = vec![cost_guardrail(34.0)];
+    // 37.50 an act for one, 60 for the other.
+    let data = inputs(&experiment, 20, &[SELLS, Daily { key: "b", signups: |_| 5, ..SELLS }]);
+    let card = decide(&experiment, 20, &data);
+    for arm in &card.arms {
+        let score = &arm.guardrails[0];
+        let (low, high) = (score.low.unwrap(), score.high.unwrap());
+        assert!(low <= score.value.unwrap() && score.value.unwrap() <= high, "{score:?}");
+        assert_eq!(low >= score.limit, score.breached, "{score:?}");
+    }
+    let [one, other] = [0, 1].map(|arm| &card.arms[arm].guardrails[0]);
+    assert_eq!((one.breached, other.breached, card.guardrails[0].breached), (false, true, true));
+    assert_eq!((card.guardrails[0].low, card.guardrails[0].high), (None, None), "each version has its own test");
+    let sections = willitsell::decide::derivation::sections(&experiment, &generation(), &data, &card);
+    let rails = &sections.iter().find(|section| section.title == "Guardrails").unwrap().lines;
+    let wanted = "Plan a: cost per sign-up: $37.50 (range $33.39 to $41.94), at most $34.00: holds.";
+    assert_eq!(rails[0], wanted, "{rails:#?}");
+    assert!(rails[1].ends_with("at most $34.00: breached."), "{rails:#?}");
+    let alone = decide(&Experiment { arms: experiment.arms[..1].to_vec(), ..experiment.clone() }, 20, &data);
+    assert_eq!(alone.guardrails[0].low, alone.arms[0].guardrails[0].low);
+}
+
+#[test]
 fn arms_that_end_differently_disagree() {
     let mut experiment = experiment(&["a", "b"]);
     experiment.policy.horizon_days = 25;

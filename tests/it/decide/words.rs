@@ -26,6 +26,7 @@ pub fn card(verdict: Verdict, reasons: &[Reason], arms: &[(Verdict, Option<Reaso
                 reason: reason.clone(),
                 since: verdict.is_terminal().then(|| day("2026-03-15")),
                 evidence: evidence.clone(),
+                guardrails: vec![],
                 spend: Some(usd("3170")),
                 cost_per_act: (evidence.successes > 0.0).then(|| usd("3170").times(1.0 / evidence.successes).unwrap()),
             })
@@ -62,6 +63,8 @@ pub fn sells() -> Scorecard {
     let cost = GuardrailScore {
         name: "cost per sign-up".into(),
         value: Some(42.84),
+        low: Some(31.2),
+        high: Some(58.9),
         limit: 84.0,
         is_max: true,
         breached: false,
@@ -185,6 +188,8 @@ fn other_guardrails_channels_and_versions_stand_in_the_evidence() {
     let opened = GuardrailScore {
         name: "opened the form".into(),
         value: Some(0.703),
+        low: None,
+        high: None,
         limit: 0.4,
         is_max: false,
         breached: false,

@@ -168,10 +168,13 @@ async fn verdicts(store: &Store) {
         evidence,
         spend: None,
         cost_per_act: None,
+        guardrails: vec![],
     }];
     first.guardrails = vec![GuardrailScore {
         name: "unsubscribed".into(),
         value: Some(0.1),
+        low: Some(0.06),
+        high: None,
         limit: 0.3,
         is_max: true,
         breached: false,
