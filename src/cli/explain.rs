@@ -10,7 +10,7 @@ use super::output::{Failure, Output, indented, wrapped};
 use crate::app::App;
 use crate::config::report::suggestion;
 use crate::decide;
-use crate::decide::derivation::{self, Section};
+use crate::decide::derivation::{self, Derivation, Section};
 use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::observation::{DateWindow, Inputs};
 use crate::domain::verdict::{Generation, StoredScorecard};
@@ -19,7 +19,8 @@ use crate::domain::verdict::{Generation, StoredScorecard};
 struct Explained<'a> {
     #[serde(flatten)]
     stored: &'a StoredScorecard,
-    explanation: &'a [Section],
+    #[serde(flatten)]
+    derivation: &'a Derivation,
 }
 
 /// Prints formula, days, rows and what would change the verdict.
@@ -50,11 +51,11 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
         Some(days) => store.inputs(&sources, days, Some(stored.known_at)).await?,
         None => Inputs::default(),
     };
-    let sections = derivation::sections(experiment, &generation, &inputs, card);
-    let explained = Explained { stored: &stored, explanation: &sections };
+    let derivation = derivation::derive(experiment, &generation, &inputs, card);
+    let explained = Explained { stored: &stored, derivation: &derivation };
     output.show(&explained, || match keys::mending(experiments, card) {
-        Some(mending) => format!("{}\nHow to mend it\n  {}", text(&sections), indented(&mending)),
-        None => text(&sections).trim_end().to_owned(),
+        Some(mending) => format!("{}\nHow to mend it\n  {}", text(&derivation.sections), indented(&mending)),
+        None => text(&derivation.sections).trim_end().to_owned(),
     });
     if card.policy_hash != decide::policy_hash(experiment) {
         output.note(

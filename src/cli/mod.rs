@@ -81,9 +81,9 @@ enum Command {
     Pull(pull::PullArgs),
     /// Run the schedule: pull, decide, tell. Stays until stopped.
     Run(run::RunArgs),
-    /// One line per concept; the exit code tells scripts what needs a person.
+    /// One line per concept and one for the money of all; the exit code tells scripts what needs a person.
     Status,
-    /// How a verdict came about: formula, days, rows, and what would change it.
+    /// How a verdict came about: formula, days, rows, money, what would change it and what lies ahead.
     Explain(ConceptArg),
     /// Read a file downloaded from an ad manager into a source.
     Import(import::ImportArgs),

@@ -11,7 +11,9 @@ use super::output::{Failure, Output, counted, indented};
 use super::{access, keys};
 use crate::app::App;
 use crate::decide::explain;
+use crate::decide::money::{self, Totals};
 use crate::domain::concept::Experiment;
+use crate::domain::money::Money;
 use crate::domain::run::{Outcome, Run};
 use crate::domain::verdict::{StoredScorecard, Verdict};
 use crate::schedule::due::next_slot;
@@ -30,6 +32,24 @@ struct Line<'a> {
     scorecard: Option<&'a StoredScorecard>,
     last_run: Option<&'a Run>,
     next_run: Option<String>,
+}
+
+/// All concepts in one currency.
+#[derive(Serialize)]
+struct Ledger<'a> {
+    ledger: &'a Totals,
+}
+
+impl fmt::Display for Ledger<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Totals { spent, at_stake, kills, avoided, after_verdicts, .. } = self.ledger;
+        let mut parts = vec![format!("{spent} spent on tests")];
+        let mut part = |amount: &Money, text: String| parts.extend((amount.micros > 0).then_some(text));
+        part(at_stake, format!("build at stake {at_stake}"));
+        part(avoided, format!("expected build cost avoided {avoided} ({})", counted((*kills).into(), "KILL")));
+        part(after_verdicts, format!("{after_verdicts} spent after verdicts"));
+        write!(f, "All concepts: {}", parts.join(" · "))
+    }
 }
 
 #[derive(Serialize)]
@@ -63,11 +83,17 @@ pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let app = App::open(path).await?;
     let runs = app.parts.store.last_runs().await?;
     let mut code = 0;
+    let mut latest = Vec::new();
     for experiment in &app.loaded.config.experiments {
         let stored = app.parts.store.latest_scorecard(&experiment.concept.id).await?;
         let last_run = runs.iter().find(|run| run.concept == experiment.concept.id);
         code = code.max(urgency(stored.as_ref(), last_run));
         show(output, &app.loaded.config.experiments, experiment, stored.as_ref(), last_run);
+        latest.extend(stored.map(|stored| (experiment, stored.scorecard)));
+    }
+    for totals in &money::ledger(latest.iter().map(|(experiment, card)| (*experiment, card, false))) {
+        let line = Ledger { ledger: totals };
+        output.show(&line, || line.to_string());
     }
     for waiting in app.parts.store.undelivered().await? {
         code = code.max(if waiting.delivery.attempts > 0 { BROKEN } else { 0 });

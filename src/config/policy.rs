@@ -174,12 +174,9 @@ fn supplied(facts: &Facts<'_>) -> String {
 }
 
 fn bars(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>) -> Option<(f64, f64)> {
-    let advice = match facts.money.cost_per_visitor.zip(facts.money.allowed_cost_per_act()) {
-        Some((visitor, act)) if visitor.currency == act.currency && act.micros > 0 => {
-            let bar = millionths::to_f64(visitor.micros) / millionths::to_f64(act.micros);
-            format!("write the break-even rate; your money inputs put it at kill_bar = {bar:.4}")
-        }
-        _ => "write the rate at or below which building loses money, for example kill_bar = 0.02".to_owned(),
+    let advice = match facts.money.kill_bar().filter(|bar| (0.0..1.0).contains(bar)) {
+        Some(bar) => format!("write the break-even rate; your money inputs put it at kill_bar = {bar:.4}"),
+        None => "write the rate at or below which building loses money, for example kill_bar = 0.02".to_owned(),
     };
     section.require("kill_bar", &advice);
     let share = |key: &str| {
@@ -269,7 +266,8 @@ fn maturity(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>, primary
 fn budget_cap(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>, alpha: f64, beta: f64) -> Option<Money> {
     let Some(cap) = section.money("budget_cap") else { return facts.money.spend_cap(alpha, beta) };
     let (span, cap) = (cap.span(), cap.into_inner());
-    if let Some(other) = currencies(facts.money).into_iter().find(|currency| *currency != cap.currency) {
+    let mut inputs = facts.money.amounts().map(|amount| amount.currency);
+    if let Some(other) = inputs.find(|currency| *currency != cap.currency) {
         let what = format!("{} is in {}, the money inputs are in {other}", section.dotted("budget_cap"), cap.currency);
         check.report.error(span.clone(), what, "write both in the currency the ads are paid in");
     }
@@ -278,14 +276,6 @@ fn budget_cap(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>, alpha
         check.report.warn(span, what, "add the ad account as a source, or rely on horizon_days and stop");
     }
     Some(cap)
-}
-
-fn currencies(money: &MoneyInputs) -> Vec<crate::domain::money::Currency> {
-    [money.team_cost_per_week, money.gross_profit, money.test_cost, money.price_per_month, money.cost_per_visitor]
-        .into_iter()
-        .flatten()
-        .map(|money| money.currency)
-        .collect()
 }
 
 fn dispersion(check: &Check<'_>, section: &Section<'_>) -> Dispersion {
@@ -405,6 +395,15 @@ pub(super) fn money(check: &Check<'_>, experiment: &Section<'_>) -> MoneyInputs 
     MoneyInputs {
         team_cost_per_week: amount("team_cost_per_week"),
         build_weeks: within(check, &section, "build_weeks", 520.0, "write weeks, above 0 and at most 520"),
+        features_per_year: within(
+            check,
+            &section,
+            "features_per_year",
+            10_000.0,
+            "write how many, above 0 and at most 10,000",
+        ),
+        share_failing: chance("share_failing"),
+        chance_it_would_be_built: chance("chance_it_would_be_built"),
         gross_profit: amount("gross_profit"),
         chance_it_sells: chance("chance_it_sells"),
         test_cost: amount("test_cost"),

@@ -101,6 +101,9 @@ pub(super) const MONEY: Shape = Shape {
     keys: &[
         "team_cost_per_week",
         "build_weeks",
+        "features_per_year",
+        "share_failing",
+        "chance_it_would_be_built",
         "gross_profit",
         "chance_it_sells",
         "test_cost",

@@ -3,16 +3,15 @@
 
 use serde::Serialize;
 
+use super::account::{self, Figure};
 use super::explain::{self, acted};
 use super::figures;
+use super::flips::{self, Flips};
+use super::outlook::{self, Outlook};
 use super::tally::{DayCounts, Tally, units};
 use crate::domain::concept::{Experiment, Guardrail, Source};
-use crate::domain::metric::MetricId;
-use crate::domain::millionths;
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{ArmScore, Evidence, Generation, GuardrailScore, Scorecard, Verdict};
-use crate::stats::counts::CountBars;
-use crate::stats::rate::Bars;
+use crate::domain::verdict::{ArmScore, Generation, GuardrailScore, Scorecard, Verdict};
 
 /// One heading and what stands below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,8 +22,22 @@ pub struct Section {
     pub lines: Vec<String>,
 }
 
+/// The long way, in words and for programs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Derivation {
+    /// All of it in words.
+    #[serde(rename = "explanation")]
+    pub sections: Vec<Section>,
+    /// Every money figure, opened.
+    pub money: Vec<Figure>,
+    /// What would change the verdict.
+    pub flips: Flips,
+    /// What lies ahead of a test that collects.
+    pub outlook: Option<Outlook>,
+}
+
 /// From the verdict back to the days it came from. `data` is what the scorecard was decided on.
-pub fn sections(experiment: &Experiment, generation: &Generation, data: &Inputs, card: &Scorecard) -> Vec<Section> {
+pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, card: &Scorecard) -> Derivation {
     let tally = Tally::of(experiment, generation, data, card.as_of);
     let section = |title: &str, lines: Vec<String>| Section { title: title.into(), lines };
     let mut sections = vec![
@@ -34,13 +47,17 @@ pub fn sections(experiment: &Experiment, generation: &Generation, data: &Inputs,
         section("Guardrails", guardrails(experiment, card)),
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
-    if card.verdict != Verdict::Blocked {
-        let flips = card.arms.iter().filter_map(|arm| {
-            let what = flip(experiment, card, arm)?;
-            Some(format!("{}{what}", explain::who(experiment, card, arm)))
-        });
-        sections.push(section("What would change it", flips.collect()));
-    }
+    let flips = flips::flips(experiment, generation, data, &tally, card);
+    let outlook = outlook::outlook(experiment, &tally, card);
+    let settles = card.reasons.first().filter(|_| card.verdict == Verdict::Review).map(explain::settles);
+    let changes = settles.map(|settles| format!("{settles}.")).into_iter();
+    sections.push(section("What would change it", changes.chain(flips::sentences(experiment, card, &flips)).collect()));
+    let ahead = outlook.as_ref().map(|outlook| outlook::sentences(experiment, card, outlook));
+    sections.push(section("What lies ahead", ahead.unwrap_or_default()));
+    let money = account::figures(experiment, data, &tally, card);
+    let mut lines: Vec<String> = money.iter().map(account::Figure::line).collect();
+    lines.extend(account::two_currencies(experiment, card));
+    sections.push(section("Money", lines));
     for (arm, days) in &tally.arms {
         let title = format!("Days of {}{}", arm.title, if arm.control { " (reference, not judged)" } else { "" });
         sections.push(section(&title, day_rows(experiment, card, &tally, days)));
@@ -55,7 +72,7 @@ pub fn sections(experiment: &Experiment, generation: &Generation, data: &Inputs,
         ],
     ));
     sections.retain(|section| !section.lines.is_empty());
-    sections
+    Derivation { sections, money, flips, outlook }
 }
 
 fn rule(experiment: &Experiment) -> Vec<String> {
@@ -122,7 +139,11 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             .low
             .zip(score.high)
             .map_or_else(String::new, |(low, high)| format!(" (range {} to {})", print(low), print(high)));
-        let limit = format!("at {} {}", if score.is_max { "most" } else { "least" }, print(score.limit));
+        let limit = format!(
+            "at {} {}",
+            if score.is_max { "most" } else { "least" },
+            explain::limit_figure(rail.numerator, score.limit, currency)
+        );
         let state = if score.breached { "breached" } else { "holds" };
         format!("{}{}: {value}{range}, {limit}: {state}.", explain::who(experiment, card, arm), score.name)
     };
@@ -171,76 +192,6 @@ fn meanings(experiment: &Experiment, data: &Inputs) -> Vec<String> {
         ))
     };
     experiment.sources.iter().filter_map(of_source).collect()
-}
-
-/// What it would take to change where an arm stands.
-fn flip(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Option<String> {
-    match arm.verdict {
-        Verdict::Collecting => Some(outlook(experiment, card, arm)),
-        Verdict::Build | Verdict::Kill => Some(margin(experiment, arm)),
-        Verdict::Review => arm.reason.as_ref().map(|why| format!("{}.", explain::settles(why))),
-        Verdict::Blocked => None,
-    }
-}
-
-/// The verdict ahead at the present rate. Evidence at a constant rate grows in proportion to visitors,
-/// so the factor still missing is needed ÷ present.
-fn outlook(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
-    let policy = &experiment.policy;
-    let Evidence { days, trials, successes, .. } = arm.evidence;
-    let ahead = |evidence: Option<f64>, needed: Option<f64>| {
-        Some(needed? / evidence?).filter(|factor| factor.is_finite() && *factor > 0.0)
-    };
-    let minimums = (f64::from(policy.min_days) / f64::from(days)).max(explain::whole(policy.min_exposures) / trials);
-    let build = ahead(arm.evidence.log_e_build, arm.evidence.build_at)
-        .map(|factor| (Verdict::Build, factor.max(minimums).max(explain::whole(policy.min_conversions) / successes)));
-    let kill = ahead(arm.evidence.log_e_kill, arm.evidence.kill_at).map(|factor| (Verdict::Kill, factor.max(minimums)));
-    let Some((verdict, factor)) = build.or(kill).filter(|(_, factor)| factor.is_finite()) else {
-        return "Not known yet: the evidence points neither way.".into();
-    };
-    if factor <= 1.0 {
-        return format!("The evidence is there for {verdict}; what withholds it is named above.");
-    }
-    let more = |so_far: f64| figures::about(so_far * (factor - 1.0));
-    let more_days = figures::count(more(f64::from(days)));
-    let needed = format!(
-        "At the present rate: {verdict} after about {more_days} more {}, {} and {}",
-        if more_days == "1" { "day" } else { "days" },
-        figures::further(more(trials), policy.primary.denominator),
-        figures::further(more(successes), policy.primary.numerator)
-    );
-    let cap = explain::arm_cap(experiment, card).map(|cap| millionths::to_f64(cap.micros));
-    let spend = arm.spend.map(|spend| millionths::to_f64(spend.micros) * factor);
-    if f64::from(days) * factor > f64::from(policy.horizon_days) {
-        format!("{needed}. That is beyond the cap of {}: it would end in REVIEW.", figures::days(policy.horizon_days))
-    } else if cap.zip(spend).is_some_and(|(cap, spend)| spend > cap) {
-        format!("{needed}. That is beyond the budget cap: it would end in REVIEW.")
-    } else {
-        needed + "."
-    }
-}
-
-/// How many acts stand between a verdict and its withdrawal, on the same days: what the log-likelihood
-/// ratio holds beyond what was needed, over what one act adds to it.
-fn margin(experiment: &Experiment, arm: &ArmScore) -> String {
-    let policy = &experiment.policy;
-    let evidence = &arm.evidence;
-    let (print, seen, needed): (fn(f64, MetricId) -> String, _, _) = match arm.verdict {
-        Verdict::Build => (figures::fewer, evidence.log_e_build, evidence.build_at),
-        _ => (figures::further, evidence.log_e_kill, evidence.kill_at),
-    };
-    let act = Bars::new(policy.kill_bar, policy.build_bar).log_ratio(1.0, 0.0);
-    let beyond = needed.zip(seen).map(|(needed, seen)| 1.0 - needed / seen).filter(|&share| share >= 0.0);
-    let log_ratio = evidence.log_e_build.zip(evidence.phi).map(|(build, phi)| (build * phi).abs());
-    match beyond.zip(log_ratio) {
-        Some((beyond, log_ratio)) => format!(
-            "About {} on the same days would withdraw it.",
-            print((beyond * log_ratio / act).floor() + 1.0, policy.primary.numerator)
-        ),
-        None => {
-            "The evidence has slipped below what was needed since; it stands unless earlier days are restated.".into()
-        }
-    }
 }
 
 /// A row a day; days of which nothing was read share one.

@@ -8,6 +8,7 @@ use chrono::{Days, NaiveDate};
 use super::defects;
 use super::figures;
 use super::keys::disputed_named;
+use super::money;
 use super::unseen;
 use crate::domain::concept::{Experiment, Rate};
 use crate::domain::id::ArmId;
@@ -180,6 +181,7 @@ fn kill(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         card.arms.iter().map(|arm| format!("{}{}.", who(experiment, card, arm), acted(experiment, &arm.evidence))),
     );
     parts.extend(experiment.money.build_cost().map(|cost| format!("Expected build cost avoided: up to {cost}.")));
+    parts.extend(money::still_spending(card).map(|ads| capital(&ads) + "."));
     parts
 }
 
@@ -202,7 +204,8 @@ pub fn best_case(experiment: &Experiment, card: &Scorecard) -> String {
     }
 }
 
-fn capital(text: &str) -> String {
+/// With its first letter a capital.
+pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -388,7 +391,10 @@ fn breach(experiment: &Experiment, card: &Scorecard, name: &str) -> String {
     let shows = |value: &f64| if score.is_max { *value > score.limit } else { *value < score.limit };
     let value = score.value.filter(shows).map_or_else(String::new, |value| format!(" ({})", print(value)));
     let side = if score.is_max { "above" } else { "below" };
-    format!("{name}{value} is {side} its limit of {}", print(score.limit))
+    format!(
+        "{name}{value} is {side} its limit of {}",
+        limit_figure(rail.numerator, score.limit, card.spend.map(|spend| spend.currency))
+    )
 }
 
 /// A guardrail's value: money per act, or a share in whole per cent.
@@ -400,6 +406,12 @@ pub fn guardrail_figure(numerator: MetricId, value: f64, currency: Option<Curren
         (Unit::Money, None) => figures::count(value),
         (Unit::Count, _) => figures::share(value),
     }
+}
+
+/// A guardrail's limit, as somebody set it: `$84`, `40%`.
+pub fn limit_figure(numerator: MetricId, limit: f64, currency: Option<Currency>) -> String {
+    let text = guardrail_figure(numerator, limit, currency);
+    text.strip_suffix(".00").map_or_else(|| text.clone(), ToOwned::to_owned)
 }
 
 /// `74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up`; shares of fewer than 20 as counts only.

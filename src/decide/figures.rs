@@ -69,6 +69,16 @@ pub fn share(share: f64) -> String {
     }
 }
 
+/// A chance that is only as good as its assumptions: whole per cent, never none or all.
+pub fn chance(chance: f64) -> String {
+    share(chance.clamp(1e-9, 1.0 - 1e-9))
+}
+
+/// A rate that was worked out and not set, as a bar would print, with at most two decimals: `3.03%`.
+pub fn bar_about(rate: f64) -> String {
+    bar((rate * 1e4).round() / 1e4)
+}
+
 /// Evidence over what a verdict needs: `62% of`, `2.2 times`. Below what is needed it never prints as all
 /// of it.
 pub fn factor(factor: f64) -> String {
@@ -120,6 +130,15 @@ pub fn many(metric: MetricId) -> String {
 /// A count of days: `1 day`, `14 days`.
 pub fn days(number: u32) -> String {
     if number == 1 { "1 day".into() } else { format!("{} days", thousands(number.into())) }
+}
+
+/// A small count in a sentence, as a word up to ten: `two`, `12`.
+pub fn in_words(number: u32) -> String {
+    const WORDS: [&str; 11] = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    usize::try_from(number)
+        .ok()
+        .and_then(|at| WORDS.get(at))
+        .map_or_else(|| thousands(number.into()), ToString::to_string)
 }
 
 /// Whether a part of so many may be given as a share.

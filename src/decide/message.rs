@@ -7,6 +7,8 @@ use chrono::Days;
 
 use super::explain::{self, today};
 use super::figures;
+use super::money as economics;
+use super::outlook::{self, Budget, Outlook};
 use crate::domain::concept::{Experiment, Guardrail, Limit};
 use crate::domain::message::Message;
 use crate::domain::metric::MetricId;
@@ -51,6 +53,56 @@ pub fn message(
         lines: parts.into_iter().flatten().map(|(label, line)| (label.to_owned(), line)).collect(),
         decided_at: now.as_of,
     })
+}
+
+/// Something its owner should know of a test that collects, once.
+pub struct Notice {
+    /// The same however often it is worked out, and another once a cap was raised.
+    pub id: String,
+    /// What is said.
+    pub message: Message,
+}
+
+/// That BUILD is out of reach within the cap, and that most of the budget is used without a verdict (product.md
+/// section 9). Neither is a verdict: the test stays COLLECTING until KILL or the cap.
+pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> Vec<Notice> {
+    let policy = &experiment.policy;
+    let left = outlook.budget.and_then(|budget| budget.cap.minus(budget.spent).ok()).filter(|left| left.micros > 0);
+    let cap = policy.budget_cap.map_or(0, |cap| cap.micros);
+    let notice = |kind: &str, what: &str, why: Vec<String>, next: String| {
+        let owner = experiment.owner.as_ref().map_or_else(String::new, |owner| format!(" (owner: {owner})"));
+        let parts = [
+            Some(("Why", why.join(" "))),
+            evidence(experiment, now).map(|line| ("Evidence", line)),
+            money(experiment, now).map(|line| ("Money", line)),
+            Some(("Next", next)),
+        ];
+        Notice {
+            id: format!("{kind}_{}_{}_{}_{cap}", now.concept, now.generation, policy.horizon_days),
+            message: Message {
+                concept: now.concept.clone(),
+                verdict: None,
+                headline: format!("{} · {} · {what}{owner}", now.verdict, experiment.concept.title),
+                lines: parts.into_iter().flatten().map(|(label, line)| (label.to_owned(), line)).collect(),
+                decided_at: now.as_of,
+            },
+        }
+    };
+    let mut notices = Vec::new();
+    if outlook.build_out_of_reach {
+        let saved = left.map_or_else(String::new, |left| format!(" and keep up to {}", left.as_set()));
+        let next = format!("Stop the ads{saved}, raise the cap, or let it run: this is no verdict");
+        let why = outlook::out_of_reach(experiment, outlook).into_iter().collect();
+        notices.push(notice("futile", "BUILD is out of reach", why, next));
+    }
+    if let Some(budget) = outlook.budget.filter(Budget::is_nearly_used) {
+        let used = figures::share(budget.spent.over(budget.cap).unwrap_or(1.0));
+        let mut why = vec![outlook::used(&budget)];
+        why.extend(outlook::ahead_of_all(experiment, now, outlook));
+        let next = "Raise the cap, stop the ads, or let it run: at the cap a person decides".to_owned();
+        notices.push(notice("budget", &format!("{used} of the budget is used without a verdict"), why, next));
+    }
+    notices
 }
 
 fn change<'a>(previous: Option<&Scorecard>, sound: Option<&'a Scorecard>, now: &Scorecard) -> Option<Change<'a>> {
@@ -181,7 +233,7 @@ fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
         now.guardrails.iter().zip(&experiment.policy.guardrails).filter(|(_, rail)| !is_cost(experiment, rail));
     let rails = others.filter_map(|(score, rail)| {
         let value = explain::guardrail_figure(rail.numerator, score.value?, currency);
-        let limit = explain::guardrail_figure(rail.numerator, score.limit, currency);
+        let limit = explain::limit_figure(rail.numerator, score.limit, currency);
         Some(format!("{} {value} (limit {limit})", score.name))
     });
     Some([parts.join(", ")].into_iter().chain(rails).collect::<Vec<_>>().join("; "))
@@ -209,18 +261,14 @@ fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
         return None;
     }
     let noun = experiment.policy.primary.numerator.metric().noun;
-    let acts = acts(now);
-    // Each arm's own cost of an act, weighed by its acts: the reference arm's money is not among it.
-    let cost = now.arms.iter().filter_map(|arm| arm.cost_per_act?.times(arm.evidence.successes / acts));
-    let cost = cost.reduce(|sum, part| sum.plus(part).unwrap_or(sum));
     let spent = now.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum))?;
-    match cost {
-        Some(cost) if acts > 0.0 => {
+    match economics::cost_per_act(now) {
+        Some(cost) => {
             let limit = cost_limit(experiment, cost);
-            let limit = limit.map_or_else(String::new, |limit| format!(" (limit {limit})"));
+            let limit = limit.map_or_else(String::new, |limit| format!(" (limit {})", limit.as_set()));
             Some(format!("{cost} per {noun}{limit}"))
         }
-        _ => Some(format!("more than {spent} per {noun} (none yet)")),
+        None => Some(format!("more than {spent} per {noun} (none yet)")),
     }
 }
 
@@ -241,14 +289,19 @@ fn is_cost(experiment: &Experiment, rail: &Guardrail) -> bool {
 }
 
 fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String {
+    let running = economics::still_spending(now);
+    let stop = running.as_ref().map_or_else(String::new, |ads| format!(": {ads}"));
     match now.verdict {
         Verdict::Build => {
             let weak =
                 explain::weakest(experiment, now).map_or_else(String::new, |weak| format!(" · weak spot: {weak}"));
-            format!("Approve, override or extend · stop the ads either way{weak}")
+            format!("Approve, override or extend · stop the ads either way{stop}{weak}")
         }
-        Verdict::Kill => "Approve or override · stop the ads either way".into(),
-        Verdict::Review => now.reasons.first().map_or("A person decides", explain::settles).into(),
+        Verdict::Kill => format!("Approve or override · stop the ads either way{stop}"),
+        Verdict::Review => {
+            let settles = now.reasons.first().map_or("A person decides", explain::settles);
+            running.map_or_else(|| settles.to_owned(), |ads| format!("{settles} · {ads}"))
+        }
         Verdict::Collecting if matches!(change, Change::Withdrawn(_)) => {
             "Hold what was begun on that verdict · the test goes on".into()
         }

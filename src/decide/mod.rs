@@ -1,15 +1,19 @@
 //! Inputs and policy to a scorecard, and a scorecard to words. Pure: the clock comes in as `as_of`,
 //! the data as [`Inputs`], and the same bytes in give the same bytes out.
 
+pub mod account;
 mod defects;
 pub mod derivation;
 pub mod error_rates;
 pub mod explain;
 pub mod figures;
+pub mod flips;
 mod gates;
 pub mod judge;
 pub mod keys;
 pub mod message;
+pub mod money;
+pub mod outlook;
 mod qualify;
 mod tally;
 mod unseen;
@@ -35,7 +39,11 @@ pub fn decide(experiment: &Experiment, generation: &Generation, data: &Inputs, a
     let tally = Tally::of(experiment, generation, data, as_of);
     let unmapped = gates::unmapped_spend(&tally);
     let defects = gates::defects(experiment, data, &tally, unmapped.as_ref(), as_of);
-    scorecard(experiment, generation, data, &tally, unmapped, defects, as_of)
+    let mut card = scorecard(experiment, generation, data, &tally, unmapped, defects, as_of);
+    if card.verdict.is_terminal() {
+        card.spend_after = money::spend_after(experiment, data, &tally, explain::since(experiment, &card));
+    }
+    card
 }
 
 /// For a run in which a source failed, so that nothing may be decided on part of the data: the BLOCKED
@@ -50,6 +58,18 @@ pub fn stale(
     let defects = gates::stale(experiment, data, &tally.calendar, as_of);
     let unmapped = gates::unmapped_spend(&tally);
     (!defects.is_empty()).then(|| scorecard(experiment, generation, data, &tally, unmapped, defects, as_of))
+}
+
+/// What lies ahead of a test that collects, from what its scorecard was decided on.
+pub fn ahead(
+    experiment: &Experiment,
+    generation: &Generation,
+    data: &Inputs,
+    card: &Scorecard,
+) -> Option<outlook::Outlook> {
+    (card.verdict == Verdict::Collecting)
+        .then(|| Tally::of(experiment, generation, data, card.as_of))
+        .and_then(|tally| outlook::outlook(experiment, &tally, card))
 }
 
 /// SHA-256, in hex, of what is fixed when a test begins: the policy, the arms, the days. Titles and
@@ -142,6 +162,7 @@ fn scorecard(
         arms,
         guardrails,
         spend: tally.money(spend),
+        spend_after: None,
         unmapped,
         unseen: unseen::unseen(experiment, data, &tally.calendar),
         policy_hash: generation.policy_hash.clone(),
@@ -152,6 +173,20 @@ fn scorecard(
 
 /// The judge's view of one arm as of today; of a test not begun, that nothing is there yet.
 fn last_look(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts], arms: usize) -> Look {
+    let calendar = &tally.calendar;
+    let days = series(&experiment.policy, tally, days);
+    judged(experiment, &days, arms, calendar.first, calendar.today).pop().unwrap_or_else(|| Look {
+        as_of: calendar.today,
+        verdict: Verdict::Collecting,
+        reason: Some(Reason::Insufficient),
+        since: None,
+        evidence: Evidence::default(),
+        guardrails: Vec::new(),
+    })
+}
+
+/// One of `arms` tested arms, judged by the experiment's policy on every as-of day from `first` to `last`.
+fn judged(experiment: &Experiment, days: &[ArmDay], arms: usize, first: NaiveDate, last: NaiveDate) -> Vec<Look> {
     let policy = &experiment.policy;
     let arms = u32::try_from(arms).unwrap_or(u32::MAX);
     let rule = Rule {
@@ -162,32 +197,25 @@ fn last_look(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts], arm
         // An uneven split blocks every verdict: see `gates`.
         uneven_since: None,
     };
+    judge::looks(&rule, days, first, last)
+}
+
+/// An arm's days as the judge takes them, with those of the control beside them where that is the question.
+fn series(policy: &Policy, tally: &Tally<'_>, days: &[DayCounts]) -> Vec<ArmDay> {
     let control = tally.arms.iter().find(|(arm, _)| arm.control && policy.model == Model::Compare);
-    let of_control = |position: usize| {
-        let day = control.and_then(|(_, days)| days.get(position));
-        day.map_or([0.0; 2], |day| [units(day.conversions), units(day.exposures)])
+    let of_control = |day: NaiveDate| {
+        let same = control.and_then(|(_, days)| days.iter().find(|other| other.day == day));
+        same.map_or([0.0; 2], |day| [units(day.conversions), units(day.exposures)])
     };
-    let series: Vec<ArmDay> = days
-        .iter()
-        .enumerate()
-        .map(|(position, day)| ArmDay {
-            day: day.day,
-            exposures: units(day.exposures),
-            conversions: units(day.conversions),
-            control: of_control(position),
-            spend: units(day.spend),
-            guardrails: day.guardrails.iter().map(|pair| pair.map(units)).collect(),
-        })
-        .collect();
-    let calendar = &tally.calendar;
-    judge::looks(&rule, &series, calendar.first, calendar.today).pop().unwrap_or_else(|| Look {
-        as_of: calendar.today,
-        verdict: Verdict::Collecting,
-        reason: Some(Reason::Insufficient),
-        since: None,
-        evidence: Evidence::default(),
-        guardrails: Vec::new(),
-    })
+    let day = |day: &DayCounts| ArmDay {
+        day: day.day,
+        exposures: units(day.exposures),
+        conversions: units(day.conversions),
+        control: of_control(day.day),
+        spend: units(day.spend),
+        guardrails: day.guardrails.iter().map(|pair| pair.map(units)).collect(),
+    };
+    days.iter().map(day).collect()
 }
 
 fn arm_score(arm: &Arm, tally: &Tally<'_>, days: &[DayCounts], look: Look) -> ArmScore {

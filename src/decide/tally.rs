@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 
 use super::keys::{ArmKeys, Owner};
 use super::qualify;
-use crate::domain::concept::{Arm, Experiment, Guardrail, Policy, Source};
+use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Policy, Source};
 use crate::domain::id::SourceId;
 use crate::domain::metric::{METRICS, MetricId};
 use crate::domain::millionths;
@@ -118,7 +118,7 @@ impl<'a> Tally<'a> {
             unclaimed_acts: BTreeMap::new(),
             clicks_unseen: BTreeMap::new(),
             zones: BTreeMap::new(),
-            currencies: experiment.policy.budget_cap.iter().map(|cap| Some(cap.currency)).collect(),
+            currencies: currencies_set(experiment).map(Some).collect(),
         };
         let Some(days) = calendar.days else { return tally };
 
@@ -197,8 +197,19 @@ impl<'a> Tally<'a> {
     }
 }
 
+/// The currencies that limits of the test are in: the budget cap's, and that of the money inputs where a guardrail on
+/// spend was worked out from them.
+fn currencies_set(experiment: &Experiment) -> impl Iterator<Item = Currency> {
+    let allowed = experiment.money.allowed_cost_per_act();
+    let from_inputs = allowed.filter(|allowed| {
+        let limit = Limit::Max(millionths::to_f64(allowed.micros));
+        experiment.policy.guardrails.iter().any(|rail| rail.numerator == MetricId::SPEND && rail.limit == limit)
+    });
+    [experiment.policy.budget_cap, from_inputs].into_iter().flatten().map(|amount| amount.currency)
+}
+
 /// Each observation once, as the latest pull knows it.
-fn last_known(data: &Inputs) -> impl Iterator<Item = &Observation> {
+pub fn last_known(data: &Inputs) -> impl Iterator<Item = &Observation> {
     let mut latest: BTreeMap<_, &Observation> = BTreeMap::new();
     for observation in &data.observations {
         let key = (&observation.source, observation.day, &observation.arm_key);

@@ -7,7 +7,8 @@ use super::connector::{SettingInfo, Settings};
 use super::id::{ConceptId, DestinationId};
 use super::verdict::Verdict;
 
-/// One message about one change of state: of a concept, or a notice of a source that a person must see to. Texts are plain: each notifier escapes for its receiver.
+/// One message about one change of state: of a concept, or a notice of a source or a test that
+/// a person should see to. Texts are plain: each notifier escapes for its receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Which concept; of a notice, one that reads the source.

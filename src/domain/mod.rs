@@ -2,6 +2,7 @@
 
 pub mod concept;
 pub mod connector;
+pub mod economics;
 pub mod id;
 pub mod message;
 pub mod metric;

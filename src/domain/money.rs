@@ -94,6 +94,28 @@ impl Money {
         Ok(Self { micros, currency: self.currency })
     }
 
+    /// Takes an amount of the same currency away.
+    ///
+    /// # Errors
+    /// [`CannotAdd`] when the currencies differ or the difference overflows.
+    pub fn minus(self, other: Self) -> Result<Self, CannotAdd> {
+        let negative = other.micros.checked_neg().ok_or(CannotAdd::TooLarge)?;
+        self.plus(Self { micros: negative, ..other })
+    }
+
+    /// How many times another amount of the same currency goes into this one; `None` where the currencies differ
+    /// or the other is nothing.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio is an estimate")]
+    pub fn over(self, other: Self) -> Option<f64> {
+        (self.currency == other.currency && other.micros != 0).then(|| self.micros as f64 / other.micros as f64)
+    }
+
+    /// A limit as somebody set it: `$84` and not `$84.00`.
+    pub fn as_set(&self) -> String {
+        let text = self.to_string();
+        text.strip_suffix(".00").map_or_else(|| text.clone(), ToOwned::to_owned)
+    }
+
     /// Scales an amount to the nearest micro, for estimates and limits; `None` when the result is not
     /// finite or too large.
     #[expect(
@@ -169,10 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_has_no_cents_for_show() {
+        let printed = ["84", "84.27", "84.5", "0.999", "1500"].map(|amount| usd(amount).as_set());
+        assert_eq!(printed, ["$84", "$84.27", "$84.50", "$1", "$1,500"]);
+    }
+
+    #[test]
     fn refuses_to_add_two_currencies() {
         let euro = parse_amount("1", Currency::from_code("EUR").unwrap()).unwrap();
         assert!(matches!(usd("1").plus(euro), Err(CannotAdd::Currencies(..))));
+        assert!(matches!(usd("1").minus(euro), Err(CannotAdd::Currencies(..))));
+        assert_eq!((usd("1").over(euro), usd("1").over(usd("0"))), (None, None));
         assert_eq!(usd("1").plus(usd("2")), Ok(usd("3")));
+        assert_eq!(usd("1").minus(usd("2")), Ok(usd("-1")));
         assert_eq!(Currency::from_code("eur"), None);
     }
 }

@@ -261,6 +261,23 @@ pub struct GuardrailScore {
     pub breached: bool,
 }
 
+/// What the tested arms' ads spent from the day of the verdict on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpendAfter {
+    /// The day of the verdict, the first that counts.
+    pub since: NaiveDate,
+    /// From that day to the last known, settled or not.
+    pub total: Money,
+    /// The part of it on settled days.
+    pub settled: Money,
+    /// The last whole day that every source of spend has told.
+    pub last_day: NaiveDate,
+    /// What was spent on it, provisional like every young day; nothing once the ads have stopped.
+    pub on_last_day: Money,
+    /// Keys (campaigns or ads, as the arms name them) that spent on it.
+    pub ads: u32,
+}
+
 /// One test of a concept: a changed policy opens the next, which counts from the day of the change, so
 /// that no bar is ever set after its data was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -309,6 +326,9 @@ pub struct Scorecard {
     pub guardrails: Vec<GuardrailScore>,
     /// Settled spend of all arms, where a source supplies it.
     pub spend: Option<Money>,
+    /// What the ads went on spending after BUILD, KILL or REVIEW.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_after: Option<SpendAfter>,
     /// Spend and keys no arm claims, where there are any.
     pub unmapped: Option<Reason>,
     /// Fields of the deciding rate that stood in no row when last read, so that they count as zero.

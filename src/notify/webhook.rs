@@ -103,7 +103,7 @@ fn body(message: &Message) -> Value {
         data["verdict"] = verdict.word().into();
     }
     json!({
-        "type": if message.verdict.is_some() { "verdict.changed" } else { "source.notice" },
+        "type": if message.verdict.is_some() { "verdict.changed" } else { "notice" },
         "timestamp": message.decided_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         "data": data,
     })

@@ -80,7 +80,7 @@ pub async fn tick(
     }
     let (generation, inputs) = read(parts, experiment, due.due_at).await?;
     let scorecard = decide::decide(experiment, &generation, &inputs, due.due_at);
-    let stored = write_down(parts, experiment, &scorecard, &inputs).await?;
+    let stored = write_down(parts, experiment, &generation, &scorecard, &inputs).await?;
     parts.store.finish_run(&run.id, now, &Outcome::Decided).await?;
     Ok(Ticked::Decided { scorecard: Box::new(stored), pulled })
 }
@@ -147,7 +147,7 @@ async fn block_if_stale(
 ) -> Result<Option<StoredScorecard>, StoreError> {
     let (generation, inputs) = read(parts, experiment, as_of).await?;
     match decide::stale(experiment, &generation, &inputs, as_of) {
-        Some(scorecard) => write_down(parts, experiment, &scorecard, &inputs).await.map(Some),
+        Some(scorecard) => write_down(parts, experiment, &generation, &scorecard, &inputs).await.map(Some),
         None => Ok(None),
     }
 }
@@ -156,16 +156,21 @@ async fn block_if_stale(
 async fn write_down(
     parts: &Parts,
     experiment: &Experiment,
+    generation: &Generation,
     scorecard: &Scorecard,
     inputs: &Inputs,
 ) -> Result<StoredScorecard, StoreError> {
     let previous = parts.store.latest_scorecard(&experiment.concept.id).await?.map(|stored| stored.scorecard);
     let sound = parts.store.latest_sound_scorecard(&experiment.concept.id).await?.map(|stored| stored.scorecard);
     let message = message::message(experiment, previous.as_ref(), sound.as_ref(), scorecard);
-    let deliveries: Vec<Delivery> = message
-        .iter()
-        .flat_map(|message| experiment.notify.iter().map(|destination| Delivery::first(message, destination)))
-        .collect();
+    let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
+    let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
+    let outlook = decide::ahead(experiment, generation, inputs, scorecard);
+    let notices = outlook.map(|outlook| message::notices(experiment, scorecard, &outlook)).unwrap_or_default();
+    for message::Notice { id, message } in &notices {
+        // One with a known id is the same notice: it was told, whatever has happened since.
+        deliveries.extend(told(message).map(|one| Delivery { id: format!("{id}_{}", one.destination), ..one }));
+    }
     let known_at = inputs.pulls.iter().map(|pull| pull.id).max().unwrap_or(0);
     parts.store.save_scorecard(scorecard, known_at, &deliveries).await
 }

@@ -123,7 +123,9 @@ mod tests {
             let noise = if estimated { DayNoise::Estimated(&AUTO) } else { DayNoise::Known(1.3) };
             let watch = |harm: f64| {
                 let mut series = Series::new(limit, harm, noise);
-                days.iter().for_each(|&(numerator, denominator)| series.add(numerator, denominator));
+                for &(numerator, denominator) in &days {
+                    series.add(numerator, denominator);
+                }
                 let (low, high) = series.interval(threshold).unwrap();
                 prop_assert!(low <= series.ratio() && series.ratio() <= high);
                 // On a tie the two may round apart.

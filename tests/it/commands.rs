@@ -164,10 +164,17 @@ async fn from_the_first_check_to_the_verdicts_every_result_is_an_object_a_line()
     assert_eq!(stands, [["cat-meals", "BUILD"], ["fridge-chat", "KILL"], ["plant-sitter", "REVIEW"]]);
     assert_eq!(messages(&sandbox, Endpoint::Slack).len(), 3);
     let status = project.run(&["status", "--json"]);
-    assert_eq!((status.code, json_lines(&status.stdout).len()), (10, 3), "{status:#?}");
+    let standing = json_lines(&status.stdout);
+    assert_eq!((status.code, standing.len()), (10, 4), "{status:#?}");
+    let spent: i64 = standing[..3].iter().map(|line| line["scorecard"]["spend"]["micros"].as_i64().unwrap()).sum();
+    assert_eq!(standing[3]["ledger"]["spent"]["micros"], spent, "the money of all concepts stands in the last line");
+    assert!(project.run(&["status"]).stdout.contains("\nAll concepts: $"), "and so it does for people");
     let explained = json(&["explain", "cat-meals"]);
     assert!(explained[0]["explanation"].as_array().unwrap().len() > 2, "{explained:?}");
     assert_eq!(explained[0]["id"], decided[0]["scorecard"]["id"]);
+    assert_eq!(explained[0]["money"][0]["name"], "Spent");
+    assert_eq!(explained[0]["money"][0]["amount"], decided[0]["scorecard"]["spend"]);
+    assert!(explained[0]["flips"]["acts"].as_array().is_some_and(|acts| !acts.is_empty()), "{explained:?}");
 
     // The same for people: sentences, and nothing of the logs among them.
     let shown = project.run(&["run", "--once"]);

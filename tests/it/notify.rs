@@ -245,7 +245,7 @@ async fn a_notice_names_no_verdict_and_a_stored_message_of_before_still_has_its_
         notifier(&sandbox, kind, client()).send(&notice, now()).await.unwrap();
     }
     let [webhook, slack] = &sandbox.messages()[..] else { panic!("two messages") };
-    assert_eq!(webhook.body["type"], "source.notice");
+    assert_eq!(webhook.body["type"], "notice");
     assert_eq!(webhook.body["data"].get("verdict"), None);
     assert_eq!(webhook.body["data"]["headline"], "LOGIN · google needs a person");
     assert_eq!(slack.body["blocks"][0]["text"]["text"], "LOGIN · google needs a person");

@@ -32,7 +32,17 @@ fn every_default_the_example_prints_is_the_one_that_holds() {
     for (number, line) in example().lines().enumerate() {
         let Some((_, comment)) = line.split_once("# default") else { continue };
         // These show another value than the default, or have it where they are used.
-        let shows_another = ["token_url", "control", "notify", "set_aside", "title", "chance_it_sells", "habit"];
+        let shows_another = [
+            "token_url",
+            "control",
+            "notify",
+            "set_aside",
+            "title",
+            "chance_it_sells",
+            "share_failing",
+            "chance_it_would_be_built",
+            "habit",
+        ];
         if comment.is_empty() || shows_another.iter().any(|key| line.starts_with(key)) || !line.contains(" = ") {
             continue;
         }

@@ -131,7 +131,7 @@ fn explain_says_what_each_sources_numbers_mean() {
         pull.facts.attribution = Some("7-day click".into());
     }
     let card = decide(&experiment, 20, &data);
-    let sections = willitsell::decide::derivation::sections(&experiment, &generation(), &data, &card);
+    let sections = willitsell::decide::derivation::derive(&experiment, &generation(), &data, &card).sections;
     let means = &sections.iter().find(|section| section.title == "Sources").unwrap().lines;
     assert_eq!(
         means[0],

@@ -3,9 +3,11 @@
 
 #![allow(clippy::float_cmp, reason = "sums of whole numbers and literals are exact")]
 
+mod ahead;
 mod cards;
 mod doubts;
 mod mapping;
+mod money;
 mod properties;
 mod stories;
 mod words;

@@ -145,6 +145,7 @@ fn scorecard(as_of: &str, verdict: Verdict) -> Scorecard {
         arms: vec![],
         guardrails: vec![],
         spend: None,
+        spend_after: None,
         unmapped: None,
         unseen: vec![],
         policy_hash: "aa".into(),

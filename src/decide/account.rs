@@ -1,0 +1,391 @@
+//! Every money figure opened: its formula in words, each number in it with where it comes from (a line of the
+//! configuration, or settled days and rows), and what comes out. The arithmetic is `money` and the inputs' own.
+
+use serde::Serialize;
+
+use super::money;
+use super::tally::{Tally, last_known};
+use super::{explain, figures};
+use crate::domain::concept::{Experiment, Habit, Model, MoneyInputs, Source};
+use crate::domain::economics::LONGEST_LIFETIME_MONTHS;
+use crate::domain::metric::MetricId;
+use crate::domain::money::Money;
+use crate::domain::observation::Inputs;
+use crate::domain::verdict::{Scorecard, Verdict};
+
+/// One figure and the way to it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figure {
+    /// What it is called.
+    pub name: &'static str,
+    /// The formula in words.
+    pub formula: &'static str,
+    /// Every number that goes in.
+    pub inputs: Vec<Term>,
+    /// What comes out, as printed.
+    pub result: String,
+    /// The same exactly, where it is an amount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+}
+
+/// A number of a formula.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Term {
+    /// What it is.
+    pub name: &'static str,
+    /// How much.
+    pub value: String,
+    /// Where it stands: a line of the configuration, settled days and rows, or another figure.
+    pub from: String,
+}
+
+impl Figure {
+    fn amount(name: &'static str, formula: &'static str, inputs: Vec<Term>, amount: Money) -> Self {
+        Self { name, formula, inputs, result: amount.to_string(), amount: Some(amount) }
+    }
+
+    fn number(name: &'static str, formula: &'static str, inputs: Vec<Term>, result: String) -> Self {
+        Self { name, formula, inputs, result, amount: None }
+    }
+
+    /// `Build cost: $46,800 = weekly team cost × weeks. Weekly team cost $7,800 (money.team_cost_per_week), …`
+    pub fn line(&self) -> String {
+        let terms: Vec<String> =
+            self.inputs.iter().map(|term| format!("{} {} ({})", term.name, term.value, term.from)).collect();
+        format!("{}: {} = {}. {}.", self.name, self.result, self.formula, explain::capital(&terms.join("; ")))
+    }
+}
+
+/// Every figure there are inputs for, those of the data first. `data` is what the scorecard was decided on.
+pub fn figures(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Scorecard) -> Vec<Figure> {
+    let sheet = Sheet { experiment, card, money: &experiment.money, days: settled_days(experiment, data, tally, card) };
+    [sheet.of_the_data(), sheet.of_a_customer(), sheet.of_the_build(), sheet.of_the_test(), sheet.of_the_verdict()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// `settled days Mon 2 Mar to Sun 15 Mar, 28 rows of ads`.
+fn settled_days(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Scorecard) -> String {
+    let (calendar, today) = (&tally.calendar, explain::today(experiment, card));
+    let counts = |source: &&Source| source.metrics.contains(&MetricId::SPEND);
+    let rows = experiment.sources.iter().filter(counts).map(|source| {
+        let settled = last_known(data)
+            .filter(|row| row.source == source.id && calendar.first <= row.day && row.day <= calendar.last_settled);
+        let rows = settled.count();
+        format!("{rows} {} of {}", if rows == 1 { "row" } else { "rows" }, source.id)
+    });
+    format!(
+        "settled days {} to {}, {}",
+        figures::day(calendar.first, today),
+        figures::day(calendar.last_settled, today),
+        figures::list(&rows.collect::<Vec<_>>())
+    )
+}
+
+struct Sheet<'a> {
+    experiment: &'a Experiment,
+    card: &'a Scorecard,
+    money: &'a MoneyInputs,
+    days: String,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "values are made where they are named")]
+fn term(name: &'static str, value: impl ToString, from: impl Into<String>) -> Term {
+    Term { name, value: value.to_string(), from: from.into() }
+}
+
+/// A line of `[experiment.KEY.money]`.
+fn given(name: &'static str, value: impl ToString, key: &str) -> Term {
+    term(name, value, format!("money.{key}"))
+}
+
+/// What another figure says.
+fn above(name: &'static str, value: impl ToString) -> Term {
+    term(name, value, "above")
+}
+
+/// A factor of the configuration: at most four decimals, none for show.
+fn plain(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A share as its owner set it: `12%`, `2.5%`.
+fn percent(share: f64) -> String {
+    format!("{}%", plain(share * 100.0))
+}
+
+impl Sheet<'_> {
+    fn chance(&self) -> Term {
+        let from = if self.money.chance_it_sells.is_some() { "money.chance_it_sells" } else { "default" };
+        term("chance that it sells", percent(self.money.prior()), from)
+    }
+
+    fn cost_per_act(&self) -> Option<Money> {
+        money::cost_per_act(self.card).filter(|_| self.card.verdict != Verdict::Blocked)
+    }
+
+    fn of_the_data(&self) -> Vec<Figure> {
+        let mut figures = Vec::new();
+        let Some(spend) = self.card.spend else { return figures };
+        let term_of_days = |name, value: String| term(name, value, self.days.clone());
+        figures.push(Figure::amount(
+            "Spent",
+            "sum of what the ads of all versions cost",
+            vec![term_of_days("cost", spend.to_string())],
+            spend,
+        ));
+        let acts: f64 = self.card.arms.iter().map(|arm| arm.evidence.successes).sum();
+        let trials: f64 = self.card.arms.iter().map(|arm| arm.evidence.trials).sum();
+        let on_acts = self.cost_per_act().and_then(|cost| Some((cost, cost.times(acts)?)));
+        let Some((cost, paid)) = on_acts else { return figures };
+        let rate = &self.experiment.policy.primary;
+        let acts = term_of_days("acts", figures::counted(acts, rate.numerator));
+        let paid_term = term_of_days("cost of the tested versions on counted days", paid.to_string());
+        figures.push(Figure::amount(
+            "Cost per act",
+            "cost of the tested versions ÷ acts",
+            vec![paid_term.clone(), acts],
+            cost,
+        ));
+        // The range of the rate at the observed cost per visitor; only of one version is there one range.
+        if let ([arm], Some(visitor)) = (&self.card.arms[..], paid.times(1.0 / trials))
+            && self.experiment.policy.model == Model::Rate
+            && let Some((low, high)) = explain::ends(&arm.evidence)
+        {
+            let end = |rate: f64| if rate > 0.0 { visitor.times(1.0 / rate) } else { None };
+            let result = match (end(high), end(low)) {
+                (Some(least), Some(most)) => format!("{least} to {most}"),
+                (Some(least), None) => format!("{least} or more"),
+                (None, _) => return figures,
+            };
+            let bars = [self.experiment.policy.kill_bar, self.experiment.policy.build_bar];
+            figures.push(Figure::number(
+                "Range of the cost per act",
+                "cost per visitor ÷ range of the rate",
+                vec![
+                    term_of_days("cost per visitor", visitor.to_string()),
+                    term("range", figures::range(low, high, &bars), "What was seen"),
+                ],
+                result,
+            ));
+        }
+        figures
+    }
+
+    fn of_a_customer(&self) -> Vec<Figure> {
+        let inputs = self.money;
+        let mut figures = Vec::new();
+        let lifetime = inputs.lifetime_value();
+        if let (Some(value), Some(price), Some(margin), Some(churn)) =
+            (lifetime, inputs.price_per_month, inputs.gross_margin, inputs.monthly_churn)
+        {
+            let formula = if 1.0 / churn > LONGEST_LIFETIME_MONTHS {
+                "price × gross margin × 60 months, the longest a customer is counted on"
+            } else {
+                "price × gross margin ÷ monthly churn"
+            };
+            let terms = vec![
+                given("price", price.as_set(), "price_per_month"),
+                given("gross margin", percent(margin), "gross_margin"),
+                given("monthly churn", percent(churn), "monthly_churn"),
+            ];
+            figures.push(Figure::amount("Lifetime value of a customer", formula, terms, value));
+        }
+        if let (Some(value), Some(allowed), Some(paid)) =
+            (lifetime, inputs.allowed_cost_per_act(), inputs.signup_to_paid)
+        {
+            let terms = vec![
+                above("lifetime value", value),
+                given("share of acts that become customers", percent(paid), "signup_to_paid"),
+            ];
+            let formula = "lifetime value ÷ 3 × share of acts that become customers";
+            figures.push(Figure::amount("An act may cost", formula, terms, allowed));
+            if let (Some(bar), Some(visitor)) = (inputs.kill_bar(), inputs.cost_per_visitor) {
+                let terms = vec![
+                    given("cost per visitor", visitor.as_set(), "cost_per_visitor"),
+                    above("what an act may cost", allowed),
+                ];
+                let formula = "planned cost per visitor ÷ what an act may cost";
+                figures.push(Figure::number("Break-even by these inputs", formula, terms, figures::bar_about(bar)));
+            }
+        }
+        let acquisition = self.cost_per_act().and_then(|act| Some((act, money::acquisition_cost(inputs, act)?)));
+        if let (Some((act, acquisition)), Some(paid)) = (acquisition, inputs.signup_to_paid) {
+            let terms = vec![
+                above("cost per act", act),
+                given("share of acts that become customers", percent(paid), "signup_to_paid"),
+            ];
+            let formula = "cost per act ÷ share of acts that become customers";
+            figures.push(Figure::amount("Cost of winning a customer, implied", formula, terms, acquisition));
+            if let (Some(ratio), Some(value)) = (money::lifetime_ratio(inputs, acquisition), lifetime) {
+                let terms = vec![above("lifetime value", value), above("cost of winning one", acquisition)];
+                let formula = "lifetime value ÷ cost of winning a customer";
+                figures.push(Figure::number("Value over cost of a customer", formula, terms, format!("{ratio:.1}")));
+            }
+            if let (Some(months), Some(price), Some(margin)) =
+                (money::payback_months(inputs, acquisition), inputs.price_per_month, inputs.gross_margin)
+            {
+                let terms = vec![
+                    above("cost of winning one", acquisition),
+                    given("price", price.as_set(), "price_per_month"),
+                    given("gross margin", percent(margin), "gross_margin"),
+                ];
+                let formula = "cost of winning a customer ÷ (price × gross margin)";
+                figures.push(Figure::number("Paid back after", formula, terms, format!("{months:.1} months")));
+            }
+        }
+        figures
+    }
+
+    fn of_the_build(&self) -> Vec<Figure> {
+        let inputs = self.money;
+        let mut figures = Vec::new();
+        let (Some(cost), Some(week), Some(weeks)) =
+            (inputs.build_cost(), inputs.team_cost_per_week, inputs.build_weeks)
+        else {
+            return figures;
+        };
+        let terms = vec![
+            given("weekly team cost", week.as_set(), "team_cost_per_week"),
+            given("weeks", plain(weeks), "build_weeks"),
+        ];
+        figures.push(Figure::amount("Build cost", "weekly team cost × weeks", terms, cost));
+        if let (Some([expected, most]), Some(features)) = (money::annual_waste(inputs), inputs.features_per_year) {
+            let from = if inputs.share_failing.is_some() { "money.share_failing" } else { "default" };
+            let terms = |share| {
+                vec![
+                    above("build cost", cost),
+                    given("features a year", plain(features), "features_per_year"),
+                    term("share that fails", percent(share), if share < 1.0 { from } else { "the most there can be" }),
+                ]
+            };
+            let formula = "build cost × features built a year without a test × share that fails";
+            let share = money::share_failing(inputs);
+            figures.push(Figure::amount("Wasted in a year", formula, terms(share), expected));
+            figures.push(Figure::amount("Wasted in a year, at most", formula, terms(1.0), most));
+        }
+        figures
+    }
+
+    fn of_the_test(&self) -> Vec<Figure> {
+        let inputs = self.money;
+        let policy = &self.experiment.policy;
+        let (alpha, beta) = (policy.alpha, policy.beta);
+        let mut figures = Vec::new();
+        let (Some(cost), Some(profit), Some(gain), Some(without), Some(built)) =
+            (inputs.build_cost(), inputs.gross_profit, inputs.gain(), inputs.without_test(), inputs.built_blind())
+        else {
+            return figures;
+        };
+        let habit = match inputs.habit {
+            Some(Habit::Build) => "chance that it sells × gross profit − build cost, because it would be built anyway",
+            Some(Habit::Leave) => "nothing, because it would not be built",
+            None => "the better of leaving it (0) and chance that it sells × gross profit − build cost",
+        };
+        let terms = vec![
+            self.chance(),
+            given("gross profit if it sells", profit.as_set(), "gross_profit"),
+            above("build cost", cost),
+            term("which gives", built, "the three before"),
+        ];
+        figures.push(Figure::amount("Worth without a test", habit, terms, without));
+        let odds = || {
+            [
+                self.chance(),
+                term("chance of BUILD if it sells", percent(1.0 - beta), "1 − policy.beta, if the caps let it finish"),
+                term("chance of BUILD if it does not", percent(alpha), "policy.alpha"),
+                above("build cost", cost),
+                term("gross profit less build cost", gain, "money.gross_profit, above"),
+            ]
+        };
+        let spent = inputs.test_cost.map(|cost| (cost, "money.test_cost"));
+        let price = spent.or(policy.budget_cap.map(|cap| (cap, "policy.budget_cap, the most it may cost")));
+        if let Some((price, from)) = price
+            && let Some(with) = money::with_test(inputs, alpha, beta, price)
+        {
+            let terms = odds().into_iter().chain([term("cost of the test", price.as_set(), from)]).collect();
+            let formula = "chance that it sells × chance of BUILD if it sells × (gross profit − build cost) − \
+                           chance that it does not × chance of BUILD if it does not × build cost − cost of the test";
+            figures.push(Figure::amount("Worth with the test", formula, terms, with));
+        }
+        if let Some(value) = inputs.value_of_information(alpha, beta) {
+            let terms = odds().into_iter().chain([above("worth without a test", without)]).collect();
+            let formula = "worth with a test that costs nothing − worth without a test";
+            figures.push(Figure::amount("Value of the answer", formula, terms, value));
+            if let Some(cap) = inputs.spend_cap(alpha, beta).filter(|cap| Some(*cap) == policy.budget_cap) {
+                let terms = vec![above("build cost", cost), above("value of the answer", value)];
+                let formula = "the smaller of 10% of the build cost and half the value of the answer";
+                figures.push(Figure::amount("Spend cap", formula, terms, cap));
+            }
+        }
+        if inputs.habit == Some(Habit::Build)
+            && let Some(avoided) = money::loss_avoided(inputs, alpha, beta)
+        {
+            let formula = "chance that it does not sell × chance of no BUILD if it does not × build cost − chance \
+                           that it sells × chance of no BUILD if it does × (gross profit − build cost)";
+            figures.push(Figure::amount("Expected loss a test avoids", formula, odds().into(), avoided));
+        }
+        figures
+    }
+
+    fn of_the_verdict(&self) -> Vec<Figure> {
+        let mut figures = Vec::new();
+        let today = explain::today(self.experiment, self.card);
+        if let Some(after) = &self.card.spend_after {
+            let (first, last) = (figures::day(after.since, today), figures::day(after.last_day, today));
+            let young = after.total.minus(after.settled).unwrap_or(after.total);
+            let days = format!("from {first}, the day of the verdict");
+            let mut terms = vec![term("settled", after.settled, days.clone()), term("provisional", young, days)];
+            if after.on_last_day.micros > 0 {
+                let ads = format!("provisional, {last}, {} of the versions' ads", figures::in_words(after.ads));
+                terms.push(term("still a day", after.on_last_day, ads));
+            }
+            let formula = "sum of what the ads cost from the day of the verdict on";
+            figures.push(Figure::amount("Spent after the verdict", formula, terms, after.total));
+        }
+        if let Some(booked) = money::booked(self.experiment, self.card, false) {
+            let declared = self.money.chance_it_would_be_built.is_some();
+            let from = if declared { "money.chance_it_would_be_built" } else { "money.habit" };
+            let how = format!(
+                "assumed: before the data {} that it sells, and is at the build bar, else it is at the kill bar; after it \
+                 by how much better the counts fit the second",
+                percent(self.money.prior())
+            );
+            let terms = vec![
+                above("build cost", booked.build_cost),
+                term("chance that it would have been built", percent(booked.would_be_built), from),
+                term("chance that building would have lost", figures::chance(booked.below_the_bar), how),
+            ];
+            let formula = "build cost × chance that it would have been built × chance, after the data, that building \
+                           would have lost; expected, not certain, and nothing if the verdict is overridden";
+            figures.push(Figure::amount("Expected build cost avoided", formula, terms, booked.expected));
+        }
+        figures
+    }
+}
+
+/// Why money of the ads and of the inputs is not brought together, where that is so.
+pub fn two_currencies(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+    let ads = card.spend?.currency;
+    let inputs = experiment.money.amounts().map(|amount| amount.currency).find(|currency| *currency != ads)?;
+    Some({
+        format!(
+            "The ads are paid in {ads}, the money inputs are in {inputs}: what needs both is left out. Write the \
+             inputs in {ads}."
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors_and_shares_have_no_digits_for_show() {
+        assert_eq!([0.12, 0.025, 0.3, 1.0].map(percent), ["12%", "2.5%", "30%", "100%"]);
+        assert_eq!([6.0, 2.5].map(plain), ["6", "2.5"]);
+    }
+}

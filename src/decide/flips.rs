@@ -1,0 +1,203 @@
+//! What would change where a test stands today: how many acts more or fewer on the same days, and which version,
+//! channel or source left out. Every answer is the verdict rule applied to the changed days from the first on, not a
+//! formula beside it. What lies ahead is `outlook`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::judge::{self, ArmDay};
+use super::tally::Tally;
+use super::{explain, figures, judged, last_look, series};
+use crate::domain::concept::{Experiment, Source};
+use crate::domain::id::ArmId;
+use crate::domain::observation::Inputs;
+use crate::domain::verdict::{Generation, Scorecard, Verdict};
+
+/// What would change a verdict.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Flips {
+    /// Acts more or fewer.
+    pub acts: Vec<ActsFlip>,
+    /// Parts that the concept's verdict hangs on.
+    pub without: Vec<Without>,
+    /// Whether there were parts that could be left out.
+    pub has_parts: bool,
+}
+
+/// So many acts more (or, below zero, fewer) on the same days would change an arm's verdict.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ActsFlip {
+    /// Which arm.
+    pub arm: ArmId,
+    /// How many.
+    pub acts: f64,
+    /// What it would then be.
+    pub to: Verdict,
+}
+
+/// A part without which the concept's verdict would be another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Without {
+    /// A version's title, a channel or a source.
+    pub part: String,
+    /// What it would then be.
+    pub verdict: Verdict,
+}
+
+/// What would change the verdict of `card`, which was decided on `data`; nothing while the data is defective.
+pub fn flips(
+    experiment: &Experiment,
+    generation: &Generation,
+    data: &Inputs,
+    tally: &Tally<'_>,
+    card: &Scorecard,
+) -> Flips {
+    if card.verdict == Verdict::Blocked {
+        return Flips { acts: vec![], without: vec![], has_parts: false };
+    }
+    let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
+    let mut acts = Vec::new();
+    for ((_, days), score) in tested.iter().zip(&card.arms) {
+        let settled: Vec<_> = tally.settled(days).cloned().collect();
+        let days = series(&experiment.policy, tally, &settled);
+        let verdict = |days: &[ArmDay]| {
+            let calendar = &tally.calendar;
+            judged(experiment, days, tested.len(), calendar.first, calendar.today).pop().map(|look| look.verdict)
+        };
+        let changes = [Change::more(&days), Change::fewer(&days)];
+        let found = changes.iter().filter_map(|change| change.fewest(&days, &verdict));
+        acts.extend(found.map(|(acts, to)| ActsFlip { arm: score.arm.clone(), acts, to }));
+    }
+    let mut parts = without_an_arm(experiment, tally);
+    parts.extend(without_a_channel(experiment, generation, data, card));
+    let has_parts = !parts.is_empty();
+    parts.retain(|part| part.verdict != card.verdict);
+    Flips { acts, without: parts, has_parts }
+}
+
+/// A way to change an arm's days by a number of acts.
+struct Change {
+    /// 1 for more, -1 for fewer.
+    sign: f64,
+    /// The most acts it can be.
+    room: f64,
+    apply: fn(&[ArmDay], f64) -> Vec<ArmDay>,
+}
+
+impl Change {
+    /// Spread over the days as their exposures are, and never more acts than exposures.
+    fn more(days: &[ArmDay]) -> Self {
+        let room = days.iter().map(|day| (day.exposures - day.conversions).max(0.0)).sum();
+        let apply = |days: &[ArmDay], acts: f64| {
+            let exposures: f64 = days.iter().map(|day| day.exposures).sum();
+            let more = |day: &ArmDay| (day.conversions + acts * day.exposures / exposures).min(day.exposures);
+            days.iter().map(|day| ArmDay { conversions: more(day).max(day.conversions), ..day.clone() }).collect()
+        };
+        Self { sign: 1.0, room, apply }
+    }
+
+    /// Taken from the days as their acts are.
+    fn fewer(days: &[ArmDay]) -> Self {
+        let apply = |days: &[ArmDay], acts: f64| {
+            let all: f64 = days.iter().map(|day| day.conversions).sum();
+            let fewer = |day: &ArmDay| day.conversions * (1.0 - acts / all);
+            days.iter().map(|day| ArmDay { conversions: fewer(day), ..day.clone() }).collect()
+        };
+        Self { sign: -1.0, room: days.iter().map(|day| day.conversions).sum(), apply }
+    }
+
+    /// The smallest whole number of acts that gives another verdict, found by doubling and halving: the rule knows no
+    /// step back once enough is changed.
+    fn fewest(&self, days: &[ArmDay], verdict: &dyn Fn(&[ArmDay]) -> Option<Verdict>) -> Option<(f64, Verdict)> {
+        let (now, room) = (verdict(days)?, self.room.floor());
+        let after = |acts: f64| verdict(&(self.apply)(days, acts)).filter(|then| *then != now);
+        let (mut too_few, mut enough) = (0.0, 1.0_f64);
+        while after(enough.min(room)).is_none() {
+            if enough >= room {
+                return None;
+            }
+            (too_few, enough) = (enough, enough * 2.0);
+        }
+        enough = enough.min(room);
+        while enough - too_few > 1.0 {
+            let middle = f64::midpoint(too_few, enough).floor();
+            if after(middle).is_some() { enough = middle } else { too_few = middle }
+        }
+        Some((self.sign * enough, after(enough)?))
+    }
+}
+
+/// The concept's verdict without each of its versions.
+fn without_an_arm(experiment: &Experiment, tally: &Tally<'_>) -> Vec<Without> {
+    let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
+    if tested.len() < 2 {
+        return vec![];
+    }
+    let without = |left_out: usize| {
+        let others = tested.iter().enumerate().filter(|(position, _)| *position != left_out);
+        let looks = others.map(|(_, (_, days))| last_look(experiment, tally, days, tested.len() - 1));
+        let verdicts: Vec<_> = looks.map(|look| (look.verdict, look.reason)).collect();
+        Without { part: tested[left_out].0.title.clone(), verdict: judge::concept(&verdicts).0 }
+    };
+    (0..tested.len()).map(without).collect()
+}
+
+/// The concept's verdict without each channel, or source of no channel, that brings both halves of the deciding rate:
+/// without the visitors alone, or the acts alone, a rate says nothing.
+fn without_a_channel(
+    experiment: &Experiment,
+    generation: &Generation,
+    data: &Inputs,
+    card: &Scorecard,
+) -> Vec<Without> {
+    let rate = &experiment.policy.primary;
+    let mut parts: BTreeMap<&str, Vec<&Source>> = BTreeMap::new();
+    for source in &experiment.sources {
+        parts.entry(source.channel.as_deref().unwrap_or(source.id.as_str())).or_default().push(source);
+    }
+    let supplies_both =
+        |source: &&Source| [rate.numerator, rate.denominator].iter().all(|metric| source.metrics.contains(metric));
+    parts.retain(|_, sources| sources.iter().all(supplies_both));
+    if parts.len() < 2 {
+        return vec![];
+    }
+    let without = |(part, left_out): (&str, Vec<&Source>)| {
+        let stays = |id| !left_out.iter().any(|source| source.id == id);
+        let mut rest = experiment.clone();
+        rest.sources.retain(|source| stays(source.id.clone()));
+        let mut less = data.clone();
+        less.observations.retain(|row| stays(row.source.clone()));
+        less.responses.retain(|act| stays(act.source.clone()));
+        let tally = Tally::of(&rest, generation, &less, card.as_of);
+        let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
+        let looks = tested.iter().map(|(_, days)| last_look(&rest, &tally, days, tested.len()));
+        let verdicts: Vec<_> = looks.map(|look| (look.verdict, look.reason)).collect();
+        Without { part: part.to_owned(), verdict: judge::concept(&verdicts).0 }
+    };
+    parts.into_iter().map(without).collect()
+}
+
+/// One sentence for each thing that would change the verdict, or one that says that no single part would.
+pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Vec<String> {
+    let noun = experiment.policy.primary.numerator;
+    let mut lines: Vec<String> = flips
+        .acts
+        .iter()
+        .filter_map(|flip| {
+            let arm = card.arms.iter().find(|arm| arm.arm == flip.arm)?;
+            let acts =
+                if flip.acts > 0.0 { figures::further(flip.acts, noun) } else { figures::fewer(-flip.acts, noun) };
+            let who = explain::who(experiment, card, arm);
+            Some(format!("{who}About {acts} on the same days would make it {}.", flip.to))
+        })
+        .collect();
+    lines.extend(flips.without.iter().map(|part| format!("Without {} this is {}.", part.part, part.verdict)));
+    if flips.without.is_empty() && flips.has_parts {
+        lines.push(format!(
+            "It does not hang on one version or channel: without any one of them it is {}.",
+            card.verdict
+        ));
+    }
+    lines
+}

@@ -1,0 +1,310 @@
+//! What lies ahead of a test that collects, by projecting each arm's own days forward under the verdict rule: when a
+//! verdict is likely and what it still costs, and which verdict is out of reach within the cap. Estimates, worked out
+//! from the same days the same way each time; never a verdict. What would change where a test stands today is
+//! `flips`.
+
+use chrono::{Days, NaiveDate};
+use serde::Serialize;
+
+use super::judge::ArmDay;
+use super::tally::Tally;
+use super::{explain, figures, judged, series};
+use crate::domain::concept::{Experiment, Model, Policy};
+use crate::domain::id::ArmId;
+use crate::domain::money::Money;
+use crate::domain::verdict::{ArmScore, Lean, Reason, Scorecard, Verdict};
+
+/// Fewer settled days say too little of the days ahead: weekdays differ.
+const FEWEST_DAYS: u32 = 7;
+
+/// The days ahead are taken to be like the latest so many: four whole weeks.
+const LIKE_DAYS: usize = 28;
+
+/// Nothing is projected farther than a year.
+const FARTHEST_DAYS: usize = 366;
+
+/// Share of the budget cap from which its owner is told.
+const BUDGET_TOLD_AT: f64 = 0.8;
+
+/// What lies ahead.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outlook {
+    /// Every arm that collects and has had a week.
+    pub arms: Vec<Ahead>,
+    /// Whether no arm can come to BUILD before its cap.
+    pub build_out_of_reach: bool,
+    /// Whether not every arm can come to KILL before its cap.
+    pub kill_out_of_reach: bool,
+    /// Money used of the budget cap, settled or not.
+    pub budget: Option<Budget>,
+}
+
+/// Money used of a cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Budget {
+    /// By the tested arms, settled or not.
+    pub spent: Money,
+    /// The cap of them all.
+    pub cap: Money,
+}
+
+impl Budget {
+    /// Whether its owner should know.
+    pub fn is_nearly_used(&self) -> bool {
+        self.spent.over(self.cap).is_some_and(|share| share >= BUDGET_TOLD_AT)
+    }
+}
+
+/// What lies ahead of one arm.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ahead {
+    /// Which arm.
+    pub arm: ArmId,
+    /// How many of its latest settled days the days ahead are taken to be like.
+    pub like_days: usize,
+    /// Where that leads first; `None` where nowhere within a year.
+    pub likely: Option<Likely>,
+    /// Whether BUILD is out of reach before the cap, even at the better of the build bar and the best end of the range.
+    pub build_out_of_reach: bool,
+    /// The same of KILL, at the worse of the kill bar and the worst end.
+    pub kill_out_of_reach: bool,
+}
+
+/// A verdict that is likely at today's rates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Likely {
+    /// BUILD, KILL or REVIEW.
+    pub verdict: Verdict,
+    /// Why not BUILD or KILL.
+    pub reason: Option<Reason>,
+    /// About when.
+    pub on: NaiveDate,
+    /// After so many more active days have settled.
+    pub days: u32,
+    /// With so many more exposures…
+    pub exposures: f64,
+    /// …and acts.
+    pub acts: f64,
+    /// For so much more money, where spend is known.
+    pub spend: Option<Money>,
+}
+
+/// The outlook of a test that collects; `None` of any other, and of one whose days nobody knows.
+pub fn outlook(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecard) -> Option<Outlook> {
+    if card.verdict != Verdict::Collecting {
+        return None;
+    }
+    let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).zip(&card.arms).collect();
+    let arms: Vec<Ahead> = tested
+        .iter()
+        .filter(|(_, score)| score.verdict == Verdict::Collecting && score.evidence.days >= FEWEST_DAYS)
+        .filter_map(|((_, days), score)| {
+            let settled: Vec<_> = tally.settled(days).cloned().collect();
+            // A day that was not read says nothing of the days ahead.
+            let read: Vec<_> = settled.iter().filter(|day| day.covered).cloned().collect();
+            let course = Course {
+                experiment,
+                tally,
+                arms: tested.len(),
+                score,
+                settled: series(&experiment.policy, tally, &settled),
+                like: series(&experiment.policy, tally, &read[read.len().saturating_sub(LIKE_DAYS)..]),
+            };
+            course.ahead()
+        })
+        .collect();
+    let collecting = tested.iter().filter(|(_, score)| score.verdict == Verdict::Collecting).count();
+    let all_known = collecting == arms.len();
+    let reviewed = tested.iter().any(|(_, score)| score.verdict == Verdict::Review);
+    let spent = tested.iter().flat_map(|((_, days), _)| days).map(|day| day.spend).sum();
+    let budget = experiment.policy.budget_cap.zip(tally.money(spent)).map(|(cap, spent)| Budget { spent, cap });
+    Some(Outlook {
+        build_out_of_reach: all_known && !arms.is_empty() && arms.iter().all(|arm| arm.build_out_of_reach),
+        kill_out_of_reach: reviewed || arms.iter().any(|arm| arm.kill_out_of_reach),
+        arms,
+        budget,
+    })
+}
+
+/// One arm's days, to be continued.
+struct Course<'a> {
+    experiment: &'a Experiment,
+    tally: &'a Tally<'a>,
+    arms: usize,
+    score: &'a ArmScore,
+    settled: Vec<ArmDay>,
+    like: Vec<ArmDay>,
+}
+
+impl Course<'_> {
+    fn ahead(&self) -> Option<Ahead> {
+        let evidence = &self.score.evidence;
+        evidence.estimate?;
+        let policy = &self.experiment.policy;
+        // Beside a control without acts any ratio fits.
+        if policy.model == Model::Compare && self.like.iter().all(|day| day.control[0] <= 0.0) {
+            return None;
+        }
+        let (kill, build) = (policy.kill_bar, policy.build_bar);
+        // Costs are the better the smaller they are; without an act they have no upper end.
+        let (best, worst) = match policy.model {
+            Model::Rate | Model::Compare => {
+                (evidence.high.map_or(build, |high| high.max(build)), evidence.low.map_or(kill, |low| low.min(kill)))
+            }
+            Model::Cpa => (
+                evidence.low.map_or(build, |low| low.min(build)),
+                evidence.high.map_or(f64::INFINITY, |high| high.max(kill)),
+            ),
+        };
+        // Guardrails are left out: how they will stand is not the question.
+        let free = Policy { guardrails: vec![], ..policy.clone() };
+        let leads_to = |level: f64| {
+            let day = |day: &ArmDay| ArmDay {
+                conversions: acts_at(policy.model, day, level),
+                guardrails: vec![],
+                ..day.clone()
+            };
+            self.first_verdict(&free, day).map(|likely| likely.verdict)
+        };
+        Some(Ahead {
+            arm: self.score.arm.clone(),
+            like_days: self.like.len(),
+            likely: self.first_verdict(policy, Clone::clone),
+            build_out_of_reach: leads_to(best) != Some(Verdict::Build),
+            kill_out_of_reach: leads_to(worst) != Some(Verdict::Kill),
+        })
+    }
+
+    /// The first verdict when the days ahead are the latest ones over and over, each as `next` makes it.
+    fn first_verdict(&self, policy: &Policy, next: impl Fn(&ArmDay) -> ArmDay) -> Option<Likely> {
+        let calendar = &self.tally.calendar;
+        let mut days = self.settled.clone();
+        let ahead = calendar.last_settled.iter_days().skip(1).zip(self.like.iter().cycle()).take(FARTHEST_DAYS);
+        days.extend(ahead.map(|(day, like)| ArmDay { day, ..next(like) }));
+        let last = calendar.today.checked_add_days(Days::new(FARTHEST_DAYS as u64))?;
+        let experiment = Experiment { policy: policy.clone(), ..self.experiment.clone() };
+        let looks = judged(&experiment, &days, self.arms, calendar.first, last);
+        let reached = looks.into_iter().find(|look| look.since.is_some())?;
+        let evidence = &self.score.evidence;
+        let settled_then = reached.as_of.checked_sub_days(Days::new(policy.maturity_lag_days.into()))?;
+        let spend: f64 =
+            days[self.settled.len()..].iter().take_while(|day| day.day <= settled_then).map(|day| day.spend).sum();
+        Some(Likely {
+            verdict: reached.verdict,
+            reason: reached.reason,
+            on: reached.as_of,
+            days: reached.evidence.days.saturating_sub(evidence.days),
+            exposures: reached.evidence.trials - evidence.trials,
+            acts: reached.evidence.successes - evidence.successes,
+            spend: self.tally.money(1_000_000).and_then(|unit| unit.times(spend)),
+        })
+    }
+}
+
+/// The acts of a day at a level, which is in the unit of the policy's bars.
+fn acts_at(model: Model, day: &ArmDay, level: f64) -> f64 {
+    let [control_acts, control_exposures] = day.control;
+    match model {
+        Model::Rate => day.exposures * level,
+        Model::Cpa => day.exposures / level,
+        Model::Compare if control_exposures > 0.0 => day.exposures * level * control_acts / control_exposures,
+        Model::Compare => 0.0,
+    }
+}
+
+/// `If the days ahead are like the last 20: KILL on about Thu 9 Apr, after 16 more settled days, …`
+pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String {
+    let rate = &experiment.policy.primary;
+    let condition = format!("If the days ahead are like the last {}", ahead.like_days);
+    let Some(likely) = &ahead.likely else { return format!("{condition}, no verdict comes within a year.") };
+    let on = figures::day(likely.on, explain::today(experiment, card));
+    let mut cost = vec![
+        format!("{} more settled {}", likely.days, if likely.days == 1 { "day" } else { "days" }),
+        figures::further(figures::about(likely.exposures), rate.denominator),
+        figures::further(figures::about(likely.acts), rate.numerator),
+    ];
+    cost.extend(likely.spend.filter(|spend| spend.micros > 0).map(|spend| format!("{spend} more")));
+    let why = match &likely.reason {
+        Some(Reason::CapReached { lean }) => {
+            let lean = if *lean == Lean::Build { Verdict::Build } else { Verdict::Kill };
+            format!(" (at the cap, leaning to {lean})")
+        }
+        Some(Reason::Guardrail { name }) => format!(" ({name} is beyond its limit)"),
+        _ => String::new(),
+    };
+    format!("{condition}, an estimate: {}{why} about {on}, after {}.", likely.verdict, figures::list(&cost))
+}
+
+/// `Even if every day left ran at 8.5%, BUILD would not be reached before the cap.`
+pub fn out_of_reach(experiment: &Experiment, outlook: &Outlook) -> Option<String> {
+    let cap = caps(experiment);
+    match (outlook.build_out_of_reach, outlook.kill_out_of_reach) {
+        (true, true) => Some(format!(
+            "Neither BUILD nor KILL can be reached before the cap ({cap}), however the days left turn out: a person \
+             will have to look."
+        )),
+        (true, false) => Some(format!(
+            "BUILD is out of reach: even if every day left were as good as the numbers still allow, it would not be \
+             reached before the cap ({cap}). KILL still can be."
+        )),
+        (false, true) => Some(format!(
+            "KILL is out of reach: even if every day left were as bad as the numbers still allow, it would not be \
+             reached before the cap ({cap}). BUILD still can be."
+        )),
+        (false, false) => None,
+    }
+}
+
+/// `60 settled days, or $3,000`.
+fn caps(experiment: &Experiment) -> String {
+    let policy = &experiment.policy;
+    let days = policy.horizon_days;
+    let mut caps = vec![format!("{} settled {}", figures::count(days.into()), if days == 1 { "day" } else { "days" })];
+    caps.extend(policy.budget_cap.map(|cap| cap.as_set()));
+    caps.extend(experiment.stop.map(|stop| format!("the end on {stop}")));
+    caps.join(", or ")
+}
+
+/// `$1,205 of the cap of $1,500 is used (80%), days that have not settled included.`
+pub fn used(budget: &Budget) -> String {
+    format!(
+        "{} of the cap of {} is used ({}), days that have not settled included.",
+        budget.spent,
+        budget.cap.as_set(),
+        figures::share(budget.spent.over(budget.cap).unwrap_or(0.0))
+    )
+}
+
+/// Where each arm is heading, one sentence each.
+pub fn ahead_of_all(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Vec<String> {
+    let of_arm = |one: &Ahead| {
+        let arm = card.arms.iter().find(|arm| arm.arm == one.arm)?;
+        Some(explain::who(experiment, card, arm) + &ahead(experiment, card, one))
+    };
+    outlook.arms.iter().filter_map(of_arm).collect()
+}
+
+/// Everything that is said of a test's future, one sentence each.
+pub fn sentences(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Vec<String> {
+    let mut lines = ahead_of_all(experiment, card, outlook);
+    if lines.is_empty() {
+        lines.push("What lies ahead is not known yet: a week of settled days shows it.".into());
+    }
+    lines.extend(out_of_reach(experiment, outlook));
+    lines.extend(outlook.budget.as_ref().map(used));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::{Currency, parse_amount};
+
+    #[test]
+    fn a_budget_is_nearly_used_from_four_fifths_on() {
+        let usd = |text| parse_amount(text, Currency::from_code("USD").unwrap()).unwrap();
+        let nearly = |spent| Budget { spent: usd(spent), cap: usd("1500") }.is_nearly_used();
+        assert_eq!(["1199.99", "1200", "1501"].map(nearly), [false, true, true]);
+        assert!(!Budget { spent: usd("10"), cap: usd("0") }.is_nearly_used());
+    }
+}
