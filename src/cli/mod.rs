@@ -11,6 +11,7 @@ pub mod init;
 pub mod keys;
 pub mod live;
 pub mod output;
+pub mod plan;
 pub mod pull;
 pub mod replay;
 pub mod run;
@@ -77,6 +78,8 @@ enum Command {
     /// Which connectors there are, what one needs, and how to write one of your own.
     #[command(subcommand)]
     Connectors(connectors::ConnectorsCommand),
+    /// What a test will take before it begins: visitors, days, money, and how likely it gives which verdict.
+    Plan(Box<plan::PlanArgs>),
     /// Ask the sources for their days and store them; decides nothing.
     Pull(pull::PullArgs),
     /// Run the schedule: pull, decide, tell. Stays until stopped.
@@ -116,6 +119,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Auth(args) => auth::run(args, config, &output).await,
             Command::Check(args) => check::run(args, config, &output).await,
             Command::Connectors(command) => connectors::run(command, config, &output),
+            Command::Plan(args) => plan::run(args, config, &output).await,
             Command::Pull(args) => pull::run(args, config, &output).await,
             Command::Run(args) => run::run(args, config, &output).await,
             Command::Status => status::run(config, &output).await,

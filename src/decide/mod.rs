@@ -14,6 +14,7 @@ pub mod keys;
 pub mod message;
 pub mod money;
 pub mod outlook;
+pub mod plan;
 mod qualify;
 mod tally;
 mod unseen;

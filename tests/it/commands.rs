@@ -3,6 +3,7 @@
 mod daemon;
 mod demo;
 mod live;
+mod plan;
 mod replay;
 mod sandbox;
 mod unclaimed;
