@@ -101,6 +101,10 @@ fn d9_amounts_are_exact_and_more_than_nothing() {
         ("monthly_churn = 0", "monthly_churn is 0"),
         ("signup_to_paid = nan", "signup_to_paid is not a number"),
         ("build_weeks = -1", "build_weeks is -1"),
+        ("features_per_year = 0", "features_per_year is 0"),
+        ("share_failing = 1.2", "share_failing is 1.2"),
+        ("chance_it_would_be_built = 0", "chance_it_would_be_built is 0"),
+        ("chance_it_would_be_buld = 0.5", "did you mean chance_it_would_be_built?"),
         ("habit = \"buld\"", "did you mean \"build\"?"),
         (
             "test_cost = { amount = \"1\", currency = \"EUR\" }\ngross_profit = { amount = \"1\", currency = \"USD\" }",

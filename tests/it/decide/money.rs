@@ -4,9 +4,9 @@
 use willitsell::decide::account::Figure;
 use willitsell::decide::derivation::derive;
 use willitsell::decide::money::*;
-use willitsell::domain::verdict::{SpendAfter, Verdict};
+use willitsell::domain::verdict::{Lean, Reason, SpendAfter, Verdict};
 
-use super::words::{dud, sells};
+use super::words::{blocked, cap, dud, one_arm, seen, sells};
 use super::*;
 
 /// Invoice Autopilot with every input of its example.
@@ -33,6 +33,83 @@ fn anyway() -> Experiment {
     let mut experiment = autopilot();
     experiment.money.habit = Some(Habit::Build);
     experiment
+}
+
+/// One line of the message for the step from `previous`.
+fn line_of(label: &str, experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<String> {
+    let sound = previous.filter(|card| card.verdict != Verdict::Blocked);
+    let message = willitsell::decide::message::message(experiment, previous, sound, now).unwrap();
+    message.lines.into_iter().find(|(name, _)| name == label).map(|(_, line)| line)
+}
+
+#[test]
+fn the_money_line_of_every_verdict_leaves_out_what_nobody_knows() {
+    let review = one_arm(Verdict::Review, &cap(Lean::Build), seen(44.0, 1240.0, 0.0201, 0.0561));
+    let collecting = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
+    let defect = blocked(Reason::NoData { sources: vec![SourceId::new("form")] });
+    let bare = experiment(&["a"]);
+    let act_only = {
+        let mut experiment = autopilot();
+        experiment.policy.guardrails.clear();
+        experiment.money.team_cost_per_week = None;
+        experiment
+    };
+    let unpaid = |card: &Scorecard| {
+        let mut card = card.clone();
+        card.spend = None;
+        (card.arms[0].spend, card.arms[0].cost_per_act) = (None, None);
+        card
+    };
+    let (build, kill) = (sells(), dud());
+    let stake = "build at stake $46,800";
+    for (verdict, previous, full, plain) in [
+        (
+            &build,
+            None,
+            format!("$3,170 spent · $42.84 per sign-up (limit $84) · {stake}"),
+            "$3,170 spent · $42.84 per sign-up",
+        ),
+        (
+            &kill,
+            None,
+            "$2,520 spent · $280 per sign-up (limit $84) · expected build cost avoided: up to $46,800".to_owned(),
+            "$2,520 spent · $280 per sign-up",
+        ),
+        (
+            &review,
+            None,
+            format!("$3,170 spent · $72.05 per sign-up (limit $84) · {stake}"),
+            "$3,170 spent · $72.05 per sign-up",
+        ),
+        (
+            &collecting,
+            Some(&defect),
+            format!("$3,170 spent · $72.05 per sign-up (limit $84) · {stake}"),
+            "$3,170 spent · $72.05 per sign-up",
+        ),
+        (&defect, None, format!("$3,170 spent · {stake}"), "$3,170 spent"),
+    ] {
+        let money = |experiment: &Experiment, now: &Scorecard| line_of("Money", experiment, previous, now);
+        assert_eq!(money(&autopilot(), verdict), Some(full), "{}", verdict.verdict);
+        assert_eq!(money(&bare, verdict).as_deref(), Some(plain), "{}", verdict.verdict);
+        assert_eq!(money(&bare, &unpaid(verdict)), None, "{}", verdict.verdict);
+        let limited = money(&act_only, verdict).unwrap();
+        assert_eq!(limited.contains("(limit $84.27)"), verdict.verdict != Verdict::Blocked, "{limited}");
+    }
+    let mut running = kill;
+    running.spend_after = Some(SpendAfter {
+        since: day("2026-03-15"),
+        total: usd("0"),
+        settled: usd("0"),
+        last_day: day("2026-03-17"),
+        on_last_day: usd("90"),
+        ads: 2,
+    });
+    let next = line_of("Next", &autopilot(), None, &running).unwrap();
+    assert_eq!(next, "Approve or override · stop the ads either way: two ads are still spending $90 a day");
+    let review = Scorecard { spend_after: running.spend_after, ..review };
+    let next = line_of("Next", &autopilot(), None, &review).unwrap();
+    assert!(next.ends_with("test again with a larger cap · two ads are still spending $90 a day"), "{next}");
 }
 
 #[test]
