@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::keys::ArmKeys;
 use super::money;
 use super::tally::{Tally, last_known};
 use super::{explain, figures};
@@ -66,13 +67,16 @@ pub fn figures(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: 
         .collect()
 }
 
-/// `settled days Mon 2 Mar to Sun 15 Mar, 28 rows of ads`.
+/// Where the counts of the settled days come from: `settled days Mon 2 Mar to Sun 15 Mar, 28 rows of ads`.
 fn settled_days(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Scorecard) -> String {
     let (calendar, today) = (&tally.calendar, explain::today(experiment, card));
+    let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
     let counts = |source: &&Source| source.metrics.contains(&MetricId::SPEND);
     let rows = experiment.sources.iter().filter(counts).map(|source| {
-        let settled = last_known(data)
-            .filter(|row| row.source == source.id && calendar.first <= row.day && row.day <= calendar.last_settled);
+        let settled = last_known(data).filter(|row| {
+            let is_settled = calendar.first <= row.day && row.day <= calendar.last_settled;
+            is_settled && row.source == source.id && keys.arm(&row.source, &row.arm_key).is_some()
+        });
         let rows = settled.count();
         format!("{rows} {} of {}", if rows == 1 { "row" } else { "rows" }, source.id)
     });
@@ -82,6 +86,13 @@ fn settled_days(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card:
         figures::day(calendar.last_settled, today),
         figures::list(&rows.collect::<Vec<_>>())
     )
+}
+
+/// `the same days, from form`: who counts a metric.
+fn same_days(experiment: &Experiment, metric: MetricId) -> String {
+    let counting = experiment.sources.iter().filter(|source| source.metrics.contains(&metric));
+    let names: Vec<String> = counting.map(|source| source.id.to_string()).collect();
+    format!("the same days, from {}", figures::list(&names))
 }
 
 struct Sheet<'a> {
@@ -130,11 +141,10 @@ impl Sheet<'_> {
     fn of_the_data(&self) -> Vec<Figure> {
         let mut figures = Vec::new();
         let Some(spend) = self.card.spend else { return figures };
-        let term_of_days = |name, value: String| term(name, value, self.days.clone());
         figures.push(Figure::amount(
             "Spent",
             "sum of what the ads of all versions cost",
-            vec![term_of_days("cost", spend.to_string())],
+            vec![term("cost", spend, self.days.clone())],
             spend,
         ));
         let acts: f64 = self.card.arms.iter().map(|arm| arm.evidence.successes).sum();
@@ -142,8 +152,9 @@ impl Sheet<'_> {
         let on_acts = self.cost_per_act().and_then(|cost| Some((cost, cost.times(acts)?)));
         let Some((cost, paid)) = on_acts else { return figures };
         let rate = &self.experiment.policy.primary;
-        let acts = term_of_days("acts", figures::counted(acts, rate.numerator));
-        let paid_term = term_of_days("cost of the tested versions on counted days", paid.to_string());
+        let acts = term("acts", figures::counted(acts, rate.numerator), same_days(self.experiment, rate.numerator));
+        let paid_term =
+            term("cost of the tested versions on counted days", paid, same_days(self.experiment, MetricId::SPEND));
         figures.push(Figure::amount(
             "Cost per act",
             "cost of the tested versions ÷ acts",
@@ -164,10 +175,15 @@ impl Sheet<'_> {
             let bars = [self.experiment.policy.kill_bar, self.experiment.policy.build_bar];
             figures.push(Figure::number(
                 "Range of the cost per act",
-                "cost per visitor ÷ range of the rate",
+                "cost of the tested versions ÷ what they are counted on ÷ range of the rate",
                 vec![
-                    term_of_days("cost per visitor", visitor.to_string()),
-                    term("range", figures::range(low, high, &bars), "What was seen"),
+                    paid_term,
+                    term(
+                        "over",
+                        figures::counted(trials, rate.denominator),
+                        same_days(self.experiment, rate.denominator),
+                    ),
+                    term("range of the rate", figures::range(low, high, &bars), "what was seen, above"),
                 ],
                 result,
             ));
@@ -338,7 +354,8 @@ impl Sheet<'_> {
             let (first, last) = (figures::day(after.since, today), figures::day(after.last_day, today));
             let young = after.total.minus(after.settled).unwrap_or(after.total);
             let days = format!("from {first}, the day of the verdict");
-            let mut terms = vec![term("settled", after.settled, days.clone()), term("provisional", young, days)];
+            let mut terms = vec![term("settled", after.settled, days.clone())];
+            terms.extend((young.micros > 0).then(|| term("provisional", young, days)));
             if after.on_last_day.micros > 0 {
                 let ads = format!("provisional, {last}, {} of the versions' ads", figures::in_words(after.ads));
                 terms.push(term("still a day", after.on_last_day, ads));

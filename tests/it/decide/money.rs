@@ -288,7 +288,7 @@ fn every_figure_opens_to_its_formula_its_numbers_and_where_they_come_from() {
     let text = lines.join("\n");
     for line in [
         "Spent: $5,400 = sum of what the ads of all versions cost. Cost $5,400 (settled days Mon 2 Mar to Thu 19 Mar, 18 rows of ads).",
-        "Cost per act: $37.50 = cost of the tested versions ÷ acts. Cost of the tested versions on counted days $5,400 (settled days Mon 2 Mar to Thu 19 Mar, 18 rows of ads); acts 144 sign-ups (settled days Mon 2 Mar to Thu 19 Mar, 18 rows of ads).",
+        "Cost per act: $37.50 = cost of the tested versions ÷ acts. Cost of the tested versions on counted days $5,400 (the same days, from ads); acts 144 sign-ups (the same days, from form).",
         "Lifetime value of a customer: $2,107 = price × gross margin ÷ monthly churn. Price $79 (money.price_per_month); gross margin 80% (money.gross_margin); monthly churn 3% (money.monthly_churn).",
         "An act may cost: $84.27 = lifetime value ÷ 3 × share of acts that become customers. Lifetime value $2,107 (above); share of acts that become customers 12% (money.signup_to_paid).",
         "Break-even by these inputs: 3.03% = planned cost per visitor ÷ what an act may cost. Cost per visitor $2.55 (money.cost_per_visitor); what an act may cost $84.27 (above).",
