@@ -55,6 +55,7 @@ pub(super) fn experiment(
     let rates = rates(check, section);
     let arms = arms(check, section, &sources);
     let money = policy::money(check, section);
+    let names: Vec<(&str, bool)> = arms.iter().map(|(_, arm)| (arm.id.as_str(), arm.control)).collect();
     let policy = policy::policy(
         check,
         section,
@@ -63,6 +64,7 @@ pub(super) fn experiment(
             sources: &sources.known,
             all_sources_known: sources.known.len() == sources.names.len(),
             money: &money,
+            arms: &names,
             days: start
                 .as_ref()
                 .zip(stop.as_ref())

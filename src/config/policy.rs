@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 
 use serde_spanned::Spanned;
 
+use super::bars::{self, Bars};
 use super::check::Check;
 use super::defaults;
 use super::experiment::metric;
-use super::raw::{self, Section, Span, check_name};
+use super::raw::{self, Section, check_name};
 use super::report::{nearest, quoted, suggestion};
 use crate::domain::concept::{
-    Boundary, Dispersion, Guardrail, Habit, Limit, Model, MoneyInputs, Multiplicity, Policy, Rate, Source,
+    Boundary, Dispersion, Guardrail, Habit, Limit, Model, MoneyInputs, Multiplicity, Policy, Rate, Source, Srm,
 };
+use crate::domain::id::ArmId;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::money::Money;
@@ -25,6 +27,8 @@ pub(super) struct Facts<'f> {
     /// Whether `sources` is everything the experiment names.
     pub(super) all_sources_known: bool,
     pub(super) money: &'f MoneyInputs,
+    /// Every arm, and whether it is a control.
+    pub(super) arms: &'f [(&'f str, bool)],
     /// From start to stop, both counted.
     pub(super) days: Option<i64>,
 }
@@ -45,8 +49,8 @@ const ACTS: [MetricId; 3] = [MetricId::SIGNUPS, MetricId::CONVERSIONS, MetricId:
 /// What people can be counted on: never an impression, and spend has its own model.
 const EXPOSURES: [MetricId; 3] = [MetricId::VISITS, MetricId::CLICKS, MetricId::FORM_OPENS];
 
-/// Bars further apart than this decide on two lucky acts (statistics.md section 7).
-const BARS_FAR_APART: f64 = 5.0;
+/// What a page of ours may split, where a platform hands out the rest.
+const OURS_TO_SPLIT: [MetricId; 2] = [MetricId::VISITS, MetricId::FORM_OPENS];
 
 /// What `check` advises where an ad platform's own conversions decide (product.md section 7).
 const PLATFORM_LAG_DAYS: u32 = 7;
@@ -55,9 +59,13 @@ const PLATFORM_LAG_DAYS: u32 = 7;
 pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<'_>) -> Option<Policy> {
     experiment.require("policy", "add the table: primary and kill_bar at least, fixed before the start");
     let section = experiment.table("policy", &raw::POLICY, "[experiment.KEY.policy]")?;
-    not_yet(check, &section);
-    let primary = primary(check, &section, facts);
-    let bars = bars(check, &section, facts);
+    let model = model(check, &section);
+    if model == Model::Compare {
+        one_control(check, &section, facts);
+    }
+    let primary = primary(check, &section, facts, model);
+    let bars = bars::bars(check, &section, facts, model);
+    let srm = srm(check, &section, facts, primary.as_ref());
     let alpha = error_rate(check, &section, "alpha", defaults::ALPHA);
     let beta = error_rate(check, &section, "beta", defaults::BETA);
     if beta < defaults::BETA {
@@ -76,17 +84,26 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
         check.report.error(section.key_span("horizon_days"), what, "write more days, or a smaller min_days");
     }
     let budget_cap = budget_cap(check, &section, facts, alpha, beta);
-    let guardrails = guardrails(check, &section, facts, primary.as_ref());
+    // What an act may cost is the bar itself under cpa.
+    let guardrails = guardrails(check, &section, facts, primary.as_ref().filter(|_| model != Model::Cpa));
     let guardrail_alpha = error_rate(check, &section, "guardrail_alpha", defaults::GUARDRAIL_ALPHA);
     let count = |key, default| section.whole(key, 0, u32::MAX).map_or(default, Spanned::into_inner);
-    let min_exposures = count("min_exposures", defaults::MIN_EXPOSURES);
+    let min_exposures = match model {
+        Model::Rate | Model::Compare => count("min_exposures", defaults::MIN_EXPOSURES),
+        Model::Cpa => 0,
+    };
+    if model == Model::Cpa && section.has("min_exposures") {
+        let what =
+            format!("{} counts visitors, and a cost per act is tested on money", section.dotted("min_exposures"));
+        check.report.error(section.key_span("min_exposures"), what, "take it out; min_days and min_conversions hold");
+    }
     let min_conversions = count("min_conversions", defaults::MIN_CONVERSIONS);
     let dispersion = dispersion(check, &section);
     let boundary = choice(check, &section, "boundary", &[("daily", Boundary::Daily), ("strict", Boundary::Strict)]);
     let multiplicity = [("bonferroni", Multiplicity::Bonferroni), ("none", Multiplicity::None)];
     let multiplicity = choice(check, &section, "multiplicity", &multiplicity);
     // Everything was read before the first gap ends it, so that all errors are found at once.
-    let (primary, (kill_bar, build_bar)) = primary.zip(bars)?;
+    let (primary, Bars { kill_bar, build_bar, currency }) = primary.zip(bars)?;
     Some(Policy {
         maturity_lag_days: maturity(check, &section, facts, &primary),
         kill_bar,
@@ -104,32 +121,75 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
         guardrail_alpha,
         guardrails,
         primary,
-        model: Model::Rate,
-        bar_currency: None,
-        srm: None,
+        model,
+        bar_currency: currency,
+        srm,
     })
 }
 
-/// Refuses by name what comes later.
-fn not_yet(check: &Check<'_>, section: &Section<'_>) {
-    const MODELS: [&str; 3] = ["rate", "cpa", "compare"];
-    if let Some(model) = section.text("model") {
-        let (what, advice) = match *model.get_ref() {
-            "rate" => return,
-            later @ ("cpa" | "compare") => {
-                (format!("the model {later} comes with a later release"), "use model = \"rate\" for now".to_owned())
-            }
-            other => (format!("there is no model called {}", quoted(other)), suggestion(other, &MODELS, "")),
-        };
-        check.report.error(model.span(), what, advice);
+/// The question that decides; where it is misspelt, the one that would be asked without it.
+fn model(check: &Check<'_>, section: &Section<'_>) -> Model {
+    let models = [("rate", Model::Rate), ("cpa", Model::Cpa), ("compare", Model::Compare)];
+    let model = choice(check, section, "model", &models).unwrap_or_default();
+    if model == Model::Cpa {
+        let what = "what an act costs drifts for months in real accounts, so this verdict is weaker than its label";
+        check.report.warn(section.key_span("model"), what, "where visitors are counted, let a rate decide");
     }
-    if section.has("srm") {
-        let what = format!("{}: checking an uneven split comes with a later release", section.dotted("srm"));
-        check.report.error(section.key_span("srm"), what, "take it out for now");
+    model
+}
+
+/// What a version is compared with.
+fn one_control(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>) {
+    if !facts.arms.is_empty() && !facts.arms.iter().any(|&(_, control)| control) {
+        let what = "compare has nothing to compare with: no arm is the control";
+        let advice = "write control = true in the arm that is the existing offer";
+        check.report.error(section.key_span("model"), what, advice);
     }
 }
 
-fn primary(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>) -> Option<Rate> {
+/// Reads `srm = { arm = share }`.
+fn srm(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>, primary: Option<&Rate>) -> Option<Srm> {
+    const EXAMPLE: &str = "{ first = 0.5, second = 0.5 }";
+    let shares = section.table("srm", &raw::NAMES, &format!("the share of each arm, such as {EXAMPLE}"))?;
+    let at = || section.key_span("srm");
+    let names: Vec<&str> = facts.arms.iter().map(|&(name, _)| name).collect();
+    let mut expected = BTreeMap::new();
+    let mut whole = true;
+    for arm in shares.keys() {
+        let (span, arm) = (arm.span(), arm.into_inner());
+        if !names.contains(&arm) {
+            let what = format!("{} is not an arm here", quoted(arm));
+            check.report.error(span, what, suggestion(arm, &names, "name the arms the split is between"));
+        }
+        let share = shares.number(arm).filter(|share| {
+            let is_share = *share.get_ref() > 0.0 && *share.get_ref() < 1.0;
+            if !is_share {
+                let what = format!("{} is {}", shares.dotted(arm), share.get_ref());
+                check.report.error(share.span(), what, "write a share between 0 and 1: half is 0.5");
+            }
+            is_share
+        });
+        whole &= share.is_some();
+        expected.extend(share.map(|share| (ArmId::new(arm), share.into_inner())));
+    }
+    let sum: f64 = expected.values().sum();
+    if whole && (expected.len() < 2 || (sum - 1.0).abs() > defaults::SRM_SHARES_ADD_UP_WITHIN) {
+        let what = format!("the shares of {} add up to {sum}", section.dotted("srm"));
+        check.report.error(at(), what, format!("write those of at least two arms, together 1, such as {EXAMPLE}"));
+        return None;
+    }
+    for share in expected.values_mut() {
+        *share /= sum;
+    }
+    if let Some(rate) = primary.filter(|rate| !OURS_TO_SPLIT.contains(&rate.denominator)) {
+        let what = format!("{} are handed out by the ad platform, which splits them as it likes", rate.denominator);
+        let advice = "leave srm out, or count visits on a page that splits them itself";
+        check.report.error(at(), what, advice);
+    }
+    Some(Srm { expected, alpha: defaults::SRM_ALPHA, concentration: defaults::SRM_CONCENTRATION })
+}
+
+fn primary(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>, model: Model) -> Option<Rate> {
     let names: Vec<&str> = facts.rates.keys().copied().collect();
     let written = section.need("primary", "name the rate that decides, from [experiment.KEY.rate.NAME]")?;
     let name = *written.get_ref();
@@ -153,9 +213,17 @@ fn primary(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>) -> Optio
     if !ACTS.contains(&rate.numerator) {
         let what = format!("{} cannot decide: {} cost a visitor nothing", quoted(name), rate.numerator);
         check.report.error(written.span(), what, format!("let an act decide: numerator = {}", one_of(&ACTS)));
+    } else if model == Model::Cpa {
+        if rate.denominator != MetricId::SPEND {
+            let what = format!("{} is not counted on money, and model = \"cpa\" asks what an act costs", quoted(name));
+            check.report.error(written.span(), what, "write denominator = \"spend\" in the rate, or model = \"rate\"");
+        }
     } else if !EXPOSURES.contains(&rate.denominator) {
         let what = format!("{} cannot decide: {} are not visitors", quoted(name), rate.denominator);
-        check.report.error(written.span(), what, format!("count on visitors: denominator = {}", one_of(&EXPOSURES)));
+        let cost =
+            if rate.denominator == MetricId::SPEND { "; for what an act costs write model = \"cpa\"" } else { "" };
+        let advice = format!("count on visitors: denominator = {}{cost}", one_of(&EXPOSURES));
+        check.report.error(written.span(), what, advice);
     }
     for metric in [rate.numerator, rate.denominator].into_iter().filter(|metric| facts.lacks(*metric)) {
         let what = format!("no source of this experiment counts {metric}, which {} needs", quoted(name));
@@ -171,49 +239,6 @@ fn one_of(metrics: &[MetricId]) -> String {
 fn supplied(facts: &Facts<'_>) -> String {
     let found: Vec<_> = MetricId::all().filter(|id| facts.suppliers(*id).next().is_some()).map(String::from).collect();
     format!("its sources count: {}", found.join(", "))
-}
-
-fn bars(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>) -> Option<(f64, f64)> {
-    let advice = match facts.money.kill_bar().filter(|bar| (0.0..1.0).contains(bar)) {
-        Some(bar) => format!("write the break-even rate; your money inputs put it at kill_bar = {bar:.4}"),
-        None => "write the rate at or below which building loses money, for example kill_bar = 0.02".to_owned(),
-    };
-    section.require("kill_bar", &advice);
-    let share = |key: &str| {
-        let bar = section.number(key)?;
-        let share = *bar.get_ref();
-        if share > 0.0 && share < 1.0 {
-            return Some((bar.span(), share));
-        }
-        let what = format!("{} is {share}", section.dotted(key));
-        check.report.error(bar.span(), what, "write a share of visitors between 0 and 1: 2 % is 0.02");
-        None
-    };
-    let (kill_span, kill) = share("kill_bar")?;
-    let (span, build): (Span, f64) = if section.has("build_bar") {
-        share("build_bar")?
-    } else {
-        (kill_span, kill * defaults::BUILD_BAR_PER_KILL_BAR)
-    };
-    if build >= 1.0 {
-        let what = "build_bar, left out, would be 1.5 times the kill bar and so above every rate";
-        check.report.error(span, what, "write a build_bar below 1");
-        return None;
-    }
-    if build <= kill {
-        let what = format!("{} ({build}) is not above kill_bar ({kill})", section.dotted("build_bar"));
-        check.report.error(
-            span,
-            what,
-            "kill_bar is break-even, build_bar is worth finding: write the larger one there",
-        );
-        return None;
-    }
-    if build > kill * BARS_FAR_APART {
-        let what = format!("the bars are more than {BARS_FAR_APART} times apart");
-        check.report.warn(span, what, "two lucky acts could decide: move them closer, or raise min_conversions");
-    }
-    Some((kill, build))
 }
 
 fn error_rate(check: &Check<'_>, section: &Section<'_>, key: &str, default: f64) -> f64 {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 
 use super::Config;
-use crate::domain::concept::{Experiment, Limit, Policy};
+use crate::domain::concept::{Experiment, Limit, Model, Policy};
 use crate::domain::metric::{MetricId, Unit};
 use crate::domain::money::thousands;
 
@@ -51,24 +51,39 @@ fn paragraph(experiment: &Experiment, now: DateTime<Utc>) -> String {
 
 fn deciding(policy: &Policy) -> String {
     let rate = &policy.primary;
+    let (numerator, denominator) = (many(rate.numerator), many(rate.denominator));
+    let (what, better, worse) = match policy.model {
+        Model::Rate => (format!("{numerator} ÷ {denominator}"), "above", "below"),
+        Model::Compare => (format!("{numerator} ÷ {denominator}, as a multiple of the control's"), "above", "below"),
+        Model::Cpa => (format!("{denominator} ÷ {numerator}"), "below", "above"),
+    };
+    let bar = |bar: f64| match (policy.model, policy.bar_currency) {
+        (Model::Rate, _) => percent(bar),
+        (Model::Cpa, Some(currency)) => format!("{}{}", currency.symbol(), number(bar)),
+        (Model::Cpa, None) => number(bar),
+        (Model::Compare, _) => format!("{} times", number(bar)),
+    };
     format!(
-        "{} ({} ÷ {}): BUILD when surely above {}, KILL when surely below {}",
+        "{} ({}): BUILD when surely {} {}, KILL when surely {} {}",
         rate.name,
-        many(rate.numerator),
-        many(rate.denominator),
-        percent(policy.kill_bar),
-        percent(policy.build_bar)
+        what,
+        better,
+        bar(policy.kill_bar),
+        worse,
+        bar(policy.build_bar)
     )
 }
 
 fn earliest(policy: &Policy) -> String {
+    let exposures = match policy.min_exposures {
+        0 => String::new(),
+        least => format!(" and {} {}", thousands(least), many(policy.primary.denominator)),
+    };
     format!(
-        "after {} settled days (a day settles after {} {}) and {} {}; BUILD also needs {} {}",
+        "after {} settled days (a day settles after {} {}){exposures}; BUILD also needs {} {}",
         policy.min_days,
         policy.maturity_lag_days,
         if policy.maturity_lag_days == 1 { "day" } else { "days" },
-        thousands(policy.min_exposures),
-        many(policy.primary.denominator),
         policy.min_conversions,
         many(policy.primary.numerator)
     )
