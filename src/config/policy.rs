@@ -172,7 +172,8 @@ fn srm(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>, primary: Opt
         whole &= share.is_some();
         expected.extend(share.map(|share| (ArmId::new(arm), share.into_inner())));
     }
-    let sum: f64 = expected.values().sum();
+    // From zero: the sum of no floats is a negative zero, and prints as one.
+    let sum = expected.values().fold(0.0, |sum, share| sum + share);
     if whole && (expected.len() < 2 || (sum - 1.0).abs() > defaults::SRM_SHARES_ADD_UP_WITHIN) {
         let what = format!("the shares of {} add up to {sum}", section.dotted("srm"));
         check.report.error(at(), what, format!("write those of at least two arms, together 1, such as {EXAMPLE}"));

@@ -110,7 +110,7 @@ fn many(metric: MetricId) -> String {
     let metric = metric.metric();
     match metric.unit {
         Unit::Count => format!("{}s", metric.noun),
-        Unit::Money => metric.noun.to_owned(),
+        Unit::Money => metric.name.to_owned(),
     }
 }
 

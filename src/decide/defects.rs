@@ -1,7 +1,7 @@
 //! Every defect of the data as a plain sentence: what is wrong, that there is no verdict, and what ends it. When
 //! there is one is `gates`' business; other sentences are `explain`'s.
 
-use super::explain::{guardrail_figure, today, unmapped};
+use super::explain::{guardrail_figure, name, today, unmapped};
 use super::figures;
 use super::keys::disputed_named;
 use crate::domain::concept::Experiment;
@@ -91,6 +91,19 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             figures::days(*of),
             examples.join("; ")
         ),
+        Reason::UnevenSplit { since, arms } => {
+            let all: f64 = arms.iter().map(|(_, visitors, _)| visitors).sum();
+            let shares = arms.iter().map(|(arm, visitors, meant)| {
+                let (got, meant) = (figures::rate(visitors / all, &[*meant]), figures::bar(*meant));
+                format!("{}: {} visitors, {got}, meant {meant}", name(experiment, arm), figures::count(*visitors))
+            });
+            format!(
+                "Since {} visitors are surely not split between the versions as they were meant to be ({}), so there is \
+                 no verdict. Mend what splits them; a changed policy then begins a new test.",
+                figures::day(*since, today),
+                shares.collect::<Vec<_>>().join("; ")
+            )
+        }
         _ => String::new(),
     }
 }

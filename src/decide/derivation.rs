@@ -7,9 +7,10 @@ use super::account::{self, Figure};
 use super::explain::{self, acted};
 use super::figures;
 use super::flips::{self, Flips};
+use super::measure;
 use super::outlook::{self, Outlook};
 use super::tally::{DayCounts, Tally, units};
-use crate::domain::concept::{Experiment, Guardrail, Source};
+use crate::domain::concept::{Experiment, Guardrail, Model, Source};
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Generation, GuardrailScore, Scorecard, Verdict};
 
@@ -78,29 +79,41 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
 fn rule(experiment: &Experiment) -> Vec<String> {
     let policy = &experiment.policy;
     let rate = &policy.primary;
+    let (acts, exposures) = (figures::many(rate.numerator), figures::many(rate.denominator));
+    let (good, bad) = (measure::good_side(policy), measure::bad_side(policy));
     let in_hundred = |error: f64| figures::bar(error).trim_end_matches(['%', '0']).trim_end_matches('.').to_owned();
     let mut lines = vec![
-        format!("{} = {} ÷ {}", rate.name, figures::many(rate.numerator), figures::many(rate.denominator)),
+        match policy.model {
+            Model::Rate => format!("{} = {acts} ÷ {exposures}", rate.name),
+            Model::Cpa => format!("{} = {exposures} ÷ {acts}", rate.name),
+            Model::Compare => {
+                format!("{} = {acts} ÷ {exposures}, compared with the control's of the same day", rate.name)
+            }
+        },
         format!(
-            "BUILD when the whole range is above break-even, {}. Of concepts at or below it, at most {} in 100 ever get BUILD.",
-            figures::bar(policy.kill_bar),
+            "BUILD when the whole range is {good} break-even, {}. Of concepts at or {bad} it, at most {} in 100 ever get BUILD.",
+            measure::bar(policy, policy.kill_bar),
             in_hundred(policy.alpha)
         ),
         format!(
-            "KILL when the whole range is below worth building for, {}. Of concepts at or above it, at most {} in 100 ever get KILL.",
-            figures::bar(policy.build_bar),
+            "KILL when the whole range is {bad} worth building for, {}. Of concepts at or {good} it, at most {} in 100 ever get KILL.",
+            measure::bar(policy, policy.build_bar),
             in_hundred(policy.beta)
         ),
         format!(
-            "Before either: {} settled days with {} and {} per version; BUILD also needs {}.",
+            "Before either: {} settled days with {exposures}{} per version; BUILD also needs {}.",
             policy.min_days,
-            figures::many(rate.denominator),
-            figures::counted(explain::whole(policy.min_exposures), rate.denominator),
+            match policy.min_exposures {
+                0 => String::new(),
+                least => format!(" and {}", figures::counted(explain::whole(least), rate.denominator)),
+            },
             figures::counted(explain::whole(policy.min_conversions), rate.numerator)
         ),
         format!("A day counts after {}; younger days are not looked at.", figures::days(policy.maturity_lag_days)),
     ];
-    if experiment.arms.iter().filter(|arm| !arm.control).count() > 1 {
+    if let Some(observed) = explain::observed_only(experiment) {
+        lines.push(observed);
+    } else if experiment.arms.iter().filter(|arm| !arm.control).count() > 1 && policy.srm.is_none() {
         lines.push(
             "Each version is delivered with its own audience: a difference between versions may be the audience's."
                 .into(),
@@ -207,10 +220,14 @@ fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: 
             when = format!("{when} to {}", figures::day(last.day, today));
         }
         let mut parts = if first.covered {
-            vec![
-                figures::counted(units(first.exposures), policy.primary.denominator),
-                figures::counted(units(first.conversions), policy.primary.numerator),
-            ]
+            let acts = figures::counted(units(first.conversions), policy.primary.numerator);
+            match policy.model {
+                // The money stands at the end of every row.
+                Model::Cpa => vec![acts],
+                Model::Rate | Model::Compare => {
+                    vec![figures::counted(units(first.exposures), policy.primary.denominator), acts]
+                }
+            }
         } else {
             let since = if is_settled(first) { " since it settled, does not count" } else { " yet" };
             vec![format!("not read from every source{since}")]

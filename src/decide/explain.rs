@@ -8,9 +8,10 @@ use chrono::{Days, NaiveDate};
 use super::defects;
 use super::figures;
 use super::keys::disputed_named;
+use super::measure;
 use super::money;
 use super::unseen;
-use crate::domain::concept::{Experiment, Rate};
+use crate::domain::concept::{Experiment, Model, Policy, Rate};
 use crate::domain::id::ArmId;
 use crate::domain::metric::{MetricId, Unit};
 use crate::domain::millionths;
@@ -120,7 +121,17 @@ pub fn flags(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         .into_iter()
         .map(|one| flag(&experiment.policy.primary, one))
         .chain(unseen::told(card, today(experiment, card)))
+        .chain(observed_only(experiment))
         .collect()
+}
+
+/// What a comparison of versions whose visitors nobody split by chance cannot say.
+pub fn observed_only(experiment: &Experiment) -> Option<String> {
+    let Policy { model, srm, .. } = &experiment.policy;
+    (*model == Model::Compare && srm.is_none()).then(|| {
+        "Each version was delivered with its own audience, so the difference is observational: it may be the audience's."
+            .to_owned()
+    })
 }
 
 /// What a reader must know about the counts.
@@ -168,11 +179,12 @@ fn build(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
 
 /// A BUILD whose numbers have moved since: a verdict stays, the range follows the data.
 pub fn slipped(experiment: &Experiment, card: &Scorecard) -> Option<String> {
-    let bar = experiment.policy.kill_bar;
-    let above = card.arms.iter().filter(|arm| arm.verdict == Verdict::Build);
-    let since = above.filter(|arm| arm.evidence.low.is_some_and(|low| low < bar)).find_map(|arm| arm.since)?;
-    let since = figures::day(since, today(experiment, card));
-    Some(format!("The whole range was above break-even on {since}; it has widened since."))
+    let policy = &experiment.policy;
+    let built = card.arms.iter().filter(|arm| arm.verdict == Verdict::Build);
+    let slipped = |arm: &&ArmScore| ends(&arm.evidence).is_some_and(|ends| !measure::clears_break_even(policy, ends));
+    let since = figures::day(built.filter(slipped).find_map(|arm| arm.since)?, today(experiment, card));
+    let side = measure::good_side(policy);
+    Some(format!("The whole range was {side} break-even on {since}; it has widened since."))
 }
 
 fn kill(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
@@ -189,12 +201,14 @@ fn kill(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
 /// have moved since the verdict, that it was so on its day.
 pub fn best_case(experiment: &Experiment, card: &Scorecard) -> String {
     let policy = &experiment.policy;
-    let worth = figures::bar(policy.build_bar);
+    let worth = measure::bar(policy, policy.build_bar);
     let whose = if card.arms.len() == 1 { "the best case" } else { "the best case of all versions" };
-    match card.arms.iter().filter_map(|arm| arm.evidence.high).max_by(f64::total_cmp) {
-        Some(best) if best <= policy.build_bar => {
-            let best_case = figures::end(best, &[policy.kill_bar, policy.build_bar]);
-            let too = if best < policy.kill_bar { ", and break-even too" } else { "" };
+    let best_ends = card.arms.iter().filter_map(|arm| Some(measure::best(policy, ends(&arm.evidence)?)));
+    let best = best_ends.reduce(|best, one| if measure::is_better(policy, one, best) { one } else { best });
+    match best {
+        Some(best) if !measure::is_better(policy, best, policy.build_bar) => {
+            let best_case = measure::end(policy, best);
+            let too = if measure::is_better(policy, policy.kill_bar, best) { ", and break-even too" } else { "" };
             format!("even {whose} ({best_case}) misses the {worth} worth building for{too}")
         }
         _ => {
@@ -212,7 +226,7 @@ pub fn capital(text: &str) -> String {
 
 /// `break-even, fixed on Mon 2 Mar, is 3.0%`. A later test of the same concept says that it is one.
 pub fn break_even(experiment: &Experiment, card: &Scorecard) -> String {
-    let bar = figures::bar(experiment.policy.kill_bar);
+    let bar = measure::bar(&experiment.policy, experiment.policy.kill_bar);
     if card.generation == 1 {
         let fixed = figures::day(experiment.start, today(experiment, card));
         format!("break-even, fixed on {fixed}, is {bar}")
@@ -236,16 +250,15 @@ pub fn weakest(experiment: &Experiment, card: &Scorecard) -> Option<String> {
         .min_by(|a, b| a.evidence.log_e_build.unwrap_or(0.0).total_cmp(&b.evidence.log_e_build.unwrap_or(0.0)))?;
     let name = name(experiment, &weakest.arm);
     let policy = &experiment.policy;
-    let bars = [policy.kill_bar, policy.build_bar];
     Some(match (&weakest.reason, ends(&weakest.evidence)) {
         (Some(Reason::Guardrail { name: rail }), _) => format!("{name} alone breaches {rail}"),
-        (_, Some((low, high))) if weakest.verdict == Verdict::Kill && high <= policy.build_bar => format!(
+        (_, Some(ends)) if weakest.verdict == Verdict::Kill && measure::misses_worth(policy, ends) => format!(
             "{name} alone is a KILL ({}; worth building for is {})",
-            figures::range(low, high, &bars),
-            figures::bar(policy.build_bar)
+            measure::range(policy, ends),
+            measure::bar(policy, policy.build_bar)
         ),
-        (_, Some((low, high))) if low < policy.kill_bar => {
-            format!("{name} alone is not yet above it ({})", figures::range(low, high, &bars))
+        (_, Some(ends)) if !measure::clears_break_even(policy, ends) => {
+            format!("{name} alone is not yet {} it ({})", measure::good_side(policy), measure::range(policy, ends))
         }
         _ => format!("{name} alone has not settled"),
     })
@@ -272,6 +285,7 @@ fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reaso
                 came_late(experiment, &arm.evidence).unwrap_or_else(|| covers(experiment, &arm.evidence))
             )
         }
+        Reason::Srm => "visitors are not split as they were meant to be, so nothing can be compared.".into(),
         Reason::Guardrail { name } => format!(
             "{}, which is enough for BUILD, but {}.",
             acted(experiment, &arm.evidence),
@@ -315,14 +329,16 @@ fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {
         .flags
         .iter()
         .any(|flag| matches!(flag, Flag::ConversionsWithoutExposure | Flag::ConversionsExceedVisits));
+    let (side, clears) = (measure::good_side(policy), |ends| measure::clears_break_even(policy, ends));
     match ends(evidence) {
-        Some((low, _)) if low >= policy.kill_bar && evidence.successes < whole(policy.min_conversions) => format!(
-            "{counted}: above break-even ({}), but BUILD needs {}.",
-            figures::bar(policy.kill_bar),
+        Some(ends) if clears(ends) && evidence.successes < whole(policy.min_conversions) => format!(
+            "{counted}: {side} break-even ({}), but BUILD needs {}.",
+            measure::bar(policy, policy.kill_bar),
             figures::counted(whole(policy.min_conversions), policy.primary.numerator)
         ),
-        Some((low, _)) if low >= policy.kill_bar && withheld => {
-            format!("{counted}: above break-even ({}), but BUILD is withheld.", figures::bar(policy.kill_bar))
+        Some(ends) if clears(ends) && withheld => {
+            let bar = measure::bar(policy, policy.kill_bar);
+            format!("{counted}: {side} break-even ({bar}), but BUILD is withheld.")
         }
         _ => format!("{counted}; {}.", covers(experiment, evidence)),
     }
@@ -331,14 +347,15 @@ fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {
 /// Where the range lies, after a count that has given it.
 fn covers(experiment: &Experiment, evidence: &Evidence) -> String {
     let policy = &experiment.policy;
-    let (break_even, worth) = (figures::bar(policy.kill_bar), figures::bar(policy.build_bar));
+    let (break_even, worth) = (measure::bar(policy, policy.kill_bar), measure::bar(policy, policy.build_bar));
+    let (good, bad) = (measure::good_side(policy), measure::bad_side(policy));
     match ends(evidence) {
         None => "there is no range yet".into(),
-        Some((low, _)) if low >= policy.kill_bar => {
-            format!("the range is above break-even ({break_even}), but a minimum is not met")
+        Some(ends) if measure::clears_break_even(policy, ends) => {
+            format!("the range is {good} break-even ({break_even}), but a minimum is not met")
         }
-        Some((_, high)) if high <= policy.build_bar => {
-            format!("the range is below worth building for ({worth}), but a minimum is not met")
+        Some(ends) if measure::misses_worth(policy, ends) => {
+            format!("the range is {bad} worth building for ({worth}), but a minimum is not met")
         }
         Some(_) => format!("the range still covers break-even ({break_even}) and worth building for ({worth})"),
     }
@@ -347,14 +364,16 @@ fn covers(experiment: &Experiment, evidence: &Evidence) -> String {
 /// The numbers follow the data after a cap was reached, and may since have come to all that a verdict needs.
 fn came_late(experiment: &Experiment, evidence: &Evidence) -> Option<String> {
     let policy = &experiment.policy;
-    let (low, high) = ends(evidence)?;
+    let ends = ends(evidence)?;
+    let (good, bad) = (measure::good_side(policy), measure::bad_side(policy));
     if evidence.days < policy.min_days || evidence.trials < whole(policy.min_exposures) {
         return None;
     }
-    let (side, verdict) = if low >= policy.kill_bar && evidence.successes >= whole(policy.min_conversions) {
-        (format!("above break-even ({})", figures::bar(policy.kill_bar)), Verdict::Build)
-    } else if high <= policy.build_bar {
-        (format!("below worth building for ({})", figures::bar(policy.build_bar)), Verdict::Kill)
+    let enough_acts = evidence.successes >= whole(policy.min_conversions);
+    let (side, verdict) = if measure::clears_break_even(policy, ends) && enough_acts {
+        (format!("{good} break-even ({})", measure::bar(policy, policy.kill_bar)), Verdict::Build)
+    } else if measure::misses_worth(policy, ends) {
+        (format!("{bad} worth building for ({})", measure::bar(policy, policy.build_bar)), Verdict::Kill)
     } else {
         return None;
     };
@@ -414,22 +433,32 @@ pub fn limit_figure(numerator: MetricId, limit: f64, currency: Option<Currency>)
     text.strip_suffix(".00").map_or_else(|| text.clone(), ToOwned::to_owned)
 }
 
-/// `74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up`; shares of fewer than 20 as counts only.
+/// `74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up`, `74 sign-ups for $3,170 ($42.84 each, range …)`, `74 of
+/// 1,240 visitors (1.46 times the rate of Today, range …) signed up`; shares of fewer than 20 as counts only.
 pub fn acted(experiment: &Experiment, evidence: &Evidence) -> String {
-    let denominator = experiment.policy.primary.denominator;
-    let bars = [experiment.policy.kill_bar, experiment.policy.build_bar];
-    let whole = figures::counted(evidence.trials, denominator);
-    let part = figures::count(evidence.successes);
-    let did = did(experiment);
-    let estimate = evidence.estimate.filter(|_| figures::enough_for_a_share(evidence.trials));
-    let share = match (estimate, ends(evidence)) {
-        (Some(estimate), Some((low, high))) => {
-            format!(" ({}, range {})", figures::rate(estimate, &bars), figures::range(low, high, &bars))
-        }
-        (Some(estimate), None) => format!(" ({})", figures::rate(estimate, &bars)),
+    let policy = &experiment.policy;
+    let counts = measure::counts(policy, evidence.successes, evidence.trials);
+    let is_cost = policy.model == Model::Cpa;
+    let of_what = match policy.model {
+        Model::Rate => String::new(),
+        Model::Cpa => " each".into(),
+        Model::Compare => format!(" the rate of {}", control(experiment)),
+    };
+    let estimate = evidence.estimate.filter(|_| is_cost || figures::enough_for_a_share(evidence.trials));
+    let estimate = estimate.map(|estimate| format!("{}{of_what}", measure::value(policy, estimate)));
+    let range = ends(evidence).map(|ends| measure::range(policy, ends));
+    let figures = match (estimate, range) {
+        (Some(estimate), Some(range)) => format!(" ({estimate}, range {range})"),
+        (Some(estimate), None) => format!(" ({estimate})"),
+        (None, Some(range)) if is_cost => format!(" ({range}{of_what})"),
         (None, _) => String::new(),
     };
-    format!("{part} of {whole}{share} {did}")
+    if is_cost { format!("{counts}{figures}") } else { format!("{counts}{figures} {}", did(experiment)) }
+}
+
+/// What people call the arm the others are compared with.
+fn control(experiment: &Experiment) -> &str {
+    experiment.arms.iter().find(|arm| arm.control).map_or("the control", |arm| &arm.title)
 }
 
 /// `signed up`, of visitors; of clicks, which are no people, `led to a sign-up`.
@@ -442,9 +471,9 @@ pub fn did(experiment: &Experiment) -> String {
     }
 }
 
-/// Both ends of the range, where there is one.
+/// Both ends of the range, where there is one; an upper end that is not bounded is infinite.
 pub fn ends(evidence: &Evidence) -> Option<(f64, f64)> {
-    evidence.low.zip(evidence.high)
+    evidence.low.map(|low| (low, evidence.high.unwrap_or(f64::INFINITY)))
 }
 
 /// What people call an arm.

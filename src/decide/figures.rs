@@ -4,7 +4,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use crate::domain::metric::MetricId;
+use crate::domain::metric::{MetricId, Unit};
 use crate::domain::money::thousands;
 
 /// Digits beyond these are noise of the float, not of the data.
@@ -122,9 +122,13 @@ fn with_noun(number: f64, which: &str, metric: MetricId) -> String {
     format!("{count} {which}{}{plural}", metric.metric().noun)
 }
 
-/// Many of a metric: `visitors`.
+/// Many of a metric: `visitors`; of money, `spend`.
 pub fn many(metric: MetricId) -> String {
-    format!("{}s", metric.metric().noun)
+    let metric = metric.metric();
+    match metric.unit {
+        Unit::Count => format!("{}s", metric.noun),
+        Unit::Money => metric.name.to_owned(),
+    }
 }
 
 /// A count of days: `1 day`, `14 days`.

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Days, Utc};
 
 use super::figures;
-use super::tally::{Calendar, Tally, Unclaimed, units};
-use crate::domain::concept::{Experiment, Source};
-use crate::domain::id::SourceId;
+use super::judge;
+use super::tally::{Calendar, DayCounts, Tally, Unclaimed, units};
+use crate::domain::concept::{Arm, Experiment, Model, Source};
+use crate::domain::id::{ArmId, SourceId};
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::observation::{Inputs, Observation, Shrink, first_instant};
@@ -52,8 +53,28 @@ pub fn defects(
     found.extend(mixed_currencies(tally));
     found.extend(mixed_zones(tally));
     found.extend(fewer_rows(experiment, data, tally));
+    found.extend(uneven_split(experiment, tally));
     found.extend(impossible_counts(experiment, tally));
     found
+}
+
+/// Visitors who were not split between the arms as the policy says: who saw which version was not chance alone, so
+/// nothing that differs between them can be laid to the versions (statistics.md section 10).
+fn uneven_split(experiment: &Experiment, tally: &Tally<'_>) -> Option<Reason> {
+    let split = experiment.policy.srm.as_ref()?;
+    let days_of = |name: &ArmId| tally.arms.iter().find(|(arm, _)| &arm.id == name).map(|(_, days)| days.as_slice());
+    let series: Vec<&[DayCounts]> = split.expected.keys().map(|arm| days_of(arm).unwrap_or_default()).collect();
+    let visits = |position: usize| -> Vec<f64> {
+        series.iter().map(|days| days.get(position).map_or(0.0, |day| units(day.exposures))).collect()
+    };
+    // Every arm has the same days.
+    let settled = tally.settled(series.first()?).map(|day| day.day).enumerate();
+    let by_day: Vec<_> = settled.map(|(position, day)| (day, visits(position))).collect();
+    let since = judge::uneven_since(split, by_day.iter().map(|(day, visits)| (*day, visits.as_slice())))?;
+    let of_arm = |(position, (arm, share)): (usize, (&ArmId, &f64))| {
+        (arm.clone(), by_day.iter().map(|(_, visits)| visits[position]).sum(), *share)
+    };
+    Some(Reason::UnevenSplit { since, arms: split.expected.iter().enumerate().map(of_arm).collect() })
 }
 
 /// The sources the deciding rate reads.
@@ -208,11 +229,13 @@ fn fewer_rows(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>) -> Vec<
 /// such day the surplus is left out, and BUILD is withheld: see `judge`.
 fn impossible_counts(experiment: &Experiment, tally: &Tally<'_>) -> Option<Reason> {
     let (mut found, mut of) = (Vec::new(), 0_u32);
-    let rate = &experiment.policy.primary;
-    for (position, (arm, days)) in tally.arms.iter().enumerate().filter(|(_, (arm, _))| !arm.control) {
+    let policy = &experiment.policy;
+    let rate = &policy.primary;
+    let counts = |arm: &Arm| !arm.control || policy.model == Model::Compare;
+    for (position, (arm, days)) in tally.arms.iter().enumerate().filter(|(_, (arm, _))| counts(arm)) {
         for day in tally.settled(days) {
             let clicks = tally.clicks_unseen.get(&(position, day.day));
-            let acts = (day.conversions > day.exposures)
+            let acts = (day.conversions > day.exposures && policy.model != Model::Cpa)
                 .then_some([(day.conversions, rate.numerator), (day.exposures, rate.denominator)]);
             let clicks =
                 clicks.map(|&[clicks, seen]| [(clicks.into(), MetricId::CLICKS), (seen.into(), MetricId::IMPRESSIONS)]);

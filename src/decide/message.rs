@@ -7,9 +7,10 @@ use chrono::Days;
 
 use super::explain::{self, today};
 use super::figures;
+use super::measure;
 use super::money as economics;
 use super::outlook::{self, Budget, Outlook};
-use crate::domain::concept::{Experiment, Guardrail, Limit};
+use crate::domain::concept::{Experiment, Guardrail, Limit, Model};
 use crate::domain::message::Message;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
@@ -186,16 +187,19 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
 
 /// The rate and range of every arm that carries the verdict; their counts stand in the next line.
 fn rates(experiment: &Experiment, now: &Scorecard) -> String {
-    let bars = [experiment.policy.kill_bar, experiment.policy.build_bar];
+    let policy = &experiment.policy;
+    let did = match policy.model {
+        Model::Rate => explain::did(experiment),
+        Model::Cpa => format!("per {}", policy.primary.numerator.metric().noun),
+        Model::Compare => format!("as many {} as with the control", explain::did(experiment)),
+    };
     let rates = now.arms.iter().filter(|arm| arm.verdict == now.verdict).filter_map(|arm| {
-        let (low, high) = explain::ends(&arm.evidence)?;
-        Some(format!(
-            "{}{} {} (range {})",
-            explain::who(experiment, now, arm),
-            figures::rate(arm.evidence.estimate?, &bars),
-            explain::did(experiment),
-            figures::range(low, high, &bars)
-        ))
+        let range = measure::range(policy, explain::ends(&arm.evidence)?);
+        let who = explain::who(experiment, now, arm);
+        Some(match arm.evidence.estimate {
+            Some(estimate) => format!("{who}{} {did} (range {range})", measure::value(policy, estimate)),
+            None => format!("{who}{range} {did}"),
+        })
     });
     rates.collect::<Vec<_>>().join("; ")
 }
@@ -213,9 +217,8 @@ fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     let days = now.arms.iter().map(|arm| arm.evidence.days).max().filter(|&days| days > 0)?;
     let today = today(experiment, now);
     let settled = figures::day(now.last_settled_day, today);
-    let visitors = figures::counted(trials, experiment.policy.primary.denominator);
     let mut parts = vec![
-        format!("{} of {visitors}", figures::count(acts(now))),
+        measure::counts(&experiment.policy, acts(now), trials),
         format!("{} {} to {settled}", days, if days == 1 { "settled day" } else { "settled days" }),
     ];
     let mut channels: Vec<&str> = experiment.sources.iter().filter_map(|source| source.channel.as_deref()).collect();

@@ -11,6 +11,7 @@ pub mod flips;
 mod gates;
 pub mod judge;
 pub mod keys;
+mod measure;
 pub mod message;
 pub mod money;
 pub mod outlook;
@@ -195,7 +196,7 @@ fn judged(experiment: &Experiment, days: &[ArmDay], arms: usize, first: NaiveDat
         arms,
         arm_budget_cap: policy.budget_cap.map(|cap| millionths::to_f64(cap.micros) / f64::from(arms)),
         stop: experiment.stop,
-        // An uneven split blocks every verdict: see `gates`.
+        // An uneven split blocks every verdict instead: see `gates`.
         uneven_since: None,
     };
     judge::looks(&rule, days, first, last)

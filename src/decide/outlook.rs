@@ -218,11 +218,12 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
     let condition = format!("If the days ahead are like the last {}", ahead.like_days);
     let Some(likely) = &ahead.likely else { return format!("{condition}, no verdict comes within a year.") };
     let on = figures::day(likely.on, explain::today(experiment, card));
-    let mut cost = vec![
-        format!("{} more settled {}", likely.days, if likely.days == 1 { "day" } else { "days" }),
-        figures::further(figures::about(likely.exposures), rate.denominator),
-        figures::further(figures::about(likely.acts), rate.numerator),
-    ];
+    let mut cost = vec![format!("{} more settled {}", likely.days, if likely.days == 1 { "day" } else { "days" })];
+    // Money stands at the end.
+    if experiment.policy.model != Model::Cpa {
+        cost.push(figures::further(figures::about(likely.exposures), rate.denominator));
+    }
+    cost.push(figures::further(figures::about(likely.acts), rate.numerator));
     cost.extend(likely.spend.filter(|spend| spend.micros > 0).map(|spend| format!("{spend} more")));
     let why = match &likely.reason {
         Some(Reason::CapReached { lean }) => {

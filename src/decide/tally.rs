@@ -205,7 +205,8 @@ fn currencies_set(experiment: &Experiment) -> impl Iterator<Item = Currency> {
         let limit = Limit::Max(millionths::to_f64(allowed.micros));
         experiment.policy.guardrails.iter().any(|rail| rail.numerator == MetricId::SPEND && rail.limit == limit)
     });
-    [experiment.policy.budget_cap, from_inputs].into_iter().flatten().map(|amount| amount.currency)
+    let amounts = [experiment.policy.budget_cap, from_inputs].into_iter().flatten();
+    amounts.map(|amount| amount.currency).chain(experiment.policy.bar_currency)
 }
 
 /// Each observation once, as the latest pull knows it.

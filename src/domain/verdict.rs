@@ -138,6 +138,13 @@ pub enum Reason {
         /// The day it was first seen, in the experiment's zone.
         seen_on: NaiveDate,
     },
+    /// Visitors are not split between the arms as the policy says they are.
+    UnevenSplit {
+        /// The settled day whose counts first showed it.
+        since: NaiveDate,
+        /// Each arm's visitors on settled days, and the share of them it was meant to get.
+        arms: Vec<(ArmId, f64, f64)>,
+    },
     /// On many settled days there are more acts than people, or more clicks than impressions.
     ImpossibleCounts {
         /// On how many days of an arm.
@@ -166,6 +173,7 @@ impl Reason {
             Self::MixedCurrencies { .. } => "mixed_currencies",
             Self::MixedZones { .. } => "mixed_zones",
             Self::FewerRows { .. } => "fewer_rows",
+            Self::UnevenSplit { .. } => "uneven_split",
             Self::ImpossibleCounts { .. } => "impossible_counts",
         }
     }

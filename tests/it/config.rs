@@ -3,6 +3,7 @@
 mod errors;
 mod example;
 mod init;
+mod models;
 mod references;
 mod secrets;
 mod values;

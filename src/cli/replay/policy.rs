@@ -215,7 +215,8 @@ fn srm(value: Option<&Value>) -> Result<Option<Srm>, String> {
         let share = fraction(&format!("srm.expected.{arm}"), Some(share))?.unwrap_or_default();
         expected.insert(ArmId::new(arm.trim()), share);
     }
-    let whole: f64 = expected.values().sum();
+    // From zero: the sum of no floats is a negative zero, and prints as one.
+    let whole = expected.values().fold(0.0, |sum, share| sum + share);
     if expected.len() < 2 || (whole - 1.0).abs() > defaults::SRM_SHARES_ADD_UP_WITHIN {
         return Err(format!("srm.expected adds up to {whole}: write the shares of at least two arms, together 1"));
     }

@@ -7,6 +7,7 @@ mod ahead;
 mod cards;
 mod doubts;
 mod mapping;
+mod models;
 mod money;
 mod properties;
 mod stories;
