@@ -73,7 +73,7 @@ fn settled_days(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card:
     let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
     let counts = |source: &&Source| source.metrics.contains(&MetricId::SPEND);
     let rows = experiment.sources.iter().filter(counts).map(|source| {
-        let settled = last_known(data).filter(|row| {
+        let settled = last_known(data).into_iter().filter(|row| {
             let is_settled = calendar.first <= row.day && row.day <= calendar.last_settled;
             is_settled && row.source == source.id && keys.arm(&row.source, &row.arm_key).is_some()
         });

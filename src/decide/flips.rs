@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::judge::{self, ArmDay};
 use super::tally::Tally;
-use super::{explain, figures, judged, last_look, series};
+use super::{explain, figures, last_look, rule, series};
 use crate::domain::concept::{Experiment, Source};
 use crate::domain::id::ArmId;
 use crate::domain::observation::Inputs;
@@ -63,7 +63,8 @@ pub fn flips(
         let days = series(&experiment.policy, tally, &settled);
         let verdict = |days: &[ArmDay]| {
             let calendar = &tally.calendar;
-            judged(experiment, days, tested.len(), calendar.first, calendar.today).pop().map(|look| look.verdict)
+            judge::last_look(&rule(experiment, tested.len()), days, calendar.first, calendar.today)
+                .map(|look| look.verdict)
         };
         let changes = [Change::more(&days), Change::fewer(&days)];
         let found = changes.iter().filter_map(|change| change.fewest(&days, &verdict));

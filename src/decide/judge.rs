@@ -66,6 +66,22 @@ pub struct Look {
 /// per day; a missing day is absent, not zero. The first terminal verdict stays, with its reason; the
 /// numbers and flags follow the data.
 pub fn looks(rule: &Rule<'_>, days: &[ArmDay], first_as_of: NaiveDate, last_as_of: NaiveDate) -> Vec<Look> {
+    told(rule, days, first_as_of, last_as_of, first_as_of)
+}
+
+/// The last of [`looks`], without telling what the others say; `None` where there is no day to look on.
+pub fn last_look(rule: &Rule<'_>, days: &[ArmDay], first_as_of: NaiveDate, last_as_of: NaiveDate) -> Option<Look> {
+    told(rule, days, first_as_of, last_as_of, last_as_of).pop()
+}
+
+/// Looks every day from `first_as_of` on, and tells from `told_from` on.
+fn told(
+    rule: &Rule<'_>,
+    days: &[ArmDay],
+    first_as_of: NaiveDate,
+    last_as_of: NaiveDate,
+    told_from: NaiveDate,
+) -> Vec<Look> {
     let lag = Days::new(u64::from(rule.policy.maturity_lag_days));
     let mut waiting = days.iter().peekable();
     let mut settled = Settled::new(*rule);
@@ -76,10 +92,17 @@ pub fn looks(rule: &Rule<'_>, days: &[ArmDay], first_as_of: NaiveDate, last_as_o
         while let Some(day) = waiting.next_if(|day| Some(day.day) <= last_settled) {
             settled.add(day);
         }
+        let is_told = as_of >= told_from;
+        if since.is_some() && !is_told {
+            continue;
+        }
         let said = settled.assess();
         if since.is_none() {
             (verdict, reason) = settled.judge(said.as_ref(), last_settled);
             since = verdict.is_terminal().then_some(as_of);
+        }
+        if !is_told {
+            continue;
         }
         let evidence = settled.evidence(said.as_ref(), verdict);
         let guardrails = settled.guardrail_scores();

@@ -177,7 +177,7 @@ fn scorecard(
 fn last_look(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts], arms: usize) -> Look {
     let calendar = &tally.calendar;
     let days = series(&experiment.policy, tally, days);
-    judged(experiment, &days, arms, calendar.first, calendar.today).pop().unwrap_or_else(|| Look {
+    judge::last_look(&rule(experiment, arms), &days, calendar.first, calendar.today).unwrap_or_else(|| Look {
         as_of: calendar.today,
         verdict: Verdict::Collecting,
         reason: Some(Reason::Insufficient),
@@ -187,19 +187,18 @@ fn last_look(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts], arm
     })
 }
 
-/// One of `arms` tested arms, judged by the experiment's policy on every as-of day from `first` to `last`.
-fn judged(experiment: &Experiment, days: &[ArmDay], arms: usize, first: NaiveDate, last: NaiveDate) -> Vec<Look> {
+/// What one of `arms` tested arms is judged by.
+fn rule(experiment: &Experiment, arms: usize) -> Rule<'_> {
     let policy = &experiment.policy;
     let arms = u32::try_from(arms).unwrap_or(u32::MAX);
-    let rule = Rule {
+    Rule {
         policy,
         arms,
         arm_budget_cap: policy.budget_cap.map(|cap| millionths::to_f64(cap.micros) / f64::from(arms)),
         stop: experiment.stop,
         // An uneven split blocks every verdict instead: see `gates`.
         uneven_since: None,
-    };
-    judge::looks(&rule, days, first, last)
+    }
 }
 
 /// An arm's days as the judge takes them, with those of the control beside them where that is the question.

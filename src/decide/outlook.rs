@@ -6,9 +6,9 @@
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
-use super::judge::ArmDay;
+use super::judge::{self, ArmDay};
 use super::tally::Tally;
-use super::{explain, figures, judged, series};
+use super::{explain, figures, rule, series};
 use crate::domain::concept::{Experiment, Model, Policy};
 use crate::domain::id::ArmId;
 use crate::domain::money::Money;
@@ -183,7 +183,7 @@ impl Course<'_> {
         days.extend(ahead.map(|(day, like)| ArmDay { day, ..next(like) }));
         let last = calendar.today.checked_add_days(Days::new(FARTHEST_DAYS as u64))?;
         let experiment = Experiment { policy: policy.clone(), ..self.experiment.clone() };
-        let looks = judged(&experiment, &days, self.arms, calendar.first, last);
+        let looks = judge::looks(&rule(&experiment, self.arms), &days, calendar.first, last);
         let reached = looks.into_iter().find(|look| look.since.is_some())?;
         let evidence = &self.score.evidence;
         let settled_then = reached.as_of.checked_sub_days(Days::new(policy.maturity_lag_days.into()))?;

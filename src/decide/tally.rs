@@ -106,6 +106,26 @@ pub type Unclaimed<'a> = BTreeMap<(&'a SourceId, &'a str), i128>;
 /// Sums of one arm and day, by metric.
 type Sums = [i128; METRICS];
 
+/// Those of every arm on every day of a window.
+struct ArmSums {
+    first: NaiveDate,
+    days: usize,
+    sums: Vec<Sums>,
+}
+
+impl ArmSums {
+    fn new(arms: usize, window: DateWindow) -> Self {
+        let days = usize::try_from(window.days()).unwrap_or_default();
+        Self { first: window.first(), days, sums: vec![Sums::default(); arms * days] }
+    }
+
+    /// `day` lies in the window.
+    fn of(&mut self, arm: usize, day: NaiveDate) -> &mut Sums {
+        let offset = usize::try_from((day - self.first).num_days()).unwrap_or_default();
+        &mut self.sums[arm * self.days + offset]
+    }
+}
+
 impl<'a> Tally<'a> {
     /// Counts everything `data` holds for the test at `as_of`. The order of `data` does not matter,
     /// and what stands in it twice counts once.
@@ -126,7 +146,7 @@ impl<'a> Tally<'a> {
         let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
         let people_known: HashSet<&SourceId> = data.responses.iter().map(|response| &response.source).collect();
         let pulls = Pulls::of(experiment, data, days, calendar.today);
-        let mut sums: BTreeMap<(usize, NaiveDate), Sums> = BTreeMap::new();
+        let mut sums = ArmSums::new(experiment.arms.len(), days);
         for observation in last_known(data) {
             if !days.contains(observation.day) || !experiment.sources.iter().any(|one| one.id == observation.source) {
                 continue;
@@ -149,7 +169,7 @@ impl<'a> Tally<'a> {
                     if let (true, Some(clicks), Some(seen)) = (is_settled && clicks > seen, clicks, seen) {
                         tally.clicks_unseen.insert((arm, observation.day), [clicks, seen]);
                     }
-                    add(sums.entry((arm, observation.day)).or_default(), &observation.values, gives_people);
+                    add(sums.of(arm, observation.day), &observation.values, gives_people);
                 }
                 None if is_settled => {
                     let mut sums = Sums::default();
@@ -161,7 +181,7 @@ impl<'a> Tally<'a> {
             }
         }
         for act in qualify::acts(&data.responses, &keys, experiment.timezone, days) {
-            sums.entry((act.arm, act.day)).or_default()[MetricId::SIGNUPS.index()] += i128::from(millionths::ONE);
+            sums.of(act.arm, act.day)[MetricId::SIGNUPS.index()] += i128::from(millionths::ONE);
         }
 
         let settled = DateWindow::new(calendar.first, calendar.last_settled);
@@ -173,8 +193,7 @@ impl<'a> Tally<'a> {
 
         for (position, (_, counted)) in tally.arms.iter_mut().enumerate() {
             for day in days.first().iter_days().take_while(|&day| day <= days.last()) {
-                let sums = sums.get(&(position, day)).copied().unwrap_or_default();
-                counted.push(DayCounts::of(policy, &pulls, day, &sums));
+                counted.push(DayCounts::of(policy, &pulls, day, sums.of(position, day)));
             }
         }
         tally
@@ -209,8 +228,15 @@ fn currencies_set(experiment: &Experiment) -> impl Iterator<Item = Currency> {
     amounts.map(|amount| amount.currency).chain(experiment.policy.bar_currency)
 }
 
-/// Each observation once, as the latest pull knows it.
-pub fn last_known(data: &Inputs) -> impl Iterator<Item = &Observation> {
+/// Each observation once, as the latest pull knows it, in order of source, day and key.
+pub fn last_known(data: &Inputs) -> Vec<&Observation> {
+    // As the store gives them.
+    let is_before = |one: &Observation, next: &Observation| {
+        (&one.source, one.day, &one.arm_key) < (&next.source, next.day, &next.arm_key)
+    };
+    if data.observations.is_sorted_by(is_before) {
+        return data.observations.iter().collect();
+    }
     let mut latest: BTreeMap<_, &Observation> = BTreeMap::new();
     for observation in &data.observations {
         let key = (&observation.source, observation.day, &observation.arm_key);
@@ -219,7 +245,7 @@ pub fn last_known(data: &Inputs) -> impl Iterator<Item = &Observation> {
             *known = observation;
         }
     }
-    latest.into_values()
+    latest.into_values().collect()
 }
 
 /// An exact sum as the statistics take it: in whole units.
@@ -246,18 +272,22 @@ struct Pulls<'a> {
     zone: Tz,
     /// By source, then by days since the first; the latest pull of a day speaks for it.
     latest: Vec<Vec<Option<&'a Pull>>>,
-    /// By source, then by day with rows: the metrics any of them holds a value of.
-    said: Vec<BTreeMap<NaiveDate, BTreeSet<MetricId>>>,
+    /// By source, then by days since the first: whether it is known, see [`Pulls::knows`].
+    known: Vec<Vec<bool>>,
+    /// By source, then by day with rows: which metrics any of them holds a value of.
+    said: Vec<BTreeMap<NaiveDate, [bool; METRICS]>>,
 }
 
 impl<'a> Pulls<'a> {
     fn of(experiment: &'a Experiment, data: &'a Inputs, days: DateWindow, today: NaiveDate) -> Self {
         let sources = &experiment.sources;
-        let mut said = vec![BTreeMap::<_, BTreeSet<_>>::new(); sources.len()];
+        let mut said = vec![BTreeMap::<_, [bool; METRICS]>::new(); sources.len()];
         for observation in &data.observations {
             let Some(source) = sources.iter().position(|source| source.id == observation.source) else { continue };
-            let values = MetricId::all().filter(|&metric| observation.values.get(metric).is_some());
-            said[source].entry(observation.day).or_default().extend(values);
+            let said = said[source].entry(observation.day).or_default();
+            for metric in MetricId::all() {
+                said[metric.index()] |= observation.values.get(metric).is_some();
+            }
         }
         let length = days.first().iter_days().take_while(|&day| day <= days.last()).count();
         let mut latest = vec![vec![None::<&Pull>; length]; sources.len()];
@@ -271,12 +301,20 @@ impl<'a> Pulls<'a> {
             }
         }
         let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
-        Self { sources, days, today, lag, zone: experiment.timezone, latest, said }
+        let mut pulls = Self { sources, days, today, lag, zone: experiment.timezone, latest, known: Vec::new(), said };
+        pulls.known = (0..sources.len())
+            .map(|source| days.first().iter_days().take(length).map(|day| pulls.knows(source, day)).collect())
+            .collect();
+        pulls
+    }
+
+    /// Days since the first; `None` before it.
+    fn offset(&self, day: NaiveDate) -> Option<usize> {
+        usize::try_from((day - self.days.first()).num_days()).ok()
     }
 
     fn latest(&self, source: usize, day: NaiveDate) -> Option<&'a Pull> {
-        let offset = usize::try_from((day - self.days.first()).num_days()).ok()?;
-        *self.latest[source].get(offset)?
+        *self.latest[source].get(self.offset(day)?)?
     }
 
     /// A day still running when it was read is not known yet, and one that counts must have been read when it
@@ -298,14 +336,15 @@ impl<'a> Pulls<'a> {
             let supplying = || (0..self.sources.len()).filter(move |&one| self.sources[one].metrics.contains(&metric));
             let mut speaking = supplying().filter(|&source| self.speaks_of(source, metric)).peekable();
             speaking.peek().is_some()
-                && speaking.all(|source| self.said[source].get(&day).is_none_or(|said| said.contains(&metric)))
-                && supplying().all(|source| self.knows(source, day))
+                && speaking.all(|source| self.said[source].get(&day).is_none_or(|said| said[metric.index()]))
+                && supplying()
+                    .all(|source| self.offset(day).and_then(|offset| self.known[source].get(offset)) == Some(&true))
         })
     }
 
     /// Whether a source's rows ever hold a metric it may supply; one without rows may yet.
     fn speaks_of(&self, source: usize, metric: MetricId) -> bool {
-        self.said[source].is_empty() || self.said[source].values().any(|said| said.contains(&metric))
+        self.said[source].is_empty() || self.said[source].values().any(|said| said[metric.index()])
     }
 
     /// The pull that speaks for a source's day, complete or not.

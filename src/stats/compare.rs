@@ -4,7 +4,7 @@
 
 use super::dispersion::{DayNoise, Phi, Residuals, pearson_phi};
 use super::root;
-use super::sequential::{Assessment, Design, Running, overshoot};
+use super::sequential::{Assessment, Design, Enough, Running, overshoot};
 
 /// Logarithms of ratios beyond this are no ratios.
 const FARTHEST: f64 = 50.0;
@@ -49,6 +49,7 @@ impl Seen {
 #[derive(Clone, Debug)]
 pub struct Series {
     design: Design<Bars>,
+    enough: Enough,
     /// Those with a success; others say nothing about the ratio.
     seen: Vec<Seen>,
     days: f64,
@@ -67,6 +68,7 @@ impl Series {
     pub fn new(design: Design<Bars>) -> Self {
         Self {
             design,
+            enough: design.enough(),
             seen: Vec::new(),
             days: 0.0,
             exposures: 0.0,
@@ -117,7 +119,7 @@ impl Series {
                 (value - day.both * chance, slope - day.both * chance * (1.0 - chance))
             })
         };
-        root::between(-FARTHEST, FARTHEST, start, falls).exp()
+        root::between(-FARTHEST, FARTHEST, start, false, falls).exp()
     }
 
     /// Residuals of the days with a success around a `ratio`; all zero at a ratio of 0 or ∞.
@@ -157,14 +159,17 @@ impl Series {
                 (value + day.variant * step - day.both * f64::ln_1p(chance * grown), slope - day.both * growth)
             })
         };
-        // As the ratio grows, evidence for a larger one falls and evidence for a smaller one rises.
-        let (least, most) = if step > 0.0 { (FARTHEST, -FARTHEST) } else { (-FARTHEST, FARTHEST) };
-        let (at_least, at_most) = (beyond(least).0, beyond(most).0);
-        if at_most.is_nan() || at_most < 0.0 {
+        // As the ratio grows, evidence for a larger one falls and evidence for a smaller one rises. Among ratios without
+        // end, every success of the one arm speaks against it in full and none of the other says anything.
+        let [variant, control] = self.successes;
+        let (most, least, farthest) =
+            if step > 0.0 { (variant, control, FARTHEST) } else { (control, variant, -FARTHEST) };
+        let (at_most, at_least) = (most * step.abs() - room, -least * step.abs() - room);
+        if at_most.is_nan() || at_most <= 0.0 {
             return None;
         }
         if at_least >= 0.0 {
-            return Some(least.exp());
+            return Some(farthest.exp());
         }
         let information: f64 = self
             .seen
@@ -176,7 +181,7 @@ impl Series {
             .sum();
         // Where the log-likelihood is a parabola around the estimate, the end is here.
         let start = estimate.ln() - step / 2.0 - room / (step * information);
-        Some(root::between(-FARTHEST, FARTHEST, start, beyond).exp())
+        Some(root::between(-FARTHEST, FARTHEST, start, step < 0.0, beyond).exp())
     }
 }
 
@@ -203,7 +208,7 @@ impl Running for Series {
             DayNoise::Estimated(_) => (pearson_phi(residuals.pearson, residuals.days), 0.0),
         };
         let phi = Phi { against_p0: phi, against_p1: phi };
-        let (against_p0, against_p1) = self.design.sides(self.log_ratio, phi, 1.0, |phi| {
+        let (against_p0, against_p1) = self.enough.sides(self.log_ratio, phi, 1.0, |phi| {
             corrects * overshoot(self.design.bars.delta, self.information / self.days, phi)
         });
         let (trials, successes) = (self.exposures, self.successes[0]);

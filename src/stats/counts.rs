@@ -2,7 +2,7 @@
 //! `rate` and the `cpa` model have in common; what a success and an exposure weigh is theirs to say.
 
 use super::dispersion::{DayNoise, Phi, Sums};
-use super::sequential::{Assessment, Design, Running, overshoot};
+use super::sequential::{Assessment, Design, Enough, Running, overshoot};
 
 /// Two bars, p0 < p1, on the mean of successes per exposure.
 pub trait CountBars: Copy {
@@ -42,13 +42,14 @@ pub trait CountBars: Copy {
 #[derive(Clone, Debug)]
 pub struct Series<B> {
     design: Design<B>,
+    enough: Enough,
     sums: Sums,
 }
 
 impl<B: CountBars> Series<B> {
     /// No day yet.
     pub fn new(design: Design<B>) -> Self {
-        Self { design, sums: Sums::around(design.bars.middle()) }
+        Self { design, enough: design.enough(), sums: Sums::around(design.bars.middle()) }
     }
 
     /// Adds the next day in date order, with positive `exposures`.
@@ -84,7 +85,7 @@ impl<B: CountBars> Running for Series<B> {
             }
         };
         let (against_p0, against_p1) =
-            self.design.sides(bars.log_ratio(successes, trials), phi, factor, |phi| bars.overshoot(per_day, phi));
+            self.enough.sides(bars.log_ratio(successes, trials), phi, factor, |phi| bars.overshoot(per_day, phi));
         Some(Assessment { trials, successes, estimate, phi, against_p0, against_p1, residuals })
     }
 

@@ -10,13 +10,17 @@ pub struct Bars {
     rate0: f64,
     rate1: f64,
     delta: f64,
+    /// e^δ − 1 and 1 − e^−δ.
+    growth: [f64; 2],
 }
 
 impl Bars {
     /// Takes checked bars as costs, `0 < build_cost < kill_cost`: their inverses are λ0 and λ1. Others
     /// give numbers that are not finite, and so no evidence.
     pub fn of_costs(kill_cost: f64, build_cost: f64) -> Self {
-        Self { rate0: 1.0 / kill_cost, rate1: 1.0 / build_cost, delta: (kill_cost / build_cost).ln() }
+        let delta = (kill_cost / build_cost).ln();
+        let growth = [f64::exp_m1(delta), -f64::exp_m1(-delta)];
+        Self { rate0: 1.0 / kill_cost, rate1: 1.0 / build_cost, delta, growth }
     }
 }
 
@@ -47,8 +51,8 @@ impl CountBars for Bars {
 
     fn interval(&self, counts: f64, exposure: f64, [room0, room1]: [f64; 2]) -> (f64, f64) {
         let evidence = counts * self.delta;
-        let low = (evidence - room0) / (exposure * f64::exp_m1(self.delta));
-        let high = (evidence + room1) / (exposure * -f64::exp_m1(-self.delta));
+        let low = (evidence - room0) / (exposure * self.growth[0]);
+        let high = (evidence + room1) / (exposure * self.growth[1]);
         (low.max(0.0), high.max(0.0))
     }
 }

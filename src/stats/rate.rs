@@ -10,13 +10,16 @@ pub struct Bars {
     p1: f64,
     delta: f64,
     cost: f64,
+    /// e^δ − 1 and e^−δ − 1.
+    growth: [f64; 2],
 }
 
 impl Bars {
     /// Takes checked bars. Others give numbers that are not finite, and so no evidence.
     pub fn new(p0: f64, p1: f64) -> Self {
         let cost = f64::ln_1p(-p0) - f64::ln_1p(-p1);
-        Self { p0, p1, delta: (p1 / p0).ln() + cost, cost }
+        let delta = (p1 / p0).ln() + cost;
+        Self { p0, p1, delta, cost, growth: [delta, -delta].map(f64::exp_m1) }
     }
 }
 
@@ -47,8 +50,8 @@ impl CountBars for Bars {
 
     fn interval(&self, successes: f64, trials: f64, [room_p0, room_p1]: [f64; 2]) -> (f64, f64) {
         let evidence = successes * self.delta;
-        let low = f64::exp_m1((evidence - room_p0) / trials) / f64::exp_m1(self.delta);
-        let high = f64::exp_m1(-(evidence + room_p1) / trials) / f64::exp_m1(-self.delta);
+        let low = f64::exp_m1((evidence - room_p0) / trials) / self.growth[0];
+        let high = f64::exp_m1(-(evidence + room_p1) / trials) / self.growth[1];
         (low.clamp(0.0, 1.0), high.clamp(0.0, 1.0))
     }
 }

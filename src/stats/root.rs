@@ -3,10 +3,13 @@
 /// More than bisection alone would need for the last digit.
 const MOST_STEPS: usize = 200;
 
-/// The root of a function in `from..=to` that changes sign there, once: Newton's method from `start`, with a bisection
-/// wherever a step would leave what is known to hold the root or gain too little. `value_and_slope` gives both at a point.
-pub(super) fn between(from: f64, to: f64, start: f64, value_and_slope: impl Fn(f64) -> (f64, f64)) -> f64 {
-    let rises = value_and_slope(to).0 > 0.0;
+/// A Newton step this small, relative to where it leads, leaves an error of its square.
+const LAST_STEP: f64 = 1e-8;
+
+/// The root of a function in `from..=to` that rises or falls throughout and changes sign there: Newton's method from
+/// `start`, with a bisection wherever a step would leave what is known to hold the root or gain too little.
+/// `value_and_slope` gives both at a point.
+pub(super) fn between(from: f64, to: f64, start: f64, rises: bool, value_and_slope: impl Fn(f64) -> (f64, f64)) -> f64 {
     let (mut below, mut above) = (from, to);
     let mut x = if start > from && start < to { start } else { f64::midpoint(from, to) };
     let mut last_step = to - from;
@@ -26,7 +29,8 @@ pub(super) fn between(from: f64, to: f64, start: f64, value_and_slope: impl Fn(f
         let next = if good { newton } else { f64::midpoint(below, above) };
         last_step = next - x;
         x = next;
-        if last_step.abs() <= 2.0 * f64::EPSILON * x.abs().max(1.0) {
+        let enough = if good { LAST_STEP } else { 2.0 * f64::EPSILON };
+        if last_step.abs() <= enough * x.abs().max(1.0) {
             break;
         }
     }
@@ -49,7 +53,7 @@ mod tests {
                         let share = 1.0 / (1.0 + (root - x).exp());
                         (sign * (share - 0.5), sign * share * (1.0 - share))
                     };
-                    let found = between(-50.0, 50.0, start, logistic);
+                    let found = between(-50.0, 50.0, start, sign > 0.0, logistic);
                     assert!((found - root).abs() <= 1e-14 * f64::max(1.0, root.abs()), "{found} for {root}");
                     assert!(steps.get() < 30, "{} steps from {start} to {root}", steps.get());
                 }

@@ -85,18 +85,33 @@ pub(super) fn overshoot(delta: f64, information: f64, phi: f64) -> f64 {
     (SIEGMUND * delta * (information / phi).sqrt()).min(MOST_CORRECTION)
 }
 
+/// ln(1/alpha) and ln(1/beta), worked out before the first day.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Enough {
+    against_p0: f64,
+    against_p1: f64,
+    daily: bool,
+}
+
 impl<B> Design<B> {
+    /// What stays the same at every look.
+    pub(super) fn enough(&self) -> Enough {
+        Enough { against_p0: -self.alpha.ln(), against_p1: -self.beta.ln(), daily: self.daily }
+    }
+}
+
+impl Enough {
     /// Both sides of the test, given the log-likelihood ratio of p1 to p0, the correction at a dispersion, and the
     /// factor m on the threshold against p1.
     pub(super) fn sides(&self, log_ratio: f64, phi: Phi, factor: f64, correction: impl Fn(f64) -> f64) -> (Side, Side) {
         let threshold =
-            |error: f64, factor: f64, phi: f64| factor * -error.ln() - if self.daily { correction(phi) } else { 0.0 };
+            |enough: f64, factor: f64, phi: f64| factor * enough - if self.daily { correction(phi) } else { 0.0 };
         let against_p0 =
-            Side { evidence: log_ratio / phi.against_p0, threshold: threshold(self.alpha, 1.0, phi.against_p0) };
+            Side { evidence: log_ratio / phi.against_p0, threshold: threshold(self.against_p0, 1.0, phi.against_p0) };
         // Adding zero turns the negative zero of no evidence into a plain one.
         let against_p1 = Side {
             evidence: -log_ratio / phi.against_p1 + 0.0,
-            threshold: threshold(self.beta, factor, phi.against_p1),
+            threshold: threshold(self.against_p1, factor, phi.against_p1),
         };
         (against_p0, against_p1)
     }
