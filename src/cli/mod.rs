@@ -16,6 +16,7 @@ pub mod pull;
 pub mod replay;
 pub mod run;
 pub mod sandbox;
+pub mod simulate;
 pub mod status;
 
 use std::path::{Path, PathBuf};
@@ -92,6 +93,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Apply a policy to recorded daily counts.
     Replay(replay::ReplayArgs),
+    /// Simulated campaigns: how often a verdict is wrong, and what it costs.
+    Simulate(simulate::SimulateArgs),
 }
 
 /// Which concept a command speaks of.
@@ -126,6 +129,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Explain(args) => explain::run(&args.concept, config, &output).await,
             Command::Import(args) => import::run(args, config, &output).await,
             Command::Replay(args) => replay::run(args, &output),
+            Command::Simulate(args) => simulate::run(args, config, &output),
         }
     });
     match done {

@@ -17,7 +17,7 @@ use thiserror::Error;
 use super::output::{Failure, Output};
 use crate::decide::figures;
 use crate::decide::judge::{self, Look, Rule};
-use crate::domain::concept::Model;
+use crate::domain::concept::{Model, Policy};
 use crate::domain::verdict::{Flag, Lean, Reason, Verdict};
 
 /// Arguments of `replay`.
@@ -170,6 +170,15 @@ pub enum ReplayError {
         /// What is wrong and what to write.
         problem: String,
     },
+}
+
+/// The policy of a file alone, and what a careful reader is told of it.
+pub(super) fn policy_of(path: &Path) -> Result<(Policy, Vec<String>), Failure> {
+    let read = text(path).and_then(|text| {
+        policy::read(&text).map_err(|problem| ReplayError::MendPolicy { path: path.to_owned(), problem })
+    });
+    let replayed = read.map_err(|error| Failure::usage(error.to_string()))?;
+    Ok((replayed.policy, replayed.warnings))
 }
 
 /// Judges the counts of `csv` by `policy`, from the first day of the file to its last day + maturity

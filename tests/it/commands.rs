@@ -6,6 +6,7 @@ mod live;
 mod plan;
 mod replay;
 mod sandbox;
+mod simulate;
 mod unclaimed;
 
 use willitsell::sandbox::{Endpoint, Sandbox};

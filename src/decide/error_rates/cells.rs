@@ -77,10 +77,6 @@ pub const PAIRS: [Bars; 5] = [
     pair(0.03, 1.0, 1.25, 2_000.0),
     pair(0.07, 1.1, 1.4, 400.0),
 ];
-/// Days of traffic the smaller of Wald's bounds is worth where cost is measured: a verdict that has to wait for
-/// a day to end is then not dear for that alone.
-const WORTH: [f64; 7] = [5.0, 6.0, 8.0, 10.0, 5.0, 7.0, 6.0];
-
 /// A shape of day-to-day noise, with the letter of statistics.md section 14.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape {
@@ -168,6 +164,8 @@ pub struct Cell {
     pub campaign: Campaign,
     /// Days of ads.
     pub days: u32,
+    /// Arms that share alpha.
+    pub arms: u32,
     /// Where the truth lies.
     pub truth: Truth,
     /// When conversions become known.
@@ -181,12 +179,12 @@ pub struct Cell {
 }
 
 impl Bars {
-    /// At a volume of which the smaller of Wald's bounds takes some days.
+    /// At a volume of which the smaller of Wald's bounds takes so many days.
     #[must_use]
-    pub fn in_steps(self, at: usize) -> Self {
+    pub fn worth(self, days: f64) -> Self {
         let bounds = self.distance().bounds(0.05, 0.05);
         let arms = if self.model == Model::Compare { 2.0 } else { 1.0 };
-        let per_day = (arms * bounds.at_p0.min(bounds.at_p1) / WORTH[at % WORTH.len()]).round();
+        let per_day = (arms * bounds.at_p0.min(bounds.at_p1) / days).round();
         Self { per_day, ..self }
     }
 
@@ -213,6 +211,33 @@ impl Bars {
             Model::Compare => {
                 Traffic::Pair { per_day, base: self.base, ratio: at(self.kill, self.build), optimised: false }
             }
+        }
+    }
+
+    /// One cell, with a policy of these bars and a name for its rule.
+    pub fn cell(&self, policy: Policy, rule: &str, shape: &Shape, truth: Truth) -> Cell {
+        let bounds = self.distance().bounds(policy.alpha, policy.beta);
+        let (place, bound, side) = match truth {
+            Truth::KillBar => ("truth at the kill bar", bounds.at_p0, NullSide::AtMost),
+            Truth::BuildBar => ("truth at the build bar", bounds.at_p1, NullSide::AtLeast),
+            Truth::Middle => ("truth between the bars", bounds.at_middle, NullSide::AtMost),
+        };
+        let drift = match shape.shocks.drift {
+            Drift::None => Drift::None,
+            Drift::Trend { per_day, .. } => Drift::Trend { per_day, side },
+            Drift::Shift { by, .. } => Drift::Shift { by, side },
+        };
+        Cell {
+            name: format!("{rule}; {} a day, {}, {place}", self.name(), shape.name),
+            campaign: Campaign { traffic: self.traffic(truth), shocks: Shocks { drift, ..shape.shocks } },
+            days: policy.horizon_days,
+            arms: 1,
+            truth,
+            reporting: Reporting::AtOnce,
+            watch: Watch::default(),
+            bound,
+            per_day: if self.model == Model::Compare { self.per_day / 2.0 } else { self.per_day },
+            policy,
         }
     }
 
@@ -267,30 +292,10 @@ impl Manner {
 
     /// One cell.
     pub fn cell(&self, bars: &Bars, shape: &Shape, truth: Truth) -> Cell {
-        let bounds = bars.distance().bounds(0.05, 0.05);
-        let (place, bound, side) = match truth {
-            Truth::KillBar => ("truth at the kill bar", bounds.at_p0, NullSide::AtMost),
-            Truth::BuildBar => ("truth at the build bar", bounds.at_p1, NullSide::AtLeast),
-            Truth::Middle => ("truth between the bars", bounds.at_middle, NullSide::AtMost),
-        };
-        let drift = match shape.shocks.drift {
-            Drift::None => Drift::None,
-            Drift::Trend { per_day, .. } => Drift::Trend { per_day, side },
-            Drift::Shift { by, .. } => Drift::Shift { by, side },
-        };
-        let policy = self.policy(bars);
-        let interval = self.dispersion == Dispersion::Auto && drift == Drift::None && bars.model != Model::Compare;
-        Cell {
-            name: format!("{}; {} a day, {}, {place}", self.name(), bars.name(), shape.name),
-            campaign: Campaign { traffic: bars.traffic(truth), shocks: Shocks { drift, ..shape.shocks } },
-            days: self.days,
-            truth,
-            reporting: Reporting::AtOnce,
-            watch: Watch { interval, peers: false },
-            bound,
-            per_day: if bars.model == Model::Compare { bars.per_day / 2.0 } else { bars.per_day },
-            policy,
-        }
+        let mut cell = bars.cell(self.policy(bars), &self.name(), shape, truth);
+        let drifts = shape.shocks.drift != Drift::None;
+        cell.watch.interval = self.dispersion == Dispersion::Auto && !drifts && bars.model != Model::Compare;
+        cell
     }
 
     /// Every combination with the truth at either bar.
@@ -314,7 +319,7 @@ impl Cell {
     /// As the runner takes it.
     pub fn trial(&self) -> Trial<'_> {
         Trial {
-            rule: Rule { policy: &self.policy, arms: 1, arm_budget_cap: None, stop: None, uneven_since: None },
+            rule: Rule { policy: &self.policy, arms: self.arms, arm_budget_cap: None, stop: None, uneven_since: None },
             campaign: self.campaign,
             days: self.days,
             reporting: self.reporting,
