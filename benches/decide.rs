@@ -7,6 +7,9 @@
 //! cargo bench --bench decide                     # 1,000, 10,000 and 20,000 concepts, a source each
 //! cargo bench --bench decide -- 1000 20          # so many concepts, so many to a source
 //! ```
+//! On a loaded machine with 2 cores, 1,000 concepts: 1,120 µs CPU each, by hand 110, ratio 10.2, where 3 is wanted; 46 %
+//! of it on SQLite's threads. Waited for: reading 1,033 µs, deciding 280, writing 562 (of which JSON 10).
+//!
 //! CPU time is that of all threads of the process (from /proc, so Linux only); SQLite runs on threads of its own. The files lie in
 //! memory where the system has such a place, so that work is measured and not a disk.
 
