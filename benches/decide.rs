@@ -112,6 +112,7 @@ fn experiment(number: usize, per_source: usize) -> Experiment {
             srm: None,
         },
         money: MoneyInputs::default(),
+        day_notes: vec![],
         owner: None,
         decide_within_days: 5,
     }

@@ -7,6 +7,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use serde_spanned::Spanned;
 
 use super::check::Check;
+use super::days::day_notes;
 use super::defaults;
 use super::policy;
 use super::raw::{self, Section};
@@ -52,6 +53,7 @@ pub(super) fn experiment(
     let decide_within_days = section.whole("decide_within_days", 1, 365);
     let sources = sources(check, section, declared);
     let notify = notify(check, section, declared);
+    let day_notes = day_notes(check, section);
     let rates = rates(check, section);
     let arms = arms(check, section, &sources);
     let money = policy::money(check, section);
@@ -87,6 +89,7 @@ pub(super) fn experiment(
         notify,
         policy,
         money,
+        day_notes,
         owner,
         decide_within_days: decide_within_days.map_or(defaults::DECIDE_WITHIN_DAYS, Spanned::into_inner),
     })

@@ -3,6 +3,7 @@
 
 mod bars;
 mod check;
+mod days;
 pub mod defaults;
 mod excerpt;
 mod experiment;

@@ -61,9 +61,13 @@ pub(super) const EXPERIMENT: Shape = Shape {
         "rate",
         "policy",
         "money",
+        "set_aside_days",
+        "real_days",
     ],
     public: true,
 };
+pub(super) const DAYS: Shape =
+    Shape { table: "days of an experiment", keys: &["first", "last", "reason"], public: true };
 pub(super) const ARM: Shape =
     Shape { table: "[experiment.KEY.arm.NAME]", keys: &["title", "control", "keys"], public: true };
 pub(super) const RATE: Shape =
@@ -121,8 +125,22 @@ pub(super) const AMOUNT: Shape = Shape { table: "an amount", keys: &["amount", "
 pub(super) const NAMES: Shape = Shape { table: "", keys: &[], public: false };
 
 /// Every table with keys of ours.
-pub(super) const SHAPES: [&Shape; 13] =
-    [&ROOT, &STORE, &NETWORK, &WEB, &LOGIN, &SOURCE, &EXPERIMENT, &ARM, &RATE, &POLICY, &GUARDRAIL, &MONEY, &AMOUNT];
+pub(super) const SHAPES: [&Shape; 14] = [
+    &ROOT,
+    &STORE,
+    &NETWORK,
+    &WEB,
+    &LOGIN,
+    &SOURCE,
+    &EXPERIMENT,
+    &DAYS,
+    &ARM,
+    &RATE,
+    &POLICY,
+    &GUARDRAIL,
+    &MONEY,
+    &AMOUNT,
+];
 
 /// One table, open for reading. Everything found wrong on the way goes to the report.
 #[derive(Clone)]

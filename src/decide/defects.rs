@@ -1,9 +1,12 @@
 //! Every defect of the data as a plain sentence: what is wrong, that there is no verdict, and what ends it. When
 //! there is one is `gates`' business; other sentences are `explain`'s.
 
+use chrono::NaiveDate;
+
 use super::explain::{guardrail_figure, name, today, unmapped};
 use super::figures;
 use super::keys::disputed_named;
+use super::notes::how_to_settle;
 use crate::domain::concept::Experiment;
 use crate::domain::metric::{MetricId, Unit};
 use crate::domain::money::thousands;
@@ -102,6 +105,60 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                  no verdict. Mend what splits them; a changed policy then begins a new test.",
                 figures::day(*since, today),
                 shares.collect::<Vec<_>>().join("; ")
+            )
+        }
+        _ => traffic(experiment, why, today),
+    }
+}
+
+/// Why traffic is not believed.
+fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
+    match why {
+        Reason::TrackingGap { arm, first_day, last_day, clicks, visits } => {
+            let what = if visits < clicks {
+                "Check that the page counts every visitor and that the ads lead to it."
+            } else {
+                "Check that the page counts nobody twice, and that every campaign that leads there is among the keys."
+            };
+            format!(
+                "{}: {} there were {} for {}, so there is no verdict. {what} {}",
+                name(experiment, arm),
+                figures::stretch(*first_day, *last_day, today),
+                figures::counted(*visits, MetricId::VISITS),
+                figures::counted(*clicks, MetricId::CLICKS),
+                how_to_settle(experiment, *first_day, *last_day)
+            )
+        }
+        Reason::TrackingBroken { arm, from, passed, to, expected, first_day, last_day, lasts } => {
+            let when = if *lasts {
+                format!("since {}", figures::day(*first_day, today))
+            } else {
+                figures::stretch(*first_day, *last_day, today)
+            };
+            let went_on = match from.metric().unit {
+                Unit::Count => figures::counted(*passed, *from),
+                Unit::Money => format!("{} of spend", figures::count(*passed)),
+            };
+            format!(
+                "{}: {when} no {} was counted for {went_on}, where about {} would be expected, so there is no verdict. \
+                 Check that the page and the form still count. {}",
+                name(experiment, arm),
+                to.metric().noun,
+                figures::count(expected.round()),
+                how_to_settle(experiment, *first_day, *last_day)
+            )
+        }
+        Reason::BotBurst { arm, metric, count, expected, days } => {
+            let on: Vec<String> = days.iter().map(|&day| figures::day(day, today)).collect();
+            let (first, last) = (days.first().copied().unwrap_or(today), days.last().copied().unwrap_or(today));
+            format!(
+                "{}: there were {} on {}, where the other days lead one to expect about {}, so there is no verdict. This \
+                 is what machines look like: see who they were. {}",
+                name(experiment, arm),
+                figures::counted(*count, *metric),
+                figures::list(&on),
+                figures::count(expected.round()),
+                how_to_settle(experiment, first, last)
             )
         }
         _ => String::new(),

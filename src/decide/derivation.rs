@@ -1,6 +1,7 @@
 //! The long way to a verdict, for the reader who checks the claim: the rule, the days that counted,
 //! what would change the verdict, and the fingerprints to recompute it from.
 
+use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
 use super::account::{self, Figure};
@@ -8,9 +9,13 @@ use super::explain::{self, acted};
 use super::figures;
 use super::flips::{self, Flips};
 use super::measure;
+use super::notes;
 use super::outlook::{self, Outlook};
 use super::tally::{DayCounts, Tally, units};
+use super::traffic;
 use crate::domain::concept::{Experiment, Guardrail, Model, Source};
+use crate::domain::day_note::Word;
+use crate::domain::metric::MetricId;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Generation, GuardrailScore, Scorecard, Verdict};
 
@@ -43,14 +48,14 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     let section = |title: &str, lines: Vec<String>| Section { title: title.into(), lines };
     let mut sections = vec![
         section("Verdict", vec![explain::banner(experiment, card)]),
-        section("The rule", rule(experiment)),
-        section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, arm)).collect()),
+        section("The rule", rule(experiment, explain::today(experiment, card))),
+        section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, &tally, arm)).collect()),
         section("Guardrails", guardrails(experiment, card)),
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
     let flips = flips::flips(experiment, generation, data, &tally, card);
     let outlook = outlook::outlook(experiment, &tally, card);
-    let settles = card.reasons.first().filter(|_| card.verdict == Verdict::Review).map(explain::settles);
+    let settles = card.reasons.first().filter(|_| card.verdict == Verdict::Review).map(notes::settles);
     let changes = settles.map(|settles| format!("{settles}.")).into_iter();
     sections.push(section("What would change it", changes.chain(flips::sentences(experiment, card, &flips)).collect()));
     let ahead = outlook.as_ref().map(|outlook| outlook::sentences(experiment, card, outlook));
@@ -76,7 +81,13 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     Derivation { sections, money, flips, outlook }
 }
 
-fn rule(experiment: &Experiment) -> Vec<String> {
+/// The day on which the last day known today will count.
+fn settles_on(experiment: &Experiment, today: NaiveDate) -> NaiveDate {
+    let last = experiment.stop.map_or(today, |stop| stop.min(today));
+    last.checked_add_days(Days::new(u64::from(experiment.policy.maturity_lag_days))).unwrap_or(last)
+}
+
+fn rule(experiment: &Experiment, today: NaiveDate) -> Vec<String> {
     let policy = &experiment.policy;
     let rate = &policy.primary;
     let (acts, exposures) = (figures::many(rate.numerator), figures::many(rate.denominator));
@@ -109,7 +120,11 @@ fn rule(experiment: &Experiment) -> Vec<String> {
             },
             figures::counted(explain::whole(policy.min_conversions), rate.numerator)
         ),
-        format!("A day counts after {}; younger days are not looked at.", figures::days(policy.maturity_lag_days)),
+        format!(
+            "A day counts after {}; younger days are not looked at. Those up to today have all counted on {}.",
+            figures::days(policy.maturity_lag_days),
+            figures::day(settles_on(experiment, today), today)
+        ),
     ];
     if let Some(observed) = explain::observed_only(experiment) {
         lines.push(observed);
@@ -122,7 +137,7 @@ fn rule(experiment: &Experiment) -> Vec<String> {
     lines
 }
 
-fn seen(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Vec<String> {
+fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmScore) -> Vec<String> {
     let who = explain::who(experiment, card, arm);
     let evidence = &arm.evidence;
     if evidence.days == 0 {
@@ -130,6 +145,14 @@ fn seen(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> Vec<String
         return vec![format!("{who}No settled day with {counted} yet.")];
     }
     let mut lines = vec![format!("{who}{}, over {}.", acted(experiment, evidence), figures::days(evidence.days))];
+    lines.extend(traffic::visit_rate(experiment, tally, &arm.arm).map(|[clicks, visits]| {
+        format!(
+            "{who}{} for {}: a visit rate of {}.",
+            figures::counted(visits, MetricId::VISITS),
+            figures::counted(clicks, MetricId::CLICKS),
+            figures::share(visits / clicks)
+        )
+    }));
     let side = |verdict: Verdict, evidence: Option<f64>, needed: Option<f64>| {
         let factor = Some(evidence? / needed?).filter(|factor| factor.is_finite() && *factor > 0.0)?;
         Some(format!("{who}The evidence is {} what {verdict} needs.", figures::factor(factor)))
@@ -212,7 +235,10 @@ fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: 
     let policy = &experiment.policy;
     let today = explain::today(experiment, card);
     let is_settled = |day: &DayCounts| day.day <= tally.calendar.last_settled;
-    let runs = days.chunk_by(|day, next| !day.covered && !next.covered && is_settled(day) == is_settled(next));
+    let set_aside = |day: &DayCounts| experiment.word_on(day.day) == Some(Word::SetAside);
+    let alike =
+        |day: &DayCounts, next: &DayCounts| is_settled(day) == is_settled(next) && set_aside(day) == set_aside(next);
+    let runs = days.chunk_by(|day, next| !day.covered && !next.covered && alike(day, next));
     let row = |run: &[DayCounts]| {
         let (first, last) = (run.first()?, run.last()?);
         let mut when = figures::day(first.day, today);
@@ -228,6 +254,8 @@ fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: 
                     vec![figures::counted(units(first.exposures), policy.primary.denominator), acts]
                 }
             }
+        } else if set_aside(first) {
+            vec!["set aside, does not count".to_owned()]
         } else {
             let since = if is_settled(first) { " since it settled, does not count" } else { " yet" };
             vec![format!("not read from every source{since}")]

@@ -10,6 +10,7 @@ use super::figures;
 use super::keys::disputed_named;
 use super::measure;
 use super::money;
+use super::notes;
 use super::unseen;
 use crate::domain::concept::{Experiment, Model, Policy, Rate};
 use crate::domain::id::ArmId;
@@ -37,6 +38,7 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard) -> String {
     if card.verdict != Verdict::Blocked {
         parts.extend(flags(experiment, card));
     }
+    parts.extend(notes::told(experiment, card));
     parts.join(" ")
 }
 
@@ -103,15 +105,6 @@ pub fn left_out(experiment: &Experiment, card: &Scorecard) -> Option<String> {
     }
 }
 
-/// What a person, or more data, must do about a REVIEW.
-pub fn settles(why: &Reason) -> &'static str {
-    match why {
-        Reason::Guardrail { .. } => "A person decides whether the limit may be passed",
-        Reason::ArmsDisagree => "A person decides: build, kill, or test one version again",
-        _ => "A person decides: build, kill, or test again with a larger cap",
-    }
-}
-
 /// What a reader must know about the counts of all arms.
 pub fn flags(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let mut flags: Vec<Flag> = card.arms.iter().flat_map(|arm| arm.evidence.flags.iter().copied()).collect();
@@ -152,6 +145,11 @@ pub fn flag(rate: &Rate, flag: Flag) -> String {
         Flag::FractionalConversions => format!(
             "The platform estimates part of these {acts} or shares one among several clicks, so they are not all people."
         ),
+        Flag::TrackingGap => {
+            "At least one version counts fewer visitors than 80% of its clicks, or more than 110%: check that \
+                              the page counts every visitor once before you rely on this."
+                .to_owned()
+        }
         Flag::ZeroConversions => {
             format!(
                 "No {} was counted at all: check the tracking before you believe this.",
@@ -319,7 +317,8 @@ fn insufficient(experiment: &Experiment, card: &Scorecard, evidence: &Evidence) 
             figures::many(policy.primary.denominator)
         ));
     }
-    format!("too early: {} a verdict needs.", figures::list(&have))
+    let earliest = notes::no_sooner(policy.min_days.saturating_sub(evidence.days), today);
+    format!("too early: {} a verdict needs{earliest}.", figures::list(&have))
 }
 
 fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {

@@ -156,6 +156,15 @@ pub fn day(day: NaiveDate, today: NaiveDate) -> String {
     day.format(form).to_string()
 }
 
+/// A stretch of days: `on Sun 15 Mar`, `from Thu 12 Mar to Sun 15 Mar`.
+pub fn stretch(first: NaiveDate, last: NaiveDate, today: NaiveDate) -> String {
+    if first == last {
+        format!("on {}", day(first, today))
+    } else {
+        format!("from {} to {}", day(first, today), day(last, today))
+    }
+}
+
 /// Names in a sentence: `a`, `a and b`, `a, b and c`.
 pub fn list(names: &[String]) -> String {
     match names {

@@ -9,6 +9,7 @@ use super::explain::{self, today};
 use super::figures;
 use super::measure;
 use super::money as economics;
+use super::notes;
 use super::outlook::{self, Budget, Outlook};
 use crate::domain::concept::{Experiment, Guardrail, Limit, Model};
 use crate::domain::message::Message;
@@ -175,10 +176,12 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
             parts.push(format!("{}; {}.", rates(experiment, now), explain::break_even(experiment, now)));
             parts.extend(explain::slipped(experiment, now));
             parts.extend(explain::flags(experiment, now));
+            parts.extend(notes::told(experiment, now));
         }
         Verdict::Kill => {
             parts.push(format!("{}; {}.", rates(experiment, now), explain::best_case(experiment, now)));
             parts.extend(explain::flags(experiment, now));
+            parts.extend(notes::told(experiment, now));
         }
         Verdict::Collecting | Verdict::Review | Verdict::Blocked => parts.push(explain::sentence(experiment, now)),
     }
@@ -302,7 +305,7 @@ fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String
         }
         Verdict::Kill => format!("Approve or override · stop the ads either way{stop}"),
         Verdict::Review => {
-            let settles = now.reasons.first().map_or("A person decides", explain::settles);
+            let settles = now.reasons.first().map_or("A person decides", notes::settles);
             running.map_or_else(|| settles.to_owned(), |ads| format!("{settles} · {ads}"))
         }
         Verdict::Collecting if matches!(change, Change::Withdrawn(_)) => {

@@ -14,10 +14,12 @@ pub mod keys;
 mod measure;
 pub mod message;
 pub mod money;
+mod notes;
 pub mod outlook;
 pub mod plan;
 mod qualify;
 mod tally;
+mod traffic;
 mod unseen;
 
 use std::fmt::Write as _;
@@ -40,7 +42,8 @@ use tally::{DayCounts, Tally, units};
 pub fn decide(experiment: &Experiment, generation: &Generation, data: &Inputs, as_of: DateTime<Utc>) -> Scorecard {
     let tally = Tally::of(experiment, generation, data, as_of);
     let unmapped = gates::unmapped_spend(&tally);
-    let defects = gates::defects(experiment, data, &tally, unmapped.as_ref(), as_of);
+    let mut defects = gates::defects(experiment, data, &tally, unmapped.as_ref(), as_of);
+    defects.extend(traffic::defects(experiment, &tally));
     let mut card = scorecard(experiment, generation, data, &tally, unmapped, defects, as_of);
     if card.verdict.is_terminal() {
         card.spend_after = money::spend_after(experiment, data, &tally, explain::since(experiment, &card));
@@ -103,7 +106,7 @@ fn data_hash(tally: &Tally<'_>) -> String {
     let mut text = String::new();
     for (arm, days) in &tally.arms {
         for day in tally.settled(days) {
-            let DayCounts { day, covered, exposures, conversions, spend, guardrails } = day;
+            let DayCounts { day, covered, exposures, conversions, spend, guardrails, counts: _ } = day;
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{}\t{day}\t{covered}\t{exposures}\t{conversions}\t{spend}\t{guardrails:?}", arm.id);
         }
@@ -146,10 +149,10 @@ fn scorecard(
         .zip(looks)
         .map(|((arm, days), look)| {
             let mut score = arm_score(arm, tally, days, look);
-            if is_fractional(experiment, tally, days) {
-                score.evidence.flags.push(Flag::FractionalConversions);
-                score.evidence.flags.sort_unstable();
-            }
+            let flags = &mut score.evidence.flags;
+            flags.extend(is_fractional(experiment, tally, days).then_some(Flag::FractionalConversions));
+            flags.extend(traffic::is_doubtful(experiment, tally, arm, days).then_some(Flag::TrackingGap));
+            flags.sort_unstable();
             if blocked { withheld(score) } else { score }
         })
         .collect();
@@ -167,6 +170,7 @@ fn scorecard(
         spend_after: None,
         unmapped,
         unseen: unseen::unseen(experiment, data, &tally.calendar),
+        day_notes: notes::settled(experiment, &tally.calendar),
         policy_hash: generation.policy_hash.clone(),
         data_hash: data_hash(tally),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),

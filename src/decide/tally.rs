@@ -2,6 +2,7 @@
 //! exact integers. Not for judging: which days have settled is asked of the [`Calendar`], what they
 //! say of `judge`.
 
+use std::array;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
@@ -10,6 +11,7 @@ use chrono_tz::Tz;
 use super::keys::{ArmKeys, Owner};
 use super::qualify;
 use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Policy, Source};
+use crate::domain::day_note::Word;
 use crate::domain::id::SourceId;
 use crate::domain::metric::{METRICS, MetricId};
 use crate::domain::millionths;
@@ -48,7 +50,7 @@ pub struct DayCounts {
     /// Which day.
     pub day: NaiveDate,
     /// Whether a good pull of every source of the deciding rate speaks for this day, made once it had
-    /// settled where it counts. Otherwise exposures and conversions are 0 and say nothing: the day is no part of the test.
+    /// settled where it counts, and the day is not set aside. Otherwise exposures and conversions are 0 and say nothing: the day is no part of the test.
     pub covered: bool,
     /// The deciding rate's denominator.
     pub exposures: i128,
@@ -59,14 +61,16 @@ pub struct DayCounts {
     /// Numerator and denominator of each guardrail, in the policy's order; both 0 unless all its
     /// sources speak for this day.
     pub guardrails: Vec<[i128; 2]>,
+    /// Every metric, where all its sources speak for this day and the day is not set aside.
+    pub counts: [Option<i128>; METRICS],
 }
 
 impl DayCounts {
     /// Takes from an arm's sums what the policy's rates read, where their sources know the day.
-    fn of(policy: &Policy, pulls: &Pulls<'_>, day: NaiveDate, sums: &Sums) -> Self {
+    fn of(policy: &Policy, known: &Known, day: NaiveDate, sums: &Sums) -> Self {
         let both = |numerator: MetricId, denominator: MetricId| {
-            let known = pulls.cover(day, &[numerator, denominator]);
-            known.then(|| [sums[numerator.index()], sums[denominator.index()]])
+            let [numerator, denominator] = [numerator.index(), denominator.index()];
+            (known[numerator] && known[denominator]).then(|| [sums[numerator], sums[denominator]])
         };
         let primary = both(policy.primary.numerator, policy.primary.denominator);
         let [conversions, exposures] = primary.unwrap_or_default();
@@ -78,6 +82,7 @@ impl DayCounts {
             conversions,
             spend: sums[MetricId::SPEND.index()],
             guardrails: policy.guardrails.iter().map(guardrail).collect(),
+            counts: array::from_fn(|metric| known[metric].then(|| sums[metric])),
         }
     }
 }
@@ -126,6 +131,9 @@ impl ArmSums {
     }
 }
 
+/// Which metrics of a day count, by metric.
+type Known = [bool; METRICS];
+
 impl<'a> Tally<'a> {
     /// Counts everything `data` holds for the test at `as_of`. The order of `data` does not matter,
     /// and what stands in it twice counts once.
@@ -166,7 +174,8 @@ impl<'a> Tally<'a> {
                 Some(Owner::Arm(arm)) => {
                     let [clicks, seen] =
                         [MetricId::CLICKS, MetricId::IMPRESSIONS].map(|metric| observation.values.get(metric));
-                    if let (true, Some(clicks), Some(seen)) = (is_settled && clicks > seen, clicks, seen) {
+                    let counts = is_settled && experiment.word_on(observation.day) != Some(Word::SetAside);
+                    if let (true, Some(clicks), Some(seen)) = (counts && clicks > seen, clicks, seen) {
                         tally.clicks_unseen.insert((arm, observation.day), [clicks, seen]);
                     }
                     add(sums.of(arm, observation.day), &observation.values, gives_people);
@@ -191,9 +200,11 @@ impl<'a> Tally<'a> {
             }
         }
 
-        for (position, (_, counted)) in tally.arms.iter_mut().enumerate() {
-            for day in days.first().iter_days().take_while(|&day| day <= days.last()) {
-                counted.push(DayCounts::of(policy, &pulls, day, sums.of(position, day)));
+        for day in days.first().iter_days().take_while(|&day| day <= days.last()) {
+            let set_aside = experiment.word_on(day) == Some(Word::SetAside);
+            let known = if set_aside { Known::default() } else { pulls.metrics(day) };
+            for (position, (_, counted)) in tally.arms.iter_mut().enumerate() {
+                counted.push(DayCounts::of(policy, &known, day, sums.of(position, day)));
             }
         }
         tally
@@ -328,18 +339,20 @@ impl<'a> Pulls<'a> {
         })
     }
 
-    /// Whether every source that may supply any of these metrics knows a day, and at least one does supply
-    /// each. Platforms send no row for a day without delivery, so a known day without a row is zero; any other
+    /// The metrics of which every source that may supply them knows a day, and at least one does supply
+    /// them. Platforms send no row for a day without delivery, so a known day without a row is zero; any other
     /// is unknown, and so is a metric that the rows of the day leave out: a file may lack its column.
-    fn cover(&self, day: NaiveDate, metrics: &[MetricId]) -> bool {
-        metrics.iter().all(|&metric| {
+    fn metrics(&self, day: NaiveDate) -> Known {
+        let mut known = Known::default();
+        for metric in MetricId::all() {
             let supplying = || (0..self.sources.len()).filter(move |&one| self.sources[one].metrics.contains(&metric));
             let mut speaking = supplying().filter(|&source| self.speaks_of(source, metric)).peekable();
-            speaking.peek().is_some()
+            known[metric.index()] = speaking.peek().is_some()
                 && speaking.all(|source| self.said[source].get(&day).is_none_or(|said| said[metric.index()]))
                 && supplying()
-                    .all(|source| self.offset(day).and_then(|offset| self.known[source].get(offset)) == Some(&true))
-        })
+                    .all(|source| self.offset(day).and_then(|offset| self.known[source].get(offset)) == Some(&true));
+        }
+        known
     }
 
     /// Whether a source's rows ever hold a metric it may supply; one without rows may yet.

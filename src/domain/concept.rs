@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::day_note::{DayNote, Word};
 pub use super::economics::{Habit, MoneyInputs};
 use super::id::{ArmId, ConceptId, DestinationId, SourceId};
 use super::metric::MetricId;
@@ -46,10 +47,19 @@ pub struct Experiment {
     pub policy: Policy,
     /// What building it would cost and bring, where the user says.
     pub money: MoneyInputs,
+    /// What the operator says of days; no two overlap.
+    pub day_notes: Vec<DayNote>,
     /// The person who decides, with role; printed in messages.
     pub owner: Option<String>,
     /// Days a person has to decide after a verdict.
     pub decide_within_days: u32,
+}
+
+impl Experiment {
+    /// What the operator says of a day.
+    pub fn word_on(&self, day: NaiveDate) -> Option<Word> {
+        self.day_notes.iter().find(|note| note.covers(day)).map(|note| note.word)
+    }
 }
 
 /// One version shown to people.

@@ -2,6 +2,7 @@
 
 pub mod concept;
 pub mod connector;
+pub mod day_note;
 pub mod economics;
 pub mod id;
 pub mod message;

@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::day_note::DayNote;
 use super::id::{ArmId, ConceptId, SourceId};
 use super::metric::MetricId;
 use super::money::Money;
@@ -145,6 +146,51 @@ pub enum Reason {
         /// Each arm's visitors on settled days, and the share of them it was meant to get.
         arms: Vec<(ArmId, f64, f64)>,
     },
+    /// Over a stretch of days far fewer or more visits were counted than clicks.
+    TrackingGap {
+        /// Of which arm.
+        arm: ArmId,
+        /// First of the days.
+        first_day: NaiveDate,
+        /// Last of them.
+        last_day: NaiveDate,
+        /// Clicks on them.
+        clicks: f64,
+        /// Visits on them.
+        visits: f64,
+    },
+    /// A count stayed at zero for days on which the one before it in the funnel went on.
+    TrackingBroken {
+        /// Of which arm.
+        arm: ArmId,
+        /// What went on.
+        from: MetricId,
+        /// How much of it, in its units.
+        passed: f64,
+        /// What stayed at zero.
+        to: MetricId,
+        /// How much of that was to be expected.
+        expected: f64,
+        /// First of the days.
+        first_day: NaiveDate,
+        /// Last of them.
+        last_day: NaiveDate,
+        /// Whether no later day has any either.
+        lasts: bool,
+    },
+    /// Days with far more than the other days explain.
+    BotBurst {
+        /// Of which arm.
+        arm: ArmId,
+        /// Of what.
+        metric: MetricId,
+        /// How much on those days together, in its units.
+        count: f64,
+        /// How much the other days lead one to expect.
+        expected: f64,
+        /// Which days, in order.
+        days: Vec<NaiveDate>,
+    },
     /// On many settled days there are more acts than people, or more clicks than impressions.
     ImpossibleCounts {
         /// On how many days of an arm.
@@ -174,6 +220,9 @@ impl Reason {
             Self::MixedZones { .. } => "mixed_zones",
             Self::FewerRows { .. } => "fewer_rows",
             Self::UnevenSplit { .. } => "uneven_split",
+            Self::TrackingGap { .. } => "tracking_gap",
+            Self::TrackingBroken { .. } => "tracking_broken",
+            Self::BotBurst { .. } => "bot_burst",
             Self::ImpossibleCounts { .. } => "impossible_counts",
         }
     }
@@ -192,6 +241,8 @@ pub enum Flag {
     ConversionsWithoutExposure,
     /// Acts of the deciding rate are modelled or shared among clicks, so they need not be whole.
     FractionalConversions,
+    /// Visits are under 80 % of the clicks, or over 110 %.
+    TrackingGap,
     /// No act at all: check the tracking before believing a KILL.
     ZeroConversions,
 }
@@ -342,6 +393,9 @@ pub struct Scorecard {
     /// Fields of the deciding rate that stood in no row when last read, so that they count as zero.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen: Vec<Unseen>,
+    /// What the operator says of days that have settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub day_notes: Vec<DayNote>,
     /// SHA-256 of the policy, in hex.
     pub policy_hash: String,
     /// SHA-256 of the settled series, in hex.
@@ -379,6 +433,7 @@ mod tests {
     fn flags_sort_by_name() {
         let mut flags = [
             Flag::ZeroConversions,
+            Flag::TrackingGap,
             Flag::FractionalConversions,
             Flag::ConversionsWithoutExposure,
             Flag::ConversionsExceedVisits,

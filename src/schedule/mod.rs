@@ -76,6 +76,7 @@ mod tests {
             notify: vec![],
             policy,
             money: MoneyInputs::default(),
+            day_notes: vec![],
             owner: None,
             decide_within_days: 5,
         }

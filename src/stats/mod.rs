@@ -15,3 +15,4 @@ pub mod sequential;
 pub mod simulate;
 pub mod special;
 pub mod srm;
+pub mod traffic;

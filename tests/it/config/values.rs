@@ -267,3 +267,34 @@ fn h17_only_private_networks_can_be_allowed() {
         assert!(said.len() == 1 && said[0].contains("2: network.allow_private holds"), "{wider}: {said:#?}");
     }
 }
+
+#[test]
+fn d9_what_is_said_of_days_has_days_in_order_a_reason_and_no_overlap() {
+    let of_experiment = |lines: &str| with("[experiment.cats]", &format!("[experiment.cats]\n{lines}"));
+    for (lines, wanted) in [
+        ("set_aside_days = [{ first = \"2026-09-14\", reason = \"\" }]", "is empty"),
+        ("set_aside_days = [{ first = \"2026-09-14\" }]", "write what happened"),
+        ("set_aside_days = [{ reason = \"down\" }]", "write the first of the days"),
+        ("real_days = [{ first = \"tomorrow\", reason = \"down\" }]", "is not a date"),
+        ("real_days = [{ first = nan, reason = \"down\" }]", "write a date"),
+        ("real_days = [{ first = \"2026-09-14\", last = \"2026-09-13\", reason = \"down\" }]", "is before"),
+        ("real_days = [{ first = \"2026-09-14\", until = \"2026-09-15\", reason = \"down\" }]", "until"),
+        (
+            "set_aside_days = [{ first = \"2026-09-10\", last = \"2026-09-14\", reason = \"down\" }]\nreal_days = [{ first = \
+             \"2026-09-14\", reason = \"up\" }]",
+            "overlap",
+        ),
+    ] {
+        let said = errors(&of_experiment(lines));
+        assert!(said.iter().any(|error| error.contains(wanted)), "{lines}: {said:#?}");
+    }
+    let good = "real_days = [{ first = \"2026-09-20\", reason = \" a newspaper \" }]\nset_aside_days = [{ first = 2026-09-14, last = \
+                2026-09-15, reason = \"down\" }]";
+    let notes = load(&of_experiment(good)).unwrap().config.experiments[0].day_notes.clone();
+    let read: Vec<_> =
+        notes.iter().map(|note| (note.first.to_string(), note.last.to_string(), note.reason.as_str())).collect();
+    assert_eq!(
+        read,
+        [("2026-09-14".into(), "2026-09-15".into(), "down"), ("2026-09-20".into(), "2026-09-20".into(), "a newspaper")]
+    );
+}

@@ -163,7 +163,7 @@ pub const SENTENCES: [&str; 36] = [
     "KILL: Team Chat Widget. Even the best case (0.9%) misses the 4.5% worth building for, and break-even too. 0 of 1,050 visitors (0.0%, range 0.0 to 0.9%) signed up. Expected build cost avoided: up to $46,800. No sign-up was counted at all: check the tracking before you believe this.",
     "COLLECTING: Invoice Autopilot. First numbers on Thu 5 Mar: a day counts after 3 days.",
     "COLLECTING: Invoice Autopilot. No numbers yet: a day counts after 3 days.",
-    "COLLECTING: Invoice Autopilot. Too early: 9 of the 14 settled days and 118 of the 300 visitors a verdict needs.",
+    "COLLECTING: Invoice Autopilot. Too early: 9 of the 14 settled days and 118 of the 300 visitors a verdict needs; no BUILD or KILL before Mon 23 Mar.",
     "COLLECTING: Invoice Autopilot. Too early: 11 of the 300 visitors a verdict needs.",
     "COLLECTING: Invoice Autopilot. 44 of 1,240 visitors (3.5%, range 2.0 to 5.6%) signed up; the range still covers break-even (3.0%) and worth building for (4.5%).",
     "COLLECTING: Invoice Autopilot. 7 of 80 visitors (8.8%, range 3.1 to 21.0%) signed up: above break-even (3.0%), but BUILD needs 10 sign-ups.",

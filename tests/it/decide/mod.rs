@@ -7,10 +7,12 @@ mod ahead;
 mod cards;
 mod doubts;
 mod mapping;
+mod matrix;
 mod models;
 mod money;
 mod properties;
 mod stories;
+mod traffic;
 mod words;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
@@ -92,6 +94,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
             srm: None,
         },
         money: MoneyInputs::default(),
+        day_notes: vec![],
         owner: Some("Dana, head of product".into()),
         decide_within_days: 5,
     }

@@ -37,7 +37,7 @@ fn any_inputs() -> impl Strategy<Value = Inputs> {
 
 proptest! {
     #[test]
-    fn the_order_of_the_data_does_not_matter(data in any_inputs(), turn in 0usize..60) {
+    fn d2_the_order_of_the_data_does_not_matter(data in any_inputs(), turn in 0usize..60) {
         let experiment = experiment(&["a", "b"]);
         let mut other = data.clone();
         other.observations.reverse();

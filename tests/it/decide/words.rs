@@ -36,6 +36,7 @@ pub fn card(verdict: Verdict, reasons: &[Reason], arms: &[(Verdict, Option<Reaso
         spend_after: None,
         unmapped: None,
         unseen: vec![],
+        day_notes: vec![],
         policy_hash: "5f1c".into(),
         data_hash: "90ab".into(),
         program_version: "0.1.0".into(),

@@ -148,6 +148,7 @@ fn scorecard(as_of: &str, verdict: Verdict) -> Scorecard {
         spend_after: None,
         unmapped: None,
         unseen: vec![],
+        day_notes: vec![],
         policy_hash: "aa".into(),
         data_hash: "bb".into(),
         program_version: "0.1.0".into(),

@@ -1,0 +1,59 @@
+//! What people say: the operator of days (`set_aside_days`, `real_days`), on every verdict, and how to say it; what a
+//! person must do about a REVIEW, and from when there can be a verdict.
+
+use chrono::{Days, NaiveDate};
+
+use super::explain::today;
+use super::figures;
+use super::tally::Calendar;
+use crate::domain::concept::Experiment;
+use crate::domain::day_note::{DayNote, Word};
+use crate::domain::verdict::{Reason, Scorecard};
+
+/// Those that speak of a settled day of the test.
+pub fn settled(experiment: &Experiment, calendar: &Calendar) -> Vec<DayNote> {
+    let concerns = |note: &&DayNote| calendar.first <= note.last && note.first <= calendar.last_settled;
+    experiment.day_notes.iter().filter(concerns).cloned().collect()
+}
+
+/// A sentence for each.
+pub fn told(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let today = today(experiment, card);
+    let sentence = |note: &DayNote| {
+        let days = match (figures::day(note.first, today), figures::day(note.last, today)) {
+            (first, last) if first == last => first,
+            (first, last) => format!("{first} to {last}"),
+        };
+        let reason = note.reason.trim_end_matches('.');
+        match note.word {
+            Word::SetAside => format!("Set aside by the operator: {days} ({reason})."),
+            Word::Real => format!("Declared real by the operator: {days} ({reason})."),
+        }
+    };
+    card.day_notes.iter().map(sentence).collect()
+}
+
+/// The two ways to settle a doubt about days.
+pub fn how_to_settle(experiment: &Experiment, first: NaiveDate, last: NaiveDate) -> String {
+    let last = if first == last { String::new() } else { format!(", last = \"{last}\"") };
+    format!(
+        "To leave those days out, write set_aside_days = [{{ first = \"{first}\"{last}, reason = \"…\" }}] under \
+         [experiment.{}]; if the numbers are true, the same under the name real_days.",
+        experiment.concept.id
+    )
+}
+
+/// What a person, or more data, must do about a REVIEW.
+pub fn settles(why: &Reason) -> &'static str {
+    match why {
+        Reason::Guardrail { .. } => "A person decides whether the limit may be passed",
+        Reason::ArmsDisagree => "A person decides: build, kill, or test one version again",
+        _ => "A person decides: build, kill, or test again with a larger cap",
+    }
+}
+
+/// The first day on which there can be a verdict, where so many days are missing.
+pub fn no_sooner(missing: u32, today: NaiveDate) -> String {
+    let first = today.checked_add_days(Days::new(u64::from(missing))).filter(|_| missing > 0);
+    first.map_or_else(String::new, |day| format!("; no BUILD or KILL before {}", figures::day(day, today)))
+}
