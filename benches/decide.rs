@@ -27,10 +27,12 @@ use willitsell::domain::concept::{
     Arm, Boundary, Concept, Dispersion, Experiment, Model, MoneyInputs, Multiplicity, Policy, Rate, Source,
 };
 use willitsell::domain::connector::{Facts, RowSink, SourceRow};
+use willitsell::domain::decision::{Basis, Cause, Setup};
 use willitsell::domain::id::{ArmId, ConceptId, SourceId};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::DateWindow;
 use willitsell::domain::verdict::StoredScorecard;
+use willitsell::schedule::recall;
 use willitsell::store::{Slice, Store};
 
 #[allow(dead_code, reason = "the other bench compares arms as well")]
@@ -60,6 +62,7 @@ fn experiment(number: usize, per_source: usize) -> Experiment {
         title: ["Annual", "Monthly", "Team"][arm].to_owned(),
         control: false,
         keys: [(source.clone(), vec![key(number, arm)])].into(),
+        until: None,
     };
     let beside = (number - number % per_source..).take(per_source).filter(|&other| other != number);
     let ads = Source {
@@ -178,24 +181,24 @@ async fn judged_anew(store: &Store, experiment: &Experiment, parts: &mut Parts) 
     let hash = timed(&mut parts.deciding, async { decide::policy_hash(experiment) }).await;
     let reading = async {
         let generation = store.generation(concept, &hash, today, experiment.start).await.unwrap();
-        let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
-        let window = DateWindow::new(generation.first_day, today).unwrap();
-        let inputs = store.inputs(&sources, window, None).await.unwrap();
+        let setup = Setup { experiment: experiment.clone(), generation };
+        let inputs = recall::inputs(store, &setup, as_of(), None).await.unwrap();
         let before = store.latest_scorecard(concept).await.unwrap().map(|stored| stored.scorecard);
         let sound = store.latest_sound_scorecard(concept).await.unwrap().map(|stored| stored.scorecard);
-        (generation, inputs, before, sound)
+        (setup, inputs, before, sound)
     };
-    let (generation, inputs, before, sound) = timed(&mut parts.reading, reading).await;
+    let (setup, inputs, before, sound) = timed(&mut parts.reading, reading).await;
+    let generation = &setup.generation;
     let deciding = async {
-        let scorecard = decide::decide(experiment, &generation, &inputs, as_of());
-        let message = message::message(experiment, before.as_ref(), sound.as_ref(), &scorecard);
-        let outlook = decide::ahead(experiment, &generation, &inputs, &scorecard);
+        let scorecard = decide::decide(experiment, generation, &inputs, as_of());
+        let message = message::message(experiment, before.as_ref(), sound.as_ref(), &scorecard, &[]);
+        let outlook = decide::ahead(experiment, generation, &inputs, &scorecard);
         let notices = outlook.map(|outlook| message::notices(experiment, &scorecard, &outlook)).unwrap_or_default();
         (scorecard, std::hint::black_box((message, notices)))
     };
     let (scorecard, _) = timed(&mut parts.deciding, deciding).await;
-    let known_at = inputs.pulls.iter().map(|pull| pull.id).max().unwrap_or(0);
-    timed(&mut parts.writing, store.save_scorecard(&scorecard, known_at, &[])).await.unwrap()
+    let basis = Basis { known: recall::known(&inputs), setup: Some(setup), cause: Cause::Decided };
+    timed(&mut parts.writing, store.save_scorecard(&scorecard, &basis, &[])).await.unwrap()
 }
 
 /// The same rows, the same sums, the same texts.

@@ -5,15 +5,17 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::keys;
 use super::output::{Failure, Output, indented, wrapped};
+use super::{experiment_named, keys};
 use crate::app::App;
-use crate::config::report::suggestion;
 use crate::decide;
+use crate::decide::decision::{self, Overrides};
 use crate::decide::derivation::{self, Derivation, Section};
-use crate::domain::id::{ConceptId, SourceId};
-use crate::domain::observation::{DateWindow, Inputs};
-use crate::domain::verdict::{Generation, StoredScorecard};
+use crate::domain::concept::Experiment;
+use crate::domain::decision::Setup;
+use crate::domain::verdict::{Generation, Scorecard, StoredScorecard};
+use crate::schedule::recall;
+use crate::store::{Store, StoreError};
 
 #[derive(Serialize)]
 struct Explained<'a> {
@@ -30,40 +32,53 @@ struct Explained<'a> {
 pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let app = App::open(path).await?;
     let experiments = &app.loaded.config.experiments;
-    let Some(experiment) = experiments.iter().find(|experiment| experiment.concept.id.as_str() == concept) else {
-        let known: Vec<&str> = experiments.iter().map(|experiment| experiment.concept.id.as_str()).collect();
-        let advice = suggestion(concept, &known, "write one first");
-        return Err(Failure::usage(format!("there is no [experiment.{concept}]: {advice}")));
-    };
+    let configured = experiment_named(experiments, concept)?;
     let store = &app.parts.store;
-    let Some(stored) = store.latest_scorecard(&ConceptId::new(concept)).await? else {
+    let Some(stored) = store.latest_scorecard(&configured.concept.id).await? else {
         return Err(Failure::general(format!("{concept} has no verdict yet: run `willitsell run --once`")));
     };
     let card = &stored.scorecard;
-    let generation = Generation {
-        number: card.generation,
-        first_day: store.first_day(&card.concept, card.generation).await?,
-        policy_hash: card.policy_hash.clone(),
+    let basis = store.basis(stored.id).await?;
+    let setup = match basis.setup {
+        Some(setup) => setup,
+        None => todays_setup(store, configured, card).await?,
     };
-    let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
-    let last_day = card.as_of.with_timezone(&experiment.timezone).date_naive();
-    let inputs = match DateWindow::new(generation.first_day, last_day) {
-        Some(days) => store.inputs(&sources, days, Some(stored.known_at)).await?,
-        None => Inputs::default(),
-    };
-    let derivation = derivation::derive(experiment, &generation, &inputs, card);
+    let inputs = recall::inputs(store, &setup, card.as_of, Some(basis.known)).await?;
+    let Setup { experiment, generation } = &setup;
+    let mut derivation = derivation::derive(experiment, generation, &inputs, card);
+    let decisions = store.decisions(&card.concept, None).await?;
+    if !decisions.is_empty() {
+        let today = card.as_of.with_timezone(&experiment.timezone).date_naive();
+        let mut lines: Vec<String> = decisions.iter().map(|it| decision::decided(experiment, it, today)).collect();
+        lines.push(decision::said(Overrides::among(&decisions)));
+        derivation.sections.insert(1, Section { title: "Decisions".into(), lines });
+    }
     let explained = Explained { stored: &stored, derivation: &derivation };
     output.show(&explained, || match keys::mending(experiments, card) {
         Some(mending) => format!("{}\nHow to mend it\n  {}", text(&derivation.sections), indented(&mending)),
         None => text(&derivation.sections).trim_end().to_owned(),
     });
-    if card.policy_hash != decide::policy_hash(experiment) {
+    if card.policy_hash != decide::policy_hash(configured) {
         output.note(
             "The bars in the configuration have changed since this verdict; the next run opens a new test with them.",
         );
     }
     app.parts.store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// For a verdict stored before setups were: what is configured today, in the test it speaks of.
+pub(super) async fn todays_setup(
+    store: &Store,
+    configured: &Experiment,
+    card: &Scorecard,
+) -> Result<Setup, StoreError> {
+    let generation = Generation {
+        number: card.generation,
+        first_day: store.first_day(&card.concept, card.generation).await?,
+        policy_hash: decide::policy_hash(configured),
+    };
+    Ok(Setup { experiment: configured.clone(), generation })
 }
 
 fn text(sections: &[Section]) -> String {

@@ -4,6 +4,7 @@ pub mod access;
 pub mod auth;
 pub mod check;
 pub mod connectors;
+pub mod decide;
 pub mod demo;
 pub mod explain;
 pub mod import;
@@ -25,11 +26,22 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use self::output::{Failure, Output};
+use crate::config::report::suggestion;
 use crate::config::{DEFAULT_FILE, program};
+use crate::domain::concept::Experiment;
 
 /// A command to type next, with the configuration named where it would not be found by itself.
 fn next_command(config: &Path, command: &str) -> String {
     format!("`{} {command}`", program(config))
+}
+
+/// The experiment on a concept, or the name that was probably meant.
+fn experiment_named<'a>(experiments: &'a [Experiment], concept: &str) -> Result<&'a Experiment, Failure> {
+    experiments.iter().find(|experiment| experiment.concept.id.as_str() == concept).ok_or_else(|| {
+        let known: Vec<&str> = experiments.iter().map(|experiment| experiment.concept.id.as_str()).collect();
+        let advice = suggestion(concept, &known, "write one first");
+        Failure::usage(format!("there is no [experiment.{concept}]: {advice}"))
+    })
 }
 
 /// Says when a concept test has enough signal to recommend BUILD or KILL.
@@ -89,9 +101,11 @@ enum Command {
     Status,
     /// How a verdict came about: formula, days, rows, money, what would change it and what lies ahead.
     Explain(ConceptArg),
+    /// Write down what a person decided on a verdict: build, kill, or extend the test.
+    Decide(decide::DecideArgs),
     /// Read a file downloaded from an ad manager into a source.
     Import(import::ImportArgs),
-    /// Apply a policy to recorded daily counts.
+    /// Derive every stored verdict on a concept again; or apply a policy to recorded daily counts.
     Replay(replay::ReplayArgs),
     /// Simulated campaigns: how often a verdict is wrong, and what it costs.
     Simulate(simulate::SimulateArgs),
@@ -127,8 +141,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Run(args) => run::run(args, config, &output).await,
             Command::Status => status::run(config, &output).await,
             Command::Explain(args) => explain::run(&args.concept, config, &output).await,
+            Command::Decide(args) => decide::run(args, config, &output).await,
             Command::Import(args) => import::run(args, config, &output).await,
-            Command::Replay(args) => replay::run(args, &output),
+            Command::Replay(args) => replay::run(args, config, &output).await,
             Command::Simulate(args) => simulate::run(args, config, &output),
         }
     });

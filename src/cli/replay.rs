@@ -1,9 +1,10 @@
-//! `replay --counts`: a policy over recorded counts. Reads both files whole, judges every arm on every
-//! as-of day, and gives the lines to print. Applies the verdict rule alone: no health gates, so never
-//! BLOCKED. Prints nothing itself, so that bad input leaves nothing half said.
+//! `replay CONCEPT`: every stored verdict derived again (see `stored.rs`). `replay --counts`: a policy over recorded
+//! counts. Reads both files whole, judges every arm on every as-of day, and gives the lines to print. Applies the verdict
+//! rule alone: no health gates, so never BLOCKED. Prints nothing itself, so that bad input leaves nothing half said.
 
 mod counts;
 mod policy;
+pub mod stored;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,22 +24,31 @@ use crate::domain::verdict::{Flag, Lean, Reason, Verdict};
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
+    /// Derive every stored verdict on this concept again, from what was known on its day, and compare bit for bit.
+    #[arg(required_unless_present = "counts", conflicts_with = "counts")]
+    concept: Option<String>,
     /// Daily counts: CSV with day, arm and any of impressions, clicks, visits, conversions, spend. A rate and a
     /// comparison need visits and conversions, a cost per conversion needs spend and conversions.
-    #[arg(long, value_name = "FILE")]
-    counts: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    counts: Option<PathBuf>,
     /// The policy, as JSON with the keys of `[experiment.KEY.policy]`, for example `{"kill_bar": 0.02}`,
     /// `{"metric": "cpa", "kill_bar": 30}` or `{"metric": "compare", "control": "old page"}`.
-    #[arg(long, value_name = "FILE")]
-    policy: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "counts")]
+    policy: Option<PathBuf>,
 }
 
-/// Applies the policy and prints a line per as-of day and arm, then one for the concept.
+/// Derives stored verdicts again; or applies the policy and prints a line per as-of day and arm, then one for the concept.
 ///
 /// # Errors
-/// What is wrong with either file, before anything is printed.
-pub fn run(args: &ReplayArgs, output: &Output) -> Result<ExitCode, Failure> {
-    let replay = counts(&args.counts, &args.policy).map_err(|error| Failure::usage(error.to_string()))?;
+/// What is wrong with either file, before anything is printed; of stored verdicts, when one cannot be derived again.
+pub async fn run(args: &ReplayArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    if let Some(concept) = &args.concept {
+        return stored::run(concept, path, output).await;
+    }
+    let (Some(csv), Some(policy)) = (&args.counts, &args.policy) else {
+        return Err(Failure::usage("name a concept, or both --counts FILE and --policy FILE"));
+    };
+    let replay = counts(csv, policy).map_err(|error| Failure::usage(error.to_string()))?;
     for warning in &replay.warnings {
         output.note(&format!("warning: {warning}"));
     }

@@ -10,9 +10,11 @@ use serde::Serialize;
 use super::output::{Failure, Output, counted, indented};
 use super::{access, keys};
 use crate::app::App;
+use crate::decide::decision::{self, Overrides};
 use crate::decide::explain;
 use crate::decide::money::{self, Totals};
 use crate::domain::concept::Experiment;
+use crate::domain::decision::Decision;
 use crate::domain::money::Money;
 use crate::domain::run::{Outcome, Run};
 use crate::domain::verdict::{StoredScorecard, Verdict};
@@ -31,6 +33,10 @@ struct Line<'a> {
     sentence: String,
     scorecard: Option<&'a StoredScorecard>,
     last_run: Option<&'a Run>,
+    /// The latest one to build or to kill.
+    decision: Option<&'a Decision>,
+    /// How many decisions on the concept went against the verdict.
+    overrides: usize,
     next_run: Option<String>,
 }
 
@@ -87,11 +93,14 @@ pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     for experiment in &app.loaded.config.experiments {
         let stored = app.parts.store.latest_scorecard(&experiment.concept.id).await?;
         let last_run = runs.iter().find(|run| run.concept == experiment.concept.id);
-        code = code.max(urgency(stored.as_ref(), last_run));
-        show(output, &app.loaded.config.experiments, experiment, stored.as_ref(), last_run);
-        latest.extend(stored.map(|stored| (experiment, stored.scorecard)));
+        let decisions = app.parts.store.decisions(&experiment.concept.id, None).await?;
+        code = code.max(urgency(stored.as_ref(), last_run, &decisions));
+        show(output, &app.loaded.config.experiments, experiment, stored.as_ref(), last_run, &decisions);
+        // What somebody has decided to build after all is not saved.
+        let overridden = decision::latest(&decisions).is_some_and(Decision::is_override);
+        latest.extend(stored.map(|stored| (experiment, stored.scorecard, overridden)));
     }
-    for totals in &money::ledger(latest.iter().map(|(experiment, card)| (*experiment, card, false))) {
+    for totals in &money::ledger(latest.iter().map(|(experiment, card, overridden)| (*experiment, card, *overridden))) {
         let line = Ledger { ledger: totals };
         output.show(&line, || line.to_string());
     }
@@ -112,13 +121,18 @@ pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(code))
 }
 
-fn urgency(stored: Option<&StoredScorecard>, last_run: Option<&Run>) -> u8 {
+/// A verdict that somebody has decided on waits for nobody.
+fn urgency(stored: Option<&StoredScorecard>, last_run: Option<&Run>, decisions: &[Decision]) -> u8 {
     let failed = last_run.is_some_and(|run| matches!(run.outcome, Some(Outcome::Failed { .. } | Outcome::Abandoned)));
+    let is_decided = stored.zip(decisions.last()).is_some_and(|(stored, decision)| {
+        let card = &stored.scorecard;
+        (decision.generation, decision.verdict) == (card.generation, card.verdict)
+    });
     match stored.map(|stored| stored.scorecard.verdict) {
         Some(Verdict::Blocked) => BROKEN,
         _ if failed => BROKEN,
-        Some(Verdict::Build | Verdict::Kill | Verdict::Review) => NEEDS_A_PERSON,
-        Some(Verdict::Collecting) | None => 0,
+        Some(Verdict::Build | Verdict::Kill | Verdict::Review) if !is_decided => NEEDS_A_PERSON,
+        Some(_) | None => 0,
     }
 }
 
@@ -128,6 +142,7 @@ fn show(
     experiment: &Experiment,
     stored: Option<&StoredScorecard>,
     last_run: Option<&Run>,
+    decisions: &[Decision],
 ) {
     let sentence = stored.map_or_else(
         || "no verdict yet: run `willitsell run --once`, or leave `willitsell run` running".to_owned(),
@@ -140,6 +155,8 @@ fn show(
         sentence,
         scorecard: stored,
         last_run,
+        decision: decision::latest(decisions),
+        overrides: Overrides::among(decisions).against,
         next_run: next_slot(experiment, Utc::now()).map(|slot| slot.with_timezone(&experiment.timezone).to_rfc3339()),
     };
     output.show(&line, || {
@@ -152,6 +169,13 @@ fn show(
         let unmapped = stored.and_then(|stored| explain::left_out(experiment, &stored.scorecard));
         if let Some(unmapped) = unmapped.filter(|_| line.verdict != Some(Verdict::Blocked)) {
             text.push_str(&format!("\n  {unmapped}"));
+        }
+        let today = Utc::now().with_timezone(&experiment.timezone).date_naive();
+        if let Some(decided) = line.decision {
+            text.push_str(&format!("\n  decided: {}", decision::decided(experiment, decided, today)));
+        }
+        if line.overrides > 1 {
+            text.push_str(&format!("\n  {}", decision::said(Overrides::among(decisions))));
         }
         if let Some(mending) = stored.and_then(|stored| keys::mending(experiments, &stored.scorecard)) {
             text.push_str(&indented(&format!("\n{mending}")));

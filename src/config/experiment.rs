@@ -298,7 +298,7 @@ fn arms<'t>(check: &Check<'_>, section: &Section<'t>, sources: &Sources<'_>) -> 
         let title = table.text("title");
         fair_play(check, title.as_ref());
         let title = title.map_or(name, Spanned::into_inner).to_owned();
-        arms.push((table, Arm { id: ArmId::new(name), title, control, keys }));
+        arms.push((table, Arm { id: ArmId::new(name), title, control, keys, until: None }));
     }
     patterns_beside_keys(check, &arms);
     let at = section.key_span("arm");

@@ -7,6 +7,7 @@ use super::explain::{guardrail_figure, name, today, unmapped};
 use super::figures;
 use super::keys::disputed_named;
 use super::notes::how_to_settle;
+use super::restated;
 use crate::domain::concept::Experiment;
 use crate::domain::metric::{MetricId, Unit};
 use crate::domain::money::thousands;
@@ -87,6 +88,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                 size(0)
             )
         }
+        Reason::Restated { .. } => restated::told(why, today),
         Reason::ImpossibleCounts { arm_days, of, examples } => format!(
             "On {arm_days} of {} with counts, of all versions, there is more than can be ({}), so there is no verdict. \
              Check that both numbers count the same people on the same pages; of a platform's own conversions, leave \

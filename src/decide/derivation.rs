@@ -65,7 +65,11 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     lines.extend(account::two_currencies(experiment, card));
     sections.push(section("Money", lines));
     for (arm, days) in &tally.arms {
-        let title = format!("Days of {}{}", arm.title, if arm.control { " (reference, not judged)" } else { "" });
+        let mut title = format!("Days of {}{}", arm.title, if arm.control { " (reference, not judged)" } else { "" });
+        if let Some(until) = arm.until {
+            let until = figures::day(until, explain::today(experiment, card));
+            title += &format!(" (taken out after {until}: nothing is added)");
+        }
         sections.push(section(&title, day_rows(experiment, card, &tally, days)));
     }
     sections.push(section("Sources", meanings(experiment, data)));

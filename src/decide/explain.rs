@@ -5,6 +5,7 @@ use std::mem::discriminant;
 
 use chrono::{Days, NaiveDate};
 
+use super::decision;
 use super::defects;
 use super::figures;
 use super::keys::disputed_named;
@@ -39,6 +40,7 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard) -> String {
         parts.extend(flags(experiment, card));
     }
     parts.extend(notes::told(experiment, card));
+    parts.extend(decision::raises(experiment, card));
     parts.join(" ")
 }
 
@@ -148,6 +150,10 @@ pub fn flag(rate: &Rate, flag: Flag) -> String {
         Flag::TrackingGap => {
             "At least one version counts fewer visitors than 80% of its clicks, or more than 110%: check that \
                               the page counts every visitor once before you rely on this."
+                .to_owned()
+        }
+        Flag::RestatedDays => {
+            "At least one day changed by more than a fifth after it had counted: find out why before you rely on this."
                 .to_owned()
         }
         Flag::ZeroConversions => {
@@ -278,7 +284,7 @@ fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reaso
             };
             format!(
                 "{}. {}; {}. Leaning to {lean}; a lean carries no promise.",
-                cap(experiment, card, arm),
+                decision::cap(experiment, card, arm),
                 acted(experiment, &arm.evidence),
                 came_late(experiment, &arm.evidence).unwrap_or_else(|| covers(experiment, &arm.evidence))
             )
@@ -379,25 +385,15 @@ fn came_late(experiment: &Experiment, evidence: &Evidence) -> Option<String> {
     Some(format!("the range is {side} now, but not all that {verdict} needs was there before the cap"))
 }
 
+/// Active settled days and money after which the test is at its cap, as raised so far.
+pub fn caps(experiment: &Experiment, card: &Scorecard) -> (u32, Option<Money>) {
+    decision::caps(&experiment.policy, card.raises())
+}
+
 /// An arm's equal share of the budget cap.
 pub fn arm_cap(experiment: &Experiment, card: &Scorecard) -> Option<Money> {
     let arms = i64::try_from(card.arms.len().max(1)).unwrap_or(i64::MAX);
-    experiment.policy.budget_cap.map(|cap| Money { micros: cap.micros / arms, ..cap })
-}
-
-/// Which cap it was: days first, as the policy names them first.
-fn cap(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
-    let policy = &experiment.policy;
-    let spent = arm_cap(experiment, card).zip(arm.spend).is_some_and(|(share, spend)| spend.micros >= share.micros);
-    match (policy.budget_cap, experiment.stop) {
-        _ if arm.evidence.days >= policy.horizon_days => format!("all {} are used", figures::days(policy.horizon_days)),
-        (Some(cap), _) if spent && card.arms.len() > 1 => format!("its share of the {cap} cap is spent"),
-        (Some(cap), _) if spent => format!("the cap of {cap} is spent"),
-        (_, Some(stop)) if card.last_settled_day >= stop => {
-            format!("the test ended on {}", figures::day(stop, today(experiment, card)))
-        }
-        _ => "the cap is reached".into(),
-    }
+    caps(experiment, card).1.map(|cap| Money { micros: cap.micros / arms, ..cap })
 }
 
 fn breach(experiment: &Experiment, card: &Scorecard, name: &str) -> String {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::judge::{self, ArmDay};
 use super::tally::Tally;
-use super::{explain, figures, last_look, rule, series};
+use super::{explain, figures, judged, last_look, series};
 use crate::domain::concept::{Experiment, Source};
 use crate::domain::id::ArmId;
 use crate::domain::observation::Inputs;
@@ -58,13 +58,13 @@ pub fn flips(
     }
     let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
     let mut acts = Vec::new();
-    for ((_, days), score) in tested.iter().zip(&card.arms) {
+    for ((arm, days), score) in tested.iter().zip(&card.arms) {
         let settled: Vec<_> = tally.settled(days).cloned().collect();
         let days = series(&experiment.policy, tally, &settled);
         let verdict = |days: &[ArmDay]| {
-            let calendar = &tally.calendar;
-            judge::last_look(&rule(experiment, tested.len()), days, calendar.first, calendar.today)
-                .map(|look| look.verdict)
+            let today = tally.calendar.today;
+            let looks = judged(experiment, tally, (arm, days), tested.len(), today..=today);
+            looks.last().map(|look| look.verdict)
         };
         let changes = [Change::more(&days), Change::fewer(&days)];
         let found = changes.iter().filter_map(|change| change.fewest(&days, &verdict));
@@ -137,7 +137,7 @@ fn without_an_arm(experiment: &Experiment, tally: &Tally<'_>) -> Vec<Without> {
     }
     let without = |left_out: usize| {
         let others = tested.iter().enumerate().filter(|(position, _)| *position != left_out);
-        let looks = others.map(|(_, (_, days))| last_look(experiment, tally, days, tested.len() - 1));
+        let looks = others.map(|(_, one)| last_look(experiment, tally, one, tested.len() - 1));
         let verdicts: Vec<_> = looks.map(|look| (look.verdict, look.reason)).collect();
         Without { part: tested[left_out].0.title.clone(), verdict: judge::concept(&verdicts).0 }
     };
@@ -172,7 +172,7 @@ fn without_a_channel(
         less.responses.retain(|act| stays(act.source.clone()));
         let tally = Tally::of(&rest, generation, &less, card.as_of);
         let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
-        let looks = tested.iter().map(|(_, days)| last_look(&rest, &tally, days, tested.len()));
+        let looks = tested.iter().map(|one| last_look(&rest, &tally, one, tested.len()));
         let verdicts: Vec<_> = looks.map(|look| (look.verdict, look.reason)).collect();
         Without { part: part.to_owned(), verdict: judge::concept(&verdicts).0 }
     };

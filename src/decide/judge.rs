@@ -6,8 +6,11 @@ mod settled;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
+
 use chrono::{Days, NaiveDate};
 
+use super::raise::Raise;
 use crate::domain::concept::{Policy, Srm};
 use crate::domain::verdict::{Evidence, GuardrailScore, Lean, Reason, Verdict};
 use crate::stats::srm;
@@ -66,38 +69,41 @@ pub struct Look {
 /// per day; a missing day is absent, not zero. The first terminal verdict stays, with its reason; the
 /// numbers and flags follow the data.
 pub fn looks(rule: &Rule<'_>, days: &[ArmDay], first_as_of: NaiveDate, last_as_of: NaiveDate) -> Vec<Look> {
-    told(rule, days, first_as_of, last_as_of, first_as_of)
+    looks_raised(rule, &[], days, first_as_of, first_as_of..=last_as_of)
 }
 
-/// The last of [`looks`], without telling what the others say; `None` where there is no day to look on.
-pub fn last_look(rule: &Rule<'_>, days: &[ArmDay], first_as_of: NaiveDate, last_as_of: NaiveDate) -> Option<Look> {
-    told(rule, days, first_as_of, last_as_of, last_as_of).pop()
-}
-
-/// Looks every day from `first_as_of` on, and tells from `told_from` on.
-fn told(
+/// As [`looks`], with caps that people raised on the way, in order of day, and only what is told of the days of `told`. A
+/// cap is no claim about the rate, so a test that stood at its cap goes on from the day it is raised; BUILD, KILL and a
+/// guardrail's breach stay.
+pub fn looks_raised(
     rule: &Rule<'_>,
+    raises: &[Raise],
     days: &[ArmDay],
     first_as_of: NaiveDate,
-    last_as_of: NaiveDate,
-    told_from: NaiveDate,
+    told: RangeInclusive<NaiveDate>,
 ) -> Vec<Look> {
+    let mut raises = raises.iter().peekable();
     let lag = Days::new(u64::from(rule.policy.maturity_lag_days));
     let mut waiting = days.iter().peekable();
     let mut settled = Settled::new(*rule);
     let (mut verdict, mut reason, mut since) = (Verdict::Collecting, None, None);
     let mut looks = Vec::new();
-    for as_of in first_as_of.iter_days().take_while(|&day| day <= last_as_of) {
+    for as_of in first_as_of.iter_days().take_while(|day| day <= told.end()) {
         let last_settled = as_of.checked_sub_days(lag);
         while let Some(day) = waiting.next_if(|day| Some(day.day) <= last_settled) {
             settled.add(day);
         }
-        let is_told = as_of >= told_from;
-        if since.is_some() && !is_told {
+        let mut stands = since.is_some();
+        while let Some(raise) = raises.next_if(|raise| raise.from <= as_of) {
+            settled.raise(raise);
+            stands &= !matches!(reason, Some(Reason::CapReached { .. }));
+        }
+        let is_told = told.contains(&as_of);
+        if stands && !is_told {
             continue;
         }
         let said = settled.assess();
-        if since.is_none() {
+        if !stands {
             (verdict, reason) = settled.judge(said.as_ref(), last_settled);
             since = verdict.is_terminal().then_some(as_of);
         }

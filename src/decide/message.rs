@@ -5,18 +5,20 @@ use std::mem::discriminant;
 
 use chrono::Days;
 
+use super::decision;
 use super::explain::{self, today};
 use super::figures;
 use super::measure;
 use super::money as economics;
 use super::notes;
 use super::outlook::{self, Budget, Outlook};
+use super::revision::{self, Changed};
 use crate::domain::concept::{Experiment, Guardrail, Limit, Model};
 use crate::domain::message::Message;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::money::Money;
-use crate::domain::verdict::{Scorecard, Verdict};
+use crate::domain::verdict::{Reason, Scorecard, Verdict};
 
 /// How `now` differs from what was last told.
 enum Change<'a> {
@@ -33,17 +35,24 @@ enum Change<'a> {
 /// The message for the step from `previous`, the concept's last stored scorecard, to `now`; `None` when
 /// nothing a reader must know changed: a range that moved, a first COLLECTING, a new test begun. `sound` is
 /// the last stored scorecard that was not BLOCKED: while the data is defective, what it said is suspended,
-/// not gone.
+/// not gone. `changed` are the days that [`withdrawn`]'s verdict saw otherwise.
 pub fn message(
     experiment: &Experiment,
     previous: Option<&Scorecard>,
     sound: Option<&Scorecard>,
     now: &Scorecard,
+    changed: &[Changed],
 ) -> Option<Message> {
     let of_this_test = |card: &&Scorecard| card.generation == now.generation;
     let change = change(previous.filter(of_this_test), sound.filter(of_this_test), now)?;
+    let decided = decision::latest(&now.decisions).map(|it| decision::decided(experiment, it, today(experiment, now)));
     let parts = [
         Some(("Why", why(experiment, &change, now))),
+        change
+            .withdrawn()
+            .and_then(|earlier| revision::line(experiment, changed, earlier, now))
+            .map(|line| ("Changed", line)),
+        decided.map(|decided| ("Decided", decided)),
         evidence(experiment, now).map(|line| ("Evidence", line)),
         money(experiment, now).map(|line| ("Money", line)),
         Some(("Next", next(experiment, &change, now))),
@@ -51,6 +60,7 @@ pub fn message(
     Some(Message {
         concept: now.concept.clone(),
         verdict: Some(now.verdict),
+        decision: None,
         headline: headline(experiment, &change, now),
         lines: parts.into_iter().flatten().map(|(label, line)| (label.to_owned(), line)).collect(),
         decided_at: now.as_of,
@@ -68,9 +78,9 @@ pub struct Notice {
 /// That BUILD is out of reach within the cap, and that most of the budget is used without a verdict (product.md
 /// section 9). Neither is a verdict: the test stays COLLECTING until KILL or the cap.
 pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> Vec<Notice> {
-    let policy = &experiment.policy;
     let left = outlook.budget.and_then(|budget| budget.cap.minus(budget.spent).ok()).filter(|left| left.micros > 0);
-    let cap = policy.budget_cap.map_or(0, |cap| cap.micros);
+    let (horizon_days, cap) = explain::caps(experiment, now);
+    let cap = cap.map_or(0, |cap| cap.micros);
     let notice = |kind: &str, what: &str, why: Vec<String>, next: String| {
         let owner = experiment.owner.as_ref().map_or_else(String::new, |owner| format!(" (owner: {owner})"));
         let parts = [
@@ -80,10 +90,11 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
             Some(("Next", next)),
         ];
         Notice {
-            id: format!("{kind}_{}_{}_{}_{cap}", now.concept, now.generation, policy.horizon_days),
+            id: format!("{kind}_{}_{}_{}_{cap}", now.concept, now.generation, horizon_days),
             message: Message {
                 concept: now.concept.clone(),
                 verdict: None,
+                decision: None,
                 headline: format!("{} · {} · {what}{owner}", now.verdict, experiment.concept.title),
                 lines: parts.into_iter().flatten().map(|(label, line)| (label.to_owned(), line)).collect(),
                 decided_at: now.as_of,
@@ -94,7 +105,7 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
     if outlook.build_out_of_reach {
         let saved = left.map_or_else(String::new, |left| format!(" and keep up to {}", left.as_set()));
         let next = format!("Stop the ads{saved}, raise the cap, or let it run: this is no verdict");
-        let why = outlook::out_of_reach(experiment, outlook).into_iter().collect();
+        let why = outlook::out_of_reach(experiment, now, outlook).into_iter().collect();
         notices.push(notice("futile", "BUILD is out of reach", why, next));
     }
     if let Some(budget) = outlook.budget.filter(Budget::is_nearly_used) {
@@ -105,6 +116,25 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
         notices.push(notice("budget", &format!("{used} of the budget is used without a verdict"), why, next));
     }
     notices
+}
+
+/// The verdict that `now` takes the place of because the numbers it rested on were restated.
+pub fn withdrawn<'a>(
+    previous: Option<&Scorecard>,
+    sound: Option<&'a Scorecard>,
+    now: &Scorecard,
+) -> Option<&'a Scorecard> {
+    let of_this_test = |card: &&Scorecard| card.generation == now.generation;
+    change(previous.filter(of_this_test), sound.filter(of_this_test), now)?.withdrawn()
+}
+
+impl<'a> Change<'a> {
+    fn withdrawn(&self) -> Option<&'a Scorecard> {
+        match self {
+            Self::Withdrawn(earlier) => Some(earlier),
+            Self::Reached | Self::Suspended(_) | Self::Recovered => None,
+        }
+    }
 }
 
 fn change<'a>(previous: Option<&Scorecard>, sound: Option<&'a Scorecard>, now: &Scorecard) -> Option<Change<'a>> {
@@ -123,16 +153,27 @@ fn change<'a>(previous: Option<&Scorecard>, sound: Option<&'a Scorecard>, now: &
             (!now.reasons.iter().all(known)).then_some(Change::Reached)
         }
         (_, Verdict::Blocked) => Some(held.map_or(Change::Reached, Change::Suspended)),
+        // The person who raised the cap knows, and everyone was told then.
+        (Verdict::Review, Verdict::Collecting) if held.is_some_and(|card| was_extended(card, now)) => None,
         (_, new) if held.is_some_and(|card| card.verdict != new) => held.map(Change::Withdrawn),
         (Verdict::Blocked, Verdict::Collecting) => Some(Change::Recovered),
         _ => Some(Change::Reached),
     }
 }
 
+/// Whether an earlier verdict stood at a cap that was raised since.
+fn was_extended(earlier: &Scorecard, now: &Scorecard) -> bool {
+    let at_cap = earlier.arms.iter().any(|arm| matches!(arm.reason, Some(Reason::CapReached { .. })));
+    at_cap && now.raises().count() > earlier.raises().count()
+}
+
 fn headline(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String {
     let mut parts = vec![now.verdict.to_string(), experiment.concept.title.clone()];
     match change {
-        Change::Withdrawn(earlier) => parts.push(format!("{} is withdrawn", dated(experiment, earlier, now))),
+        Change::Withdrawn(earlier) => parts.push({
+            let earlier = dated(experiment, earlier, now);
+            format!("{earlier} is {}", if now.verdict.is_terminal() { "revised" } else { "withdrawn" })
+        }),
         Change::Recovered => parts.push("data sound again".to_owned()),
         Change::Reached | Change::Suspended(_) => {}
     }
@@ -177,11 +218,13 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
             parts.extend(explain::slipped(experiment, now));
             parts.extend(explain::flags(experiment, now));
             parts.extend(notes::told(experiment, now));
+            parts.extend(decision::raises(experiment, now));
         }
         Verdict::Kill => {
             parts.push(format!("{}; {}.", rates(experiment, now), explain::best_case(experiment, now)));
             parts.extend(explain::flags(experiment, now));
             parts.extend(notes::told(experiment, now));
+            parts.extend(decision::raises(experiment, now));
         }
         Verdict::Collecting | Verdict::Review | Verdict::Blocked => parts.push(explain::sentence(experiment, now)),
     }

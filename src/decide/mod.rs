@@ -2,6 +2,7 @@
 //! the data as [`Inputs`], and the same bytes in give the same bytes out.
 
 pub mod account;
+pub mod decision;
 mod defects;
 pub mod derivation;
 pub mod error_rates;
@@ -18,11 +19,17 @@ mod notes;
 pub mod outlook;
 pub mod plan;
 mod qualify;
+pub mod raise;
+pub mod removed;
+mod restated;
+pub mod revision;
 mod tally;
 mod traffic;
 mod unseen;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -33,6 +40,7 @@ use crate::domain::concept::{Arm, Experiment, Limit, Model, Policy};
 use crate::domain::millionths;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Evidence, Flag, Generation, GuardrailScore, Reason, Scorecard, Verdict};
+pub use gates::primary_sources;
 use judge::{ArmDay, Look, Rule};
 pub use keys::{ArmKeys, Owner};
 use tally::{DayCounts, Tally, units};
@@ -42,13 +50,26 @@ use tally::{DayCounts, Tally, units};
 pub fn decide(experiment: &Experiment, generation: &Generation, data: &Inputs, as_of: DateTime<Utc>) -> Scorecard {
     let tally = Tally::of(experiment, generation, data, as_of);
     let unmapped = gates::unmapped_spend(&tally);
+    let restated = restated::restated(experiment, generation, data, &tally);
     let mut defects = gates::defects(experiment, data, &tally, unmapped.as_ref(), as_of);
     defects.extend(traffic::defects(experiment, &tally));
-    let mut card = scorecard(experiment, generation, data, &tally, unmapped, defects, as_of);
+    defects.extend(restated.defect);
+    let mut card = scorecard(experiment, generation, data, &tally, unmapped, defects);
+    flag(&mut card, &tally, &restated.arms);
     if card.verdict.is_terminal() {
         card.spend_after = money::spend_after(experiment, data, &tally, explain::since(experiment, &card));
     }
     card
+}
+
+/// Marks the arms of which a day changed by much after it had counted.
+fn flag(card: &mut Scorecard, tally: &Tally<'_>, restated: &BTreeSet<usize>) {
+    for (arm, _) in restated.iter().map(|&position| &tally.arms[position]) {
+        for score in card.arms.iter_mut().filter(|score| score.arm == arm.id) {
+            score.evidence.flags.push(Flag::RestatedDays);
+            score.evidence.flags.sort_unstable();
+        }
+    }
 }
 
 /// For a run in which a source failed, so that nothing may be decided on part of the data: the BLOCKED
@@ -62,7 +83,7 @@ pub fn stale(
     let tally = Tally::of(experiment, generation, data, as_of);
     let defects = gates::stale(experiment, data, &tally.calendar, as_of);
     let unmapped = gates::unmapped_spend(&tally);
-    (!defects.is_empty()).then(|| scorecard(experiment, generation, data, &tally, unmapped, defects, as_of))
+    (!defects.is_empty()).then(|| scorecard(experiment, generation, data, &tally, unmapped, defects))
 }
 
 /// What lies ahead of a test that collects, from what its scorecard was decided on.
@@ -128,11 +149,10 @@ fn scorecard(
     tally: &Tally<'_>,
     unmapped: Option<Reason>,
     defects: Vec<Reason>,
-    as_of: DateTime<Utc>,
 ) -> Scorecard {
     let blocked = !defects.is_empty();
     let tested: Vec<&(&Arm, Vec<DayCounts>)> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
-    let looks: Vec<Look> = tested.iter().map(|(_, days)| last_look(experiment, tally, days, tested.len())).collect();
+    let looks: Vec<Look> = tested.iter().map(|one| last_look(experiment, tally, one, tested.len())).collect();
     let (verdict, reasons) = if blocked {
         (Verdict::Blocked, defects)
     } else {
@@ -160,7 +180,7 @@ fn scorecard(
     Scorecard {
         concept: experiment.concept.id.clone(),
         generation: generation.number,
-        as_of,
+        as_of: tally.as_of,
         last_settled_day: tally.calendar.last_settled,
         verdict,
         reasons,
@@ -171,6 +191,7 @@ fn scorecard(
         unmapped,
         unseen: unseen::unseen(experiment, data, &tally.calendar),
         day_notes: notes::settled(experiment, &tally.calendar),
+        decisions: data.decisions.clone(),
         policy_hash: generation.policy_hash.clone(),
         data_hash: data_hash(tally),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -178,11 +199,11 @@ fn scorecard(
 }
 
 /// The judge's view of one arm as of today; of a test not begun, that nothing is there yet.
-fn last_look(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts], arms: usize) -> Look {
-    let calendar = &tally.calendar;
+fn last_look(experiment: &Experiment, tally: &Tally<'_>, (arm, days): &(&Arm, Vec<DayCounts>), arms: usize) -> Look {
+    let today = tally.calendar.today;
     let days = series(&experiment.policy, tally, days);
-    judge::last_look(&rule(experiment, arms), &days, calendar.first, calendar.today).unwrap_or_else(|| Look {
-        as_of: calendar.today,
+    judged(experiment, tally, (arm, &days), arms, today..=today).pop().unwrap_or_else(|| Look {
+        as_of: today,
         verdict: Verdict::Collecting,
         reason: Some(Reason::Insufficient),
         since: None,
@@ -191,18 +212,26 @@ fn last_look(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts], arm
     })
 }
 
-/// What one of `arms` tested arms is judged by.
-fn rule(experiment: &Experiment, arms: usize) -> Rule<'_> {
+/// One of `arms` tested arms, judged by the experiment's policy on every as-of day, and what is told of the days of `told`.
+fn judged(
+    experiment: &Experiment,
+    tally: &Tally<'_>,
+    (arm, days): (&Arm, &[ArmDay]),
+    arms: usize,
+    told: RangeInclusive<NaiveDate>,
+) -> Vec<Look> {
     let policy = &experiment.policy;
     let arms = u32::try_from(arms).unwrap_or(u32::MAX);
-    Rule {
+    let rule = Rule {
         policy,
         arms,
         arm_budget_cap: policy.budget_cap.map(|cap| millionths::to_f64(cap.micros) / f64::from(arms)),
-        stop: experiment.stop,
+        stop: [experiment.stop, arm.until].into_iter().flatten().min(),
         // An uneven split blocks every verdict instead: see `gates`.
         uneven_since: None,
-    }
+    };
+    let raises = raise::raises(experiment, tally.decisions, arms);
+    judge::looks_raised(&rule, &raises, days, tally.calendar.first, told)
 }
 
 /// An arm's days as the judge takes them, with those of the control beside them where that is the question.

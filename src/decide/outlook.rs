@@ -6,10 +6,10 @@
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
-use super::judge::{self, ArmDay};
+use super::judge::ArmDay;
 use super::tally::Tally;
-use super::{explain, figures, rule, series};
-use crate::domain::concept::{Experiment, Model, Policy};
+use super::{explain, figures, judged, series};
+use crate::domain::concept::{Arm, Experiment, Model, Policy};
 use crate::domain::id::ArmId;
 use crate::domain::money::Money;
 use crate::domain::verdict::{ArmScore, Lean, Reason, Scorecard, Verdict};
@@ -98,13 +98,14 @@ pub fn outlook(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecard) -> 
     let arms: Vec<Ahead> = tested
         .iter()
         .filter(|(_, score)| score.verdict == Verdict::Collecting && score.evidence.days >= FEWEST_DAYS)
-        .filter_map(|((_, days), score)| {
+        .filter_map(|((arm, days), score)| {
             let settled: Vec<_> = tally.settled(days).cloned().collect();
             // A day that was not read says nothing of the days ahead.
             let read: Vec<_> = settled.iter().filter(|day| day.covered).cloned().collect();
             let course = Course {
                 experiment,
                 tally,
+                arm,
                 arms: tested.len(),
                 score,
                 settled: series(&experiment.policy, tally, &settled),
@@ -117,7 +118,7 @@ pub fn outlook(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecard) -> 
     let all_known = collecting == arms.len();
     let reviewed = tested.iter().any(|(_, score)| score.verdict == Verdict::Review);
     let spent = tested.iter().flat_map(|((_, days), _)| days).map(|day| day.spend).sum();
-    let budget = experiment.policy.budget_cap.zip(tally.money(spent)).map(|(cap, spent)| Budget { spent, cap });
+    let budget = explain::caps(experiment, card).1.zip(tally.money(spent)).map(|(cap, spent)| Budget { spent, cap });
     Some(Outlook {
         build_out_of_reach: all_known && !arms.is_empty() && arms.iter().all(|arm| arm.build_out_of_reach),
         kill_out_of_reach: reviewed || arms.iter().any(|arm| arm.kill_out_of_reach),
@@ -130,6 +131,7 @@ pub fn outlook(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecard) -> 
 struct Course<'a> {
     experiment: &'a Experiment,
     tally: &'a Tally<'a>,
+    arm: &'a Arm,
     arms: usize,
     score: &'a ArmScore,
     settled: Vec<ArmDay>,
@@ -183,7 +185,8 @@ impl Course<'_> {
         days.extend(ahead.map(|(day, like)| ArmDay { day, ..next(like) }));
         let last = calendar.today.checked_add_days(Days::new(FARTHEST_DAYS as u64))?;
         let experiment = Experiment { policy: policy.clone(), ..self.experiment.clone() };
-        let looks = judge::looks(&rule(&experiment, self.arms), &days, calendar.first, last);
+        let ahead = calendar.today..=last;
+        let looks = judged(&experiment, self.tally, (self.arm, &days), self.arms, ahead);
         let reached = looks.into_iter().find(|look| look.since.is_some())?;
         let evidence = &self.score.evidence;
         let settled_then = reached.as_of.checked_sub_days(Days::new(policy.maturity_lag_days.into()))?;
@@ -237,8 +240,8 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
 }
 
 /// `Even if every day left ran at 8.5%, BUILD would not be reached before the cap.`
-pub fn out_of_reach(experiment: &Experiment, outlook: &Outlook) -> Option<String> {
-    let cap = caps(experiment);
+pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Option<String> {
+    let cap = caps(experiment, card);
     match (outlook.build_out_of_reach, outlook.kill_out_of_reach) {
         (true, true) => Some(format!(
             "Neither BUILD nor KILL can be reached before the cap ({cap}), however the days left turn out: a person \
@@ -257,11 +260,10 @@ pub fn out_of_reach(experiment: &Experiment, outlook: &Outlook) -> Option<String
 }
 
 /// `60 settled days, or $3,000`.
-fn caps(experiment: &Experiment) -> String {
-    let policy = &experiment.policy;
-    let days = policy.horizon_days;
+fn caps(experiment: &Experiment, card: &Scorecard) -> String {
+    let (days, budget_cap) = explain::caps(experiment, card);
     let mut caps = vec![format!("{} settled {}", figures::count(days.into()), if days == 1 { "day" } else { "days" })];
-    caps.extend(policy.budget_cap.map(|cap| cap.as_set()));
+    caps.extend(budget_cap.map(|cap| cap.as_set()));
     caps.extend(experiment.stop.map(|stop| format!("the end on {stop}")));
     caps.join(", or ")
 }
@@ -291,7 +293,7 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -
     if lines.is_empty() {
         lines.push("What lies ahead is not known yet: a week of settled days shows it.".into());
     }
-    lines.extend(out_of_reach(experiment, outlook));
+    lines.extend(out_of_reach(experiment, card, outlook));
     lines.extend(outlook.budget.as_ref().map(used));
     lines
 }

@@ -93,6 +93,7 @@ mod tests {
             title: name.into(),
             control: false,
             keys: [(SourceId::new("landing"), vec![name.to_owned()])].into(),
+            until: None,
         });
         let days = DateWindow::new("2026-03-02".parse().unwrap(), "2026-03-31".parse().unwrap()).unwrap();
         acts(responses, &ArmKeys::of(&arms, &[]), Tz::Europe__Berlin, days)

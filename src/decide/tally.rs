@@ -12,6 +12,7 @@ use super::keys::{ArmKeys, Owner};
 use super::qualify;
 use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Policy, Source};
 use crate::domain::day_note::Word;
+use crate::domain::decision::Decision;
 use crate::domain::id::SourceId;
 use crate::domain::metric::{METRICS, MetricId};
 use crate::domain::millionths;
@@ -89,8 +90,12 @@ impl DayCounts {
 
 /// Everything counted in one test.
 pub struct Tally<'a> {
-    /// When.
+    /// The instant it speaks for.
+    pub as_of: DateTime<Utc>,
+    /// Its days.
     pub calendar: Calendar,
+    /// What people decided in the test.
+    pub decisions: &'a [Decision],
     /// Every arm, the control too, with every day of the test in date order.
     pub arms: Vec<(&'a Arm, Vec<DayCounts>)>,
     /// Settled spend on keys no arm claims.
@@ -140,7 +145,9 @@ impl<'a> Tally<'a> {
     pub fn of(experiment: &'a Experiment, generation: &Generation, data: &'a Inputs, as_of: DateTime<Utc>) -> Self {
         let calendar = Calendar::at(experiment, generation, as_of);
         let mut tally = Self {
+            as_of,
             calendar,
+            decisions: &data.decisions,
             arms: experiment.arms.iter().map(|arm| (arm, Vec::new())).collect(),
             unclaimed_spend: BTreeMap::new(),
             unclaimed_acts: BTreeMap::new(),
@@ -170,7 +177,7 @@ impl<'a> Tally<'a> {
             }
             let gives_people = people_known.contains(&observation.source);
             let key = (&observation.source, observation.arm_key.as_str());
-            match keys.owner(key.0, key.1) {
+            match keys.owner(key.0, key.1).filter(|&owner| counts_for(experiment, owner, observation.day)) {
                 Some(Owner::Arm(arm)) => {
                     let [clicks, seen] =
                         [MetricId::CLICKS, MetricId::IMPRESSIONS].map(|metric| observation.values.get(metric));
@@ -189,7 +196,8 @@ impl<'a> Tally<'a> {
                 Some(Owner::Elsewhere) | None => {}
             }
         }
-        for act in qualify::acts(&data.responses, &keys, experiment.timezone, days) {
+        let acts = qualify::acts(&data.responses, &keys, experiment.timezone, days);
+        for act in acts.into_iter().filter(|act| counts_for(experiment, Owner::Arm(act.arm), act.day)) {
             sums.of(act.arm, act.day)[MetricId::SIGNUPS.index()] += i128::from(millionths::ONE);
         }
 
@@ -203,8 +211,10 @@ impl<'a> Tally<'a> {
         for day in days.first().iter_days().take_while(|&day| day <= days.last()) {
             let set_aside = experiment.word_on(day) == Some(Word::SetAside);
             let known = if set_aside { Known::default() } else { pulls.metrics(day) };
-            for (position, (_, counted)) in tally.arms.iter_mut().enumerate() {
-                counted.push(DayCounts::of(policy, &known, day, sums.of(position, day)));
+            for (position, (arm, counted)) in tally.arms.iter_mut().enumerate() {
+                if arm.until.is_none_or(|until| day <= until) {
+                    counted.push(DayCounts::of(policy, &known, day, sums.of(position, day)));
+                }
             }
         }
         tally
@@ -237,6 +247,12 @@ fn currencies_set(experiment: &Experiment) -> impl Iterator<Item = Currency> {
     });
     let amounts = [experiment.policy.budget_cap, from_inputs].into_iter().flatten();
     amounts.map(|amount| amount.currency).chain(experiment.policy.bar_currency)
+}
+
+/// Whether what an arm's key brought on a day is still the arm's.
+fn counts_for(experiment: &Experiment, owner: Owner, day: NaiveDate) -> bool {
+    let Owner::Arm(position) = owner else { return true };
+    experiment.arms[position].until.is_none_or(|until| day <= until)
 }
 
 /// Each observation once, as the latest pull knows it, in order of source, day and key.

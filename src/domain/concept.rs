@@ -14,7 +14,7 @@ use super::money::{Currency, Money};
 use super::schedule::Schedule;
 
 /// The product idea being judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concept {
     /// What commands call it.
     pub id: ConceptId,
@@ -24,8 +24,9 @@ pub struct Concept {
     pub hypothesis: String,
 }
 
-/// One test of a concept, with a start and a stop.
-#[derive(Clone, Debug)]
+/// One test of a concept, with a start and a stop. Stored with every verdict it led to: a new field needs a default, so
+/// that older ones can still be read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Experiment {
     /// What is tested.
     pub concept: Concept,
@@ -48,6 +49,7 @@ pub struct Experiment {
     /// What building it would cost and bring, where the user says.
     pub money: MoneyInputs,
     /// What the operator says of days; no two overlap.
+    #[serde(default)]
     pub day_notes: Vec<DayNote>,
     /// The person who decides, with role; printed in messages.
     pub owner: Option<String>,
@@ -63,7 +65,7 @@ impl Experiment {
 }
 
 /// One version shown to people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arm {
     /// Its name.
     pub id: ArmId,
@@ -73,10 +75,13 @@ pub struct Arm {
     pub control: bool,
     /// The vendor keys that belong to it, by source; those with `*` are patterns.
     pub keys: BTreeMap<SourceId, Vec<String>>,
+    /// Last day that counts for it, where it was taken out while its test ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<NaiveDate>,
 }
 
 /// What the decision may know of a source; settings and secrets are not among it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Its name.
     pub id: SourceId,
@@ -95,7 +100,7 @@ pub struct Source {
     /// Keys and patterns that are none of this experiment's business: other experiments' arms claim them, or the user set
     /// them aside. Neither an arm's nor unmapped.
     pub set_aside: BTreeSet<String>,
-    /// Up to this day, that it shows less than before is known and meant.
+    /// Up to this day, that it shows less than before, or other figures of settled days, is known and meant.
     pub accept_shrink: Option<NaiveDate>,
 }
 

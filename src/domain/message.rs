@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::connector::{SettingInfo, Settings};
+use super::decision::Choice;
 use super::id::{ConceptId, DestinationId};
 use super::verdict::Verdict;
 
@@ -16,6 +17,9 @@ pub struct Message {
     /// What it now is; `None` makes it a notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+    /// Of a message that tells of a person's decision: which. `verdict` is then what it was made on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Choice>,
     /// `BUILD · Invoice Autopilot · decide by Fri 20 Mar (owner: Dana, head of product)`.
     pub headline: String,
     /// Why, Evidence, Money, Next: a label and one line each.
@@ -45,7 +49,11 @@ pub struct Delivery {
 impl Delivery {
     /// A message that has not been tried yet.
     pub fn first(message: &Message, destination: &DestinationId) -> Self {
-        let (concept, told) = (&message.concept, message.verdict.map_or("notice", Verdict::word).to_ascii_lowercase());
+        let told = match message.decision {
+            Some(_) => "decided",
+            None => message.verdict.map_or("notice", Verdict::word),
+        };
+        let (concept, told) = (&message.concept, told.to_ascii_lowercase());
         Self {
             id: format!("{concept}_{}_{told}_{destination}", message.decided_at.timestamp_millis()),
             destination: destination.clone(),

@@ -3,6 +3,7 @@
 pub mod concept;
 pub mod connector;
 pub mod day_note;
+pub mod decision;
 pub mod economics;
 pub mod id;
 pub mod message;

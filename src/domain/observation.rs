@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::connector::Facts;
+use super::decision::Decision;
 use super::id::SourceId;
 use super::metric::{METRICS, MetricId};
 use super::millionths;
@@ -152,6 +153,11 @@ pub struct Inputs {
     pub pulls: Vec<Pull>,
     /// Of all the experiment's sources: settled days of which they now show much less.
     pub shrinks: Vec<Shrink>,
+    /// What people decided in this test, in order.
+    pub decisions: Vec<Decision>,
+    /// The same, with the rows of the deciding rate as they were when their day was first read settled; `None` where
+    /// nothing of it has changed since.
+    pub first_settled: Option<Box<Inputs>>,
 }
 
 /// Settled days of which a source showed much less than when they were read before.

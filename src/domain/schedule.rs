@@ -9,6 +9,7 @@ use std::str::FromStr;
 use chrono::offset::LocalResult;
 use chrono::{DateTime, Duration, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
@@ -40,8 +41,9 @@ pub enum BadSchedule {
     Never,
 }
 
-/// A checked schedule.
-#[derive(Clone)]
+/// A checked schedule; stored as it was written.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Schedule {
     text: String,
     /// Either may fire: two where both day fields are restricted (POSIX).
@@ -207,6 +209,19 @@ fn after_gap(wall: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
         if middle.with_timezone(&zone).naive_local() < wall { low = middle } else { high = middle }
     }
     DateTime::from_timestamp(high.timestamp(), 0)
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = BadSchedule;
+    fn try_from(text: String) -> Result<Self, BadSchedule> {
+        text.parse()
+    }
+}
+
+impl From<Schedule> for String {
+    fn from(schedule: Schedule) -> String {
+        schedule.text
+    }
 }
 
 impl fmt::Debug for Schedule {

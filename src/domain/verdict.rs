@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::day_note::DayNote;
+use super::decision::{Choice, Decision};
 use super::id::{ArmId, ConceptId, SourceId};
 use super::metric::MetricId;
 use super::money::Money;
@@ -191,6 +192,21 @@ pub enum Reason {
         /// Which days, in order.
         days: Vec<NaiveDate>,
     },
+    /// Much of what had counted has changed since.
+    Restated {
+        /// What moved most.
+        metric: MetricId,
+        /// How much of it came or went, all days and versions together, in its units.
+        moved: f64,
+        /// Of how much.
+        of: f64,
+        /// On how many days.
+        days: u32,
+        /// First of them.
+        first_day: NaiveDate,
+        /// Last of them.
+        last_day: NaiveDate,
+    },
     /// On many settled days there are more acts than people, or more clicks than impressions.
     ImpossibleCounts {
         /// On how many days of an arm.
@@ -223,6 +239,7 @@ impl Reason {
             Self::TrackingGap { .. } => "tracking_gap",
             Self::TrackingBroken { .. } => "tracking_broken",
             Self::BotBurst { .. } => "bot_burst",
+            Self::Restated { .. } => "restated",
             Self::ImpossibleCounts { .. } => "impossible_counts",
         }
     }
@@ -241,6 +258,8 @@ pub enum Flag {
     ConversionsWithoutExposure,
     /// Acts of the deciding rate are modelled or shared among clicks, so they need not be whole.
     FractionalConversions,
+    /// A day of it changed by over a fifth after it had counted.
+    RestatedDays,
     /// Visits are under 80 % of the clicks, or over 110 %.
     TrackingGap,
     /// No act at all: check the tracking before believing a KILL.
@@ -396,12 +415,22 @@ pub struct Scorecard {
     /// What the operator says of days that have settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub day_notes: Vec<DayNote>,
+    /// What people had decided in this test, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
     /// SHA-256 of the policy, in hex.
     pub policy_hash: String,
     /// SHA-256 of the settled series, in hex.
     pub data_hash: String,
     /// The program that decided.
     pub program_version: String,
+}
+
+impl Scorecard {
+    /// The decisions that raised a cap.
+    pub fn raises(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().filter(|decision| decision.choice == Choice::Extend)
+    }
 }
 
 /// A scorecard as the store keeps it.
@@ -434,6 +463,7 @@ mod tests {
         let mut flags = [
             Flag::ZeroConversions,
             Flag::TrackingGap,
+            Flag::RestatedDays,
             Flag::FractionalConversions,
             Flag::ConversionsWithoutExposure,
             Flag::ConversionsExceedVisits,

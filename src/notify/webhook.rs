@@ -102,8 +102,15 @@ fn body(message: &Message) -> Value {
     if let Some(verdict) = message.verdict {
         data["verdict"] = verdict.word().into();
     }
+    if let Some(decision) = message.decision {
+        data["decision"] = decision.word().into();
+    }
     json!({
-        "type": if message.verdict.is_some() { "verdict.changed" } else { "notice" },
+        "type": match (message.decision, message.verdict) {
+            (Some(_), _) => "verdict.decided",
+            (None, Some(_)) => "verdict.changed",
+            (None, None) => "notice",
+        },
         "timestamp": message.decided_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         "data": data,
     })

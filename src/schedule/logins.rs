@@ -179,6 +179,7 @@ pub fn notices(findings: &[Finding], experiments: &[Experiment], now: DateTime<U
             let message = Message {
                 concept: experiment.concept.id.clone(),
                 verdict: None,
+                decision: None,
                 headline: headline(finding),
                 lines: vec![
                     ("Why".to_owned(), finding.to_string()),

@@ -7,6 +7,7 @@ pub mod due;
 pub mod logins;
 pub mod notices;
 pub mod pull;
+pub mod recall;
 pub mod sunsets;
 pub mod survey;
 pub mod tick;

@@ -45,6 +45,7 @@ pub fn notices(endings: &[Ending<'_>], experiments: &[Experiment], now: DateTime
             let message = Message {
                 concept: experiment.concept.id.clone(),
                 verdict: None,
+                decision: None,
                 headline: format!("API · {source} · its version ends on {ends}"),
                 lines: vec![("Next".to_owned(), sunset.what.clone())],
                 decided_at: now,

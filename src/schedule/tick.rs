@@ -10,13 +10,17 @@ use thiserror::Error;
 use super::Parts;
 use super::due::DueRun;
 use super::pull::{Errand, Pulled, SourceFailed, due_window, pull};
+use super::recall;
+use crate::decide::removed::continued;
+use crate::decide::revision::{self, Changed};
 use crate::decide::{self, message};
 use crate::domain::concept::Experiment;
-use crate::domain::id::SourceId;
+use crate::domain::decision::{Basis, Cause, Setup};
+use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::message::Delivery;
-use crate::domain::observation::{DateWindow, Inputs};
+use crate::domain::observation::Inputs;
 use crate::domain::run::{Outcome, Run};
-use crate::domain::verdict::{Generation, Scorecard, StoredScorecard};
+use crate::domain::verdict::{Scorecard, StoredScorecard};
 use crate::store::StoreError;
 
 /// What a tick did.
@@ -78,9 +82,9 @@ pub async fn tick(
         parts.store.finish_run(&run.id, now, &Outcome::Failed { advice }).await?;
         return Ok(Ticked::Failed { failures, blocked: blocked.map(Box::new) });
     }
-    let (generation, inputs) = read(parts, experiment, due.due_at).await?;
-    let scorecard = decide::decide(experiment, &generation, &inputs, due.due_at);
-    let stored = write_down(parts, experiment, &generation, &scorecard, &inputs).await?;
+    let (setup, inputs) = read(parts, experiment, due.due_at).await?;
+    let scorecard = decide::decide(&setup.experiment, &setup.generation, &inputs, due.due_at);
+    let stored = write_down(parts, setup, Cause::Decided, &inputs, &scorecard).await?;
     parts.store.finish_run(&run.id, now, &Outcome::Decided).await?;
     Ok(Ticked::Decided { scorecard: Box::new(stored), pulled })
 }
@@ -122,21 +126,26 @@ async fn pull_sources(
     (pulled, failures)
 }
 
-/// The current generation and everything stored since its first day, as known now.
-async fn read(
-    parts: &Parts,
-    experiment: &Experiment,
-    as_of: DateTime<Utc>,
-) -> Result<(Generation, Inputs), StoreError> {
+/// The test that runs on that day, with everything stored since its first day, as known now.
+async fn read(parts: &Parts, experiment: &Experiment, as_of: DateTime<Utc>) -> Result<(Setup, Inputs), StoreError> {
     let today = as_of.with_timezone(&experiment.timezone).date_naive();
-    let hash = decide::policy_hash(experiment);
-    let generation = parts.store.generation(&experiment.concept.id, &hash, today, experiment.start).await?;
-    let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
-    let inputs = match DateWindow::new(generation.first_day, today) {
-        Some(days) => parts.store.inputs(&sources, days, None).await?,
-        None => Inputs::default(),
+    let experiment = match running(parts, &experiment.concept.id).await? {
+        Some(running) => continued(experiment, &running, today),
+        None => experiment.clone(),
     };
-    Ok((generation, inputs))
+    let hash = decide::policy_hash(&experiment);
+    let generation = parts.store.generation(&experiment.concept.id, &hash, today, experiment.start).await?;
+    let setup = Setup { experiment, generation };
+    let inputs = recall::inputs(&parts.store, &setup, as_of, None).await?;
+    Ok((setup, inputs))
+}
+
+/// What the latest verdict was decided with.
+async fn running(parts: &Parts, concept: &ConceptId) -> Result<Option<Setup>, StoreError> {
+    match parts.store.latest_scorecard(concept).await? {
+        Some(latest) => Ok(parts.store.basis(latest.id).await?.setup),
+        None => Ok(None),
+    }
 }
 
 /// No verdict on part of the data, but silence for two intervals is itself a finding.
@@ -145,32 +154,54 @@ async fn block_if_stale(
     experiment: &Experiment,
     as_of: DateTime<Utc>,
 ) -> Result<Option<StoredScorecard>, StoreError> {
-    let (generation, inputs) = read(parts, experiment, as_of).await?;
-    match decide::stale(experiment, &generation, &inputs, as_of) {
-        Some(scorecard) => write_down(parts, experiment, &generation, &scorecard, &inputs).await.map(Some),
+    let (setup, inputs) = read(parts, experiment, as_of).await?;
+    match decide::stale(&setup.experiment, &setup.generation, &inputs, as_of) {
+        Some(scorecard) => write_down(parts, setup, Cause::Stale, &inputs, &scorecard).await.map(Some),
         None => Ok(None),
     }
 }
 
-/// The verdict and the messages it causes, in one transaction.
+/// The days an earlier verdict saw otherwise.
+async fn changed_since(
+    parts: &Parts,
+    earlier: &StoredScorecard,
+    now: (&Setup, &Inputs),
+    scorecard: &Scorecard,
+) -> Result<Vec<Changed>, StoreError> {
+    let basis = parts.store.basis(earlier.id).await?;
+    // Before setups were stored, the mapping of today has to do.
+    let setup = basis.setup.as_ref().unwrap_or(now.0);
+    let then = recall::inputs(&parts.store, setup, earlier.scorecard.as_of, Some(basis.known)).await?;
+    Ok(revision::changed(&earlier.scorecard, (setup, &then), now, scorecard))
+}
+
+/// The verdict, what it was decided with, and the messages it causes, in one transaction.
 async fn write_down(
     parts: &Parts,
-    experiment: &Experiment,
-    generation: &Generation,
-    scorecard: &Scorecard,
+    setup: Setup,
+    cause: Cause,
     inputs: &Inputs,
+    scorecard: &Scorecard,
 ) -> Result<StoredScorecard, StoreError> {
+    let experiment = &setup.experiment;
     let previous = parts.store.latest_scorecard(&experiment.concept.id).await?.map(|stored| stored.scorecard);
-    let sound = parts.store.latest_sound_scorecard(&experiment.concept.id).await?.map(|stored| stored.scorecard);
-    let message = message::message(experiment, previous.as_ref(), sound.as_ref(), scorecard);
+    let sound = parts.store.latest_sound_scorecard(&experiment.concept.id).await?;
+    let changed = match &sound {
+        Some(sound) if message::withdrawn(previous.as_ref(), Some(&sound.scorecard), scorecard).is_some() => {
+            changed_since(parts, sound, (&setup, inputs), scorecard).await?
+        }
+        _ => Vec::new(),
+    };
+    let sound = sound.map(|stored| stored.scorecard);
+    let message = message::message(experiment, previous.as_ref(), sound.as_ref(), scorecard, &changed);
     let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
     let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
-    let outlook = decide::ahead(experiment, generation, inputs, scorecard);
+    let outlook = decide::ahead(experiment, &setup.generation, inputs, scorecard);
     let notices = outlook.map(|outlook| message::notices(experiment, scorecard, &outlook)).unwrap_or_default();
     for message::Notice { id, message } in &notices {
         // One with a known id is the same notice: it was told, whatever has happened since.
         deliveries.extend(told(message).map(|one| Delivery { id: format!("{id}_{}", one.destination), ..one }));
     }
-    let known_at = inputs.pulls.iter().map(|pull| pull.id).max().unwrap_or(0);
-    parts.store.save_scorecard(scorecard, known_at, &deliveries).await
+    let known = recall::known(inputs);
+    parts.store.save_scorecard(scorecard, &Basis { setup: Some(setup), cause, known }, &deliveries).await
 }

@@ -8,6 +8,7 @@
 
 mod backend;
 mod columns;
+mod decisions;
 mod error;
 mod fields;
 mod files;
@@ -22,6 +23,8 @@ mod responses;
 mod runs;
 mod scorecards;
 mod seal;
+mod settled;
+mod setups;
 mod stage;
 mod tokens;
 
@@ -35,6 +38,8 @@ pub use files::DaemonClaim;
 pub use outbox::Undelivered;
 pub use pulls::{Slice, SliceChange};
 pub use quarantine::Wary;
+pub use settled::Settling;
+pub use setups::Kept;
 pub use stage::Stage;
 pub use tokens::Tokens;
 

@@ -11,7 +11,7 @@ use sqlx::any::AnyArguments;
 use sqlx::{AnyConnection, Arguments, AssertSqlSafe, Row};
 
 use super::backend::{Bound, Bulk};
-use super::columns::{self, FIELD, ROW};
+use super::columns::{self, FIELD, Fields, ROW};
 use super::error::StoreError;
 use super::pulls::Change;
 use super::stage::Counts;
@@ -23,6 +23,7 @@ use crate::domain::observation::{DateWindow, Observation, Values};
 pub struct Observations {
     now: Arc<str>,
     known: Arc<str>,
+    ended: Arc<str>,
     updates: String,
     keep: Bulk,
     delete: Bulk,
@@ -51,6 +52,12 @@ impl Observations {
                  SELECT day, {joined} AS joined FROM observation_before \
                  WHERE source_id = $3 AND day BETWEEN $4 AND $5 AND pull_id <= $6 AND until_pull > $6\
                  ) AS known GROUP BY day ORDER BY day"
+            )
+            .into(),
+            ended: format!(
+                "SELECT day, string_agg(concat_ws($1, CAST(until_pull AS TEXT), {joined}), $2) FROM observation_before \
+                 WHERE source_id = $3 AND day BETWEEN $4 AND $5 AND until_pull > $6 AND until_pull <= $7 \
+                 GROUP BY day ORDER BY day"
             )
             .into(),
             updates,
@@ -158,22 +165,55 @@ impl Observations {
         }
         Ok(observations)
     }
+
+    /// Earlier states of a source's observations on some days, each with the pull that ended it, where that came after
+    /// one pull and not after another.
+    pub async fn ended(
+        &self,
+        connection: &mut AnyConnection,
+        source: &SourceId,
+        days: DateWindow,
+        after: i64,
+        known_at: i64,
+    ) -> Result<Vec<(i64, Observation)>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(Arc::clone(&self.ended)))
+            .bind(FIELD)
+            .bind(ROW)
+            .bind(source.as_str())
+            .bind(days.first().to_string())
+            .bind(days.last().to_string())
+            .bind(after)
+            .bind(known_at)
+            .fetch_all(connection)
+            .await?;
+        let mut ended = Vec::new();
+        for row in rows {
+            let day = columns::day(row.try_get(0)?)?;
+            for mut row in columns::rows(Some(row.try_get(1)?)) {
+                let until = row.number()?;
+                let (arm_key, (pull_id, values)) = read_row(row)?;
+                let arm_key = arm_key.to_owned();
+                ended.push((until, Observation { source: source.clone(), day, arm_key, pull_id, values }));
+            }
+        }
+        Ok(ended)
+    }
 }
 
 /// The rows of one day, in order of arm key. Sorted here: databases sort text each in their own way.
 fn read_day(text: Option<&str>) -> Result<Vec<(&str, Stored)>, StoreError> {
-    let mut rows = columns::rows(text)
-        .map(|mut row| {
-            let (key, pull) = (row.text()?, row.number()?);
-            let mut values = Values::default();
-            for metric in MetricId::all() {
-                values.set(metric, row.optional_number()?);
-            }
-            Ok((key, (pull, values)))
-        })
-        .collect::<Result<Vec<_>, StoreError>>()?;
+    let mut rows = columns::rows(text).map(read_row).collect::<Result<Vec<_>, StoreError>>()?;
     rows.sort_by_key(|&(key, _)| key);
     Ok(rows)
+}
+
+fn read_row(mut row: Fields<'_>) -> Result<(&str, Stored), StoreError> {
+    let (key, pull) = (row.text()?, row.number()?);
+    let mut values = Values::default();
+    for metric in MetricId::all() {
+        values.set(metric, row.optional_number()?);
+    }
+    Ok((key, (pull, values)))
 }
 
 fn bind_values(to: &mut AnyArguments, values: &Values) -> Bound {

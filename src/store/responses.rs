@@ -30,6 +30,10 @@ const KNOWN: &str = "SELECT string_agg(joined, $2) FROM (\
     AS joined FROM response_before \
     WHERE source_id = $3 AND at >= $4 AND at < $5 AND pull_id <= $6 AND until_pull > $6) AS known";
 
+const ENDED: &str = "SELECT string_agg(concat_ws($1, CAST(until_pull AS TEXT), response_id, CAST(pull_id AS TEXT), \
+    COALESCE(person, ''), depth, arm_key, CAST(at AS TEXT)), $2) FROM response_before \
+    WHERE source_id = $3 AND at >= $4 AND at < $5 AND until_pull > $6 AND until_pull <= $7";
+
 /// The statements that take many rows.
 pub struct Responses {
     find: Bulk,
@@ -159,21 +163,48 @@ pub async fn read_days(
     days: DateWindow,
     known_at: Option<i64>,
 ) -> Result<Vec<Response>, StoreError> {
-    // Clocks are at most 14 hours ahead of UTC and 12 behind it.
-    let start = midnight(days.first()) - Duration::hours(14);
-    let end = midnight(days.last()) + Duration::hours(24 + 12);
-    let instants = start.timestamp_millis()..end.timestamp_millis();
-    let text = window(connection, source, instants, known_at).await?;
-    let mut responses = columns::rows(text.as_deref())
-        .map(|row| {
-            let (response_id, (pull_id, response)) = read(row)?;
-            let StagedResponse { person, depth, arm_key, at } = response;
-            let at = columns::instant(at)?;
-            Ok(Response { source: source.clone(), response_id, person, depth, arm_key, at, pull_id })
-        })
-        .collect::<Result<Vec<_>, StoreError>>()?;
+    let text = window(connection, source, about(days), known_at).await?;
+    let rows = columns::rows(text.as_deref());
+    let mut responses = rows.map(|row| read_act(source, row)).collect::<Result<Vec<_>, StoreError>>()?;
     responses.sort_by(|one, other| one.response_id.cmp(&other.response_id));
     Ok(responses)
+}
+
+/// Earlier states of a source's responses that may fall on some days, each with the pull that ended it, where that came
+/// after one pull and not after another.
+pub async fn ended(
+    connection: &mut AnyConnection,
+    source: &SourceId,
+    days: DateWindow,
+    after: i64,
+    known_at: i64,
+) -> Result<Vec<(i64, Response)>, StoreError> {
+    let instants = about(days);
+    let text: Option<String> = sqlx::query_scalar(ENDED)
+        .bind(FIELD)
+        .bind(ROW)
+        .bind(source.as_str())
+        .bind(instants.start)
+        .bind(instants.end)
+        .bind(after)
+        .bind(known_at)
+        .fetch_one(connection)
+        .await?;
+    columns::rows(text.as_deref()).map(|mut row| Ok((row.number()?, read_act(source, row)?))).collect()
+}
+
+/// The instants that may fall on some days in any zone: clocks are at most 14 hours ahead of UTC and 12 behind it.
+fn about(days: DateWindow) -> Range<i64> {
+    let start = midnight(days.first()) - Duration::hours(14);
+    let end = midnight(days.last()) + Duration::hours(24 + 12);
+    start.timestamp_millis()..end.timestamp_millis()
+}
+
+fn read_act(source: &SourceId, row: Fields<'_>) -> Result<Response, StoreError> {
+    let (response_id, (pull_id, response)) = read(row)?;
+    let StagedResponse { person, depth, arm_key, at } = response;
+    let at = columns::instant(at)?;
+    Ok(Response { source: source.clone(), response_id, person, depth, arm_key, at, pull_id })
 }
 
 async fn window(

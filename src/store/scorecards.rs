@@ -10,6 +10,8 @@ use super::Store;
 use super::columns;
 use super::error::StoreError;
 use super::outbox;
+use super::setups;
+use crate::domain::decision::Basis;
 use crate::domain::id::ConceptId;
 use crate::domain::message::Delivery;
 use crate::domain::verdict::{Generation, Scorecard, StoredScorecard, Verdict};
@@ -53,19 +55,18 @@ impl Store {
         Ok(generation)
     }
 
-    /// Adds a verdict and the messages that tell of it, in one transaction. `known_at` is the last pull whose
-    /// data it saw. The same verdict again, of the same instant from the same data and policy, is not added a
+    /// Adds a verdict, what it was decided with, and the messages that tell of it, in one transaction. The same verdict again, of the same instant from the same data and policy, is not added a
     /// second time, and its messages are not either: the stored one is returned.
     pub async fn save_scorecard(
         &self,
         scorecard: &Scorecard,
-        known_at: i64,
+        basis: &Basis,
         deliveries: &[Delivery],
     ) -> Result<StoredScorecard, StoreError> {
         let mut write = self.backend.write().await?;
         let previous = latest(&mut write, &scorecard.concept).await?;
         if let Some(previous) = &previous
-            && previous.known_at == known_at
+            && previous.known_at == basis.known.pull
             && previous.scorecard == *scorecard
         {
             return Ok(previous.clone());
@@ -73,9 +74,14 @@ impl Store {
         let replaces = previous.filter(|previous| previous.scorecard.verdict != scorecard.verdict).map(|it| it.id);
         let id: i64 =
             sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM scorecard").fetch_one(&mut *write).await?;
+        let setup = match &basis.setup {
+            Some(setup) => Some(setups::keep(&mut write, setup).await?),
+            None => None,
+        };
         sqlx::query(
             "INSERT INTO scorecard (id, concept_id, generation, as_of, last_settled_day, verdict, policy_hash, data_hash, \
-             program_version, known_at, replaces, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             program_version, known_at, replaces, body, setup, cause, last_decision) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(id)
         .bind(scorecard.concept.as_str())
@@ -86,16 +92,19 @@ impl Store {
         .bind(&scorecard.policy_hash)
         .bind(&scorecard.data_hash)
         .bind(&scorecard.program_version)
-        .bind(known_at)
+        .bind(basis.known.pull)
         .bind(replaces)
         .bind(columns::json(scorecard)?)
+        .bind(setup)
+        .bind(setups::word(basis.cause))
+        .bind(basis.known.decision)
         .execute(&mut *write)
         .await?;
         for delivery in deliveries {
             outbox::add(&mut write, id, delivery).await?;
         }
         write.commit().await?;
-        Ok(StoredScorecard { id, replaces, known_at, scorecard: scorecard.clone() })
+        Ok(StoredScorecard { id, replaces, known_at: basis.known.pull, scorecard: scorecard.clone() })
     }
 
     /// The latest verdict on every concept, in order of concept.

@@ -1,6 +1,7 @@
 //! Every command of the real program: which exit code, what on which stream.
 
 mod daemon;
+mod decide;
 mod demo;
 mod live;
 mod plan;

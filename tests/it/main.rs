@@ -19,6 +19,7 @@ mod notify;
 mod platforms;
 mod project;
 mod real_data;
+mod recall;
 mod replay;
 mod sandbox;
 mod simulate;

@@ -52,6 +52,7 @@ fn delivery(attempts: u32) -> Delivery {
         message: Message {
             concept: ConceptId::new("cat-meals"),
             verdict: Some(Verdict::Build),
+            decision: None,
             headline: "BUILD · Vet-approved meal kit for cats · decide by Fri 20 Mar (owner: Dana, head of product)"
                 .into(),
             lines: vec![

@@ -4,6 +4,7 @@
 use chrono::NaiveDate;
 
 use super::{ArmDay, Rule};
+use crate::decide::raise::Raise;
 use crate::domain::concept::{Boundary, Dispersion, Guardrail, Limit, Model, Multiplicity, Policy};
 use crate::domain::verdict::{Evidence, Flag, GuardrailScore, Lean, Reason, Verdict};
 use crate::stats::dispersion::{AUTO, DayNoise, INDEPENDENT};
@@ -86,6 +87,8 @@ fn design<B>(rule: &Rule<'_>, bars: B) -> Design<B> {
 #[derive(Clone, Debug)]
 pub struct Settled<'a> {
     rule: Rule<'a>,
+    /// Active settled days that people added to the horizon.
+    more_days: u32,
     active: Active,
     /// In the policy's order; days without a denominator are none of theirs.
     guardrails: Vec<guardrail::Series>,
@@ -107,6 +110,7 @@ impl<'a> Settled<'a> {
         };
         Self {
             rule,
+            more_days: 0,
             active: Active::new(&rule),
             guardrails: rule.policy.guardrails.iter().map(series).collect(),
             spend: 0.0,
@@ -122,6 +126,12 @@ impl<'a> Settled<'a> {
         self.spend = 0.0;
         self.acts_without_exposure = false;
         self.acts_exceed_exposures = false;
+    }
+
+    /// From now on the caps are higher.
+    pub fn raise(&mut self, raise: &Raise) {
+        self.more_days = self.more_days.saturating_add(raise.days);
+        self.rule.arm_budget_cap = self.rule.arm_budget_cap.map(|cap| cap + raise.arm_budget);
     }
 
     /// Takes the next settled day in date order, under the edge cases of statistics.md section 7.
@@ -189,7 +199,7 @@ impl<'a> Settled<'a> {
         }
         let stopped = stop.is_some_and(|stop| last_settled.is_some_and(|day| day >= stop));
         let spent = arm_budget_cap.is_some_and(|cap| self.spend >= cap);
-        if days >= policy.horizon_days || spent || stopped {
+        if days >= policy.horizon_days.saturating_add(self.more_days) || spent || stopped {
             let build = said.is_some_and(|arm| arm.against_p0.evidence > 0.0);
             return (Verdict::Review, Some(Reason::CapReached { lean: if build { Lean::Build } else { Lean::Kill } }));
         }

@@ -11,6 +11,7 @@ mod matrix;
 mod models;
 mod money;
 mod properties;
+mod raised;
 mod stories;
 mod traffic;
 mod words;
@@ -65,6 +66,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
                 title: format!("Plan {name}"),
                 control: false,
                 keys: ["ads", "form"].map(|id| (SourceId::new(id), vec![(*name).to_owned()])).into(),
+                until: None,
             })
             .collect(),
         sources: vec![

@@ -33,7 +33,7 @@ const OLD: Daily = Daily { key: "old", visits: 100, signups: |_| 4, spend: 300 }
 fn all_words(experiment: &Experiment, card: &Scorecard, data: &Inputs) -> String {
     let sections = derivation::derive(experiment, &generation(), data, card).sections;
     let lines = sections.iter().flat_map(|section| section.lines.clone());
-    let told = message(experiment, None, None, card).map(|message| message.lines).unwrap_or_default();
+    let told = message(experiment, None, None, card, &[]).map(|message| message.lines).unwrap_or_default();
     let told = told.into_iter().map(|(label, line)| format!("{label} {line}"));
     lines.chain(told).collect::<Vec<_>>().join("\n")
 }

@@ -38,7 +38,7 @@ fn anyway() -> Experiment {
 /// One line of the message for the step from `previous`.
 fn line_of(label: &str, experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<String> {
     let sound = previous.filter(|card| card.verdict != Verdict::Blocked);
-    let message = willitsell::decide::message::message(experiment, previous, sound, now).unwrap();
+    let message = willitsell::decide::message::message(experiment, previous, sound, now, &[]).unwrap();
     message.lines.into_iter().find(|(name, _)| name == label).map(|(_, line)| line)
 }
 

@@ -440,7 +440,13 @@ fn the_policy_fingerprint_holds_what_is_fixed_at_the_start_and_no_more() {
         changed(|one| one.timezone = Tz::Europe__Berlin),
         changed(|one| one.arms[0].control = true),
         changed(|one| {
-            one.arms.push(Arm { id: ArmId::new("b"), title: String::new(), control: false, keys: [].into() });
+            one.arms.push(Arm {
+                id: ArmId::new("b"),
+                title: String::new(),
+                control: false,
+                keys: [].into(),
+                until: None,
+            });
         }),
     ] {
         assert!(!seen.contains(&other));

@@ -122,7 +122,7 @@ fn d7_clicks_without_visits_block_from_thirty_on_until_the_days_are_set_aside() 
          \"2026-03-12\", reason = \"…\" }] under [experiment.invoice-autopilot]; if the numbers are true, the same under \
          the name real_days."
     );
-    let notice = message(&experiment, None, None, &card).unwrap();
+    let notice = message(&experiment, None, None, &card, &[]).unwrap();
     assert!(notice.headline.starts_with("BLOCKED"), "{notice:?}");
 
     let before = willitsell::decide::policy_hash(&experiment);
@@ -132,7 +132,7 @@ fn d7_clicks_without_visits_block_from_thirty_on_until_the_days_are_set_aside() 
     assert_eq!(willitsell::decide::policy_hash(&experiment), before, "no new test");
     let said = "Set aside by the operator: Thu 12 Mar (the form was down).";
     assert!(told(&experiment, &card).contains(said), "{}", told(&experiment, &card));
-    let built = message(&experiment, None, None, &card).unwrap();
+    let built = message(&experiment, None, None, &card, &[]).unwrap();
     assert!(built.lines[0].1.contains(said), "{built:?}");
     // On a verdict that is blocked for another reason too.
     experiment.start = day("2026-02-20");

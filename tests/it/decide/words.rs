@@ -37,6 +37,7 @@ pub fn card(verdict: Verdict, reasons: &[Reason], arms: &[(Verdict, Option<Reaso
         unmapped: None,
         unseen: vec![],
         day_notes: vec![],
+        decisions: vec![],
         policy_hash: "5f1c".into(),
         data_hash: "90ab".into(),
         program_version: "0.1.0".into(),
@@ -100,7 +101,7 @@ pub fn team_chat() -> Experiment {
 /// The message where nothing lies between the last sound scorecard and `previous`.
 fn after(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<Message> {
     let sound = previous.filter(|card| card.verdict != Verdict::Blocked);
-    message(experiment, previous, sound, now)
+    message(experiment, previous, sound, now, &[])
 }
 
 fn lines(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> String {
@@ -253,7 +254,7 @@ fn d1_a_withdrawn_verdict_is_named_with_its_date() {
     ));
     assert!(withdrawn.ends_with("Hold what was begun on that verdict · the test goes on"));
     let turned = lines(&autopilot(), Some(&sells()), &dud());
-    let headline = "KILL · Invoice Autopilot · BUILD of Sun 15 Mar is withdrawn · decide by Mon 23 Mar (owner: Dana, head of product)\n";
+    let headline = "KILL · Invoice Autopilot · BUILD of Sun 15 Mar is revised · decide by Mon 23 Mar (owner: Dana, head of product)\n";
     assert!(turned.starts_with(headline));
 }
 
@@ -279,13 +280,13 @@ fn d1_a_verdict_that_a_defect_suspended_is_withdrawn_by_name_when_it_does_not_re
     let (experiment, build, dud) = (autopilot(), sells(), dud());
     let stale = blocked(Reason::Stale { source: SourceId::new("ads"), last_pull: None });
     let collecting = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
-    let headline = |now: &Scorecard| message(&experiment, Some(&stale), Some(&build), now).unwrap().headline;
+    let headline = |now: &Scorecard| message(&experiment, Some(&stale), Some(&build), now, &[]).unwrap().headline;
     assert_eq!(headline(&collecting), "COLLECTING · Invoice Autopilot · BUILD of Sun 15 Mar is withdrawn");
-    assert!(headline(&dud).contains("BUILD of Sun 15 Mar is withdrawn"), "{}", headline(&dud));
+    assert!(headline(&dud).contains("BUILD of Sun 15 Mar is revised"), "{}", headline(&dud));
     assert!(!headline(&build).contains("withdrawn"), "{}", headline(&build));
     // That of an earlier test was never this one's to withdraw.
     let other = Scorecard { generation: 0, ..build.clone() };
-    let now = message(&experiment, Some(&stale), Some(&other), &collecting).unwrap();
+    let now = message(&experiment, Some(&stale), Some(&other), &collecting, &[]).unwrap();
     assert!(now.headline.ends_with("data sound again"), "{}", now.headline);
 }
 

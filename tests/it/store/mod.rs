@@ -13,6 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use tempfile::TempDir;
 use willitsell::domain::connector::{Facts, ResponseRow, RowSink, SourceRow};
+use willitsell::domain::decision::{Basis, Cause, Known};
 use willitsell::domain::id::{ConceptId, DestinationId, SourceId};
 use willitsell::domain::message::{Delivery, Message};
 use willitsell::domain::metric::MetricId;
@@ -118,6 +119,11 @@ async fn everything(store: &Store, source: &SourceId, known_at: Option<i64>) -> 
     store.inputs(std::slice::from_ref(source), days("2026-01-01", "2026-12-31"), known_at).await.unwrap()
 }
 
+/// Of a verdict that saw pulls up to one, stored without what it was decided with.
+fn basis(pull: i64) -> Basis {
+    Basis { setup: None, cause: Cause::Decided, known: Known { pull, decision: 0 } }
+}
+
 fn concept() -> ConceptId {
     ConceptId::new("cat-meals")
 }
@@ -149,6 +155,7 @@ fn scorecard(as_of: &str, verdict: Verdict) -> Scorecard {
         unmapped: None,
         unseen: vec![],
         day_notes: vec![],
+        decisions: vec![],
         policy_hash: "aa".into(),
         data_hash: "bb".into(),
         program_version: "0.1.0".into(),
@@ -162,6 +169,7 @@ fn delivery(id: &str, not_before: &str) -> Delivery {
         message: Message {
             concept: concept(),
             verdict: Some(Verdict::Build),
+            decision: None,
             headline: "BUILD · Vet-approved meal kit".into(),
             lines: vec![("Why".into(), "The whole range is above the bar".into())],
             decided_at: at(not_before),

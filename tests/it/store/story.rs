@@ -180,15 +180,15 @@ async fn verdicts(store: &Store) {
         breached: false,
     }];
     let message = delivery("msg_1-growth", "2026-03-02T05:00:00Z");
-    let stored = store.save_scorecard(&first, 2, std::slice::from_ref(&message)).await.unwrap();
+    let stored = store.save_scorecard(&first, &basis(2), std::slice::from_ref(&message)).await.unwrap();
     assert_eq!((stored.id, stored.replaces, stored.known_at), (1, None, 2));
     assert_eq!(store.latest_scorecard(&concept()).await.unwrap().unwrap(), stored);
     assert_eq!(stored.scorecard, first);
 
     let same = scorecard("2026-03-03T05:00:00Z", Verdict::Collecting);
     let other = scorecard("2026-03-04T05:00:00Z", Verdict::Build);
-    assert_eq!(store.save_scorecard(&same, 3, &[]).await.unwrap().replaces, None, "the verdict is the same");
-    let build = store.save_scorecard(&other, 3, &[]).await.unwrap();
+    assert_eq!(store.save_scorecard(&same, &basis(3), &[]).await.unwrap().replaces, None, "the verdict is the same");
+    let build = store.save_scorecard(&other, &basis(3), &[]).await.unwrap();
     assert_eq!((build.id, build.replaces), (3, Some(2)));
     let history = store.scorecard_history(&concept(), 10).await.unwrap();
     assert_eq!(history.iter().map(|it| it.id).collect::<Vec<_>>(), [3, 2, 1]);
@@ -221,7 +221,7 @@ async fn deliveries(store: &Store, message: &Delivery) {
 
     let lost = delivery("msg_2-growth", "2026-03-04T05:00:00Z");
     let card = scorecard("2026-03-05T05:00:00Z", Verdict::Build);
-    store.save_scorecard(&card, 3, std::slice::from_ref(&lost)).await.unwrap();
+    store.save_scorecard(&card, &basis(3), std::slice::from_ref(&lost)).await.unwrap();
     store.give_up(&lost.id, "no such channel").await.unwrap();
     assert_eq!(store.due_deliveries(at("2026-04-01T00:00:00Z")).await.unwrap(), []);
     let undelivered = store.undelivered().await.unwrap();

@@ -1,0 +1,144 @@
+//! A person's decision in words: under every later verdict, and as a message of its own; and the caps it may raise. What a decision changes is
+//! `judge`'s business: caps alone.
+
+use chrono::NaiveDate;
+
+use super::explain;
+use super::figures;
+use crate::domain::concept::{Experiment, Policy};
+use crate::domain::decision::{Choice, Decision};
+use crate::domain::message::Message;
+use crate::domain::money::Money;
+use crate::domain::verdict::{ArmScore, Scorecard, Verdict};
+
+/// How often people went against the verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Decisions to build or to kill.
+    pub decisions: usize,
+    /// Those of them against the verdict.
+    pub against: usize,
+}
+
+impl Overrides {
+    /// Counts them.
+    pub fn among(decisions: &[Decision]) -> Self {
+        let taken = decisions.iter().filter(|decision| decision.choice != Choice::Extend);
+        Self { decisions: taken.count(), against: decisions.iter().filter(|decision| decision.is_override()).count() }
+    }
+}
+
+/// The latest decision to build or to kill.
+pub fn latest(decisions: &[Decision]) -> Option<&Decision> {
+    decisions.iter().rev().find(|decision| decision.choice != Choice::Extend)
+}
+
+/// `build by Dana on Tue 3 Mar, against KILL: we have a second source.`
+pub fn decided(experiment: &Experiment, decision: &Decision, today: NaiveDate) -> String {
+    if decision.choice == Choice::Extend {
+        return raised(experiment, decision, today);
+    }
+    let against = if decision.is_override() { format!(", against {}", decision.verdict) } else { String::new() };
+    format!("{}{against}: {}", whose(experiment, decision, today), ended(&decision.reason))
+}
+
+/// `Cap raised by 30 days by Dana on Tue 3 Mar: the fair is next week.` for every raise a verdict was decided with.
+pub fn raises(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let today = explain::today(experiment, card);
+    card.raises().map(|decision| raised(experiment, decision, today)).collect()
+}
+
+fn raised(experiment: &Experiment, decision: &Decision, today: NaiveDate) -> String {
+    let by: Vec<String> =
+        decision.days.map(figures::days).into_iter().chain(decision.budget.map(|more| more.to_string())).collect();
+    let on = figures::day(decision.at.with_timezone(&experiment.timezone).date_naive(), today);
+    format!("Cap raised by {} by {} on {on}: {}", figures::list(&by), decision.by, ended(&decision.reason))
+}
+
+fn whose(experiment: &Experiment, decision: &Decision, today: NaiveDate) -> String {
+    let on = figures::day(decision.at.with_timezone(&experiment.timezone).date_naive(), today);
+    format!("{} by {} on {on}", decision.choice, decision.by)
+}
+
+/// A person's words as a sentence.
+fn ended(reason: &str) -> String {
+    if reason.ends_with(['.', '!', '?', '…']) { reason.to_owned() } else { format!("{reason}.") }
+}
+
+/// The caps with all raises on top.
+pub fn caps<'a>(policy: &Policy, raises: impl IntoIterator<Item = &'a Decision>) -> (u32, Option<Money>) {
+    raises.into_iter().fold((policy.horizon_days, policy.budget_cap), |(days, budget), raise| {
+        let more = budget.zip(raise.budget).and_then(|(cap, more)| cap.plus(more).ok());
+        (days.saturating_add(raise.days.unwrap_or(0)), more.or(budget))
+    })
+}
+
+/// What is told of a decision. `card` is the verdict it was made on, `caps` those that hold now.
+pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, overrides: Overrides) -> Message {
+    let today = decision.at.with_timezone(&experiment.timezone).date_naive();
+    let reached = figures::day(explain::since(experiment, card), today);
+    let verdict = match card.verdict {
+        Verdict::Build | Verdict::Kill | Verdict::Review => format!("{} of {reached}", card.verdict),
+        Verdict::Collecting | Verdict::Blocked => format!("{} so far", card.verdict),
+    };
+    let (did, next) = match decision.choice {
+        Choice::Build | Choice::Kill => (
+            format!("decided to {}", decision.choice),
+            if card.verdict.is_terminal() {
+                "Stop the ads, if they still run"
+            } else {
+                "Stop the ads, or let the test go on"
+            },
+        ),
+        Choice::Extend => ("test extended".to_owned(), "Nothing to do: the test goes on, its bars stay where they are"),
+    };
+    let mut lines = vec![("Why", ended(&decision.reason))];
+    if decision.choice == Choice::Extend {
+        let (days, budget) = caps(&experiment.policy, card.raises().chain([decision]));
+        let budget = budget.filter(|_| decision.budget.is_some()).map(|cap| cap.to_string());
+        let caps: Vec<String> = decision.days.map(|_| figures::days(days)).into_iter().chain(budget).collect();
+        lines.push(("Cap", format!("Now {}", figures::list(&caps))));
+    }
+    lines.push(("Verdict", if decision.is_override() { format!("{verdict}. {}", said(overrides)) } else { verdict }));
+    lines.push(("Next", next.to_owned()));
+    Message {
+        concept: decision.concept.clone(),
+        verdict: Some(card.verdict),
+        decision: Some(decision.choice),
+        headline: format!("{} · {did} by {}", experiment.concept.title, decision.by),
+        lines: lines.into_iter().map(|(label, line)| (label.to_owned(), line)).collect(),
+        decided_at: decision.at,
+    }
+}
+
+/// How often that happened.
+pub fn said(Overrides { decisions, against }: Overrides) -> String {
+    let of =
+        if decisions == 1 { "the only decision so far".to_owned() } else { format!("{decisions} decisions so far") };
+    match against {
+        0 => format!("None of {of} went against its verdict."),
+        1 if decisions == 1 => "This decision goes against it, the only one recorded so far.".to_owned(),
+        _ => format!("{against} of {of} went against their verdict."),
+    }
+}
+
+/// Which cap it was: days first, as the policy names them first.
+pub fn cap(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
+    let spent =
+        explain::arm_cap(experiment, card).zip(arm.spend).is_some_and(|(share, spend)| spend.micros >= share.micros);
+    let (horizon_days, budget_cap) = explain::caps(experiment, card);
+    let until = experiment.arms.iter().find(|one| one.id == arm.arm).and_then(|one| one.until);
+    match (budget_cap, experiment.stop) {
+        _ if arm.evidence.days >= horizon_days => format!("all {} are used", figures::days(horizon_days)),
+        (Some(cap), _) if spent && card.arms.len() > 1 => format!("its share of the {cap} cap is spent"),
+        (Some(cap), _) if spent => format!("the cap of {cap} is spent"),
+        _ if until.is_some_and(|until| until <= card.last_settled_day) => {
+            let until = until.map_or_else(String::new, |until| figures::day(until, explain::today(experiment, card)));
+            format!("it was taken out of the configuration after {until}")
+        }
+        (_, Some(stop)) if card.last_settled_day >= stop => {
+            format!("the test ended on {}", figures::day(stop, explain::today(experiment, card)))
+        }
+        _ => "the cap is reached".into(),
+    }
+}

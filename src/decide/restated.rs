@@ -1,0 +1,120 @@
+//! Days that changed after they had settled (statistics.md section 6): a flag where one moved by much, and a defect
+//! where much of all that was counted did. Late acts inside the lag are neither: a day is held against what it was when it
+//! was first read settled.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+
+use super::figures;
+use super::tally::{DayCounts, Tally, units};
+use crate::domain::concept::Experiment;
+use crate::domain::metric::MetricId;
+use crate::domain::observation::Inputs;
+use crate::domain::verdict::{Generation, Reason};
+
+/// Share of a day's acts or visitors beyond which its change is much.
+const MUCH: f64 = 0.20;
+
+/// Fewest acts or visitors of a day that are more than a straggler.
+const AT_LEAST: f64 = 5.0;
+
+/// Share of all settled acts or visitors that may move after they counted. The build bar is half above the kill bar unless
+/// set otherwise: a fifth of the acts can carry a rate nearly half of that way.
+const SHARE_AT_MOST: f64 = 0.20;
+
+/// What moved after it had counted.
+pub struct Restated {
+    /// By position of the arm: whether a day of it moved by much.
+    pub arms: BTreeSet<usize>,
+    /// The defect, where so much moved that nothing can be decided.
+    pub defect: Option<Reason>,
+}
+
+/// Compares every settled day with what it was when first read settled.
+pub fn restated(experiment: &Experiment, generation: &Generation, data: &Inputs, tally: &Tally<'_>) -> Restated {
+    let none = Restated { arms: BTreeSet::new(), defect: None };
+    let Some(first) = &data.first_settled else { return none };
+    let then = Tally::of(experiment, generation, first, tally.as_of);
+    let rate = &experiment.policy.primary;
+    let mut arms = BTreeSet::new();
+    let mut sums = [rate.numerator, rate.denominator].map(Moved::of);
+    for (position, ((arm, now), (_, then))) in tally.arms.iter().zip(&then.arms).enumerate() {
+        if arm.control {
+            continue;
+        }
+        for (now, then) in tally.settled(now).zip(then).filter(|(now, then)| now.covered && then.covered) {
+            for (sum, (now_is, was)) in sums.iter_mut().zip(counts(now).into_iter().zip(counts(then))) {
+                let change = (now_is - was).abs();
+                sum.changed += change;
+                sum.of += now_is.max(was);
+                if change > 0.0 {
+                    sum.days.insert(now.day);
+                }
+                if change >= AT_LEAST && change > MUCH * was {
+                    arms.insert(position);
+                }
+            }
+        }
+    }
+    let worst = sums.into_iter().filter(Moved::is_much).max_by(|one, other| one.share().total_cmp(&other.share()));
+    Restated { arms, defect: worst.and_then(Moved::defect) }
+}
+
+/// How much of one metric moved on which days.
+struct Moved {
+    metric: MetricId,
+    changed: f64,
+    of: f64,
+    days: BTreeSet<NaiveDate>,
+}
+
+impl Moved {
+    fn of(metric: MetricId) -> Self {
+        Self { metric, changed: 0.0, of: 0.0, days: BTreeSet::new() }
+    }
+
+    fn share(&self) -> f64 {
+        if self.of > 0.0 { self.changed / self.of } else { 0.0 }
+    }
+
+    fn is_much(&self) -> bool {
+        self.changed >= AT_LEAST && self.share() > SHARE_AT_MOST
+    }
+
+    fn defect(self) -> Option<Reason> {
+        Some(Reason::Restated {
+            metric: self.metric,
+            moved: self.changed,
+            of: self.of,
+            days: u32::try_from(self.days.len()).unwrap_or(u32::MAX),
+            first_day: *self.days.first()?,
+            last_day: *self.days.last()?,
+        })
+    }
+}
+
+/// Acts and exposures.
+fn counts(day: &DayCounts) -> [f64; 2] {
+    [units(day.conversions), units(day.exposures)]
+}
+
+/// The defect as a sentence: what moved, and what ends it.
+pub fn told(why: &Reason, today: NaiveDate) -> String {
+    let Reason::Restated { metric, moved, of, days, first_day, last_day } = why else { return String::new() };
+    let (first, last) = (figures::day(*first_day, today), figures::day(*last_day, today));
+    let when = if days == &1 {
+        format!("On {first}")
+    } else {
+        format!("From {first} to {last}, on {},", figures::days(*days))
+    };
+    format!(
+        "{when} {} of {} came or went after those days had counted, so there is no verdict. Find out what changed \
+         in the source. If that is how it should be, write accept_shrink = \"{today}\" under its [source.NAME]: what \
+         was seen up to that day then counts. If {} often come late there, set a longer maturity_lag_days, which \
+         begins a new test. Else this ends by itself once other days outweigh these.",
+        figures::count(*moved),
+        figures::counted(*of, *metric),
+        figures::many(*metric)
+    )
+}

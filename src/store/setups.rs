@@ -1,0 +1,87 @@
+//! What verdicts were decided with besides the data, each distinct content once, and the way back from a stored verdict
+//! to all it rests on.
+
+use ring::digest::{SHA256, digest};
+use sqlx::AnyConnection;
+use sqlx::Row;
+
+use super::Store;
+use super::columns;
+use super::error::StoreError;
+use crate::domain::decision::{Basis, Cause, Known, Setup};
+use crate::domain::id::ConceptId;
+
+/// A stored verdict, word for word, and what it can be derived from again.
+#[derive(Debug)]
+pub struct Kept {
+    /// Orders verdicts of all concepts.
+    pub id: i64,
+    /// The scorecard as JSON, as it was written.
+    pub body: String,
+    /// What it rests on.
+    pub basis: Basis,
+}
+
+impl Store {
+    /// What a stored verdict rests on.
+    pub async fn basis(&self, scorecard: i64) -> Result<Basis, StoreError> {
+        let mut read = self.backend.read().await?;
+        let row = sqlx::query("SELECT setup, cause, known_at, last_decision FROM scorecard WHERE id = $1")
+            .bind(scorecard)
+            .fetch_one(&mut *read)
+            .await?;
+        let setup: Option<String> = row.try_get("setup")?;
+        let setup = match setup {
+            Some(hash) => Some(find(&mut read, &hash).await?),
+            None => None,
+        };
+        let known = Known { pull: row.try_get("known_at")?, decision: row.try_get("last_decision")? };
+        Ok(Basis { setup, cause: cause(row.try_get("cause")?)?, known })
+    }
+
+    /// The first verdict on a concept after another one, oldest first.
+    pub async fn next_kept(&self, concept: &ConceptId, after: i64) -> Result<Option<Kept>, StoreError> {
+        let row = sqlx::query("SELECT id, body FROM scorecard WHERE concept_id = $1 AND id > $2 ORDER BY id LIMIT 1")
+            .bind(concept.as_str())
+            .bind(after)
+            .fetch_optional(&mut *self.backend.read().await?)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let id = row.try_get("id")?;
+        Ok(Some(Kept { id, body: row.try_get("body")?, basis: self.basis(id).await? }))
+    }
+}
+
+/// Keeps a setup and gives its hash.
+pub(super) async fn keep(connection: &mut AnyConnection, setup: &Setup) -> Result<String, StoreError> {
+    let body = columns::json(setup)?;
+    let hash = columns::hex(digest(&SHA256, body.as_bytes()).as_ref());
+    sqlx::query("INSERT INTO setup (hash, body) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING")
+        .bind(&hash)
+        .bind(body)
+        .execute(connection)
+        .await?;
+    Ok(hash)
+}
+
+async fn find(connection: &mut AnyConnection, hash: &str) -> Result<Setup, StoreError> {
+    let body: String =
+        sqlx::query_scalar("SELECT body FROM setup WHERE hash = $1").bind(hash).fetch_one(connection).await?;
+    columns::from_json(&body)
+}
+
+/// How a cause is stored.
+pub(super) fn word(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Decided => "decided",
+        Cause::Stale => "stale",
+    }
+}
+
+fn cause(word: Option<&str>) -> Result<Cause, StoreError> {
+    match word {
+        Some("decided") | None => Ok(Cause::Decided),
+        Some("stale") => Ok(Cause::Stale),
+        Some(_) => Err(columns::unreadable("how a verdict came about")),
+    }
+}
