@@ -11,34 +11,46 @@ pub struct Series {
     harm: f64,
     noise: DayNoise,
     sums: Sums,
+    /// Σ of numerators on days without a denominator.
+    alone: f64,
 }
 
 impl Series {
     /// No day yet. `limit` and `harm` are positive.
     pub fn new(limit: f64, harm: f64, noise: DayNoise) -> Self {
-        Self { limit, harm, noise, sums: Sums::around(limit) }
+        Self { limit, harm, noise, sums: Sums::around(limit), alone: 0.0 }
     }
 
-    /// Adds the next day in date order, with a positive `denominator`.
+    /// Adds the next day in date order. A day without a `denominator` says nothing of how much days differ, but its
+    /// numerator counts: money spent on days without an act is part of what an act cost.
     pub fn add(&mut self, numerator: f64, denominator: f64) {
-        self.sums.add(numerator, denominator);
+        if denominator > 0.0 {
+            self.sums.add(numerator, denominator);
+        } else {
+            self.alone += numerator;
+        }
     }
 
     /// Back to no day.
     pub fn clear(&mut self) {
         self.sums.clear();
+        self.alone = 0.0;
+    }
+
+    fn numerator(&self) -> f64 {
+        self.sums.count() + self.alone
     }
 
     /// The ratio of all days; NaN without one.
     pub fn ratio(&self) -> f64 {
-        self.sums.count() / self.sums.exposure()
+        self.numerator() / self.sums.exposure()
     }
 
     /// Log evidence that the days run at the `harm` rate and not at `limit`, day noise divided out. A breach is shown
     /// when it reaches `ln(guardrails / error rate)`, at whatever day one looks (Ville 1939).
     pub fn log_evidence(&self) -> f64 {
         let step = (self.harm / self.limit).ln();
-        (self.sums.count() * step - self.sums.exposure() * (self.harm - self.limit)) / self.divisor()
+        (self.numerator() * step - self.sums.exposure() * (self.harm - self.limit)) / self.divisor()
     }
 
     /// The range that goes with the test: the limits that these days do not break when a breach is shown at
@@ -48,7 +60,7 @@ impl Series {
     /// at any look, with at most the chance the threshold stands for. `None` without a day.
     pub fn interval(&self, threshold: f64) -> Option<(f64, f64)> {
         let ratio = (self.harm / self.limit).max(self.limit / self.harm);
-        let (seen, room) = (self.sums.count() * ratio.ln(), self.divisor() * threshold);
+        let (seen, room) = (self.numerator() * ratio.ln(), self.divisor() * threshold);
         let unit = self.sums.exposure() * (ratio - 1.0);
         (unit > 0.0).then(|| (((seen - room) / unit).max(0.0), (seen + room) * ratio / unit))
     }
@@ -67,9 +79,10 @@ impl Series {
         pearson_phi(residuals.pearson, residuals.days)
     }
 
-    /// Residuals of the days around their ratio.
+    /// Residuals of the days with a denominator around the ratio of all.
     pub fn residuals(&self) -> Residuals {
-        self.sums.residuals(self.ratio(), self.ratio())
+        let ratio = self.ratio();
+        self.sums.residuals(ratio, if ratio.is_finite() { ratio } else { 0.0 })
     }
 }
 
@@ -109,6 +122,23 @@ mod tests {
         let estimated = log_evidence(&ill, 0.05, 0.0625, DayNoise::Estimated(&AUTO));
         assert!(estimated > 0.0 && estimated < plain);
         assert_eq!(log_evidence(&[], 0.05, 0.0625, DayNoise::Estimated(&AUTO)), 0.0);
+    }
+
+    #[test]
+    fn what_days_without_a_denominator_cost_counts() {
+        let whole = [(90.0, 3.0), (100.0, 2.0), (110.0, 4.0)];
+        let mut with_idle_days = whole.to_vec();
+        with_idle_days.insert(1, (80.0, 0.0));
+        with_idle_days.push((90.0, 0.0));
+        let ratio = |days: &[(f64, f64)]| {
+            let mut series = Series::new(40.0, 50.0, NONE);
+            days.iter().for_each(|&(numerator, denominator)| series.add(numerator, denominator));
+            (series.ratio(), series.residuals().days)
+        };
+        assert_eq!((ratio(&whole), ratio(&with_idle_days)), ((300.0 / 9.0, 3.0), (470.0 / 9.0, 3.0)));
+        assert!(log_evidence(&whole, 40.0, 50.0, NONE) < 0.0);
+        assert!(log_evidence(&with_idle_days, 40.0, 50.0, NONE) > 3.0);
+        assert!(log_evidence(&[(80.0, 0.0)], 40.0, 50.0, DayNoise::Estimated(&AUTO)) > 3.0);
     }
 
     proptest! {

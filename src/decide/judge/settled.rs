@@ -155,9 +155,7 @@ impl<'a> Settled<'a> {
             _ => {}
         }
         for (series, &[numerator, denominator]) in self.guardrails.iter_mut().zip(&day.guardrails) {
-            if denominator > 0.0 {
-                series.add(numerator, denominator);
-            }
+            series.add(numerator, denominator);
         }
     }
 
