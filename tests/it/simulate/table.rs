@@ -49,7 +49,7 @@ fn every_row_measures_what_it_asks_and_none_is_broken() {
         "4c wrong KILL",
         "5 wrong KILL",
         "5b wrong BUILD",
-        "5c cost at the bars ÷ 14 days",
+        "5c cost at the bars ÷ bound or 14 days",
         "5d cost at the bars ÷ bound",
         "6 wrong BUILD",
         "7 wrong KILL",
