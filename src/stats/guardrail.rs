@@ -132,7 +132,9 @@ mod tests {
         with_idle_days.push((90.0, 0.0));
         let ratio = |days: &[(f64, f64)]| {
             let mut series = Series::new(40.0, 50.0, NONE);
-            days.iter().for_each(|&(numerator, denominator)| series.add(numerator, denominator));
+            for &(numerator, denominator) in days {
+                series.add(numerator, denominator);
+            }
             (series.ratio(), series.residuals().days)
         };
         assert_eq!((ratio(&whole), ratio(&with_idle_days)), ((300.0 / 9.0, 3.0), (470.0 / 9.0, 3.0)));
