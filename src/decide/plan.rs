@@ -362,7 +362,10 @@ fn higher_limits(question: &Question) -> Option<Proposal> {
     let cap = Sized::of(question).cap();
     let active = cap.days.saturating_sub(question.policy.maturity_lag_days);
     let horizon_days = (active > question.policy.horizon_days).then_some(active);
-    (active <= MOST_DAYS).then_some(Proposal::HigherLimits { horizon_days, budget: cap.cost })
+    // Nobody sets a limit to the cent.
+    let whole = cap.cost.micros.checked_add(millionths::ONE - 1)? / millionths::ONE * millionths::ONE;
+    let budget = Money { micros: whole, ..cap.cost };
+    (active <= MOST_DAYS).then_some(Proposal::HigherLimits { horizon_days, budget })
 }
 
 /// The spend a day nearest to its own at which the test fits: more where days are short, less where money is.
