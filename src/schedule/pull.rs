@@ -206,7 +206,8 @@ pub async fn pull(
                 }
             }
             // The other parts are read all the same: each is confirmed, or not, by its own next reading.
-            Err(error @ (StoreError::Less(_) | StoreError::Lost(_))) => less = less.or(Some(error)),
+            Err(error @ StoreError::Less(_)) => less = less.or(Some(error)),
+            // But where a field is gone, the days that follow would be zeros too, and nothing stored would contradict.
             Err(error) => return Err(SourceFailed::Store(source.clone(), error)),
         }
     }

@@ -25,14 +25,17 @@ pub(super) async fn lost(
     }
     let pulls = pulls::overlapping(connection, &slice.source, slice.window).await?;
     let day_of = |at: chrono::DateTime<chrono::Utc>| at.with_timezone(&slice.zone).date_naive();
-    let (today, read_on) = (day_of(slice.at), pulls.last().map(|pull| day_of(pull.committed_at)));
-    if wary.accepts.is_some_and(|until| until <= today && read_on.is_some_and(|read_on| read_on < until)) {
-        return Ok(None);
-    }
+    let today = day_of(slice.at);
     for field in fields.iter().filter(|field| field.rows == 0) {
         let alone = fields.iter().filter(|other| other.metric == field.metric).all(|other| other.rows == 0);
         let stored = if alone { last_stored(connection, slice, field).await? } else { None };
         if let Some(last_day) = last_seen(&pulls, slice.window, field).max(stored) {
+            // Of that day: a reading of others, for another experiment, takes nothing back that was accepted.
+            let covers = |pull: &&Pull| pull.first_day <= last_day && last_day <= pull.last_day;
+            let read_on = pulls.iter().rev().find(covers).map(|pull| day_of(pull.committed_at));
+            if wary.accepts.is_some_and(|until| until <= today && read_on.is_some_and(|read_on| read_on < until)) {
+                continue;
+            }
             let next = read_on.and_then(|read_on| read_on.checked_add_days(Days::new(1)));
             return Ok(Some(LostField {
                 source: slice.source.clone(),
