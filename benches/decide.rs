@@ -190,9 +190,8 @@ async fn judged_anew(store: &Store, experiment: &Experiment, parts: &mut Parts) 
     let (setup, inputs, before, sound) = timed(&mut parts.reading, reading).await;
     let generation = &setup.generation;
     let deciding = async {
-        let scorecard = decide::decide(experiment, generation, &inputs, as_of());
+        let (scorecard, outlook) = decide::with_outlook(experiment, generation, &inputs, as_of());
         let message = message::message(experiment, before.as_ref(), sound.as_ref(), &scorecard, &[]);
-        let outlook = decide::ahead(experiment, generation, &inputs, &scorecard);
         let notices = outlook.map(|outlook| message::notices(experiment, &scorecard, &outlook)).unwrap_or_default();
         (scorecard, std::hint::black_box((message, notices)))
     };

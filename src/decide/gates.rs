@@ -39,15 +39,9 @@ const IMPOSSIBLE_NAMED: usize = 3;
 const KEYS_NAMED: usize = 5;
 
 /// Every defect of the data, each with what a reader needs to mend it; empty for sound data.
-pub fn defects(
-    experiment: &Experiment,
-    data: &Inputs,
-    tally: &Tally<'_>,
-    unmapped: Option<&Reason>,
-    as_of: DateTime<Utc>,
-) -> Vec<Reason> {
+pub fn defects(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, unmapped: Option<&Reason>) -> Vec<Reason> {
     let mut found: Vec<Reason> = no_data(experiment, data, &tally.calendar).into_iter().collect();
-    found.extend(stale(experiment, data, &tally.calendar, as_of));
+    found.extend(stale(experiment, data, &tally.calendar, tally.as_of));
     found.extend(unmapped.filter(|reason| blocks(reason)).cloned());
     found.extend(unmapped_acts(tally));
     found.extend(mixed_currencies(tally));

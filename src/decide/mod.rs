@@ -43,21 +43,38 @@ use crate::domain::verdict::{ArmScore, Evidence, Flag, Generation, GuardrailScor
 pub use gates::primary_sources;
 use judge::{ArmDay, Look, Rule};
 pub use keys::{ArmKeys, Owner};
+use outlook::Outlook;
 use tally::{DayCounts, Tally, units};
 
 /// The scorecard of one test at one instant. It depends on nothing but its arguments: not on when or
 /// how often it was asked before.
 pub fn decide(experiment: &Experiment, generation: &Generation, data: &Inputs, as_of: DateTime<Utc>) -> Scorecard {
+    decided(experiment, generation, data, &Tally::of(experiment, generation, data, as_of))
+}
+
+/// As [`decide`], and what lies ahead of a test that collects, from the same count.
+pub fn with_outlook(
+    experiment: &Experiment,
+    generation: &Generation,
+    data: &Inputs,
+    as_of: DateTime<Utc>,
+) -> (Scorecard, Option<Outlook>) {
     let tally = Tally::of(experiment, generation, data, as_of);
-    let unmapped = gates::unmapped_spend(&tally);
-    let restated = restated::restated(experiment, generation, data, &tally);
-    let mut defects = gates::defects(experiment, data, &tally, unmapped.as_ref(), as_of);
-    defects.extend(traffic::defects(experiment, &tally));
+    let card = decided(experiment, generation, data, &tally);
+    let outlook = outlook::outlook(experiment, &tally, &card);
+    (card, outlook)
+}
+
+fn decided(experiment: &Experiment, generation: &Generation, data: &Inputs, tally: &Tally<'_>) -> Scorecard {
+    let unmapped = gates::unmapped_spend(tally);
+    let restated = restated::restated(experiment, generation, data, tally);
+    let mut defects = gates::defects(experiment, data, tally, unmapped.as_ref());
+    defects.extend(traffic::defects(experiment, tally));
     defects.extend(restated.defect);
-    let mut card = scorecard(experiment, generation, data, &tally, unmapped, defects);
-    flag(&mut card, &tally, &restated.arms);
+    let mut card = scorecard(experiment, generation, data, tally, unmapped, defects);
+    flag(&mut card, tally, &restated.arms);
     if card.verdict.is_terminal() {
-        card.spend_after = money::spend_after(experiment, data, &tally, explain::since(experiment, &card));
+        card.spend_after = money::spend_after(experiment, data, tally, explain::since(experiment, &card));
     }
     card
 }
@@ -84,18 +101,6 @@ pub fn stale(
     let defects = gates::stale(experiment, data, &tally.calendar, as_of);
     let unmapped = gates::unmapped_spend(&tally);
     (!defects.is_empty()).then(|| scorecard(experiment, generation, data, &tally, unmapped, defects))
-}
-
-/// What lies ahead of a test that collects, from what its scorecard was decided on.
-pub fn ahead(
-    experiment: &Experiment,
-    generation: &Generation,
-    data: &Inputs,
-    card: &Scorecard,
-) -> Option<outlook::Outlook> {
-    (card.verdict == Verdict::Collecting)
-        .then(|| Tally::of(experiment, generation, data, card.as_of))
-        .and_then(|tally| outlook::outlook(experiment, &tally, card))
 }
 
 /// SHA-256, in hex, of what is fixed when a test begins: the policy, the arms, the days. Titles and

@@ -11,6 +11,7 @@ use super::Parts;
 use super::due::DueRun;
 use super::pull::{Errand, Pulled, SourceFailed, due_window, pull};
 use super::recall;
+use crate::decide::outlook::Outlook;
 use crate::decide::removed::continued;
 use crate::decide::revision::{self, Changed};
 use crate::decide::{self, message};
@@ -83,8 +84,8 @@ pub async fn tick(
         return Ok(Ticked::Failed { failures, blocked: blocked.map(Box::new) });
     }
     let (setup, inputs) = read(parts, experiment, due.due_at).await?;
-    let scorecard = decide::decide(&setup.experiment, &setup.generation, &inputs, due.due_at);
-    let stored = write_down(parts, setup, Cause::Decided, &inputs, &scorecard).await?;
+    let (scorecard, outlook) = decide::with_outlook(&setup.experiment, &setup.generation, &inputs, due.due_at);
+    let stored = write_down(parts, setup, Cause::Decided, &inputs, &scorecard, outlook.as_ref()).await?;
     parts.store.finish_run(&run.id, now, &Outcome::Decided).await?;
     Ok(Ticked::Decided { scorecard: Box::new(stored), pulled })
 }
@@ -156,7 +157,7 @@ async fn block_if_stale(
 ) -> Result<Option<StoredScorecard>, StoreError> {
     let (setup, inputs) = read(parts, experiment, as_of).await?;
     match decide::stale(&setup.experiment, &setup.generation, &inputs, as_of) {
-        Some(scorecard) => write_down(parts, setup, Cause::Stale, &inputs, &scorecard).await.map(Some),
+        Some(scorecard) => write_down(parts, setup, Cause::Stale, &inputs, &scorecard, None).await.map(Some),
         None => Ok(None),
     }
 }
@@ -182,6 +183,7 @@ async fn write_down(
     cause: Cause,
     inputs: &Inputs,
     scorecard: &Scorecard,
+    outlook: Option<&Outlook>,
 ) -> Result<StoredScorecard, StoreError> {
     let experiment = &setup.experiment;
     let previous = parts.store.latest_scorecard(&experiment.concept.id).await?.map(|stored| stored.scorecard);
@@ -196,8 +198,7 @@ async fn write_down(
     let message = message::message(experiment, previous.as_ref(), sound.as_ref(), scorecard, &changed);
     let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
     let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
-    let outlook = decide::ahead(experiment, &setup.generation, inputs, scorecard);
-    let notices = outlook.map(|outlook| message::notices(experiment, scorecard, &outlook)).unwrap_or_default();
+    let notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook)).unwrap_or_default();
     for message::Notice { id, message } in &notices {
         // One with a known id is the same notice: it was told, whatever has happened since.
         deliveries.extend(told(message).map(|one| Delivery { id: format!("{id}_{}", one.destination), ..one }));

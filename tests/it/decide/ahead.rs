@@ -4,13 +4,14 @@ use willitsell::decide::derivation::derive;
 use willitsell::decide::flips::{Flips, Without};
 use willitsell::decide::message::notices;
 use willitsell::decide::outlook::Outlook;
+use willitsell::decide::with_outlook;
 use willitsell::domain::verdict::{Reason, Verdict};
 
 use super::*;
 
 fn ahead(experiment: &Experiment, days: u64, data: &Inputs) -> Outlook {
-    let card = decide(experiment, days, data);
-    willitsell::decide::ahead(experiment, &generation(), data, &card).unwrap_or_else(|| panic!("{:?}", card.verdict))
+    let (card, outlook) = with_outlook(experiment, &generation(), data, as_of(experiment, days));
+    outlook.unwrap_or_else(|| panic!("{:?}", card.verdict))
 }
 
 fn flips(experiment: &Experiment, days: u64, data: &Inputs) -> Flips {
@@ -98,8 +99,8 @@ fn the_owner_is_told_once_that_build_is_out_of_reach_and_that_the_budget_is_near
     let mut told = std::collections::BTreeMap::new();
     let mut ids = vec![];
     for days in 1..40 {
-        let card = decide(&experiment, days, &thin);
-        let Some(outlook) = willitsell::decide::ahead(&experiment, &generation(), &thin, &card) else { continue };
+        let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, days));
+        let Some(outlook) = outlook else { continue };
         for notice in notices(&experiment, &card, &outlook) {
             ids.push(notice.id.clone());
             told.entry(notice.id).or_insert((days, notice.message));
@@ -119,9 +120,8 @@ fn the_owner_is_told_once_that_build_is_out_of_reach_and_that_the_budget_is_near
     assert_eq!(shown, [BUDGET, FUTILE]);
     // A raised cap is another test of patience: it may be told again.
     experiment.policy.budget_cap = Some(usd("1300"));
-    let card = decide(&experiment, 30, &thin);
-    let outlook = willitsell::decide::ahead(&experiment, &generation(), &thin, &card).unwrap();
-    assert!(notices(&experiment, &card, &outlook).iter().all(|notice| !told.contains_key(&notice.id)));
+    let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, 30));
+    assert!(notices(&experiment, &card, &outlook.unwrap()).iter().all(|notice| !told.contains_key(&notice.id)));
 }
 
 #[test]
