@@ -31,6 +31,7 @@ use willitsell::domain::decision::{Basis, Cause, Setup};
 use willitsell::domain::id::{ArmId, ConceptId, SourceId};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::DateWindow;
+use willitsell::domain::portfolio::FalseBuildRate;
 use willitsell::domain::verdict::StoredScorecard;
 use willitsell::schedule::recall;
 use willitsell::store::{Slice, Store};
@@ -115,6 +116,7 @@ fn experiment(number: usize, per_source: usize) -> Experiment {
             srm: None,
         },
         money: MoneyInputs::default(),
+        false_build_rate: FalseBuildRate::Each,
         day_notes: vec![],
         owner: None,
         decide_within_days: 5,

@@ -13,8 +13,9 @@ use crate::decide::decision::{self, Overrides};
 use crate::decide::derivation::{self, Derivation, Section};
 use crate::domain::concept::Experiment;
 use crate::domain::decision::Setup;
-use crate::domain::verdict::{Generation, Scorecard, StoredScorecard};
-use crate::schedule::recall;
+use crate::domain::portfolio::FalseBuildRate;
+use crate::domain::verdict::{Generation, Scorecard, StoredScorecard, Verdict};
+use crate::schedule::{portfolio, recall};
 use crate::store::{Store, StoreError};
 
 #[derive(Serialize)]
@@ -43,7 +44,11 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
         Some(setup) => setup,
         None => todays_setup(store, configured, card).await?,
     };
-    let inputs = recall::inputs(store, &setup, card.as_of, Some(basis.known)).await?;
+    let mut inputs = recall::inputs(store, &setup, card.as_of, Some(basis.known)).await?;
+    // A BUILD stays, whatever others do; what would make one of another verdict depends on them.
+    if setup.experiment.false_build_rate == FalseBuildRate::Together && card.verdict != Verdict::Build {
+        portfolio::ask(store, &setup, &mut inputs, card.as_of, Some(stored.id - 1)).await?;
+    }
     let Setup { experiment, generation } = &setup;
     let mut derivation = derivation::derive(experiment, generation, &inputs, card);
     let decisions = store.decisions(&card.concept, None).await?;

@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::excerpt;
 use super::experiment::{Declared, experiment};
+use super::policy::choice;
 use super::raw::{self, Section, Span};
 use super::report::{Report, quoted};
 use super::secret::{self, SecretError};
@@ -24,6 +25,7 @@ use super::{Config, Known, Loaded, Problems, defaults};
 use crate::domain::concept::Experiment;
 use crate::domain::id::SourceId;
 use crate::domain::pattern;
+use crate::domain::portfolio::FalseBuildRate;
 
 /// What every check needs: where to report, what may be named, where secrets come from.
 pub(super) struct Check<'t> {
@@ -131,6 +133,7 @@ fn read<'t>(
     let private_networks = check.network(&root);
     let token_key = check.token_key(&root);
     check.web(&root);
+    let false_build_rate = check.portfolio(&root);
     let destinations = source::destinations(&check, &root);
     let logins = source::logins(&check, &root);
     let sources = source::sources(&check, &root, &logins);
@@ -165,7 +168,10 @@ fn read<'t>(
             .into_values()
             .map(|entry| entry.access.map(|access| (access.source.id.clone(), access)))
             .collect::<Option<_>>()?,
-        experiments: set_others_aside(experiments?),
+        experiments: set_others_aside(experiments?)
+            .into_iter()
+            .map(|experiment| Experiment { false_build_rate, ..experiment })
+            .collect(),
     })
 }
 
@@ -367,6 +373,14 @@ impl Check<'_> {
         }
         let advice = "nothing to do: this table is kept for the release that brings them";
         self.report.warn(section.span, "web pages are not served yet", advice);
+    }
+
+    /// How BUILDs of several concepts share the risk of being wrong.
+    fn portfolio(&self, root: &Section<'_>) -> FalseBuildRate {
+        let choices = [("together", FalseBuildRate::Together), ("each", FalseBuildRate::Each)];
+        let section = root.table("portfolio", &raw::PORTFOLIO, "[portfolio] and false_build_rate below it");
+        let chosen = section.and_then(|section| choice(self, &section, "false_build_rate", &choices));
+        chosen.unwrap_or(defaults::FALSE_BUILD_RATE)
     }
 
     /// Notes that something can be referred to.

@@ -2,6 +2,7 @@
 //! are in the example configuration, which a test compares with these.
 
 use crate::domain::concept::{Boundary, Dispersion, Multiplicity};
+use crate::domain::portfolio::FalseBuildRate;
 
 /// `[store] url`: a file beside the configuration.
 pub const STORE_URL: &str = "sqlite://willitsell.db";
@@ -41,6 +42,8 @@ pub const DISPERSION: Dispersion = Dispersion::Auto;
 pub const BOUNDARY: Boundary = Boundary::Daily;
 /// `multiplicity`.
 pub const MULTIPLICITY: Multiplicity = Multiplicity::Bonferroni;
+/// `false_build_rate` of `[portfolio]`.
+pub const FALSE_BUILD_RATE: FalseBuildRate = FalseBuildRate::Together;
 /// `guardrail_alpha`.
 pub const GUARDRAIL_ALPHA: f64 = 0.05;
 /// A guardrail's `margin`.

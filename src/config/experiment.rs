@@ -89,6 +89,8 @@ pub(super) fn experiment(
         notify,
         policy,
         money,
+        // One for all: see `check`.
+        false_build_rate: defaults::FALSE_BUILD_RATE,
         day_notes,
         owner,
         decide_within_days: decide_within_days.map_or(defaults::DECIDE_WITHIN_DAYS, Spanned::into_inner),

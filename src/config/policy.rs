@@ -318,7 +318,8 @@ fn dispersion(check: &Check<'_>, section: &Section<'_>) -> Dispersion {
     Dispersion::Known(known.into_inner())
 }
 
-fn choice<T: Copy>(check: &Check<'_>, section: &Section<'_>, key: &str, choices: &[(&str, T)]) -> Option<T> {
+/// One of a few words.
+pub(super) fn choice<T: Copy>(check: &Check<'_>, section: &Section<'_>, key: &str, choices: &[(&str, T)]) -> Option<T> {
     let written = section.text(key)?;
     let found = choices.iter().find(|(name, _)| name == written.get_ref());
     if found.is_none() {

@@ -26,12 +26,13 @@ pub(super) struct Shape {
 
 pub(super) const ROOT: Shape = Shape {
     table: "the top of the file",
-    keys: &["connectors", "store", "network", "web", "notify", "login", "source", "experiment"],
+    keys: &["connectors", "store", "network", "web", "notify", "login", "source", "portfolio", "experiment"],
     public: false,
 };
 pub(super) const NETWORK: Shape = Shape { table: "[network]", keys: &["allow_private"], public: true };
 pub(super) const STORE: Shape = Shape { table: "[store]", keys: &["url", "token_key"], public: false };
 pub(super) const WEB: Shape = Shape { table: "[web]", keys: &["listen"], public: true };
+pub(super) const PORTFOLIO: Shape = Shape { table: "[portfolio]", keys: &["false_build_rate"], public: true };
 pub(super) const LOGIN: Shape = Shape {
     table: "[login.NAME]",
     keys: &["client_id", "client_secret", "refresh_token", "token_url", "authorize_url", "redirect_port"],
@@ -125,13 +126,14 @@ pub(super) const AMOUNT: Shape = Shape { table: "an amount", keys: &["amount", "
 pub(super) const NAMES: Shape = Shape { table: "", keys: &[], public: false };
 
 /// Every table with keys of ours.
-pub(super) const SHAPES: [&Shape; 14] = [
+pub(super) const SHAPES: [&Shape; 15] = [
     &ROOT,
     &STORE,
     &NETWORK,
     &WEB,
     &LOGIN,
     &SOURCE,
+    &PORTFOLIO,
     &EXPERIMENT,
     &DAYS,
     &ARM,

@@ -11,6 +11,7 @@ use super::flips::{self, Flips};
 use super::measure;
 use super::notes;
 use super::outlook::{self, Outlook};
+use super::portfolio;
 use super::tally::{DayCounts, Tally, units};
 use super::traffic;
 use crate::domain::concept::{Experiment, Guardrail, Model, Source};
@@ -48,7 +49,13 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     let section = |title: &str, lines: Vec<String>| Section { title: title.into(), lines };
     let mut sections = vec![
         section("Verdict", vec![explain::banner(experiment, card)]),
-        section("The rule", rule(experiment, explain::today(experiment, card))),
+        section(
+            "The rule",
+            rule(experiment, explain::today(experiment, card))
+                .into_iter()
+                .chain(data.others.as_deref().and_then(|others| portfolio::rule(experiment, others)))
+                .collect(),
+        ),
         section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, &tally, arm)).collect()),
         section("Guardrails", guardrails(experiment, card)),
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
@@ -159,7 +166,8 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
     }));
     let side = |verdict: Verdict, evidence: Option<f64>, needed: Option<f64>| {
         let factor = Some(evidence? / needed?).filter(|factor| factor.is_finite() && *factor > 0.0)?;
-        Some(format!("{who}The evidence is {} what {verdict} needs.", figures::factor(factor)))
+        let alone = if verdict == Verdict::Build && tally.hold.is_some() { " alone" } else { "" };
+        Some(format!("{who}The evidence is {} what {verdict} needs{alone}.", figures::factor(factor)))
     };
     lines.extend(side(Verdict::Build, evidence.log_e_build, evidence.build_at));
     lines.extend(side(Verdict::Kill, evidence.log_e_kill, evidence.kill_at));

@@ -12,6 +12,7 @@ use super::keys::disputed_named;
 use super::measure;
 use super::money;
 use super::notes;
+use super::portfolio;
 use super::unseen;
 use crate::domain::concept::{Experiment, Model, Policy, Rate};
 use crate::domain::id::ArmId;
@@ -72,6 +73,12 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                 })
                 .collect();
             sentences.join(" ")
+        }
+        Reason::Portfolio(withheld) => {
+            let held = card.arms.iter().filter(|arm| arm.reason.as_ref().is_some_and(|own| own.withheld().is_some()));
+            let counted =
+                held.map(|arm| format!("{}{}.", who(experiment, card, arm), acted(experiment, &arm.evidence)));
+            counted.chain([portfolio::sentence(experiment, withheld)]).collect::<Vec<_>>().join(" ")
         }
         Reason::ArmsDisagree => {
             let stands = card.arms.iter().map(|arm| {
@@ -287,6 +294,12 @@ fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reaso
                 decision::cap(experiment, card, arm),
                 acted(experiment, &arm.evidence),
                 came_late(experiment, &arm.evidence).unwrap_or_else(|| covers(experiment, &arm.evidence))
+            )
+        }
+        Reason::Portfolio(_) => {
+            format!(
+                "{}, which is enough for BUILD alone, but not beside the other concepts.",
+                acted(experiment, &arm.evidence)
             )
         }
         Reason::Srm => "visitors are not split as they were meant to be, so nothing can be compared.".into(),

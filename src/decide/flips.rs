@@ -63,7 +63,7 @@ pub fn flips(
         let days = series(&experiment.policy, tally, &settled);
         let verdict = |days: &[ArmDay]| {
             let today = tally.calendar.today;
-            let looks = judged(experiment, tally, (arm, days), tested.len(), today..=today);
+            let looks = judged(experiment, tally, (arm, days), tested.len(), tally.hold, today..=today);
             looks.last().map(|look| look.verdict)
         };
         let changes = [Change::more(&days), Change::fewer(&days)];
@@ -137,7 +137,7 @@ fn without_an_arm(experiment: &Experiment, tally: &Tally<'_>) -> Vec<Without> {
     }
     let without = |left_out: usize| {
         let others = tested.iter().enumerate().filter(|(position, _)| *position != left_out);
-        let looks = others.map(|(_, one)| last_look(experiment, tally, one, tested.len() - 1));
+        let looks = others.map(|(_, one)| last_look(experiment, tally, one, tested.len() - 1, tally.hold));
         let verdicts: Vec<_> = looks.map(|look| (look.verdict, look.reason)).collect();
         Without { part: tested[left_out].0.title.clone(), verdict: judge::concept(&verdicts).0 }
     };
@@ -172,7 +172,7 @@ fn without_a_channel(
         less.responses.retain(|act| stays(act.source.clone()));
         let tally = Tally::of(&rest, generation, &less, card.as_of);
         let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
-        let looks = tested.iter().map(|one| last_look(&rest, &tally, one, tested.len()));
+        let looks = tested.iter().map(|one| last_look(&rest, &tally, one, tested.len(), tally.hold));
         let verdicts: Vec<_> = looks.map(|look| (look.verdict, look.reason)).collect();
         Without { part: part.to_owned(), verdict: judge::concept(&verdicts).0 }
     };

@@ -48,6 +48,26 @@ pub struct Rule<'a> {
     pub uneven_since: Option<NaiveDate>,
 }
 
+/// A BUILD that takes more than the arm's own rule, because other concepts are tested too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hold {
+    /// Concepts ever tested.
+    pub concepts: usize,
+    /// BUILDs there would be with this one.
+    pub builds: usize,
+    /// The concept's log e-value that it takes.
+    pub needed: f64,
+    /// The last settled day of the first look at which that much would do; before it, or without one, BUILD is withheld
+    /// whatever the evidence.
+    pub lifts_from: Option<NaiveDate>,
+}
+
+impl Hold {
+    fn lifts(&self, evidence: f64, last_settled: Option<NaiveDate>) -> bool {
+        evidence >= self.needed && self.lifts_from.is_some_and(|day| last_settled >= Some(day))
+    }
+}
+
 /// Where an arm stands on one as-of day.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
@@ -69,15 +89,16 @@ pub struct Look {
 /// per day; a missing day is absent, not zero. The first terminal verdict stays, with its reason; the
 /// numbers and flags follow the data.
 pub fn looks(rule: &Rule<'_>, days: &[ArmDay], first_as_of: NaiveDate, last_as_of: NaiveDate) -> Vec<Look> {
-    looks_raised(rule, &[], days, first_as_of, first_as_of..=last_as_of)
+    looks_raised(rule, &[], None, days, first_as_of, first_as_of..=last_as_of)
 }
 
 /// As [`looks`], with caps that people raised on the way, in order of day, and only what is told of the days of `told`. A
 /// cap is no claim about the rate, so a test that stood at its cap goes on from the day it is raised; BUILD, KILL and a
-/// guardrail's breach stay.
+/// guardrail's breach stay. A `hold` sets BUILD higher.
 pub fn looks_raised(
     rule: &Rule<'_>,
     raises: &[Raise],
+    hold: Option<Hold>,
     days: &[ArmDay],
     first_as_of: NaiveDate,
     told: RangeInclusive<NaiveDate>,
@@ -85,7 +106,7 @@ pub fn looks_raised(
     let mut raises = raises.iter().peekable();
     let lag = Days::new(u64::from(rule.policy.maturity_lag_days));
     let mut waiting = days.iter().peekable();
-    let mut settled = Settled::new(*rule);
+    let mut settled = Settled::held(*rule, hold);
     let (mut verdict, mut reason, mut since) = (Verdict::Collecting, None, None);
     let mut looks = Vec::new();
     for as_of in first_as_of.iter_days().take_while(|day| day <= told.end()) {
@@ -134,8 +155,8 @@ pub fn uneven_since<'v>(split: &Srm, visits: impl IntoIterator<Item = (NaiveDate
 /// The concept's verdict from its arms' (statistics.md section 4): BUILD if any arm says so, KILL if all
 /// do, COLLECTING while any collects, else REVIEW. Without an arm there is nothing to say yet.
 ///
-/// COLLECTING is `insufficient` only while that is true of every collecting arm, and `srm` only where none is
-/// undecided. A cap that all arms reached leans to BUILD if any arm does.
+/// COLLECTING is `portfolio` where that withholds any arm's BUILD, `insufficient` only while that is true of every
+/// collecting arm, and `srm` only where none is undecided. A cap that all arms reached leans to BUILD if any arm does.
 pub fn concept(arms: &[(Verdict, Option<Reason>)]) -> (Verdict, Option<Reason>) {
     let any = |wanted: Verdict| arms.iter().any(|(verdict, _)| *verdict == wanted);
     let any_because = |wanted: &Reason| arms.iter().any(|(_, reason)| reason.as_ref() == Some(wanted));
@@ -143,7 +164,9 @@ pub fn concept(arms: &[(Verdict, Option<Reason>)]) -> (Verdict, Option<Reason>) 
         return (Verdict::Build, None);
     }
     if any(Verdict::Collecting) || arms.is_empty() {
-        let reason = [Reason::Undecided, Reason::Srm].into_iter().find(any_because);
+        let withheld = arms.iter().filter_map(|(_, reason)| reason.as_ref()?.withheld());
+        let withheld = withheld.max_by(|one, other| one.evidence.total_cmp(&other.evidence)).map(Reason::Portfolio);
+        let reason = withheld.or_else(|| [Reason::Undecided, Reason::Srm].into_iter().find(any_because));
         return (Verdict::Collecting, reason.or(Some(Reason::Insufficient)));
     }
     if arms.iter().all(|(verdict, _)| *verdict == Verdict::Kill) {

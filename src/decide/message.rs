@@ -155,6 +155,10 @@ fn change<'a>(previous: Option<&Scorecard>, sound: Option<&'a Scorecard>, now: &
         (_, Verdict::Blocked) => Some(held.map_or(Change::Reached, Change::Suspended)),
         // The person who raised the cap knows, and everyone was told then.
         (Verdict::Review, Verdict::Collecting) if held.is_some_and(|card| was_extended(card, now)) => None,
+        // The numbers still carry what they carried: other concepts no longer withhold it.
+        (Verdict::Review, Verdict::Build) if held.is_some_and(|card| card.withheld().is_some()) => {
+            Some(Change::Reached)
+        }
         (_, new) if held.is_some_and(|card| card.verdict != new) => held.map(Change::Withdrawn),
         (Verdict::Blocked, Verdict::Collecting) => Some(Change::Recovered),
         _ => Some(Change::Reached),

@@ -18,6 +18,7 @@ pub mod money;
 mod notes;
 pub mod outlook;
 pub mod plan;
+pub mod portfolio;
 mod qualify;
 pub mod raise;
 pub mod removed;
@@ -41,7 +42,7 @@ use crate::domain::millionths;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Evidence, Flag, Generation, GuardrailScore, Reason, Scorecard, Verdict};
 pub use gates::primary_sources;
-use judge::{ArmDay, Look, Rule};
+use judge::{ArmDay, Hold, Look, Rule};
 pub use keys::{ArmKeys, Owner};
 use outlook::Outlook;
 use tally::{DayCounts, Tally, units};
@@ -71,7 +72,12 @@ fn decided(experiment: &Experiment, generation: &Generation, data: &Inputs, tall
     let mut defects = gates::defects(experiment, data, tally, unmapped.as_ref());
     defects.extend(traffic::defects(experiment, tally));
     defects.extend(restated.defect);
-    let mut card = scorecard(experiment, generation, data, tally, unmapped, defects);
+    let mut card = scorecard(experiment, generation, data, tally, unmapped, defects, None);
+    if let Some(others) = data.others.as_deref().filter(|_| card.verdict == Verdict::Build) {
+        let unmapped = card.unmapped.clone();
+        let held = |hold| scorecard(experiment, generation, data, tally, unmapped, vec![], Some(hold));
+        card = portfolio::beside(experiment, others, card, held);
+    }
     flag(&mut card, tally, &restated.arms);
     if card.verdict.is_terminal() {
         card.spend_after = money::spend_after(experiment, data, tally, explain::since(experiment, &card));
@@ -100,7 +106,7 @@ pub fn stale(
     let tally = Tally::of(experiment, generation, data, as_of);
     let defects = gates::stale(experiment, data, &tally.calendar, as_of);
     let unmapped = gates::unmapped_spend(&tally);
-    (!defects.is_empty()).then(|| scorecard(experiment, generation, data, &tally, unmapped, defects))
+    (!defects.is_empty()).then(|| scorecard(experiment, generation, data, &tally, unmapped, defects, None))
 }
 
 /// SHA-256, in hex, of what is fixed when a test begins: the policy, the arms, the days. Titles and
@@ -154,10 +160,11 @@ fn scorecard(
     tally: &Tally<'_>,
     unmapped: Option<Reason>,
     defects: Vec<Reason>,
+    hold: Option<Hold>,
 ) -> Scorecard {
     let blocked = !defects.is_empty();
     let tested: Vec<&(&Arm, Vec<DayCounts>)> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
-    let looks: Vec<Look> = tested.iter().map(|one| last_look(experiment, tally, one, tested.len())).collect();
+    let looks: Vec<Look> = tested.iter().map(|one| last_look(experiment, tally, one, tested.len(), hold)).collect();
     let (verdict, reasons) = if blocked {
         (Verdict::Blocked, defects)
     } else {
@@ -204,10 +211,16 @@ fn scorecard(
 }
 
 /// The judge's view of one arm as of today; of a test not begun, that nothing is there yet.
-fn last_look(experiment: &Experiment, tally: &Tally<'_>, (arm, days): &(&Arm, Vec<DayCounts>), arms: usize) -> Look {
+fn last_look(
+    experiment: &Experiment,
+    tally: &Tally<'_>,
+    (arm, days): &(&Arm, Vec<DayCounts>),
+    arms: usize,
+    hold: Option<Hold>,
+) -> Look {
     let today = tally.calendar.today;
     let days = series(&experiment.policy, tally, days);
-    judged(experiment, tally, (arm, &days), arms, today..=today).pop().unwrap_or_else(|| Look {
+    judged(experiment, tally, (arm, &days), arms, hold, today..=today).pop().unwrap_or_else(|| Look {
         as_of: today,
         verdict: Verdict::Collecting,
         reason: Some(Reason::Insufficient),
@@ -223,6 +236,7 @@ fn judged(
     tally: &Tally<'_>,
     (arm, days): (&Arm, &[ArmDay]),
     arms: usize,
+    hold: Option<Hold>,
     told: RangeInclusive<NaiveDate>,
 ) -> Vec<Look> {
     let policy = &experiment.policy;
@@ -236,7 +250,7 @@ fn judged(
         uneven_since: None,
     };
     let raises = raise::raises(experiment, tally.decisions, arms);
-    judge::looks_raised(&rule, &raises, days, tally.calendar.first, told)
+    judge::looks_raised(&rule, &raises, hold, days, tally.calendar.first, told)
 }
 
 /// An arm's days as the judge takes them, with those of the control beside them where that is the question.

@@ -186,7 +186,7 @@ impl Course<'_> {
         let last = calendar.today.checked_add_days(Days::new(FARTHEST_DAYS as u64))?;
         let experiment = Experiment { policy: policy.clone(), ..self.experiment.clone() };
         let ahead = calendar.today..=last;
-        let looks = judged(&experiment, self.tally, (self.arm, &days), self.arms, ahead);
+        let looks = judged(&experiment, self.tally, (self.arm, &days), self.arms, self.tally.hold, ahead);
         let reached = looks.into_iter().find(|look| look.since.is_some())?;
         let evidence = &self.score.evidence;
         let settled_then = reached.as_of.checked_sub_days(Days::new(policy.maturity_lag_days.into()))?;

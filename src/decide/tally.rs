@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 
+use super::judge::Hold;
 use super::keys::{ArmKeys, Owner};
-use super::qualify;
+use super::{portfolio, qualify};
 use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Policy, Source};
 use crate::domain::day_note::Word;
 use crate::domain::decision::Decision;
@@ -108,6 +109,8 @@ pub struct Tally<'a> {
     pub clicks_unseen: BTreeMap<(usize, NaiveDate), [i64; 2]>,
     /// By source, the zones its settled days with rows were read in.
     pub zones: BTreeMap<&'a SourceId, BTreeSet<&'static str>>,
+    /// What other concepts ask of a BUILD from today on; for questions of what would be, not for the verdict itself.
+    pub hold: Option<Hold>,
 }
 
 /// A sum for each key of a source that no arm claims.
@@ -153,6 +156,7 @@ impl<'a> Tally<'a> {
             unclaimed_acts: BTreeMap::new(),
             clicks_unseen: BTreeMap::new(),
             zones: BTreeMap::new(),
+            hold: portfolio::ahead(experiment, data.others.as_deref(), calendar.last_settled),
             currencies: currencies_set(experiment).map(Some).collect(),
         };
         let Some(days) = calendar.days else { return tally };

@@ -11,6 +11,7 @@ pub use super::economics::{Habit, MoneyInputs};
 use super::id::{ArmId, ConceptId, DestinationId, SourceId};
 use super::metric::MetricId;
 use super::money::{Currency, Money};
+use super::portfolio::FalseBuildRate;
 use super::schedule::Schedule;
 
 /// The product idea being judged.
@@ -48,6 +49,9 @@ pub struct Experiment {
     pub policy: Policy,
     /// What building it would cost and bring, where the user says.
     pub money: MoneyInputs,
+    /// How its BUILD shares the risk of being wrong with those of other concepts.
+    #[serde(default, skip_serializing_if = "FalseBuildRate::is_each")]
+    pub false_build_rate: FalseBuildRate,
     /// What the operator says of days; no two overlap.
     #[serde(default)]
     pub day_notes: Vec<DayNote>,

@@ -12,6 +12,7 @@ pub mod millionths;
 pub mod money;
 pub mod observation;
 pub mod pattern;
+pub mod portfolio;
 pub mod response;
 pub mod run;
 pub mod schedule;

@@ -12,6 +12,7 @@ use super::id::SourceId;
 use super::metric::{METRICS, MetricId};
 use super::millionths;
 use super::money::Currency;
+use super::portfolio::Others;
 use super::response::Response;
 
 /// The first instant of a day. Where the clock skips midnight, the day begins with the first local time that
@@ -158,6 +159,8 @@ pub struct Inputs {
     /// The same, with the rows of the deciding rate as they were when their day was first read settled; `None` where
     /// nothing of it has changed since.
     pub first_settled: Option<Box<Inputs>>,
+    /// What is known of other concepts; `None` where it was not asked for, and each concept is judged for itself.
+    pub others: Option<Box<Others>>,
 }
 
 /// Settled days of which a source showed much less than when they were read before.

@@ -10,6 +10,7 @@ use super::decision::{Choice, Decision};
 use super::id::{ArmId, ConceptId, SourceId};
 use super::metric::MetricId;
 use super::money::Money;
+use super::portfolio::Withheld;
 
 /// The five words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,6 +82,8 @@ pub enum Reason {
         /// The side it leans to.
         lean: Lean,
     },
+    /// Enough for BUILD if it were alone, but several concepts are tested at once.
+    Portfolio(Withheld),
     /// No arm says BUILD, none collects, not all say KILL.
     ArmsDisagree,
     /// Sources of the deciding rate have brought nothing of it since the test began.
@@ -227,6 +230,7 @@ impl Reason {
             Self::Srm => "srm",
             Self::Guardrail { .. } => "guardrail",
             Self::CapReached { .. } => "cap_reached",
+            Self::Portfolio(_) => "portfolio",
             Self::ArmsDisagree => "arms_disagree",
             Self::NoData { .. } => "no_data",
             Self::Stale { .. } => "stale",
@@ -453,7 +457,9 @@ mod tests {
 
     #[test]
     fn words_are_those_of_the_json() {
-        for reason in [Reason::Undecided, Reason::CapReached { lean: Lean::Kill }, Reason::ArmsDisagree] {
+        let withheld = Withheld { concepts: 3, builds: 1, evidence: 3.5, needed: 4.1 };
+        let cap = Reason::CapReached { lean: Lean::Kill };
+        for reason in [Reason::Undecided, cap, Reason::ArmsDisagree, Reason::Portfolio(withheld)] {
             assert_eq!(serde_json::to_value(&reason).unwrap()["reason"], reason.word());
         }
     }

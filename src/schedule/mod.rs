@@ -6,6 +6,7 @@ pub mod deliver;
 pub mod due;
 pub mod logins;
 pub mod notices;
+pub mod portfolio;
 pub mod pull;
 pub mod recall;
 pub mod sunsets;
@@ -41,6 +42,7 @@ mod tests {
     };
     use crate::domain::id::ConceptId;
     use crate::domain::metric::MetricId;
+    use crate::domain::portfolio::FalseBuildRate;
 
     /// An experiment with nothing but a season.
     pub fn experiment(schedule: &str, start: &str, stop: Option<&str>) -> Experiment {
@@ -77,6 +79,7 @@ mod tests {
             notify: vec![],
             policy,
             money: MoneyInputs::default(),
+            false_build_rate: FalseBuildRate::Each,
             day_notes: vec![],
             owner: None,
             decide_within_days: 5,

@@ -47,6 +47,7 @@ pub fn known(inputs: &Inputs) -> Known {
     Known {
         pull: inputs.pulls.iter().map(|pull| pull.id).max().unwrap_or(0),
         decision: inputs.decisions.iter().map(|decision| decision.id).max().unwrap_or(0),
+        scorecard: inputs.others.as_ref().map_or(0, |others| others.known),
     }
 }
 

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Parts;
 use super::due::DueRun;
 use super::pull::{Errand, Pulled, SourceFailed, due_window, pull};
-use super::recall;
+use super::{portfolio, recall};
 use crate::decide::outlook::Outlook;
 use crate::decide::removed::continued;
 use crate::decide::revision::{self, Changed};
@@ -83,8 +83,13 @@ pub async fn tick(
         parts.store.finish_run(&run.id, now, &Outcome::Failed { advice }).await?;
         return Ok(Ticked::Failed { failures, blocked: blocked.map(Box::new) });
     }
-    let (setup, inputs) = read(parts, experiment, due.due_at).await?;
-    let (scorecard, outlook) = decide::with_outlook(&setup.experiment, &setup.generation, &inputs, due.due_at);
+    let (setup, mut inputs) = read(parts, experiment, due.due_at).await?;
+    let decided = |inputs: &Inputs| decide::with_outlook(&setup.experiment, &setup.generation, inputs, due.due_at);
+    let (mut scorecard, mut outlook) = decided(&inputs);
+    if portfolio::concerns(&setup, &scorecard) {
+        portfolio::ask(&parts.store, &setup, &mut inputs, due.due_at, None).await?;
+        (scorecard, outlook) = decided(&inputs);
+    }
     let stored = write_down(parts, setup, Cause::Decided, &inputs, &scorecard, outlook.as_ref()).await?;
     parts.store.finish_run(&run.id, now, &Outcome::Decided).await?;
     Ok(Ticked::Decided { scorecard: Box::new(stored), pulled })

@@ -17,6 +17,7 @@ mod migrate;
 mod observations;
 mod outbox;
 mod people;
+mod portfolio;
 mod pulls;
 mod quarantine;
 mod responses;

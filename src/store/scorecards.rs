@@ -80,8 +80,8 @@ impl Store {
         };
         sqlx::query(
             "INSERT INTO scorecard (id, concept_id, generation, as_of, last_settled_day, verdict, policy_hash, data_hash, \
-             program_version, known_at, replaces, body, setup, cause, last_decision) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             program_version, known_at, replaces, body, setup, cause, last_decision, excess, last_scorecard) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         )
         .bind(id)
         .bind(scorecard.concept.as_str())
@@ -98,6 +98,8 @@ impl Store {
         .bind(setup)
         .bind(setups::word(basis.cause))
         .bind(basis.known.decision)
+        .bind(scorecard.withheld().map(|withheld| withheld.excess()))
+        .bind(basis.known.scorecard)
         .execute(&mut *write)
         .await?;
         for delivery in deliveries {

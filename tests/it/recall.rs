@@ -4,6 +4,7 @@
 //! `WILLITSELL_HISTORY=50x200` runs it with as many concepts and days.
 
 mod arms;
+mod portfolio;
 mod restated;
 
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ use willitsell::domain::id::{ConceptId, SourceId};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::millionths::ONE;
 use willitsell::domain::observation::DateWindow;
+use willitsell::domain::portfolio::FalseBuildRate;
 use willitsell::domain::response::Depth;
 use willitsell::schedule::Parts;
 use willitsell::schedule::due::DueRun;
@@ -119,6 +121,7 @@ fn concept(number: u64) -> Experiment {
         arm.keys = experiment.sources.iter().map(|source| (source.id.clone(), vec![arm.id.to_string()])).collect();
     }
     experiment.policy.horizon_days = 40;
+    experiment.false_build_rate = FalseBuildRate::Together;
     experiment
 }
 

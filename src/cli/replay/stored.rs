@@ -18,7 +18,7 @@ use crate::domain::decision::Setup;
 use crate::domain::id::ConceptId;
 use crate::domain::money::thousands;
 use crate::domain::verdict::{Generation, Scorecard};
-use crate::schedule::recall;
+use crate::schedule::{portfolio, recall};
 use crate::store::{Kept, Store, StoreError};
 
 /// How many stored verdicts could be derived again.
@@ -141,8 +141,13 @@ async fn derive(store: &Store, setup: &Setup, kept: &Kept, card: &Scorecard) -> 
     let Setup { experiment, generation } = setup;
     let policy_hash = decide::policy_hash(experiment);
     let setup = Setup { experiment: experiment.clone(), generation: Generation { policy_hash, ..generation.clone() } };
-    let inputs = recall::inputs(store, &setup, card.as_of, Some(kept.basis.known)).await?;
-    let derived = recall::derive(&setup, kept.basis.cause, &inputs, card.as_of);
+    let known = kept.basis.known;
+    let mut inputs = recall::inputs(store, &setup, card.as_of, Some(known)).await?;
+    let mut derived = recall::derive(&setup, kept.basis.cause, &inputs, card.as_of);
+    if derived.as_ref().is_some_and(|derived| portfolio::concerns(&setup, derived)) {
+        portfolio::ask(store, &setup, &mut inputs, card.as_of, Some(known.scorecard)).await?;
+        derived = recall::derive(&setup, kept.basis.cause, &inputs, card.as_of);
+    }
     Ok(derived.map(|derived| Scorecard { program_version: card.program_version.clone(), ..derived }))
 }
 

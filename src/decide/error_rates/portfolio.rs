@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use super::cells::{Bars, GAMMA, IDEAL, Manner, RATES, Shape, Truth};
 use super::{BATCH, Mean, cell, mean};
 use crate::decide::judge::{ArmDay, Rule, Settled};
+use crate::decide::portfolio::bar;
 use crate::domain::concept::{Boundary, Dispersion, Policy};
 use crate::domain::verdict::Verdict;
-use crate::stats::many::e_bh;
 use crate::stats::simulate::{Campaign, Day, generator};
 
 /// Concepts that run together, the first of them good.
@@ -47,16 +47,42 @@ pub struct Said {
     pub together: Shared,
 }
 
-/// Where each concept stands.
+/// Where a concept stands after a day.
 #[derive(Clone, Copy)]
 struct Standing {
-    /// Log evidence for BUILD, frozen once the concept is killed.
-    evidence: f64,
-    verdict: Verdict,
-    selected: bool,
+    /// By its own alpha.
+    alone: Verdict,
+    /// Beside the others.
+    together: Verdict,
+    /// The log e-value of a BUILD that is withheld.
+    withheld: Option<f64>,
 }
 
-const UNKNOWN: Standing = Standing { evidence: f64::NEG_INFINITY, verdict: Verdict::Collecting, selected: false };
+const BEGUN: Standing = Standing { alone: Verdict::Collecting, together: Verdict::Collecting, withheld: None };
+
+impl Standing {
+    /// After one more day, which alone gives `verdict` with this log e-value; `others` are what they were the day before.
+    fn next(mut self, verdict: Verdict, evidence: Option<f64>, others: impl Iterator<Item = Self>, alpha: f64) -> Self {
+        if self.alone == Verdict::Collecting {
+            self.alone = verdict;
+        }
+        if self.together != Verdict::Collecting {
+            return self;
+        }
+        let before = self.withheld.take();
+        self.together = verdict;
+        if let Some(evidence) = evidence.filter(|_| verdict == Verdict::Build) {
+            let (built, collecting): (Vec<_>, Vec<_>) = others.partition(|other| other.together == Verdict::Build);
+            let excess: Vec<f64> = collecting.iter().filter_map(|other| Some(other.withheld? + alpha.ln())).collect();
+            let bar = bar(CONCEPTS - 1, built.len(), &excess, alpha);
+            if bar.is_some_and(|bar| before.map_or(evidence, |before| evidence.max(before)) < bar.needed) {
+                self.together = Verdict::Collecting;
+                self.withheld = Some(evidence);
+            }
+        }
+        self
+    }
+}
 
 /// 500 visits a day for each concept, days alike and not.
 pub(super) fn usual() -> Vec<Portfolio> {
@@ -113,9 +139,10 @@ fn run_once(portfolio: &Portfolio, seed: u64, run: u64) -> [f64; 4] {
         })
         .collect();
     let mut settled: Vec<Settled<'_>> = (0..CONCEPTS).map(|_| Settled::new(rule)).collect();
-    let mut standing = [UNKNOWN; CONCEPTS];
+    let mut standing = [BEGUN; CONCEPTS];
     for (at, day) in NaiveDate::default().iter_days().take(length).enumerate() {
-        for ((settled, standing), days) in settled.iter_mut().zip(&mut standing).zip(&campaigns) {
+        let before = standing;
+        for (concept, (settled, days)) in settled.iter_mut().zip(&campaigns).enumerate() {
             settled.add(&ArmDay {
                 day,
                 exposures: days[at].exposure,
@@ -126,27 +153,19 @@ fn run_once(portfolio: &Portfolio, seed: u64, run: u64) -> [f64; 4] {
             });
             let said = settled.assess();
             let (verdict, _) = settled.judge(said.as_ref(), Some(day));
-            if let Some(said) =
-                said.filter(|_| standing.verdict != Verdict::Kill && at + 1 >= super::whole(policy.min_days))
-            {
-                standing.evidence = said.against_p0.evidence;
-            }
-            if standing.verdict == Verdict::Collecting && verdict.is_terminal() {
-                standing.verdict = verdict;
-            }
-        }
-        let evidence = standing.map(|standing| standing.evidence);
-        for selected in e_bh(&evidence, CONCEPTS, policy.alpha) {
-            standing[selected].selected = true;
+            let evidence = said.map(|said| settled.log_e_value(&said));
+            let others = before.iter().enumerate().filter(|(other, _)| *other != concept).map(|(_, other)| *other);
+            standing[concept] = before[concept].next(verdict, evidence, others, policy.alpha);
         }
     }
-    let [alone, together] =
-        [standing.map(|standing| standing.verdict == Verdict::Build), standing.map(|standing| standing.selected)].map(
-            |built| {
-                let count = |which: &[bool]| which.iter().filter(|&&built| built).fold(0.0, |sum, _| sum + 1.0);
-                let (right, wrong) = (count(&built[..GOOD]), count(&built[GOOD..]));
-                [wrong / f64::max(right + wrong, 1.0), right / count(&[true; GOOD])]
-            },
-        );
+    let [alone, together] = [
+        standing.map(|standing| standing.alone == Verdict::Build),
+        standing.map(|standing| standing.together == Verdict::Build),
+    ]
+    .map(|built| {
+        let count = |which: &[bool]| which.iter().filter(|&&built| built).fold(0.0, |sum, _| sum + 1.0);
+        let (right, wrong) = (count(&built[..GOOD]), count(&built[GOOD..]));
+        [wrong / f64::max(right + wrong, 1.0), right / count(&[true; GOOD])]
+    });
     [alone[0], alone[1], together[0], together[1]]
 }

@@ -3,9 +3,10 @@
 
 use chrono::NaiveDate;
 
-use super::{ArmDay, Rule};
+use super::{ArmDay, Hold, Rule};
 use crate::decide::raise::Raise;
 use crate::domain::concept::{Boundary, Dispersion, Guardrail, Limit, Model, Multiplicity, Policy};
+use crate::domain::portfolio::Withheld;
 use crate::domain::verdict::{Evidence, Flag, GuardrailScore, Lean, Reason, Verdict};
 use crate::stats::dispersion::{AUTO, DayNoise, INDEPENDENT};
 use crate::stats::sequential::{Assessment, Design, Running};
@@ -87,6 +88,7 @@ fn design<B>(rule: &Rule<'_>, bars: B) -> Design<B> {
 #[derive(Clone, Debug)]
 pub struct Settled<'a> {
     rule: Rule<'a>,
+    hold: Option<Hold>,
     /// Active settled days that people added to the horizon.
     more_days: u32,
     active: Active,
@@ -101,6 +103,11 @@ pub struct Settled<'a> {
 impl<'a> Settled<'a> {
     /// No day has settled yet.
     pub fn new(rule: Rule<'a>) -> Self {
+        Self::held(rule, None)
+    }
+
+    /// As [`Settled::new`], with BUILD set higher.
+    pub fn held(rule: Rule<'a>, hold: Option<Hold>) -> Self {
         let series = |guardrail: &Guardrail| {
             let (limit, harm) = match guardrail.limit {
                 Limit::Max(limit) => (limit, limit * (1.0 + guardrail.margin)),
@@ -110,6 +117,7 @@ impl<'a> Settled<'a> {
         };
         Self {
             rule,
+            hold,
             more_days: 0,
             active: Active::new(&rule),
             guardrails: rule.policy.guardrails.iter().map(series).collect(),
@@ -183,13 +191,22 @@ impl<'a> Settled<'a> {
         let days = self.active_days();
         let enough = said.filter(|arm| days >= policy.min_days && arm.trials >= whole(policy.min_exposures));
         let uneven = policy.model == Model::Compare && uneven_since.is_some_and(|day| last_settled >= Some(day));
+        let mut withheld = None;
         if let Some(arm) = enough.filter(|_| !uneven) {
             let trusted = !self.acts_without_exposure && !self.acts_exceed_exposures;
             if arm.against_p0.is_reached() && arm.successes >= whole(policy.min_conversions) && trusted {
-                return match self.first_breached() {
-                    Some(breached) => (Verdict::Review, Some(Reason::Guardrail { name: breached.name.clone() })),
-                    None => (Verdict::Build, None),
-                };
+                let evidence = self.log_e_value(arm);
+                withheld = self.hold.filter(|hold| !hold.lifts(evidence, last_settled)).map(|hold| {
+                    let Hold { concepts, builds, needed, .. } = hold;
+                    Reason::Portfolio(Withheld { concepts, builds, evidence, needed })
+                });
+                match self.first_breached() {
+                    Some(breached) => {
+                        return (Verdict::Review, Some(Reason::Guardrail { name: breached.name.clone() }));
+                    }
+                    None if withheld.is_none() => return (Verdict::Build, None),
+                    None => {}
+                }
             }
             if arm.against_p1.is_reached() {
                 return (Verdict::Kill, None);
@@ -204,9 +221,14 @@ impl<'a> Settled<'a> {
         let reason = match enough {
             None => Reason::Insufficient,
             Some(_) if uneven => Reason::Srm,
-            Some(_) => Reason::Undecided,
+            Some(_) => withheld.unwrap_or(Reason::Undecided),
         };
         (Verdict::Collecting, Some(reason))
+    }
+
+    /// The concept's log e-value, were this its best arm: its evidence shared among the arms (statistics.md section 8).
+    pub fn log_e_value(&self, said: &Assessment) -> f64 {
+        said.against_p0.evidence - f64::from(self.rule.arms.max(1)).ln()
     }
 
     /// What is told of a look, whatever was latched before it.

@@ -10,6 +10,7 @@ mod mapping;
 mod matrix;
 mod models;
 mod money;
+mod portfolio;
 mod properties;
 mod raised;
 mod stories;
@@ -25,6 +26,7 @@ use willitsell::domain::metric::MetricId;
 use willitsell::domain::millionths::ONE;
 use willitsell::domain::money::{Currency, Money, parse_amount};
 use willitsell::domain::observation::{Inputs, Observation, Pull, Values};
+use willitsell::domain::portfolio::FalseBuildRate;
 use willitsell::domain::response::{Depth, PersonHash, Response};
 use willitsell::domain::verdict::{Generation, Scorecard};
 
@@ -96,6 +98,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
             srm: None,
         },
         money: MoneyInputs::default(),
+        false_build_rate: FalseBuildRate::Each,
         day_notes: vec![],
         owner: Some("Dana, head of product".into()),
         decide_within_days: 5,

@@ -121,7 +121,7 @@ async fn everything(store: &Store, source: &SourceId, known_at: Option<i64>) -> 
 
 /// Of a verdict that saw pulls up to one, stored without what it was decided with.
 fn basis(pull: i64) -> Basis {
-    Basis { setup: None, cause: Cause::Decided, known: Known { pull, decision: 0 } }
+    Basis { setup: None, cause: Cause::Decided, known: Known { pull, ..Known::default() } }
 }
 
 fn concept() -> ConceptId {

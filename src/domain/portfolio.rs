@@ -1,0 +1,89 @@
+//! Several concepts at once: how their BUILDs share the risk of being wrong, and what a verdict may know of the other
+//! concepts. The rule itself is `decide::portfolio`.
+
+use serde::{Deserialize, Serialize};
+
+use super::verdict::{Reason, Scorecard};
+
+/// How the BUILDs of several concepts share the risk of being wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FalseBuildRate {
+    /// Of all BUILDs together, at most alpha are wrong on average.
+    Together,
+    /// Each concept has alpha for itself, as all had before they could share it.
+    #[default]
+    Each,
+}
+
+impl FalseBuildRate {
+    /// Whether it is the one that stored setups do not name. By reference, as serde asks it.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the form serde's skip_serializing_if asks for")]
+    pub fn is_each(&self) -> bool {
+        *self == Self::Each
+    }
+}
+
+/// A BUILD that one concept alone would have, and that all concepts together withhold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// Concepts ever tested, this one too.
+    pub concepts: usize,
+    /// BUILDs there would be with this one.
+    pub builds: usize,
+    /// The concept's log e-value: evidence of its best arm, shared among its arms, without correction for daily looks.
+    pub evidence: f64,
+    /// The log e-value that BUILD takes.
+    pub needed: f64,
+}
+
+impl Withheld {
+    /// How much of the evidence that BUILD takes is there, 0 to 1.
+    pub fn share(&self) -> f64 {
+        (self.evidence / self.needed).clamp(0.0, 1.0)
+    }
+
+    /// The evidence beyond ln(1/alpha), by which concepts of different alpha are compared.
+    pub fn excess(&self) -> f64 {
+        self.evidence - self.needed + ratio(self.concepts, self.builds).ln()
+    }
+}
+
+/// One count ÷ another.
+#[expect(clippy::cast_precision_loss, reason = "nobody tests 2^53 concepts")]
+pub fn ratio(one: usize, other: usize) -> f64 {
+    one as f64 / other as f64
+}
+
+/// What a verdict knows of other concepts: their latest stored verdicts of earlier instants. Those decided for the same
+/// instant do not know each other, so that their order changes nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Others {
+    /// The last verdict on any concept that was known; 0 for none.
+    pub known: i64,
+    /// Concepts ever tested besides this one.
+    pub concepts: usize,
+    /// How many of them stand at BUILD.
+    pub builds: usize,
+    /// Of those whose BUILD is withheld, [`Withheld::excess`].
+    pub withheld: Vec<f64>,
+    /// The latest verdict before on this test itself that was not BLOCKED.
+    pub before: Option<Box<Scorecard>>,
+}
+
+impl Scorecard {
+    /// The BUILD that is withheld, where one is.
+    pub fn withheld(&self) -> Option<Withheld> {
+        self.reasons.iter().find_map(Reason::withheld)
+    }
+}
+
+impl Reason {
+    /// The BUILD that is withheld, where that is the reason.
+    pub fn withheld(&self) -> Option<Withheld> {
+        match self {
+            Self::Portfolio(withheld) => Some(*withheld),
+            _ => None,
+        }
+    }
+}
