@@ -172,7 +172,7 @@ fn show(
         }
         let today = Utc::now().with_timezone(&experiment.timezone).date_naive();
         if let Some(decided) = line.decision {
-            text.push_str(&format!("\n  decided: {}", decision::decided(experiment, decided, today)));
+            text.push_str(&format!("\n  {}", decision::decided(experiment, decided, today)));
         }
         if line.overrides > 1 {
             text.push_str(&format!("\n  {}", decision::said(Overrides::among(decisions))));

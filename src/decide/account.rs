@@ -175,11 +175,11 @@ impl Sheet<'_> {
             let bars = [self.experiment.policy.kill_bar, self.experiment.policy.build_bar];
             figures.push(Figure::number(
                 "Range of the cost per act",
-                "cost of the tested versions ÷ what they are counted on ÷ range of the rate",
+                "cost of the tested versions ÷ number counted ÷ range of the rate",
                 vec![
                     paid_term,
                     term(
-                        "over",
+                        "number counted",
                         figures::counted(trials, rate.denominator),
                         same_days(self.experiment, rate.denominator),
                     ),
@@ -358,7 +358,7 @@ impl Sheet<'_> {
             terms.extend((young.micros > 0).then(|| term("provisional", young, days)));
             if after.on_last_day.micros > 0 {
                 let ads = format!("provisional, {last}, {} of the versions' ads", figures::in_words(after.ads));
-                terms.push(term("still a day", after.on_last_day, ads));
+                terms.push(term("each day now", after.on_last_day, ads));
             }
             let formula = "sum of what the ads cost from the day of the verdict on";
             figures.push(Figure::amount("Spent after the verdict", formula, terms, after.total));

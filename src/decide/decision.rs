@@ -33,16 +33,17 @@ pub fn latest(decisions: &[Decision]) -> Option<&Decision> {
     decisions.iter().rev().find(|decision| decision.choice != Choice::Extend)
 }
 
-/// `build by Dana on Tue 3 Mar, against KILL: we have a second source.`
+/// `Dana decided on Tue 3 Mar to build, against KILL: we have a second source.`
 pub fn decided(experiment: &Experiment, decision: &Decision, today: NaiveDate) -> String {
     if decision.choice == Choice::Extend {
         return raised(experiment, decision, today);
     }
     let against = if decision.is_override() { format!(", against {}", decision.verdict) } else { String::new() };
-    format!("{}{against}: {}", whose(experiment, decision, today), ended(&decision.reason))
+    let on = made_on(experiment, decision, today);
+    format!("{} decided on {on} to {}{against}: {}", decision.by, decision.choice, ended(&decision.reason))
 }
 
-/// `Cap raised by 30 days by Dana on Tue 3 Mar: the fair is next week.` for every raise a verdict was decided with.
+/// `Dana raised the cap by 30 days on Tue 3 Mar: the fair is next week.` for every raise a verdict was decided with.
 pub fn raises(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let today = explain::today(experiment, card);
     card.raises().map(|decision| raised(experiment, decision, today)).collect()
@@ -51,13 +52,12 @@ pub fn raises(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
 fn raised(experiment: &Experiment, decision: &Decision, today: NaiveDate) -> String {
     let by: Vec<String> =
         decision.days.map(figures::days).into_iter().chain(decision.budget.map(|more| more.to_string())).collect();
-    let on = figures::day(decision.at.with_timezone(&experiment.timezone).date_naive(), today);
-    format!("Cap raised by {} by {} on {on}: {}", figures::list(&by), decision.by, ended(&decision.reason))
+    let on = made_on(experiment, decision, today);
+    format!("{} raised the cap by {} on {on}: {}", decision.by, figures::list(&by), ended(&decision.reason))
 }
 
-fn whose(experiment: &Experiment, decision: &Decision, today: NaiveDate) -> String {
-    let on = figures::day(decision.at.with_timezone(&experiment.timezone).date_naive(), today);
-    format!("{} by {} on {on}", decision.choice, decision.by)
+fn made_on(experiment: &Experiment, decision: &Decision, today: NaiveDate) -> String {
+    figures::day(decision.at.with_timezone(&experiment.timezone).date_naive(), today)
 }
 
 /// A person's words as a sentence.
@@ -90,7 +90,9 @@ pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, o
                 "Stop the ads, or let the test go on"
             },
         ),
-        Choice::Extend => ("test extended".to_owned(), "Nothing to do: the test goes on, its bars stay where they are"),
+        Choice::Extend => {
+            ("extended the test".to_owned(), "Nothing to do: the test goes on, its bars stay where they are")
+        }
     };
     let mut lines = vec![("Why", ended(&decision.reason))];
     if decision.choice == Choice::Extend {
@@ -105,7 +107,7 @@ pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, o
         concept: decision.concept.clone(),
         verdict: Some(card.verdict),
         decision: Some(decision.choice),
-        headline: format!("{} · {did} by {}", experiment.concept.title, decision.by),
+        headline: format!("{} · {} {did}", experiment.concept.title, decision.by),
         lines: lines.into_iter().map(|(label, line)| (label.to_owned(), line)).collect(),
         decided_at: decision.at,
     }
@@ -117,7 +119,7 @@ pub fn said(Overrides { decisions, against }: Overrides) -> String {
         if decisions == 1 { "the only decision so far".to_owned() } else { format!("{decisions} decisions so far") };
     match against {
         0 => format!("None of {of} went against its verdict."),
-        1 if decisions == 1 => "This decision goes against it, the only one recorded so far.".to_owned(),
+        1 if decisions == 1 => "It is the only decision so far, and goes against the verdict.".to_owned(),
         _ => format!("{against} of {of} went against their verdict."),
     }
 }

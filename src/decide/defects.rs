@@ -9,6 +9,7 @@ use super::keys::disputed_named;
 use super::notes::how_to_settle;
 use super::restated;
 use crate::domain::concept::Experiment;
+use crate::domain::id::SourceId;
 use crate::domain::metric::{MetricId, Unit};
 use crate::domain::money::thousands;
 use crate::domain::verdict::{Reason, Scorecard};
@@ -17,25 +18,7 @@ use crate::domain::verdict::{Reason, Scorecard};
 pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
     let today = today(experiment, card);
     match why {
-        Reason::NoData { sources } => {
-            let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
-            let nothing = format!(
-                "Nothing the rate is made of has come from {} since the test began, so there is no verdict",
-                figures::list(&names)
-            );
-            let by_hand = experiment.sources.iter().find(|source| sources.contains(&source.id) && !source.scheduled);
-            if let Some(source) = by_hand {
-                return format!(
-                    "{nothing}. Import a report of those days: `willitsell import FILE --source {}`.",
-                    source.id
-                );
-            }
-            let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
-            format!(
-                "{nothing}. Check that {read} the right account, and that a file has the column. If it is a form that \
-                 nobody has filled in yet, send one test answer."
-            )
-        }
+        Reason::NoData { sources } => no_data(experiment, sources),
         Reason::Stale { source, last_pull } => {
             let read = match last_pull {
                 Some(at) => {
@@ -80,7 +63,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             };
             format!(
                 "Source {source} now shows {} for {} to {} where it showed {}, so there is no verdict. Check that the \
-                 account is whole and its access was not narrowed. If that is how it should be, write \
+                 account still shows everything and that nobody has narrowed its access. If that is how it should be, write \
                  accept_shrink = \"{seen_on}\" under [source.{source}]: what was seen up to that day then counts.",
                 size(1),
                 figures::day(*first_day, today),
@@ -90,7 +73,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
         }
         Reason::Restated { .. } => restated::told(why, today),
         Reason::ImpossibleCounts { arm_days, of, examples } => format!(
-            "On {arm_days} of {} with counts, of all versions, there is more than can be ({}), so there is no verdict. \
+            "On {arm_days} of {}, each version's counted apart, the counts cannot be right ({}), so there is no verdict. \
              Check that both numbers count the same people on the same pages; of a platform's own conversions, leave \
              out those after a view alone.",
             figures::days(*of),
@@ -100,17 +83,40 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             let all: f64 = arms.iter().map(|(_, visitors, _)| visitors).sum();
             let shares = arms.iter().map(|(arm, visitors, meant)| {
                 let (got, meant) = (figures::rate(visitors / all, &[*meant]), figures::bar(*meant));
-                format!("{}: {} visitors, {got}, meant {meant}", name(experiment, arm), figures::count(*visitors))
+                format!(
+                    "{}: {} visitors, {got} where {meant} was meant",
+                    name(experiment, arm),
+                    figures::count(*visitors)
+                )
             });
             format!(
-                "Since {} visitors are surely not split between the versions as they were meant to be ({}), so there is \
-                 no verdict. Mend what splits them; a changed policy then begins a new test.",
+                "Since {} it can no longer be chance that visitors are not split between the versions as they were meant to \
+                 be ({}), so there is no verdict. Mend what splits them; then begin a new test by a change of its policy, \
+                 for this one stays blocked.",
                 figures::day(*since, today),
                 shares.collect::<Vec<_>>().join("; ")
             )
         }
         _ => traffic(experiment, why, today),
     }
+}
+
+/// That sources have brought nothing, and what may be wrong with them.
+fn no_data(experiment: &Experiment, sources: &[SourceId]) -> String {
+    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let nothing = format!(
+        "Since the test began, none of the numbers that decide it have come from {}, so there is no verdict",
+        figures::list(&names)
+    );
+    let by_hand = experiment.sources.iter().find(|source| sources.contains(&source.id) && !source.scheduled);
+    if let Some(source) = by_hand {
+        return format!("{nothing}. Import a report of those days: `willitsell import FILE --source {}`.", source.id);
+    }
+    let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
+    format!(
+        "{nothing}. Check that {read} the right account; of a file, that the column is there. If it is a form that nobody \
+         has filled in yet, send one test answer."
+    )
 }
 
 /// Why traffic is not believed.

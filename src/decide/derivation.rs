@@ -57,7 +57,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
                 .collect(),
         ),
         section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, &tally, arm)).collect()),
-        section("Guardrails", guardrails(experiment, card)),
+        section("Guardrails", if card.verdict == Verdict::Blocked { vec![] } else { guardrails(experiment, card) }),
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
     let flips = flips::flips(experiment, generation, data, &tally, card);
@@ -123,16 +123,16 @@ fn rule(experiment: &Experiment, today: NaiveDate) -> Vec<String> {
             in_hundred(policy.beta)
         ),
         format!(
-            "Before either: {} settled days with {exposures}{} per version; BUILD also needs {}.",
+            "Before either, each version needs {} settled days with {exposures}{}; BUILD also needs {}.",
             policy.min_days,
             match policy.min_exposures {
                 0 => String::new(),
-                least => format!(" and {}", figures::counted(explain::whole(least), rate.denominator)),
+                least => format!(", and {}", figures::counted(explain::whole(least), rate.denominator)),
             },
             figures::counted(explain::whole(policy.min_conversions), rate.numerator)
         ),
         format!(
-            "A day counts after {}; younger days are not looked at. Those up to today have all counted on {}.",
+            "A day counts once it is {} old; younger days are not looked at. From {} on, all days up to today count.",
             figures::days(policy.maturity_lag_days),
             figures::day(settles_on(experiment, today), today)
         ),
@@ -182,7 +182,7 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let currency = card.spend.map(|spend| spend.currency);
     let line = |arm: &ArmScore, rail: &Guardrail, score: &GuardrailScore| {
         let print = |value| explain::guardrail_figure(rail.numerator, value, currency);
-        let value = score.value.map_or_else(|| "nothing counted yet".to_owned(), print);
+        let value = score.value.map_or_else(|| format!("no {} yet", rail.denominator.metric().noun), print);
         let range = score
             .low
             .zip(score.high)
@@ -192,7 +192,12 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             if score.is_max { "most" } else { "least" },
             explain::limit_figure(rail.numerator, score.limit, currency)
         );
-        let state = if score.breached { "breached" } else { "holds" };
+        let is_beyond = |value: f64| if score.is_max { value > score.limit } else { value < score.limit };
+        let state = match (score.breached, score.value) {
+            (true, _) => "breached",
+            (false, Some(value)) if is_beyond(value) => "beyond it, which may be chance, so not breached",
+            (false, _) => "holds",
+        };
         format!("{}{}: {value}{range}, {limit}: {state}.", explain::who(experiment, card, arm), score.name)
     };
     let mut lines: Vec<String> = card
@@ -204,7 +209,11 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         })
         .collect();
     if !lines.is_empty() {
-        lines.push("A limit is breached when the whole range lies beyond it, on whatever day one looks.".into());
+        lines.push(
+            "A limit is breached when the whole range lies beyond it. Each has a test and a range of its own, which need \
+             not be those of the verdict."
+                .into(),
+        );
     }
     lines
 }

@@ -131,7 +131,8 @@ pub fn flags(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
 pub fn observed_only(experiment: &Experiment) -> Option<String> {
     let Policy { model, srm, .. } = &experiment.policy;
     (*model == Model::Compare && srm.is_none()).then(|| {
-        "Each version was delivered with its own audience, so the difference is observational: it may be the audience's."
+        "Each version was delivered with its own audience, so the difference is observational: it may come from the \
+         audience and not from the version."
             .to_owned()
     })
 }
@@ -269,7 +270,11 @@ pub fn weakest(experiment: &Experiment, card: &Scorecard) -> Option<String> {
             measure::bar(policy, policy.build_bar)
         ),
         (_, Some(ends)) if !measure::clears_break_even(policy, ends) => {
-            format!("{name} alone is not yet {} it ({})", measure::good_side(policy), measure::range(policy, ends))
+            format!(
+                "{name} alone is not yet {} break-even ({})",
+                measure::good_side(policy),
+                measure::range(policy, ends)
+            )
         }
         _ => format!("{name} alone has not settled"),
     })
@@ -290,7 +295,7 @@ fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reaso
                 Lean::Kill => Verdict::Kill,
             };
             format!(
-                "{}. {}; {}. Leaning to {lean}; a lean carries no promise.",
+                "{}. {}; {}. It leans to {lean}: a hint, without the promise of a verdict.",
                 decision::cap(experiment, card, arm),
                 acted(experiment, &arm.evidence),
                 came_late(experiment, &arm.evidence).unwrap_or_else(|| covers(experiment, &arm.evidence))
@@ -395,7 +400,7 @@ fn came_late(experiment: &Experiment, evidence: &Evidence) -> Option<String> {
     } else {
         return None;
     };
-    Some(format!("the range is {side} now, but not all that {verdict} needs was there before the cap"))
+    Some(format!("the range is {side} now, but the cap came before all that {verdict} needs"))
 }
 
 /// Active settled days and money after which the test is at its cap, as raised so far.

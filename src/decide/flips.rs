@@ -112,6 +112,9 @@ impl Change {
     /// step back once enough is changed.
     fn fewest(&self, days: &[ArmDay], verdict: &dyn Fn(&[ArmDay]) -> Option<Verdict>) -> Option<(f64, Verdict)> {
         let (now, room) = (verdict(days)?, self.room.floor());
+        if room < 1.0 {
+            return None;
+        }
         let after = |acts: f64| verdict(&(self.apply)(days, acts)).filter(|then| *then != now);
         let (mut too_few, mut enough) = (0.0, 1.0_f64);
         while after(enough.min(room)).is_none() {
@@ -193,10 +196,10 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
             Some(format!("{who}About {acts} on the same days would make it {}.", flip.to))
         })
         .collect();
-    lines.extend(flips.without.iter().map(|part| format!("Without {} this is {}.", part.part, part.verdict)));
+    lines.extend(flips.without.iter().map(|part| format!("Without {} it would be {}.", part.part, part.verdict)));
     if flips.without.is_empty() && flips.has_parts {
         lines.push(format!(
-            "It does not hang on one version or channel: without any one of them it is {}.",
+            "It does not hang on one version or channel: leave out any one of them and it is still {}.",
             card.verdict
         ));
     }

@@ -359,6 +359,9 @@ fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String
             "Hold what was begun on that verdict · the test goes on".into()
         }
         Verdict::Collecting => "Nothing to do: the test goes on".into(),
+        Verdict::Blocked if now.reasons.iter().any(|why| matches!(why, Reason::UnevenSplit { .. })) => {
+            "Mend what splits the visitors · begin a new test".into()
+        }
         Verdict::Blocked => "Mend the data · the test goes on by itself".into(),
     }
 }

@@ -112,7 +112,7 @@ pub fn told(why: &Reason, today: NaiveDate) -> String {
         "{when} {} of {} came or went after those days had counted, so there is no verdict. Find out what changed \
          in the source. If that is how it should be, write accept_shrink = \"{today}\" under its [source.NAME]: what \
          was seen up to that day then counts. If {} often come late there, set a longer maturity_lag_days, which \
-         begins a new test. Else this ends by itself once other days outweigh these.",
+         begins a new test. Otherwise this ends by itself once other days outweigh these.",
         figures::count(*moved),
         figures::counted(*of, *metric),
         figures::many(*metric)

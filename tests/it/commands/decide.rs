@@ -57,22 +57,22 @@ fn a_decision_against_the_verdict_is_recorded_told_and_shown_for_good() {
     let shown = decide(&[&["build"][..], &BY].concat());
     assert_eq!(shown.code, 0, "{shown:#?}");
     for says in [
-        "Meal kit · decided to build by Dana",
+        "Meal kit · Dana decided to build",
         "Why       the board wants it.",
         "Verdict   KILL of ",
-        "This decision goes against it, the only one recorded so far.",
+        "It is the only decision so far, and goes against the verdict.",
         "Recorded. team will be told by `willitsell run`.",
     ] {
         assert!(shown.stdout.contains(says), "{says}: {}", shown.stdout);
     }
     let status = project.run(&["status"]).stdout;
     assert!(
-        status.contains("decided: build by Dana on ") && status.contains(", against KILL: the board wants it."),
+        status.contains("\n  Dana decided on ") && status.contains(" to build, against KILL: the board wants it."),
         "{status}"
     );
-    assert!(status.contains("decided to build by Dana"), "the message waits: {status}");
+    assert!(status.contains("Dana decided to build"), "the message waits: {status}");
     let explained = project.succeeds(&["explain", "kit"]);
-    assert!(explained.contains("Decisions\n  build by Dana on "), "{explained}");
+    assert!(explained.contains("Decisions\n  Dana decided on "), "{explained}");
 
     // A change of mind is another decision, quietly; the first stays.
     let lines = json_lines(&decide(&["kill", "--by", "Dana", "--reason", "slept over it", "--quiet", "--json"]).stdout);
@@ -111,7 +111,7 @@ fn an_extended_test_goes_on_and_every_later_verdict_says_so() {
     assert_eq!(after["scorecard"]["policy_hash"], before["policy_hash"]);
     let sentence = after["sentence"].as_str().unwrap();
     assert!(
-        sentence.contains("Cap raised by 30 days by Dana on ") && sentence.ends_with(": the board wants it."),
+        sentence.contains("Dana raised the cap by 30 days on ") && sentence.ends_with(": the board wants it."),
         "{sentence}"
     );
     assert_eq!(project.succeeds(&["replay", "kit"]), "2 of 2 stored verdicts derived again, bit for bit.\n");

@@ -152,7 +152,7 @@ fn a_version_that_carries_the_verdict_alone_is_named() {
     let both = inputs(&experiment, 20, &[SELLS, Daily { key: "b", ..SELLS }]);
     let said = derive(&experiment, &generation(), &both, &decide(&experiment, 20, &both)).sections;
     let said = &said.iter().find(|section| section.title == "What would change it").unwrap().lines;
-    let firm = "It does not hang on one version or channel: without any one of them it is BUILD.";
+    let firm = "It does not hang on one version or channel: leave out any one of them and it is still BUILD.";
     assert_eq!(said.last().unwrap(), firm);
 }
 

@@ -12,7 +12,7 @@ fn sound() -> (Experiment, Inputs) {
     (experiment, data)
 }
 
-fn shrink() -> Shrink {
+pub fn shrink() -> Shrink {
     Shrink {
         source: SourceId::new("ads"),
         first_day: day("2026-03-02"),

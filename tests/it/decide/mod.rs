@@ -4,6 +4,7 @@
 #![allow(clippy::float_cmp, reason = "sums of whole numbers and literals are exact")]
 
 mod ahead;
+mod aloud;
 mod cards;
 mod doubts;
 mod mapping;

@@ -8,7 +8,7 @@ use willitsell::domain::verdict::{Reason, Verdict};
 use super::*;
 
 /// What an act costs: break-even at $60, worth finding at $40.
-fn costs(arms: &[&str]) -> Experiment {
+pub fn costs(arms: &[&str]) -> Experiment {
     let mut experiment = experiment(arms);
     let policy = &mut experiment.policy;
     policy.model = Model::Cpa;
@@ -19,7 +19,7 @@ fn costs(arms: &[&str]) -> Experiment {
 }
 
 /// The last arm is the control.
-fn comparison(arms: &[&str]) -> Experiment {
+pub fn comparison(arms: &[&str]) -> Experiment {
     let mut experiment = experiment(arms);
     let policy = &mut experiment.policy;
     policy.model = Model::Compare;
@@ -28,7 +28,7 @@ fn comparison(arms: &[&str]) -> Experiment {
     experiment
 }
 
-const OLD: Daily = Daily { key: "old", visits: 100, signups: |_| 4, spend: 300 };
+pub const OLD: Daily = Daily { key: "old", visits: 100, signups: |_| 4, spend: 300 };
 
 fn all_words(experiment: &Experiment, card: &Scorecard, data: &Inputs) -> String {
     let sections = derivation::derive(experiment, &generation(), data, card).sections;
@@ -124,7 +124,7 @@ fn a_control_that_sells_nothing_leaves_no_ratio_and_words_without_an_infinity() 
     assert!(words.contains("at least ") && !words.contains("inf") && !words.contains("NaN"), "{words}");
 }
 
-fn even_split() -> Srm {
+pub fn even_split() -> Srm {
     Srm { expected: ["a", "old"].map(|arm| (ArmId::new(arm), 0.5)).into(), alpha: 0.001, concentration: 1_000.0 }
 }
 
@@ -139,7 +139,7 @@ fn d8_an_uneven_split_blocks_under_every_model_that_counts_visitors_and_names_th
         assert!(*since < card.last_settled_day && arms[0].1 == 2_340.0, "{since} {arms:?}");
         let sentence = explain::sentence(&experiment, &card);
         assert!(sentence.contains("Plan a: 2,340 visitors, 56.5"), "{sentence}");
-        assert!(sentence.contains("Plan old: 1,800 visitors, 43.5%, meant 50.0%"), "{sentence}");
+        assert!(sentence.contains("Plan old: 1,800 visitors, 43.5% where 50.0% was meant"), "{sentence}");
         // The day it was first sure is the same whenever one looks.
         let later = decide(&experiment, 30, &inputs(&experiment, 30, &[Daily { visits: 130, ..SELLS }, OLD]));
         assert!(matches!(&later.reasons[..], [Reason::UnevenSplit { since: again, .. }] if again == since));

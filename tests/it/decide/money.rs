@@ -330,6 +330,6 @@ fn a_kill_opens_what_it_saved_and_what_is_still_spent() {
     assert_eq!(after.amount, card.spend_after.map(|after| after.total));
     assert_eq!(
         after.inputs.iter().map(|term| term.name).collect::<Vec<_>>(),
-        ["settled", "provisional", "still a day"]
+        ["settled", "provisional", "each day now"]
     );
 }

@@ -43,7 +43,7 @@ fn a_raised_horizon_lifts_the_cap_from_its_day_on_and_moves_no_bar() {
     let again = card(32, &raised);
     assert!(capped(&again), "{:?}", again.reasons);
     assert_eq!(again.arms[0].since, Some(experiment.start + Days::new(32)));
-    let said = "Cap raised by 10 days by Dana on Fri 27 Mar: the fair is next week.";
+    let said = "Dana raised the cap by 10 days on Fri 27 Mar: the fair is next week.";
     for card in [&with, &again] {
         assert!(explain::sentence(&experiment, card).ends_with(said), "{}", explain::sentence(&experiment, card));
     }
@@ -76,7 +76,7 @@ fn a_raised_budget_is_shared_by_the_arms_and_a_build_stays() {
     assert!(matches!(card(&experiment, &data, 32, Some(raise.clone())).reasons[..], [Reason::CapReached { .. }]));
     assert!(
         explain::sentence(&experiment, &on)
-            .ends_with("Cap raised by $6,000 by Dana on Tue 24 Mar: the fair is next week.")
+            .ends_with("Dana raised the cap by $6,000 on Tue 24 Mar: the fair is next week.")
     );
     let euro = Money { currency: Currency::from_code("EUR").unwrap(), ..usd("6000") };
     let other = extend("2026-03-24", None, Some(euro));

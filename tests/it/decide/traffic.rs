@@ -7,14 +7,14 @@ use willitsell::domain::verdict::{Flag, Reason, Verdict};
 use super::*;
 
 /// One version; the account counts clicks beside visits.
-fn with_clicks() -> Experiment {
+pub fn with_clicks() -> Experiment {
     let mut experiment = experiment(&["a"]);
     experiment.sources[0].metrics.push(MetricId::CLICKS);
     experiment
 }
 
 /// `days` days with so many clicks, visits and sign-ups on each.
-fn days(experiment: &Experiment, days: u64, of: impl Fn(u64) -> [i64; 3]) -> Inputs {
+pub fn days(experiment: &Experiment, days: u64, of: impl Fn(u64) -> [i64; 3]) -> Inputs {
     let mut data = Inputs { pulls: pulls(experiment, days), ..Inputs::default() };
     for number in 0..days {
         let on = experiment.start + Days::new(number);

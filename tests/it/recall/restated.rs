@@ -161,7 +161,7 @@ async fn d1_there_is_no_verdict_while_much_of_what_had_counted_moves() {
             "From Mon 2 Mar to Fri 6 Mar, on 5 days, 25 of 87 sign-ups came or went after those days had counted, so \
              there is no verdict. Find out what changed in the source. If that is how it should be, write accept_shrink = \
              \"2026-03-23\" under its [source.NAME]: what was seen up to that day then counts. If sign-ups often come late \
-             there, set a longer maturity_lag_days, which begins a new test. Else this ends by itself once other days \
+             there, set a longer maturity_lag_days, which begins a new test. Otherwise this ends by itself once other days \
              outweigh these."
         ),
         "{last}"
