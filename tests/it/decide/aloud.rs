@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use willitsell::decide::{derivation, message::message};
 use willitsell::domain::decision::{Choice, Decision};
+use willitsell::domain::portfolio::Others;
 use willitsell::domain::verdict::{Lean, Reason, Verdict};
 
 use super::doubts::shrink;
 use super::models::{OLD, comparison, costs, even_split};
+use super::portfolio::BARELY;
 use super::traffic::{days, with_clicks};
 use super::words::autopilot;
 use super::*;
@@ -81,8 +83,17 @@ fn verdicts() -> Vec<Story> {
         story("KILL", autopilot(), 20, &[Daily { signups: |day| u64::from(day == 19), ..DUD }], as_it_is),
         story("insufficient", autopilot(), 10, &[SELLS], as_it_is),
         story("undecided", autopilot(), 22, &[BETWEEN], as_it_is),
+        beside_others(),
         story("undecided", autopilot(), 22, &[BETWEEN], |data| data.decisions = vec![extended()]),
     ]
+}
+
+/// Enough for BUILD alone, but one of twenty concepts.
+fn beside_others() -> Story {
+    let at = |days| story("portfolio", autopilot(), days, &[BARELY], as_it_is);
+    let alone = (14..60).map(at).find(|story| story.card().verdict == Verdict::Build).unwrap();
+    let others = Others { known: 1, concepts: 19, builds: 0, withheld: vec![], before: None };
+    Story { data: Inputs { others: Some(Box::new(others)), ..alone.data }, ..alone }
 }
 
 fn extended() -> Decision {
@@ -193,10 +204,11 @@ fn place(reason: &Reason) -> usize {
         Reason::BotBurst { .. } => 17,
         Reason::Restated { .. } => 18,
         Reason::ImpossibleCounts { .. } => 19,
+        Reason::Portfolio(_) => 20,
     }
 }
 
-const REASONS: usize = 20;
+const REASONS: usize = 21;
 
 #[test]
 fn every_verdict_and_reason_has_a_story_read_aloud() {

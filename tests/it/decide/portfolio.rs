@@ -23,7 +23,7 @@ fn withheld(card: &Scorecard) -> Withheld {
 }
 
 /// Not far below the build bar: a BUILD that comes slowly.
-const BARELY: Daily = Daily { key: "a", visits: 100, signups: |day| 4 + u64::from(day % 5 == 0), spend: 300 };
+pub const BARELY: Daily = Daily { key: "a", visits: 100, signups: |day| 4 + u64::from(day % 5 == 0), spend: 300 };
 
 #[test]
 fn one_of_two_concepts_is_judged_for_itself_and_one_of_twenty_needs_more() {
