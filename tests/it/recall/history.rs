@@ -185,10 +185,10 @@ async fn p4_every_verdict_of_a_history_is_derived_again_bit_for_bit() {
     let began = Instant::now();
     let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
     let mut verdicts = 0;
-    let mut lives: Vec<_> =
+    let mut tests: Vec<_> =
         (0..concepts).map(|number| Life { number, days }).map(|life| (life, life.concept())).collect();
     for day in 0..days {
-        for (life, experiment) in &mut lives {
+        for (life, experiment) in &mut tests {
             life.edit(experiment, day);
             read_all(&rig, experiment, *life, day).await;
             rig.fail(&experiment.sources[1], life.form_is_silent(day));
@@ -206,7 +206,7 @@ async fn p4_every_verdict_of_a_history_is_derived_again_bit_for_bit() {
             count("decisions", life.decide(&rig, &stored).await);
         }
     }
-    let lived = began.elapsed();
+    let lived_through = began.elapsed();
     let began = Instant::now();
     let mut all = Replayed::default();
     for number in 0..concepts {
@@ -220,7 +220,7 @@ async fn p4_every_verdict_of_a_history_is_derived_again_bit_for_bit() {
     let revisions = count("SELECT (SELECT COUNT(*) FROM observation_before) + (SELECT COUNT(*) FROM response_before)");
     println!(
         "{concepts} concepts, {days} days: {} of {} verdicts derived again, bit for bit, in {:.1?}; lived through in \
-         {lived:.1?}; {revisions} revisions, {setups} setups; {counted:?}",
+         {lived_through:.1?}; {revisions} revisions, {setups} setups; {counted:?}",
         all.same,
         all.verdicts,
         began.elapsed()
@@ -229,7 +229,7 @@ async fn p4_every_verdict_of_a_history_is_derived_again_bit_for_bit() {
     assert!(setups.unsigned_abs() < 4 * concepts, "each distinct setup once");
     // A history worth replaying.
     assert!(revisions > 100);
-    for what in ["BUILD", "KILL", "COLLECTING", "REVIEW", "BLOCKED", "cap_reached", "stale"] {
+    for what in ["BUILD", "KILL", "COLLECTING", "REVIEW", "BLOCKED", "cap_reached", "portfolio", "stale"] {
         assert!(counted.contains_key(what), "no {what}: {counted:?}");
     }
     for what in ["took the place of another", "with an arm taken out", "with a raised cap", "decisions"] {
