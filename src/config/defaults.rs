@@ -28,6 +28,9 @@ pub const SRM_SHARES_ADD_UP_WITHIN: f64 = 0.002;
 pub const ALPHA: f64 = 0.05;
 /// `beta`.
 pub const BETA: f64 = 0.05;
+/// Largest `alpha` and `beta` of a test looked at once a day: its thresholds, ln(1/alpha) and ln(1/beta), are lowered by up to 1
+/// for that (statistics.md section 4), and from 1/e on nothing might be left of them.
+pub const LARGEST_DAILY_ERROR: f64 = 0.36;
 /// `min_days`.
 pub const MIN_DAYS: u32 = 14;
 /// `min_exposures`.

@@ -52,6 +52,9 @@ const EXPOSURES: [MetricId; 3] = [MetricId::VISITS, MetricId::CLICKS, MetricId::
 /// What a page of ours may split, where a platform hands out the rest.
 const OURS_TO_SPLIT: [MetricId; 2] = [MetricId::VISITS, MetricId::FORM_OPENS];
 
+/// A larger chance of error is no promise.
+const LARGEST_ERROR: f64 = 0.5;
+
 /// What `check` advises where an ad platform's own conversions decide (product.md section 7).
 const PLATFORM_LAG_DAYS: u32 = 7;
 
@@ -66,8 +69,11 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
     let primary = primary(check, &section, facts, model);
     let bars = bars::bars(check, &section, facts, model);
     let srm = srm(check, &section, facts, primary.as_ref());
-    let alpha = error_rate(check, &section, "alpha", defaults::ALPHA);
-    let beta = error_rate(check, &section, "beta", defaults::BETA);
+    let boundary = choice(check, &section, "boundary", &[("daily", Boundary::Daily), ("strict", Boundary::Strict)]);
+    let boundary = boundary.unwrap_or(defaults::BOUNDARY);
+    let largest = if boundary == Boundary::Daily { defaults::LARGEST_DAILY_ERROR } else { LARGEST_ERROR };
+    let alpha = error_rate(check, &section, "alpha", defaults::ALPHA, largest);
+    let beta = error_rate(check, &section, "beta", defaults::BETA, largest);
     if beta < defaults::BETA {
         let what = format!("{} is below {}", section.dotted("beta"), defaults::BETA);
         check.report.warn(
@@ -86,7 +92,7 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
     let budget_cap = budget_cap(check, &section, facts, alpha, beta);
     // What an act may cost is the bar itself under cpa.
     let guardrails = guardrails(check, &section, facts, primary.as_ref().filter(|_| model != Model::Cpa));
-    let guardrail_alpha = error_rate(check, &section, "guardrail_alpha", defaults::GUARDRAIL_ALPHA);
+    let guardrail_alpha = error_rate(check, &section, "guardrail_alpha", defaults::GUARDRAIL_ALPHA, LARGEST_ERROR);
     let count = |key, default| section.whole(key, 0, u32::MAX).map_or(default, Spanned::into_inner);
     let min_exposures = match model {
         Model::Rate | Model::Compare => count("min_exposures", defaults::MIN_EXPOSURES),
@@ -99,7 +105,6 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
     }
     let min_conversions = count("min_conversions", defaults::MIN_CONVERSIONS);
     let dispersion = dispersion(check, &section);
-    let boundary = choice(check, &section, "boundary", &[("daily", Boundary::Daily), ("strict", Boundary::Strict)]);
     let multiplicity = [("bonferroni", Multiplicity::Bonferroni), ("none", Multiplicity::None)];
     let multiplicity = choice(check, &section, "multiplicity", &multiplicity);
     // Everything was read before the first gap ends it, so that all errors are found at once.
@@ -116,7 +121,7 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
         horizon_days,
         budget_cap,
         dispersion,
-        boundary: boundary.unwrap_or(defaults::BOUNDARY),
+        boundary,
         multiplicity: multiplicity.unwrap_or(defaults::MULTIPLICITY),
         guardrail_alpha,
         guardrails,
@@ -242,12 +247,13 @@ fn supplied(facts: &Facts<'_>) -> String {
     format!("its sources count: {}", found.join(", "))
 }
 
-fn error_rate(check: &Check<'_>, section: &Section<'_>, key: &str, default: f64) -> f64 {
+fn error_rate(check: &Check<'_>, section: &Section<'_>, key: &str, default: f64, largest: f64) -> f64 {
     let Some(rate) = section.number(key) else { return default };
     let value = *rate.get_ref();
-    if value <= 0.0 || value > 0.5 {
+    if value <= 0.0 || value > largest {
         let what = format!("{} is {value}", section.dotted(key));
-        check.report.error(rate.span(), what, "write a chance of error above 0 and at most 0.5, for example 0.05");
+        let advice = format!("write a chance of error above 0 and at most {largest}, for example 0.05");
+        check.report.error(rate.span(), what, &advice);
     }
     value
 }

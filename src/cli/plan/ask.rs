@@ -190,12 +190,12 @@ fn policy(
     };
     let build_bar = args.build_bar.or(offered).unwrap_or(by_model);
     bars(model, kill_bar, build_bar)?;
-    let chance = |flag: &str, given: Option<f64>, set: Option<f64>, default: f64| match given.or(set).unwrap_or(default)
-    {
-        chance if chance > 0.0 && chance < 0.5 => Ok(chance),
-        chance => {
-            Err(Failure::usage(format!("{flag} is {chance}: write a chance above 0 and below 0.5, such as 0.05")))
-        }
+    let chance = |flag: &str, given: Option<f64>, set: Option<f64>, default: f64| match given {
+        Some(chance) if !(chance > 0.0 && chance <= defaults::LARGEST_DAILY_ERROR) => Err(Failure::usage(format!(
+            "{flag} is {chance}: write a chance above 0 and at most {}, such as 0.05",
+            defaults::LARGEST_DAILY_ERROR
+        ))),
+        given => Ok(given.or(set).unwrap_or(default)),
     };
     let alpha = chance("--alpha", args.alpha, set.map(|set| set.alpha), defaults::ALPHA)?;
     let beta = chance("--beta", args.beta, set.map(|set| set.beta), defaults::BETA)?;

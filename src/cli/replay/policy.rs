@@ -96,6 +96,15 @@ pub(super) fn read(text: &str) -> Result<Replayed, String> {
     if model == Model::Compare && control.is_none() {
         return Err("control is missing: metric \"compare\" needs the arm the others are compared with".to_owned());
     }
+    let boundaries = [("daily", Boundary::Daily), ("strict", Boundary::Strict)];
+    let boundary = choice("boundary", raw.boundary.as_ref(), &boundaries)?.unwrap_or(defaults::BOUNDARY);
+    let error = |name: &str, value: Option<&Value>, default: f64| match fraction(name, value)?.unwrap_or(default) {
+        error if boundary == Boundary::Daily && error > defaults::LARGEST_DAILY_ERROR => Err(format!(
+            "{name} is {error}: write at most {}, for example 0.05; a test looked at once a day decides on nothing beyond it",
+            defaults::LARGEST_DAILY_ERROR
+        )),
+        error => Ok(error),
+    };
     let srm = srm(raw.srm.as_ref())?;
     let guardrails = guardrails(raw.guardrails.as_ref())?;
     let policy = Policy {
@@ -113,8 +122,8 @@ pub(super) fn read(text: &str) -> Result<Replayed, String> {
         },
         kill_bar,
         build_bar,
-        alpha: fraction("alpha", raw.alpha.as_ref())?.unwrap_or(defaults::ALPHA),
-        beta: fraction("beta", raw.beta.as_ref())?.unwrap_or(defaults::BETA),
+        alpha: error("alpha", raw.alpha.as_ref(), defaults::ALPHA)?,
+        beta: error("beta", raw.beta.as_ref(), defaults::BETA)?,
         min_days: whole("min_days", raw.min_days.as_ref(), 1)?.unwrap_or(defaults::MIN_DAYS),
         min_exposures: 0,
         min_conversions: whole("min_conversions", raw.min_conversions.as_ref(), 0)?
@@ -125,12 +134,7 @@ pub(super) fn read(text: &str) -> Result<Replayed, String> {
         horizon_days: whole("horizon_days", raw.horizon_days.as_ref(), 1)?.unwrap_or(defaults::HORIZON_DAYS),
         budget_cap: None,
         dispersion: dispersion(raw.dispersion.as_ref())?,
-        boundary: choice(
-            "boundary",
-            raw.boundary.as_ref(),
-            &[("daily", Boundary::Daily), ("strict", Boundary::Strict)],
-        )?
-        .unwrap_or(defaults::BOUNDARY),
+        boundary,
         multiplicity: choice(
             "multiplicity",
             raw.multiplicity.as_ref(),

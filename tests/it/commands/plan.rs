@@ -72,7 +72,7 @@ fn what_cannot_be_planned_says_what_to_write() {
         ("--kill-bar 2% --cpc 0 --daily-budget 100", "above 0"),
         ("--kill-bar 2% --cpc 1e3 --daily-budget 100", "such as 1500 or 1.20"),
         ("--kill-bar 2% --cpc 1 --daily-budget 100 --visit-rate 3", "--visit-rate"),
-        ("--kill-bar 2% --cpc 1 --daily-budget 100 --alpha 0.7", "below 0.5"),
+        ("--kill-bar 2% --cpc 1 --daily-budget 100 --alpha 0.37", "at most 0.36"),
         ("--kill-bar 2% --cpc 1 --daily-budget 100 --horizon-days 7", "14 days"),
         ("--kill-bar 2% --cpc 1 --daily-budget 100 --dispersion 0.5", "a number from 1"),
         ("--kill-bar 2% --cpc 1 --daily-budget 100 --currency euro", "such as EUR"),

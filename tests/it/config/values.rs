@@ -20,6 +20,14 @@ fn d9_numbers_that_cannot_be_thresholds_are_errors() {
             refused(key, value);
         }
     }
+    // Looked at once a day, nothing would be left of a threshold; what is asked of it without that is less.
+    for key in ["alpha", "beta"] {
+        refused(key, "0.37");
+        refused(key, "0.37\nboundary = \"daily\"");
+    }
+    for line in ["alpha = 0.36", "alpha = 0.5\nboundary = \"strict\"", "guardrail_alpha = 0.5"] {
+        policy(&format!("kill_bar = 0.02\n{line}"));
+    }
     for key in ["min_days", "horizon_days"] {
         for value in ["0", "-1", "1.5", "inf", "99999", "99999999999999999999999"] {
             refused(key, value);

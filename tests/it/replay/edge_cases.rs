@@ -207,6 +207,9 @@ fn bars_that_are_equal_reversed_or_outside_their_range_are_refused() {
         (r#"{"metric": "compare", "control": "old", "kill_bar": 1.2}"#, "above kill_bar"),
         (r#"{"metric": "compare", "control": "old", "kill_bar": 0}"#, "kill_bar is 0"),
         (r#"{"metric": "compare", "control": "old", "build_bar": 0.9}"#, "above kill_bar"),
+        (r#"{"kill_bar": 0.02, "alpha": 0.4}"#, "alpha is 0.4: write at most 0.36"),
+        (r#"{"kill_bar": 0.02, "beta": 0.4, "boundary": "daily"}"#, "beta is 0.4: write at most 0.36"),
+        (r#"{"kill_bar": 0.02, "beta": 1, "boundary": "strict"}"#, "beta is 1"),
         (r#"{"metric": "compare"}"#, "control is missing"),
         (r#"{"metric": "compare", "control": "odl"}"#, "did you mean \"old\"?"),
     ] {
