@@ -145,8 +145,7 @@ fn base_rate(
         (Model::Compare, Some(given), _) if given > 0.0 && given < 1.0 => Ok(given),
         (Model::Compare, None, Some(own)) => {
             let rate = figures::rate(own, &[]);
-            assumptions
-                .push(format!("The offer you have is taken by {rate}, as on your own days so far (--base-rate)."));
+            assumptions.push(format!("The offer you have is taken by {rate}, {} (--base-rate).", so_far(history)));
             Ok(own)
         }
         (Model::Compare, ..) => {
@@ -309,7 +308,7 @@ fn price(
     let click = match (amount("--cpc", args.cpc.as_deref(), currency)?, own, visitor) {
         (Some(given), ..) => given,
         (None, Some(own), _) => {
-            assumptions.push(format!("A click costs {own}, as your own did so far (--cpc)."));
+            assumptions.push(format!("A click costs {own}, {} (--cpc).", so_far(history)));
             own
         }
         (None, None, Some(visitor)) => {
@@ -335,8 +334,8 @@ fn price(
             )));
         }
         (None, Some(own)) => {
-            assumptions
-                .push(format!("{} of clicks arrive on the page, as your own did (--visit-rate).", figures::share(own)));
+            let share = figures::share(own);
+            assumptions.push(format!("{share} of clicks arrive on the page, {} (--visit-rate).", so_far(history)));
             own
         }
         (None, None) => {
@@ -355,13 +354,22 @@ fn variation(args: &PlanArgs, history: Option<&History>, assumptions: &mut Vec<S
             Err(Failure::usage(format!("--variation is {given}: write a share from 0 to 1, such as 0.2")))
         }
         (None, Some(own)) => {
-            assumptions.push(format!("{}, as your own did (--variation).", differ(own)));
+            assumptions.push(format!("{}, {} (--variation).", differ(own), so_far(history)));
             Ok(own)
         }
         (None, None) => {
             assumptions.push(format!("{}, which is ordinary (--variation).", differ(VARIATION)));
             Ok(VARIATION)
         }
+    }
+}
+
+/// Whose numbers an assumption takes over.
+fn so_far(history: Option<&History>) -> &'static str {
+    if history.is_some_and(|history| history.own) {
+        "as your own did so far"
+    } else {
+        "as with all ads of its sources so far (its own have run too little)"
     }
 }
 

@@ -1,16 +1,18 @@
 //! What a store already knows of a concept's traffic: what a click costs, how many clicks become visitors, how much rates
-//! differ from day to day. Of all that its sources counted, whichever concept the ads were for.
+//! differ from day to day. Of its own ads; where those ran too little, of all that its sources counted, whichever concept
+//! the ads were for.
 
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
+use crate::decide::keys::ArmKeys;
 use crate::decide::tally::units;
-use crate::domain::concept::Experiment;
+use crate::domain::concept::{Experiment, Model};
 use crate::domain::metric::{METRICS, MetricId};
 use crate::domain::money::{Currency, Money};
-use crate::domain::observation::Inputs;
+use crate::domain::observation::{Inputs, Observation};
 
 /// Fewer days than this say little of a price and nothing of how days differ.
 const FEWEST_DAYS: usize = 14;
@@ -21,9 +23,11 @@ const LEAST_VARIATION: f64 = 0.1;
 /// Beyond this it is no noise but a changed campaign.
 const MOST_VARIATION: f64 = 0.6;
 
-/// Own numbers, each where there is enough to tell.
+/// Numbers so far, each where there is enough to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct History {
+    /// Whether they are of the concept's own ads alone, not of all ads in its sources.
+    pub own: bool,
     /// Settled days with ads.
     pub days: usize,
     /// The last of them.
@@ -34,30 +38,30 @@ pub struct History {
     pub cost_per_click: Option<Money>,
     /// Visits ÷ clicks.
     pub visit_rate: Option<f64>,
-    /// Acts ÷ exposures of the deciding rate.
+    /// Acts ÷ exposures of the deciding rate; of a comparison, the control's.
     pub rate: Option<f64>,
     /// Coefficient of variation of its daily truth, chance taken out.
     pub variation: Option<f64>,
 }
+
+type ByDay = BTreeMap<NaiveDate, [i128; METRICS]>;
 
 /// What `data`, all of the experiment's sources and any days, says of days settled on `today`; `None` of fewer than two
 /// weeks of ads.
 pub fn history(experiment: &Experiment, data: &Inputs, today: NaiveDate) -> Option<History> {
     let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
     let last_settled = today.checked_sub_days(lag)?;
-    let mut days: BTreeMap<NaiveDate, [i128; METRICS]> = BTreeMap::new();
-    for row in data.observations.iter().filter(|row| row.day <= last_settled) {
-        let sums = days.entry(row.day).or_default();
-        for metric in MetricId::all() {
-            sums[metric.index()] += i128::from(row.values.get(metric).unwrap_or(0));
-        }
-    }
-    days.retain(|_, sums| sums[MetricId::CLICKS.index()] > 0 || sums[MetricId::VISITS.index()] > 0);
+    let settled = || data.observations.iter().filter(|row| row.day <= last_settled);
+    let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
+    let arm = |row: &Observation| keys.arm(&row.source, &row.arm_key).and_then(|at| experiment.arms.get(at));
+    let of_own_ads = by_day(settled().filter(|row| arm(row).is_some()));
+    let own = of_own_ads.len() >= FEWEST_DAYS;
+    let days = if own { of_own_ads } else { by_day(settled()) };
     let last_day = *days.keys().last().filter(|_| days.len() >= FEWEST_DAYS)?;
 
-    let total = |metric: MetricId| days.values().map(|sums| sums[metric.index()]).sum::<i128>();
+    let total = |days: &ByDay, metric: MetricId| units(days.values().map(|sums| sums[metric.index()]).sum());
     let [clicks, visits, spend] =
-        [MetricId::CLICKS, MetricId::VISITS, MetricId::SPEND].map(|metric| units(total(metric)));
+        [MetricId::CLICKS, MetricId::VISITS, MetricId::SPEND].map(|metric| total(&days, metric));
     let money =
         |amount: f64| Money { micros: 1_000_000, currency: currency(data)? }.times(amount).filter(|_| spend > 0.0);
     let (acts, exposures) = (experiment.policy.primary.numerator, experiment.policy.primary.denominator);
@@ -66,15 +70,32 @@ pub fn history(experiment: &Experiment, data: &Inputs, today: NaiveDate) -> Opti
         .map(|sums| (units(sums[acts.index()]), units(sums[exposures.index()])))
         .filter(|day| day.1 > 0.0)
         .collect();
+    let of_control = || by_day(settled().filter(|row| arm(row).is_some_and(|arm| arm.control)));
+    let rate_of = |days: &ByDay| Some(total(days, acts) / total(days, exposures));
+    let rate = if own && experiment.policy.model == Model::Compare { rate_of(&of_control()) } else { rate_of(&days) };
     Some(History {
+        own,
         days: days.len(),
         last_day,
         spend_per_day: money(spend / count(days.len())),
         cost_per_click: if clicks > 0.0 { money(spend / clicks) } else { None },
         visit_rate: Some(visits / clicks).filter(|rate| *rate > 0.0 && *rate <= 1.1),
-        rate: Some(units(total(acts)) / units(total(exposures))).filter(|rate| *rate > 0.0 && *rate < 1.0),
+        rate: rate.filter(|rate| *rate > 0.0 && *rate < 1.0),
         variation: variation(&series),
     })
+}
+
+/// What rows count together, on days with traffic.
+fn by_day<'a>(rows: impl Iterator<Item = &'a Observation>) -> ByDay {
+    let mut days = ByDay::new();
+    for row in rows {
+        let sums = days.entry(row.day).or_default();
+        for metric in MetricId::all() {
+            sums[metric.index()] += i128::from(row.values.get(metric).unwrap_or(0));
+        }
+    }
+    days.retain(|_, sums| sums[MetricId::CLICKS.index()] > 0 || sums[MetricId::VISITS.index()] > 0);
+    days
 }
 
 /// The one currency that all pulls with money are in.

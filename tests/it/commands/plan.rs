@@ -112,8 +112,10 @@ cost_per_visitor = { amount = "1.50", currency = "EUR" }
     for (number, day) in (Utc::now().date_naive() - Days::new(40)).iter_days().take(28).enumerate() {
         let clicks = 180 + 40 * (number % 2);
         writeln!(report, "{day},A,EUR,9000,{clicks},{}.00,{}", 2 * clicks, clicks / 20).unwrap();
+        // Of another concept.
+        writeln!(report, "{day},Elsewhere,EUR,9000,100,900.00,1").unwrap();
     }
-    project.write("report.csv", report);
+    project.write("report.csv", &report);
     project.succeeds(&["import", "report.csv", "--source", "ads"]);
     let planned = &json_lines(&project.run(&["plan", "kit", "--json", "--runs", "100"]).stdout)[0];
     assert_eq!(planned["history"]["days"], 28, "{planned}");
@@ -121,5 +123,13 @@ cost_per_visitor = { amount = "1.50", currency = "EUR" }
     assert_eq!(planned["daily_budget"]["micros"], 400_000_000, "what was spent a day so far");
     assert_eq!(planned["visitors_per_day"], 200.0, "the bars count clicks, and all of them arrive");
     let own = project.run(&["plan", "kit", "--runs", "100"]).stdout;
-    assert!(own.contains("as your own did") && own.contains("€2.00"), "{own}");
+    assert!(own.contains("as your own did so far") && own.contains("€2.00"), "{own}");
+
+    // A concept whose own ads have not run: what all ads of the account cost is better than nothing, and is called so.
+    let report = report.replace(",A,", ",Another,");
+    let project = Project::new(&format!("{SMALL}{MONEY}"));
+    project.write("report.csv", report);
+    project.succeeds(&["import", "report.csv", "--source", "ads"]);
+    let planned = project.run(&["plan", "kit", "--runs", "100"]).stdout;
+    assert!(planned.contains("as with all ads of its sources so far") && planned.contains("€4.33"), "{planned}");
 }
