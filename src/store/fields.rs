@@ -54,15 +54,16 @@ pub(super) async fn lost(
 fn last_seen(pulls: &[Pull], window: DateWindow, field: &Field) -> Option<NaiveDate> {
     let mut later: Vec<&Pull> = Vec::new();
     for pull in pulls.iter().rev() {
-        let Some(then) = pull.facts.fields.iter().find(|then| then.metric == field.metric && then.path == field.path)
-        else {
-            continue;
-        };
+        let fields = &pull.facts.fields;
+        let then = fields.iter().find(|then| then.metric == field.metric && then.path == field.path);
         let read_since = |day| later.iter().any(|pull| pull.first_day <= day && day <= pull.last_day);
-        if let Some(day) = then.last_day.filter(|&day| window.contains(day) && !read_since(day)) {
+        if let Some(day) = then.and_then(|then| then.last_day).filter(|&day| window.contains(day) && !read_since(day)) {
             return Some(day);
         }
-        later.push(pull);
+        // One that looked for other fields says nothing of this one; one without any row found nothing at all.
+        if then.is_some() || fields.is_empty() {
+            later.push(pull);
+        }
     }
     None
 }

@@ -55,6 +55,16 @@ async fn h18_what_was_counted_stays_while_its_field_is_in_no_row() {
 }
 
 #[tokio::test]
+async fn h18_what_a_reading_without_any_row_took_back_is_not_missed_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    assert_eq!(read(&store, 8, None, &[field("$.clicks", 1, Some("2026-03-04"))], 5).await, Ok([1, 0, 0, 0]));
+    let empty = slice(&ads(), days("2026-03-01", "2026-03-09"), "2026-03-09T06:00:01Z");
+    assert_eq!(counts(&put(&store, &empty, &[]).await.unwrap()), [0, 0, 1, 0]);
+    assert_eq!(read(&store, 10, None, &[field("$.clicks", 0, None)], 0).await, Ok([1, 0, 0, 0]));
+}
+
+#[tokio::test]
 async fn h18_of_a_sum_each_field_is_watched_for_itself() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
