@@ -61,6 +61,7 @@ fn policy(model: Model, dispersion: Dispersion) -> Policy {
         model,
         bar_currency: None,
         srm: None,
+        icp: vec![],
     }
 }
 

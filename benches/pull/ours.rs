@@ -9,6 +9,7 @@ use willitsell::app;
 use willitsell::domain::concept::Source;
 use willitsell::domain::connector::{Login, SettingValue, Settings, SourceAccess};
 use willitsell::domain::id::{LoginId, SourceId};
+use willitsell::domain::intake::Intake;
 use willitsell::schedule::Parts;
 use willitsell::schedule::pull::{Errand, pull};
 use willitsell::store::Store;
@@ -77,10 +78,12 @@ fn access(parts: &Parts, vendor: &str, address: &str) -> SourceAccess {
         channel: None,
         maturity_lag_days: 3,
         metrics: info.metrics.clone(),
+        people: None,
+        depth: None,
         fractional: info.fractional.clone(),
         scheduled: true,
         set_aside: [].into(),
         accept_shrink: None,
     };
-    SourceAccess { source, settings, login: info.needs_login.then_some(login) }
+    SourceAccess { source, settings, login: info.needs_login.then_some(login), intake: Intake::default() }
 }

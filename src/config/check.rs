@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::excerpt;
 use super::experiment::{Declared, experiment};
+use super::people;
 use super::policy::choice;
 use super::raw::{self, Section, Span};
 use super::report::{Report, quoted};
@@ -136,8 +137,9 @@ fn read<'t>(
     let false_build_rate = check.portfolio(&root);
     let destinations = source::destinations(&check, &root);
     let logins = source::logins(&check, &root);
-    let sources = source::sources(&check, &root, &logins);
-    let declared = Declared { destinations: &destinations, sources: &sources };
+    let people = people::people(&check, &root);
+    let sources = source::sources(&check, &root, &logins, &people);
+    let declared = Declared { destinations: &destinations, sources: &sources, internal: &people.internal };
     let sections = root.named("experiment", &raw::EXPERIMENT);
     if sections.is_empty() && !root.has("experiment") {
         // Sources alone can be tried, which is how most people begin.

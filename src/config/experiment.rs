@@ -24,6 +24,8 @@ use crate::domain::schedule::Schedule;
 pub(super) struct Declared<'d> {
     pub(super) destinations: &'d BTreeMap<&'d str, Option<Destination>>,
     pub(super) sources: &'d BTreeMap<&'d str, Entry>,
+    /// Domains of the user's own people.
+    pub(super) internal: &'d [String],
 }
 
 /// Reads one experiment; `None` when it has an error that leaves a gap.
@@ -65,6 +67,7 @@ pub(super) fn experiment(
             rates: &rates,
             sources: &sources.known,
             all_sources_known: sources.known.len() == sources.names.len(),
+            questions: &sources.questions,
             money: &money,
             arms: &names,
             days: start
@@ -92,6 +95,7 @@ pub(super) fn experiment(
         // One for all: see `check`.
         false_build_rate: defaults::FALSE_BUILD_RATE,
         day_notes,
+        internal: declared.internal.to_vec(),
         owner,
         decide_within_days: decide_within_days.map_or(defaults::DECIDE_WITHIN_DAYS, Spanned::into_inner),
     })
@@ -162,9 +166,11 @@ struct Sources<'d> {
     names: Vec<&'d str>,
     /// Those whose connector is known, in the order written.
     known: Vec<Source>,
+    /// Answers that they keep for rules.
+    questions: Vec<&'d str>,
 }
 
-fn sources<'t>(check: &Check<'_>, section: &Section<'t>, declared: &Declared<'_>) -> Sources<'t> {
+fn sources<'t>(check: &Check<'_>, section: &Section<'t>, declared: &Declared<'t>) -> Sources<'t> {
     let all: Vec<&str> = declared.sources.keys().copied().collect();
     section
         .require("sources", &format!("name what it reads, from [source.NAME]: sources = [\"{}\"]", all.join("\", \"")));
@@ -173,7 +179,7 @@ fn sources<'t>(check: &Check<'_>, section: &Section<'t>, declared: &Declared<'_>
         let what = format!("{} names none", section.dotted("sources"));
         check.report.error(section.key_span("sources"), what, suggestion("", &all, "add a [source.NAME] table"));
     }
-    let mut sources = Sources { names: Vec::new(), known: Vec::new() };
+    let mut sources = Sources { names: Vec::new(), known: Vec::new(), questions: Vec::new() };
     let mut accounts: BTreeMap<&str, &str> = BTreeMap::new();
     for name in written.unwrap_or_default() {
         let (span, name) = (name.span(), name.into_inner());
@@ -189,6 +195,8 @@ fn sources<'t>(check: &Check<'_>, section: &Section<'t>, declared: &Declared<'_>
             continue;
         };
         sources.known.extend(entry.source.clone());
+        let questions = entry.questions.iter().filter(|(_, is_free_text)| !is_free_text);
+        sources.questions.extend(questions.map(|(name, _)| name.as_str()));
         if let Some(other) = entry.account.as_deref().and_then(|account| accounts.insert(account, name)) {
             let what = format!(
                 "{} reads the same account as {}, so everything would count twice",

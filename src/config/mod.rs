@@ -8,6 +8,8 @@ pub mod defaults;
 mod excerpt;
 mod experiment;
 mod folder;
+mod icp;
+mod people;
 mod policy;
 mod raw;
 pub mod report;

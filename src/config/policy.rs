@@ -10,6 +10,7 @@ use super::bars::{self, Bars};
 use super::check::Check;
 use super::defaults;
 use super::experiment::metric;
+use super::icp;
 use super::raw::{self, Section, check_name};
 use super::report::{nearest, quoted, suggestion};
 use crate::domain::concept::{
@@ -19,6 +20,7 @@ use crate::domain::id::ArmId;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::money::Money;
+use crate::domain::response::Depth;
 
 /// What a policy is checked against.
 pub(super) struct Facts<'f> {
@@ -26,6 +28,8 @@ pub(super) struct Facts<'f> {
     pub(super) sources: &'f [Source],
     /// Whether `sources` is everything the experiment names.
     pub(super) all_sources_known: bool,
+    /// Answers that the sources keep for rules.
+    pub(super) questions: &'f [&'f str],
     pub(super) money: &'f MoneyInputs,
     /// Every arm, and whether it is a control.
     pub(super) arms: &'f [(&'f str, bool)],
@@ -44,7 +48,17 @@ impl Facts<'_> {
 }
 
 /// Acts that cost a visitor something: only these can decide (product.md sections 2 and 4).
-const ACTS: [MetricId; 3] = [MetricId::SIGNUPS, MetricId::CONVERSIONS, MetricId::LEADS];
+const ACTS: [MetricId; 9] = [
+    MetricId::SIGNUPS,
+    MetricId::VERIFIED_SIGNUPS,
+    MetricId::QUALIFIED_SIGNUPS,
+    MetricId::DEMOS,
+    MetricId::CARDS,
+    MetricId::DEPOSITS,
+    MetricId::ORDERS,
+    MetricId::CONVERSIONS,
+    MetricId::LEADS,
+];
 
 /// What people can be counted on: never an impression, and spend has its own model.
 const EXPOSURES: [MetricId; 3] = [MetricId::VISITS, MetricId::CLICKS, MetricId::FORM_OPENS];
@@ -92,6 +106,13 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
     let budget_cap = budget_cap(check, &section, facts, alpha, beta);
     // What an act may cost is the bar itself under cpa.
     let guardrails = guardrails(check, &section, facts, primary.as_ref().filter(|_| model != Model::Cpa));
+    let icp = icp::rules(check, &section, facts.all_sources_known.then_some(facts.questions));
+    if !icp.is_empty() && !asks_who(primary.as_ref(), &guardrails) {
+        let what = format!("{} is set, and nothing here counts qualified_signups", section.dotted("icp"));
+        let advice = "let qualified_signups decide, or watch their share in a guardrail: numerator = \"qualified_signups\", \
+                      denominator = \"verified_signups\", min = 0.60";
+        check.report.warn(section.key_span("icp"), what, advice);
+    }
     let guardrail_alpha = error_rate(check, &section, "guardrail_alpha", defaults::GUARDRAIL_ALPHA, LARGEST_ERROR);
     let count = |key, default| section.whole(key, 0, u32::MAX).map_or(default, Spanned::into_inner);
     let min_exposures = match model {
@@ -129,7 +150,14 @@ pub(super) fn policy(check: &Check<'_>, experiment: &Section<'_>, facts: &Facts<
         model,
         bar_currency: currency,
         srm,
+        icp,
     })
+}
+
+/// Whether anything asks who is inside the ideal customer profile.
+fn asks_who(primary: Option<&Rate>, guardrails: &[Guardrail]) -> bool {
+    let rails = guardrails.iter().flat_map(|rail| [rail.numerator, rail.denominator]);
+    rails.chain(primary.map(|rate| rate.numerator)).any(|metric| metric == MetricId::QUALIFIED_SIGNUPS)
 }
 
 /// The question that decides; where it is misspelt, the one that would be asked without it.
@@ -229,6 +257,14 @@ fn primary(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>, model: M
         let cost =
             if rate.denominator == MetricId::SPEND { "; for what an act costs write model = \"cpa\"" } else { "" };
         let advice = format!("count on visitors: denominator = {}{cost}", one_of(&EXPOSURES));
+        check.report.error(written.span(), what, advice);
+    }
+    let needs_verified = [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&rate.numerator);
+    let verifies = |source: &Source| source.depth.or(source.people).is_some_and(|depth| depth >= Depth::VerifiedEmail);
+    if needs_verified && facts.all_sources_known && !facts.sources.iter().any(verifies) {
+        let what = format!("no source says that an address was verified, so {} would stay at zero", rate.numerator);
+        let advice = "where a form or list verifies addresses itself, write depth = \"verified_email\" in its [source]; \
+                      else let signups decide";
         check.report.error(written.span(), what, advice);
     }
     for metric in [rate.numerator, rate.denominator].into_iter().filter(|metric| facts.lacks(*metric)) {

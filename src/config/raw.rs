@@ -26,7 +26,7 @@ pub(super) struct Shape {
 
 pub(super) const ROOT: Shape = Shape {
     table: "the top of the file",
-    keys: &["connectors", "store", "network", "web", "notify", "login", "source", "portfolio", "experiment"],
+    keys: &["connectors", "store", "network", "web", "people", "notify", "login", "source", "portfolio", "experiment"],
     public: false,
 };
 pub(super) const NETWORK: Shape = Shape { table: "[network]", keys: &["allow_private"], public: true };
@@ -41,7 +41,26 @@ pub(super) const LOGIN: Shape = Shape {
 /// `settings` itself is left out of what may be shown (see `excerpt.rs`).
 pub(super) const SOURCE: Shape = Shape {
     table: "[source.NAME]",
-    keys: &["connector", "channel", "login", "hosts", "settings", "maturity_lag_days", "set_aside", "accept_shrink"],
+    keys: &[
+        "connector",
+        "channel",
+        "login",
+        "hosts",
+        "settings",
+        "maturity_lag_days",
+        "set_aside",
+        "accept_shrink",
+        "depth",
+        "answers",
+        "free_text",
+    ],
+    public: true,
+};
+pub(super) const PEOPLE: Shape =
+    Shape { table: "[people]", keys: &["internal", "test_addresses", "disposable"], public: true };
+pub(super) const ICP: Shape = Shape {
+    table: "a rule of icp",
+    keys: &["field", "is", "one_of", "not", "between", "at_least", "at_most"],
     public: true,
 };
 pub(super) const EXPERIMENT: Shape = Shape {
@@ -88,6 +107,7 @@ pub(super) const POLICY: Shape = Shape {
         "horizon_days",
         "budget_cap",
         "srm",
+        "icp",
         "guardrails",
         "dispersion",
         "boundary",
@@ -126,11 +146,12 @@ pub(super) const AMOUNT: Shape = Shape { table: "an amount", keys: &["amount", "
 pub(super) const NAMES: Shape = Shape { table: "", keys: &[], public: false };
 
 /// Every table with keys of ours.
-pub(super) const SHAPES: [&Shape; 15] = [
+pub(super) const SHAPES: [&Shape; 17] = [
     &ROOT,
     &STORE,
     &NETWORK,
     &WEB,
+    &PEOPLE,
     &LOGIN,
     &SOURCE,
     &PORTFOLIO,
@@ -139,6 +160,7 @@ pub(super) const SHAPES: [&Shape; 15] = [
     &ARM,
     &RATE,
     &POLICY,
+    &ICP,
     &GUARDRAIL,
     &MONEY,
     &AMOUNT,
@@ -315,6 +337,25 @@ impl<'t> Section<'t> {
             }
         }
         Some(texts)
+    }
+
+    /// Whether a list was written.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().is_array())
+    }
+
+    /// A list of numbers.
+    pub(super) fn numbers(&self, key: &str) -> Option<Vec<Spanned<f64>>> {
+        const WANTED: &str = "a list of numbers such as [20, 200]";
+        let list = self.read(key, WANTED, DeValue::as_array)?;
+        let mut numbers = Vec::new();
+        for item in *list.get_ref() {
+            match number(item.get_ref()).filter(|number| number.is_finite()) {
+                Some(number) => numbers.push(Spanned::new(item.span(), number)),
+                None => self.wrong(key, item, WANTED),
+            }
+        }
+        (numbers.len() == list.get_ref().len()).then_some(numbers)
     }
 
     /// An amount of money: `{ amount = "1500.00", currency = "EUR" }`, more than nothing.

@@ -13,6 +13,7 @@ use url::{Host, Url};
 use super::check::Check;
 use super::defaults;
 use super::experiment::zone_advice;
+use super::people::{self, People};
 use super::raw::{self, Section};
 use super::report::{quoted, suggestion};
 use super::secret;
@@ -30,6 +31,8 @@ pub(super) struct Entry {
     pub(super) access: Option<SourceAccess>,
     /// Tells the account apart from others; `None` where files are brought by hand.
     pub(super) account: Option<String>,
+    /// The answers it keeps, and whether each is free text.
+    pub(super) questions: Vec<(String, bool)>,
 }
 
 /// Reads `[notify.NAME.KIND]`; `None` for each that has an error.
@@ -122,11 +125,12 @@ pub(super) fn sources<'t>(
     check: &Check<'_>,
     root: &Section<'t>,
     logins: &BTreeMap<&str, Option<Login>>,
+    people: &People,
 ) -> BTreeMap<&'t str, Entry> {
     let sections = root.named("source", &raw::SOURCE);
     let mut vendors = BTreeMap::new();
     let mut read = |name: &'t str, section: &Section<'t>| {
-        let entry = source(check, name, section, logins);
+        let entry = source(check, name, section, logins, people);
         if let Some(access) = &entry.access {
             one_vendor_a_login(check, section, access, &mut vendors);
         }
@@ -154,16 +158,25 @@ fn one_vendor_a_login<'k>(
     }
 }
 
-fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMap<&str, Option<Login>>) -> Entry {
+fn source(
+    check: &Check<'_>,
+    name: &str,
+    section: &Section<'_>,
+    logins: &BTreeMap<&str, Option<Login>>,
+    people: &People,
+) -> Entry {
     check.declares(section);
-    let mut entry = Entry { source: None, access: None, account: None };
+    let mut entry = Entry { source: None, access: None, account: None, questions: Vec::new() };
     let maturity = section.whole("maturity_lag_days", 0, 90);
     let set_aside = section.texts("set_aside").unwrap_or_default();
     let accept_shrink = section.day("accept_shrink").map(Spanned::into_inner);
     let channel = section.text("channel").map(|channel| (*channel.get_ref()).to_owned());
     let login_name = section.text("login");
     let hosts = section.texts("hosts");
-    let Some(info) = connector(check, section) else { return entry };
+    let info = connector(check, section);
+    let intake = people::intake(check, section, info, people);
+    let depth = people::depth(check, section, info);
+    let Some(info) = info else { return entry };
     confirm_hosts(check, section, info, hosts.as_deref());
     let table = section.table("settings", &raw::NAMES, "settings = { … }");
     let settings = match &table {
@@ -179,16 +192,19 @@ fn source(check: &Check<'_>, name: &str, section: &Section<'_>, logins: &BTreeMa
         connector: info.name.clone(),
         channel,
         maturity_lag_days: maturity.map_or(defaults::MATURITY_LAG_DAYS, Spanned::into_inner),
-        metrics: info.metrics.clone(),
+        metrics: people::metrics(info, depth),
+        people: info.people,
+        depth,
         fractional: info.fractional.clone(),
         scheduled,
         set_aside: set_aside.into_iter().filter_map(|key| checked_key(check, &key)).collect(),
         accept_shrink,
     };
     entry.source = Some(source.clone());
+    entry.questions = intake.answers.iter().map(|question| (question.name.clone(), question.is_free_text)).collect();
     if let Some(settings) = settings {
         entry.account = scheduled.then(|| account(info, &settings));
-        entry.access = login.map(|login| SourceAccess { source, settings, login });
+        entry.access = login.map(|login| SourceAccess { source, settings, login, intake });
     }
     entry
 }

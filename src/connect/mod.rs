@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::domain::connector::{ConnectorInfo, Facts, JobBook, Login, RowSink, Settings, SinkError, TokenVault};
 use crate::domain::id::{LoginId, SourceId};
+use crate::domain::intake::Question;
 use crate::domain::money::Currency;
 use crate::domain::observation::DateWindow;
 
@@ -47,6 +48,8 @@ pub struct PullRequest<'a> {
     pub source: &'a SourceId,
     /// Checked, defaults filled in.
     pub settings: &'a Settings,
+    /// The answers to read, where it hands over people.
+    pub questions: &'a [Question],
     /// Where the connector needs one.
     pub login: Option<&'a Login>,
     /// Where access tokens live between calls.

@@ -104,7 +104,7 @@ fn no_data(experiment: &Experiment, data: &Inputs, calendar: &Calendar) -> Optio
             let says = |one: &Observation| one.values.get(metric).is_some();
             !primary_sources(experiment)
                 .filter(|source| source.metrics.contains(&metric))
-                .any(|source| brought(source, &says) || metric == MetricId::SIGNUPS && gave_people(source))
+                .any(|source| brought(source, &says) || metric.is_of_people() && gave_people(source))
         })
         .collect();
     let sources: Vec<_> = primary_sources(experiment)

@@ -127,6 +127,8 @@ mod tests {
             channel: None,
             maturity_lag_days: 0,
             metrics: vec![],
+            people: None,
+            depth: None,
             fractional: vec![],
             scheduled: true,
             set_aside: ["cats-old".to_owned(), "*-brand".to_owned(), "*cats-at*".to_owned()].into(),

@@ -1,151 +1,236 @@
-//! Responses to acts that count: one a person, at their first act inside the test, on the arm whose
-//! key it carries. Not for counts that a source has already added up: those are `tally`'s.
+//! Responses to acts that count: one a person and metric, at their first act inside the test, on the arm whose key it
+//! carries; and what was left out, and why. Not for counts that a source has already added up: those are `tally`'s.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use serde::Serialize;
 
 use super::keys::ArmKeys;
-use crate::domain::observation::DateWindow;
-use crate::domain::response::{Depth, Response};
+use crate::domain::concept::{Experiment, Source};
+use crate::domain::icp::{Fit, IcpRule, fit};
+use crate::domain::id::SourceId;
+use crate::domain::metric::MetricId;
+use crate::domain::observation::{DateWindow, Inputs};
+use crate::domain::response::{Answers, Depth, DomainHash, Mark, PersonHash, Response, Void};
+
+/// By what acts are judged.
+pub struct Rules<'a> {
+    keys: &'a ArmKeys<'a>,
+    /// Days are cut in it.
+    zone: Tz,
+    days: DateWindow,
+    /// How deep acts of a source go, where the user says so.
+    depths: BTreeMap<&'a SourceId, Depth>,
+    icp: &'a [IcpRule],
+    internal: &'a BTreeSet<DomainHash>,
+}
 
 /// One act that counts.
 pub struct Act {
     /// Position of its arm in the experiment.
     pub arm: usize,
-    /// Its day, cut in the experiment's zone.
+    /// Its day, cut in the zone of the rules.
     pub day: NaiveDate,
+    /// What it counts as.
+    pub metric: MetricId,
 }
 
-/// The acts that count as sign-ups. A person seen twice, across sources and arms, counts once, at the
-/// earliest act (ties by source, then response id); acts where no person is known count each. Only
-/// acts on an arm and inside `days` are looked at: what belongs to no arm is no part of the test, so
-/// it can take nobody away from one. A click is no sign-up.
-pub fn acts(responses: &[Response], keys: &ArmKeys<'_>, zone: Tz, days: DateWindow) -> Vec<Act> {
-    let mut claimed: Vec<(&Response, Act)> = sign_ups(responses, zone, days)
-        .filter_map(|(response, day)| {
-            let arm = keys.arm(&response.source, &response.arm_key)?;
-            Some((response, Act { arm, day }))
-        })
+/// Why an act, or a person, does not count as what it might.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// An address made up to try the form.
+    Test,
+    /// One of the user's own people.
+    Internal,
+    /// A throwaway address; of who paid or saved a card it does not matter.
+    Disposable,
+    /// Somebody who had signed up before, on any arm and through any source.
+    Repeat,
+    /// A verified person outside the ideal customer profile.
+    OutsideIcp,
+    /// A verified person of whom an answer is missing or cannot be read.
+    IcpUnknown,
+    /// A booking that was called off or moved.
+    Canceled,
+    /// A booking to which nobody came.
+    NoShow,
+}
+
+/// Everything that the responses come to.
+#[derive(Default)]
+pub struct Qualified {
+    /// What counts.
+    pub acts: Vec<Act>,
+    /// By position of the arm, day and reason, how many do not.
+    pub left_out: BTreeMap<(usize, NaiveDate, LeftOut), u32>,
+}
+
+impl<'a> Rules<'a> {
+    /// Those of an experiment.
+    pub fn of(experiment: &'a Experiment, data: &'a Inputs, keys: &'a ArmKeys<'a>, zone: Tz, days: DateWindow) -> Self {
+        let depth = |source: &'a Source| Some((&source.id, source.depth?));
+        Self {
+            keys,
+            zone,
+            days,
+            depths: experiment.sources.iter().filter_map(depth).collect(),
+            icp: &experiment.policy.icp,
+            internal: &data.internal,
+        }
+    }
+
+    fn depth(&self, response: &Response) -> Depth {
+        self.depths.get(&response.source).copied().unwrap_or(response.depth)
+    }
+
+    fn day(&self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.zone).date_naive()
+    }
+
+    /// Why whoever did this counts for nothing.
+    fn refused(&self, response: &Response) -> Option<LeftOut> {
+        if response.mark == Some(Mark::Test) {
+            Some(LeftOut::Test)
+        } else if response.domain.as_ref().is_some_and(|domain| self.internal.contains(domain)) {
+            Some(LeftOut::Internal)
+        } else {
+            let throwaway = response.mark == Some(Mark::Disposable) && self.depth(response) < Depth::Card;
+            throwaway.then_some(LeftOut::Disposable)
+        }
+    }
+}
+
+/// What is known of a person from all their acts, on an arm or not.
+#[derive(Default)]
+struct Known<'a> {
+    verified_at: Option<DateTime<Utc>>,
+    /// By question, the first answer.
+    answers: Vec<(&'a str, &'a str)>,
+}
+
+/// The acts that count. A person seen twice, across sources and arms, counts once for each metric, at the earliest act
+/// (ties by source, then response id); acts where no person is known count each. Only acts on an arm and inside the days
+/// are looked at: what belongs to no arm is no part of the test, so it can take nobody away from one. A click is no
+/// sign-up.
+///
+/// Somebody counts as verified on the day on which both are there, the sign-up on an arm and a verified address from any
+/// source, and as qualified then, if all their answers pass the rules.
+pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
+    let latest = latest(responses);
+    let mut claimed: Vec<(&Response, usize)> = latest
+        .iter()
+        .filter(|response| rules.depth(response) >= Depth::Email && rules.days.contains(rules.day(response.at)))
+        .filter_map(|response| Some((*response, rules.keys.arm(&response.source, &response.arm_key)?)))
         .collect();
     // Already in order of source and id, which a stable sort keeps among equal instants.
     claimed.sort_by_key(|(response, _)| response.at);
-    let mut seen = HashSet::new();
-    claimed
-        .into_iter()
-        .filter(|(response, _)| response.person.as_ref().is_none_or(|person| seen.insert(person)))
-        .map(|(_, act)| act)
-        .collect()
+    let people = people(&latest, rules);
+    let mut found = Qualified::default();
+    let mut seen: HashSet<(&PersonHash, MetricId)> = HashSet::new();
+    for (response, arm) in claimed {
+        let day = rules.day(response.at);
+        let mut leave_out = |day, why| *found.left_out.entry((arm, day, why)).or_default() += 1;
+        if let Some(why) = rules.refused(response) {
+            leave_out(day, why);
+            continue;
+        }
+        let person = response.person.as_ref();
+        let mut is_first = |metric| person.is_none_or(|person| seen.insert((person, metric)));
+        let depth = rules.depth(response);
+        if is_first(MetricId::SIGNUPS) {
+            found.acts.push(Act { arm, day, metric: MetricId::SIGNUPS });
+            let known = person.and_then(|person| people.get(person));
+            let alone = (depth >= Depth::VerifiedEmail).then_some(response.at);
+            let verified_at = known.map_or(alone, |known| known.verified_at);
+            let verified_on = verified_at.map(|at| rules.day(at.max(response.at)));
+            if let Some(day) = verified_on.filter(|&day| rules.days.contains(day)) {
+                found.acts.push(Act { arm, day, metric: MetricId::VERIFIED_SIGNUPS });
+                let answers: Answers =
+                    known.map_or_else(|| response.answers.clone(), |known| known.answers.iter().copied().collect());
+                match fit(rules.icp, &answers) {
+                    Fit::Inside => found.acts.push(Act { arm, day, metric: MetricId::QUALIFIED_SIGNUPS }),
+                    Fit::Outside => leave_out(day, LeftOut::OutsideIcp),
+                    Fit::Unknown => leave_out(day, LeftOut::IcpUnknown),
+                }
+            }
+        } else {
+            leave_out(day, LeftOut::Repeat);
+        }
+        match response.void {
+            Some(Void::Canceled) => leave_out(day, LeftOut::Canceled),
+            Some(Void::NoShow) => leave_out(day, LeftOut::NoShow),
+            None | Some(Void::Refunded) => {}
+        }
+        for metric in counts_as(depth, response.void) {
+            if is_first(metric) {
+                found.acts.push(Act { arm, day, metric });
+            }
+        }
+    }
+    found
 }
 
-/// Sign-ups that no arm claims, one for each act.
-pub fn unclaimed<'a>(
-    responses: &'a [Response],
-    keys: &ArmKeys<'_>,
-    zone: Tz,
-    days: DateWindow,
-) -> impl Iterator<Item = &'a Response> {
-    sign_ups(responses, zone, days)
-        .map(|(response, _)| response)
-        .filter(|response| keys.owner(&response.source, &response.arm_key).is_none())
+/// What an act counts as besides a sign-up.
+fn counts_as(depth: Depth, void: Option<Void>) -> impl Iterator<Item = MetricId> {
+    MetricId::of_people(depth).filter(move |&metric| match metric {
+        MetricId::SIGNUPS | MetricId::VERIFIED_SIGNUPS | MetricId::QUALIFIED_SIGNUPS => false,
+        MetricId::PAYMENTS => matches!(void, None | Some(Void::Refunded)),
+        MetricId::REFUNDS => void == Some(Void::Refunded),
+        _ => void.is_none(),
+    })
 }
 
-/// Every sign-up on these days once, as the latest pull knows it, in order of source and id.
-fn sign_ups(responses: &[Response], zone: Tz, days: DateWindow) -> impl Iterator<Item = (&Response, NaiveDate)> {
-    let mut latest = BTreeMap::new();
+/// By person, what their acts say together.
+fn people<'a>(latest: &[&'a Response], rules: &Rules<'_>) -> HashMap<&'a PersonHash, Known<'a>> {
+    let mut people: HashMap<&PersonHash, Known<'_>> = HashMap::new();
+    let says_more = |response: &Response| rules.depth(response) >= Depth::VerifiedEmail || !response.answers.is_empty();
+    let mut more: Vec<&Response> = latest.iter().copied().filter(|response| says_more(response)).collect();
+    more.retain(|response| rules.refused(response).is_none());
+    more.sort_by_key(|response| response.at);
+    for response in more {
+        let Some(person) = &response.person else { continue };
+        let known = people.entry(person).or_default();
+        if rules.depth(response) >= Depth::VerifiedEmail {
+            known.verified_at = known.verified_at.or(Some(response.at));
+        }
+        for (name, answer) in response.answers.iter() {
+            if known.answers.iter().all(|(other, _)| *other != name) {
+                known.answers.push((name, answer));
+            }
+        }
+    }
+    people
+}
+
+/// Acts that count towards a metric and that no arm claims, one for each.
+pub fn unclaimed<'a>(responses: &'a [Response], rules: &Rules<'_>, metric: MetricId) -> Vec<&'a Response> {
+    let counts = |response: &&Response| {
+        rules.days.contains(rules.day(response.at))
+            && rules.refused(response).is_none()
+            && MetricId::of_people(rules.depth(response)).any(|own| own == metric)
+            && rules.keys.owner(&response.source, &response.arm_key).is_none()
+    };
+    latest(responses).into_iter().filter(counts).collect()
+}
+
+/// Every response once, as the latest pull knows it, in order of source and id.
+fn latest(responses: &[Response]) -> Vec<&Response> {
+    // As the store gives them.
+    if responses.is_sorted_by(|one, next| (&one.source, &one.response_id) < (&next.source, &next.response_id)) {
+        return responses.iter().collect();
+    }
+    let mut latest: BTreeMap<_, &Response> = BTreeMap::new();
     for response in responses {
         let known = latest.entry((&response.source, &response.response_id)).or_insert(response);
         if response.pull_id > known.pull_id {
             *known = response;
         }
     }
-    latest
-        .into_values()
-        .filter(|response| response.depth >= Depth::Email)
-        .map(move |response| (response, response.at.with_timezone(&zone).date_naive()))
-        .filter(move |(_, day)| days.contains(*day))
+    latest.into_values().collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::concept::Arm;
-    use crate::domain::id::{ArmId, SourceId};
-    use crate::domain::response::PersonHash;
-
-    fn response(id: &str, person: Option<&str>, arm_key: &str, at: &str) -> Response {
-        Response {
-            source: SourceId::new("landing"),
-            response_id: id.into(),
-            person: person.map(|name| PersonHash::from_hex(name.into())),
-            depth: Depth::Email,
-            arm_key: arm_key.into(),
-            at: at.parse().unwrap(),
-            pull_id: 1,
-        }
-    }
-
-    /// Position of the arm and day of each act; arms `a` and `b` claim their own names on `landing`.
-    fn count(responses: &[Response]) -> Vec<(usize, String)> {
-        let arms = ["a", "b"].map(|name| Arm {
-            id: ArmId::new(name),
-            title: name.into(),
-            control: false,
-            keys: [(SourceId::new("landing"), vec![name.to_owned()])].into(),
-            until: None,
-        });
-        let days = DateWindow::new("2026-03-02".parse().unwrap(), "2026-03-31".parse().unwrap()).unwrap();
-        acts(responses, &ArmKeys::of(&arms, &[]), Tz::Europe__Berlin, days)
-            .into_iter()
-            .map(|act| (act.arm, act.day.to_string()))
-            .collect()
-    }
-
-    #[test]
-    fn a_person_counts_once_at_the_first_act_across_arms() {
-        let acts = count(&[
-            response("2", Some("ann"), "b", "2026-03-05T12:00:00Z"),
-            response("1", Some("ann"), "a", "2026-03-04T12:00:00Z"),
-            response("3", Some("bob"), "b", "2026-03-06T12:00:00Z"),
-        ]);
-        assert_eq!(acts, [(0, "2026-03-04".to_owned()), (1, "2026-03-06".to_owned())]);
-    }
-
-    #[test]
-    fn equal_instants_go_to_the_first_source_then_the_first_id() {
-        let mut early = response("9", Some("ann"), "b", "2026-03-04T12:00:00Z");
-        early.source = SourceId::new("form");
-        let same = "2026-03-04T12:00:00Z";
-        assert_eq!(count(&[response("2", Some("ann"), "a", same), response("1", Some("ann"), "b", same)])[0].0, 1);
-        // "form" has no keys for any arm here, so it cannot take Ann away from "landing".
-        assert_eq!(count(&[early, response("2", Some("ann"), "a", same)]).len(), 1);
-    }
-
-    #[test]
-    fn unknown_people_count_each_and_the_same_id_counts_once() {
-        let act = response("1", None, "a", "2026-03-04T12:00:00Z");
-        let other = response("2", None, "a", "2026-03-04T12:00:00Z");
-        assert_eq!(count(&[act.clone(), other, act]).len(), 2);
-    }
-
-    #[test]
-    fn d2_a_restated_act_counts_as_last_known() {
-        let before = response("1", Some("ann"), "a", "2026-03-04T12:00:00Z");
-        let now = Response { arm_key: "b".into(), pull_id: 2, ..before.clone() };
-        assert_eq!(count(&[now.clone(), before.clone()]), count(&[before, now]));
-    }
-
-    #[test]
-    fn days_are_cut_in_the_experiments_zone_and_outside_ones_do_not_count() {
-        // 23:30 UTC is the next day in Berlin.
-        let acts = count(&[
-            response("1", Some("ann"), "a", "2026-03-04T23:30:00Z"),
-            response("2", Some("bob"), "a", "2026-03-31T23:30:00Z"),
-            response("3", Some("cy"), "a", "2026-03-01T22:59:00Z"),
-            response("4", Some("dee"), "elsewhere", "2026-03-04T12:00:00Z"),
-            Response { depth: Depth::Click, ..response("5", Some("eve"), "a", "2026-03-04T12:00:00Z") },
-        ]);
-        assert_eq!(acts, [(0, "2026-03-05".to_owned())]);
-    }
-}
+mod tests;

@@ -10,7 +10,8 @@ use chrono_tz::Tz;
 
 use super::judge::Hold;
 use super::keys::{ArmKeys, Owner};
-use super::{portfolio, qualify};
+use super::portfolio;
+use super::qualify::{self, LeftOut, Qualified, Rules};
 use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Policy, Source};
 use crate::domain::day_note::Word;
 use crate::domain::decision::Decision;
@@ -107,6 +108,8 @@ pub struct Tally<'a> {
     pub currencies: BTreeSet<Option<Currency>>,
     /// Clicks and impressions of rows with more clicks than impressions, by position of the arm and settled day.
     pub clicks_unseen: BTreeMap<(usize, NaiveDate), [i64; 2]>,
+    /// By position of the arm, day and reason, how many acts do not count.
+    pub left_out: BTreeMap<(usize, NaiveDate, LeftOut), u32>,
     /// By source, the zones its settled days with rows were read in.
     pub zones: BTreeMap<&'a SourceId, BTreeSet<&'static str>>,
     /// What other concepts ask of a BUILD from today on; for questions of what would be, not for the verdict itself.
@@ -155,6 +158,7 @@ impl<'a> Tally<'a> {
             unclaimed_spend: BTreeMap::new(),
             unclaimed_acts: BTreeMap::new(),
             clicks_unseen: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             zones: BTreeMap::new(),
             hold: portfolio::ahead(experiment, data.others.as_deref(), calendar.last_settled),
             currencies: currencies_set(experiment).map(Some).collect(),
@@ -200,14 +204,17 @@ impl<'a> Tally<'a> {
                 Some(Owner::Elsewhere) | None => {}
             }
         }
-        let acts = qualify::acts(&data.responses, &keys, experiment.timezone, days);
+        let rules = |days| Rules::of(experiment, data, &keys, experiment.timezone, days);
+        let Qualified { acts, left_out } = qualify::qualified(&data.responses, &rules(days));
         for act in acts.into_iter().filter(|act| counts_for(experiment, Owner::Arm(act.arm), act.day)) {
-            sums.of(act.arm, act.day)[MetricId::SIGNUPS.index()] += i128::from(millionths::ONE);
+            sums.of(act.arm, act.day)[act.metric.index()] += i128::from(millionths::ONE);
         }
+        tally.left_out = left_out;
+        tally.left_out.retain(|&(arm, day, _), _| counts_for(experiment, Owner::Arm(arm), day));
 
         let settled = DateWindow::new(calendar.first, calendar.last_settled);
-        if let Some(settled) = settled.filter(|_| policy.primary.numerator == MetricId::SIGNUPS) {
-            for act in qualify::unclaimed(&data.responses, &keys, experiment.timezone, settled) {
+        if let Some(settled) = settled.filter(|_| policy.primary.numerator.is_of_people()) {
+            for act in qualify::unclaimed(&data.responses, &rules(settled), policy.primary.numerator) {
                 *tally.unclaimed_acts.entry((&act.source, &act.arm_key)).or_default() += i128::from(millionths::ONE);
             }
         }
@@ -287,7 +294,7 @@ pub fn units(sum: i128) -> f64 {
 
 /// Adds what a row supplies; sign-ups of a source that hands over the people are counted from those.
 fn add(sums: &mut Sums, values: &Values, gives_people: bool) {
-    for metric in MetricId::all() {
+    for metric in MetricId::counted() {
         if !(gives_people && metric == MetricId::SIGNUPS) {
             sums[metric.index()] += i128::from(values.get(metric).unwrap_or(0));
         }
@@ -316,7 +323,7 @@ impl<'a> Pulls<'a> {
         for observation in &data.observations {
             let Some(source) = sources.iter().position(|source| source.id == observation.source) else { continue };
             let said = said[source].entry(observation.day).or_default();
-            for metric in MetricId::all() {
+            for metric in MetricId::counted() {
                 said[metric.index()] |= observation.values.get(metric).is_some();
             }
         }

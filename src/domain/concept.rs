@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::day_note::{DayNote, Word};
 pub use super::economics::{Habit, MoneyInputs};
+use super::icp::IcpRule;
 use super::id::{ArmId, ConceptId, DestinationId, SourceId};
 use super::metric::MetricId;
 use super::money::{Currency, Money};
 use super::portfolio::FalseBuildRate;
+use super::response::Depth;
 use super::schedule::Schedule;
 
 /// The product idea being judged.
@@ -55,6 +57,9 @@ pub struct Experiment {
     /// What the operator says of days; no two overlap.
     #[serde(default)]
     pub day_notes: Vec<DayNote>,
+    /// Domains of the user's own people, whose acts count for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub internal: Vec<String>,
     /// The person who decides, with role; printed in messages.
     pub owner: Option<String>,
     /// Days a person has to decide after a verdict.
@@ -97,6 +102,13 @@ pub struct Source {
     pub maturity_lag_days: u32,
     /// What it counts.
     pub metrics: Vec<MetricId>,
+    /// How deep the acts go that it hands over with the people who did them, so that nobody counts twice; `None` where it
+    /// hands over counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<Depth>,
+    /// The same, where the user knows better: it then holds for every act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<Depth>,
     /// Those of them that may be fractions: modelled by the vendor, or one act shared among several clicks.
     pub fractional: Vec<MetricId>,
     /// Whether the schedule pulls it; otherwise a person imports files into it.
@@ -246,7 +258,7 @@ pub struct Policy {
     /// Error rate of a guardrail's breach.
     pub guardrail_alpha: f64,
     /// Which question decides.
-    // Left out of the fingerprint where it is the one policies had before there were others; so are the next two.
+    // Left out of the fingerprint where it is the one policies had before there were others; so are the next three.
     #[serde(default, skip_serializing_if = "Model::is_rate")]
     pub model: Model,
     /// What the bars are in, where they are money.
@@ -255,4 +267,7 @@ pub struct Policy {
     /// The split to watch, where it is ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub srm: Option<Srm>,
+    /// Who the concept is for: a qualified sign-up passes all of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub icp: Vec<IcpRule>,
 }

@@ -12,8 +12,9 @@ use thiserror::Error;
 
 use super::concept::Source;
 use super::id::{LoginId, SourceId};
+use super::intake::Intake;
 use super::metric::MetricId;
-use super::response::Depth;
+use super::response::{Depth, Void};
 
 /// What a source's numbers mean, in its connector's words: carried with every pull, shown by `explain`. In a
 /// [`ConnectorInfo`] the placeholders of settings are not filled in yet.
@@ -71,6 +72,7 @@ pub enum Home {
 
 /// Name, settings it needs, metrics it supplies.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any may come with any")]
 pub struct ConnectorInfo {
     /// What `connector = "…"` names.
     pub name: String,
@@ -107,6 +109,10 @@ pub struct ConnectorInfo {
     pub metrics: Vec<MetricId>,
     /// Those of them that may be fractions: modelled by the vendor, or one act shared among several clicks.
     pub fractional: Vec<MetricId>,
+    /// How deep the acts go that it hands over with the people who did them; `None` where it hands over counts.
+    pub people: Option<Depth>,
+    /// Whether it can read what people answered to questions the user names.
+    pub reads_answers: bool,
     /// What the numbers mean.
     pub facts: Facts,
     /// Days re-read on every pull, because the vendor still changes them.
@@ -220,6 +226,8 @@ pub struct SourceAccess {
     pub settings: Settings,
     /// Present where the connector needs one.
     pub login: Option<Login>,
+    /// What may be kept of its people.
+    pub intake: Intake,
 }
 
 /// One row a connector gives.
@@ -246,10 +254,14 @@ pub struct ResponseRow<'p> {
     pub person: Option<Cow<'p, str>>,
     /// How deep the act goes.
     pub depth: Depth,
+    /// Why it no longer stands, where it does not.
+    pub void: Option<Void>,
     /// What tells the arm.
     pub arm_key: Option<Cow<'p, str>>,
     /// When it was done.
     pub at: DateTime<Utc>,
+    /// What the person answered, of the questions that were named, by their names.
+    pub answers: Vec<(String, String)>,
 }
 
 impl std::fmt::Debug for ResponseRow<'_> {

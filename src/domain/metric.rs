@@ -1,10 +1,13 @@
-//! The metric catalogue: what may be counted, in which unit, and which way is better. A metric is
-//! one entry here and one migration that adds its column to `observation` and `observation_before`
-//! (a test compares the two).
+//! The metric catalogue: what may be counted, in which unit, and which way is better. A metric that sources count by day
+//! is one entry among the first [`COUNTED`] and one migration that adds its column to `observation` and
+//! `observation_before` (a test compares the two). One that is worked out from people's acts is one entry behind them, and
+//! one line in `decide::qualify`.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::response::Depth;
 
 /// What one millionth of a value stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +53,11 @@ const fn count(name: &'static str, noun: &'static str, acts: &'static str, help:
     Metric { name, unit: Unit::Count, direction: Direction::HigherIsBetter, noun, acts, help }
 }
 
+/// How many metrics sources count by day; the first of the catalogue.
+pub const COUNTED: usize = 9;
+
 /// How many metrics there are.
-pub const METRICS: usize = 9;
+pub const METRICS: usize = 17;
 
 /// Every metric, in the order of its column.
 pub static CATALOGUE: [Metric; METRICS] = [
@@ -76,6 +82,31 @@ pub static CATALOGUE: [Metric; METRICS] = [
         "people who left their details, counted once each where the form knows them",
     ),
     count("engagements", "engagement", "engaged", "likes, shares, comments and the like; never decides"),
+    count(
+        "verified_signups",
+        "verified sign-up",
+        "left a verified address",
+        "people whose address was verified, from sources that hand over the people",
+    ),
+    count(
+        "qualified_signups",
+        "qualified sign-up",
+        "left a qualified sign-up",
+        "people with a verified address who pass the rules of icp",
+    ),
+    count("demos", "demo", "took a demo", "people with whom a demo was held"),
+    count("cards", "saved card", "saved a card", "people who saved a card"),
+    count("deposits", "deposit", "paid a deposit", "people who paid a deposit and were not paid it back"),
+    count("orders", "order", "ordered", "people who ordered and paid, and were not paid back"),
+    count("payments", "payment", "paid", "people who paid a deposit or an order, paid back or not"),
+    Metric {
+        name: "refunds",
+        unit: Unit::Count,
+        direction: Direction::LowerIsBetter,
+        noun: "refund",
+        acts: "were paid back",
+        help: "people who were paid back all they had paid",
+    },
 ];
 
 impl MetricId {
@@ -97,6 +128,22 @@ impl MetricId {
     pub const SIGNUPS: Self = Self(7);
     /// Reactions to an ad short of the landing page.
     pub const ENGAGEMENTS: Self = Self(8);
+    /// People whose address was verified.
+    pub const VERIFIED_SIGNUPS: Self = Self(9);
+    /// People with a verified address who pass the rules of the ideal customer profile.
+    pub const QUALIFIED_SIGNUPS: Self = Self(10);
+    /// People with whom a demo was held.
+    pub const DEMOS: Self = Self(11);
+    /// People who saved a card.
+    pub const CARDS: Self = Self(12);
+    /// People with a deposit that was not paid back.
+    pub const DEPOSITS: Self = Self(13);
+    /// People with an order that was not paid back.
+    pub const ORDERS: Self = Self(14);
+    /// People who paid, paid back or not.
+    pub const PAYMENTS: Self = Self(15);
+    /// People who were paid back.
+    pub const REFUNDS: Self = Self(16);
 
     /// Finds a metric by its name.
     pub fn named(name: &str) -> Option<Self> {
@@ -106,6 +153,29 @@ impl MetricId {
     /// Every metric, in the order of its column.
     pub fn all() -> impl Iterator<Item = Self> {
         (0u8..).take(METRICS).map(Self)
+    }
+
+    /// Those that sources count by day.
+    pub fn counted() -> impl Iterator<Item = Self> {
+        Self::all().take(COUNTED)
+    }
+
+    /// Whether it is worked out from people's acts where a source hands them over.
+    pub fn is_of_people(self) -> bool {
+        self == Self::SIGNUPS || self.index() >= COUNTED
+    }
+
+    /// What acts of a depth may count as: the metrics that a source of such acts supplies.
+    pub fn of_people(depth: Depth) -> impl Iterator<Item = Self> {
+        let own: &[Self] = match depth {
+            Depth::Click | Depth::Email | Depth::VerifiedEmail | Depth::QualifiedSignup => &[],
+            Depth::Demo => &[Self::DEMOS],
+            Depth::Card => &[Self::CARDS],
+            Depth::Deposit => &[Self::DEPOSITS, Self::PAYMENTS, Self::REFUNDS],
+            Depth::Order => &[Self::ORDERS, Self::PAYMENTS, Self::REFUNDS],
+        };
+        let people = [Self::SIGNUPS, Self::VERIFIED_SIGNUPS, Self::QUALIFIED_SIGNUPS];
+        people.into_iter().filter(move |_| depth >= Depth::Email).chain(own.iter().copied())
     }
 
     /// Its entry.
@@ -160,6 +230,14 @@ mod tests {
             (MetricId::FORM_OPENS, "form_opens"),
             (MetricId::SIGNUPS, "signups"),
             (MetricId::ENGAGEMENTS, "engagements"),
+            (MetricId::VERIFIED_SIGNUPS, "verified_signups"),
+            (MetricId::QUALIFIED_SIGNUPS, "qualified_signups"),
+            (MetricId::DEMOS, "demos"),
+            (MetricId::CARDS, "cards"),
+            (MetricId::DEPOSITS, "deposits"),
+            (MetricId::ORDERS, "orders"),
+            (MetricId::PAYMENTS, "payments"),
+            (MetricId::REFUNDS, "refunds"),
         ] {
             assert_eq!(id.metric().name, name);
             assert_eq!(MetricId::named(name), Some(id));

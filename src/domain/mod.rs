@@ -1,11 +1,14 @@
 //! Plain data every other module speaks in: no I/O, no clock, no product decision.
 
+pub mod address;
 pub mod concept;
 pub mod connector;
 pub mod day_note;
 pub mod decision;
 pub mod economics;
+pub mod icp;
 pub mod id;
+pub mod intake;
 pub mod message;
 pub mod metric;
 pub mod millionths;

@@ -1,5 +1,6 @@
 //! What sources counted: one entity, one day, as last known; and the pulls that brought it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
@@ -9,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::connector::Facts;
 use super::decision::Decision;
 use super::id::SourceId;
-use super::metric::{METRICS, MetricId};
+use super::metric::{COUNTED, MetricId};
 use super::millionths;
 use super::money::Currency;
 use super::portfolio::Others;
-use super::response::Response;
+use super::response::{DomainHash, Response};
 
 /// The first instant of a day. Where the clock skips midnight, the day begins with the first local time that
 /// exists; where midnight comes twice, with the first.
@@ -74,20 +75,22 @@ impl DateWindow {
     }
 }
 
-/// A value for each catalogue metric the source supplies, in millionths of the metric's unit.
+/// A value for each metric that sources count by day and this one supplies, in millionths of the metric's unit.
 /// `None` is "not supplied", which is never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Values([Option<i64>; METRICS]);
+pub struct Values([Option<i64>; COUNTED]);
 
 impl Values {
-    /// The value of one metric.
+    /// The value of one metric; none of one that is worked out from people's acts.
     pub fn get(&self, metric: MetricId) -> Option<i64> {
-        self.0[metric.index()]
+        self.0.get(metric.index()).copied().flatten()
     }
 
-    /// Sets the value of one metric.
+    /// Sets the value of one metric; nothing where it is worked out from people's acts.
     pub fn set(&mut self, metric: MetricId, value: Option<i64>) {
-        self.0[metric.index()] = value;
+        if let Some(known) = self.0.get_mut(metric.index()) {
+            *known = value;
+        }
     }
 
     /// Adds each supplied value; `None` on overflow.
@@ -156,6 +159,8 @@ pub struct Inputs {
     pub shrinks: Vec<Shrink>,
     /// What people decided in this test, in order.
     pub decisions: Vec<Decision>,
+    /// Domains of the user's own people, as responses name them.
+    pub internal: BTreeSet<DomainHash>,
     /// The same, with the rows of the deciding rate as they were when their day was first read settled; `None` where
     /// nothing of it has changed since.
     pub first_settled: Option<Box<Inputs>>,

@@ -232,7 +232,7 @@ impl World {
 
     /// What one person sent: once, or twice.
     fn person(&self, rng: &mut ChaCha8Rng, arm: &SimArm, campaign: &SimCampaign, day: NaiveDate) -> Vec<Act> {
-        let email = format!("{}.{:06x}@example.com", chance::first_name(rng), rng.random_range(0..0x0100_0000_u32));
+        let email = format!("{}.{:06x}@people.sandbox", chance::first_name(rng), rng.random_range(0..0x0100_0000_u32));
         // Between seven in the morning and eleven at night, so that no clock change touches it.
         let at = self.start_of(day) + Duration::seconds(rng.random_range(7 * 3600..23 * 3600));
         let late = chance::pick(rng, &LATENESS);

@@ -67,6 +67,7 @@ mod tests {
             model: Model::Rate,
             bar_currency: None,
             srm: None,
+            icp: vec![],
         };
         Experiment {
             concept: Concept { id: ConceptId::new("cat-meals"), title: "Cat meals".into(), hypothesis: "…".into() },
@@ -81,6 +82,7 @@ mod tests {
             money: MoneyInputs::default(),
             false_build_rate: FalseBuildRate::Each,
             day_notes: vec![],
+            internal: vec![],
             owner: None,
             decide_within_days: 5,
         }

@@ -171,7 +171,7 @@ pub async fn pull(
     });
     let mut fields: Vec<Field> = Vec::new();
     for slice in window.slices(connector.info().longest_days) {
-        let mut stage = parts.store.stage();
+        let mut stage = parts.store.stage_of(&access.intake);
         let (mut facts, noted) = match keys {
             Some(_) => ask_noting(parts, connector, access, slice, errand, &mut stage).await?,
             None => (ask(parts, connector, access, slice, errand, &mut stage).await?, Survey::default()),
@@ -231,7 +231,7 @@ pub async fn rehearse(
     let connector = connector(parts, access)?;
     let mut pulled = Pulled::default();
     for slice in window.slices(connector.info().longest_days) {
-        let mut dropped = parts.store.stage();
+        let mut dropped = parts.store.stage_of(&access.intake);
         let (facts, noted) = ask_noting(parts, connector, access, slice, errand, &mut dropped).await?;
         keys.merge(noted);
         pulled.read(facts);
@@ -268,6 +268,7 @@ fn request<'a>(parts: &'a Parts, access: &'a SourceAccess, window: DateWindow, e
     PullRequest {
         source: &access.source.id,
         settings: &access.settings,
+        questions: &access.intake.answers,
         login: access.login.as_ref(),
         tokens: parts.tokens.as_ref(),
         jobs: &parts.store,

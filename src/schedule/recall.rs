@@ -27,6 +27,7 @@ pub async fn inputs(
         Some(days) => store.inputs(&sources, days, known.map(|known| known.pull)).await?,
         None => Inputs::default(),
     };
+    inputs.internal = store.domains(&experiment.internal)?;
     if let Some(days) = DateWindow::new(generation.first_day, today) {
         let settling = Settling {
             days,

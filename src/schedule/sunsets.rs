@@ -65,6 +65,7 @@ mod tests {
     use crate::domain::concept::Source;
     use crate::domain::connector::Settings;
     use crate::domain::id::DestinationId;
+    use crate::domain::intake::Intake;
     use crate::schedule::tests::experiment;
 
     #[test]
@@ -76,6 +77,8 @@ mod tests {
             maturity_lag_days: 3,
             metrics: vec![],
             scheduled: true,
+            people: None,
+            depth: None,
             fractional: vec![],
             set_aside: BTreeSet::new(),
             accept_shrink: None,
@@ -84,7 +87,12 @@ mod tests {
         one.sources = vec![source.clone()];
         one.notify = vec![DestinationId::new("team"), DestinationId::new("boss")];
         let experiments = [one.clone(), Experiment { notify: vec![DestinationId::new("team")], ..one }];
-        let access = SourceAccess { source: source.clone(), settings: Settings::default(), login: None };
+        let access = SourceAccess {
+            source: source.clone(),
+            settings: Settings::default(),
+            login: None,
+            intake: Intake::default(),
+        };
         let sources = BTreeMap::from([(source.id, access)]);
         let ends: NaiveDate = "2026-12-01".parse().unwrap();
         let infos = [ConnectorInfo {

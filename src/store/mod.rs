@@ -12,6 +12,7 @@ mod decisions;
 mod error;
 mod fields;
 mod files;
+mod free_text;
 mod jobs;
 mod migrate;
 mod observations;

@@ -16,7 +16,7 @@ use super::error::StoreError;
 use super::pulls::Change;
 use super::stage::Counts;
 use crate::domain::id::SourceId;
-use crate::domain::metric::{CATALOGUE, MetricId};
+use crate::domain::metric::{CATALOGUE, COUNTED, MetricId};
 use crate::domain::observation::{DateWindow, Observation, Values};
 
 /// The statements, made once for the catalogue.
@@ -35,7 +35,7 @@ type Stored = (i64, Values);
 impl Observations {
     /// Makes the statements.
     pub fn new() -> Self {
-        let metrics = CATALOGUE.each_ref().map(|metric| metric.name);
+        let metrics: [&str; COUNTED] = std::array::from_fn(|metric| CATALOGUE[metric].name);
         let as_text = metrics.map(|name| format!("COALESCE(CAST({name} AS TEXT), '')")).join(", ");
         let joined = format!("concat_ws($1, arm_key, CAST(pull_id AS TEXT), {as_text})");
         let updates = metrics.map(|name| format!("{name} = excluded.{name}")).join(", ");
@@ -210,14 +210,14 @@ fn read_day(text: Option<&str>) -> Result<Vec<(&str, Stored)>, StoreError> {
 fn read_row(mut row: Fields<'_>) -> Result<(&str, Stored), StoreError> {
     let (key, pull) = (row.text()?, row.number()?);
     let mut values = Values::default();
-    for metric in MetricId::all() {
+    for metric in MetricId::counted() {
         values.set(metric, row.optional_number()?);
     }
     Ok((key, (pull, values)))
 }
 
 fn bind_values(to: &mut AnyArguments, values: &Values) -> Bound {
-    MetricId::all().try_for_each(|metric| to.add(values.get(metric)))
+    MetricId::counted().try_for_each(|metric| to.add(values.get(metric)))
 }
 
 /// What must be written for days to hold what their source now says.
@@ -265,6 +265,6 @@ impl<'a> Difference<'a> {
     /// Metrics that any written row has a value of. The others are `NULL` without being named.
     fn metrics(&self) -> Vec<MetricId> {
         let used = |metric: &MetricId| self.written.iter().any(|(_, (_, values))| values.get(*metric).is_some());
-        MetricId::all().filter(used).collect()
+        MetricId::counted().filter(used).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! People as keyed hashes: the key lies beside the database, so that neither alone tells who answered.
 //! Made when the first person is met. Not which responses there are: see `responses.rs`.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,7 +13,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::columns::hex;
 use super::error::StoreError;
 use super::files;
-use crate::domain::response::PersonHash;
+use crate::domain::address::Address;
+use crate::domain::intake::Intake;
+use crate::domain::pattern;
+use crate::domain::response::{DomainHash, Mark, PersonHash};
 
 /// Length of the key in bytes: that of SHA-256, as RFC 2104 advises.
 const KEY_BYTES: usize = 32;
@@ -25,14 +29,19 @@ const FINGERPRINT_OF: &[u8] = b"willitsell: the key of this store";
 pub struct People {
     path: PathBuf,
     key: Mutex<Option<hmac::Key>>,
+    /// Domains of throwaway addresses, once the first address has come.
+    throwaway: OnceLock<HashSet<&'static str>>,
 }
+
+/// Who answered, from which domain, and what the address said.
+pub type Met = (PersonHash, Option<DomainHash>, Option<Mark>);
 
 impl People {
     /// Reads the key beside a database, if there is one.
     pub fn beside(database: &Path) -> Result<Self, StoreError> {
         let path = files::beside(database, ".key");
         let key = read(&path)?;
-        Ok(Self { path, key: Mutex::new(key) })
+        Ok(Self { path, key: Mutex::new(key), throwaway: OnceLock::new() })
     }
 
     /// What the store remembers of its key; `None` before the first person.
@@ -51,15 +60,50 @@ impl People {
         Err(StoreError::PersonKey { path: self.path.clone(), found: found.into() })
     }
 
-    /// Hashes whatever identifies a person. Letter case and the space around it do not count.
+    /// Hashes whatever identifies a person: an address in all spellings of its mailbox as one, anything else without
+    /// letter case and the space around it.
     pub fn hash(&self, person: &str) -> Result<PersonHash, StoreError> {
+        let mailbox = Address::parse(person).map(|address| address.mailbox());
+        self.sign(&mailbox.unwrap_or_else(|| person.trim().to_lowercase())).map(PersonHash::from_hex)
+    }
+
+    /// Hashes a domain, apart from any person.
+    pub fn hash_domain(&self, domain: &str) -> Result<DomainHash, StoreError> {
+        self.sign(&format!("domain: {}", domain.to_lowercase())).map(DomainHash::from_hex)
+    }
+
+    /// Hashes domains, where anybody has been hashed yet: else none can be equal to one of them.
+    pub fn domains(&self, domains: &[String]) -> Result<BTreeSet<DomainHash>, StoreError> {
+        if self.fingerprint().is_none() {
+            return Ok(BTreeSet::new());
+        }
+        domains.iter().map(|domain| self.hash_domain(domain)).collect()
+    }
+
+    /// What is kept of whoever answered: who, from which domain, and whether the address counts for nothing.
+    pub fn meet(&self, person: &str, intake: &Intake) -> Result<Met, StoreError> {
+        let hash = self.hash(person)?;
+        let Some(address) = Address::parse(person) else { return Ok((hash, None, None)) };
+        let text = address.to_string();
+        let is_trial = || intake.test_addresses.iter().any(|pattern| pattern::fits(pattern, &text));
+        let throwaway = self.throwaway.get_or_init(|| mailchecker::blacklist().into_iter().collect());
+        let is_throwaway =
+            |domain: &str| throwaway.contains(domain) || intake.disposable.iter().any(|listed| listed == domain);
+        let mark = if address.is_made_up() || is_trial() {
+            Some(Mark::Test)
+        } else {
+            address.parents().any(is_throwaway).then_some(Mark::Disposable)
+        };
+        Ok((hash, Some(self.hash_domain(address.domain())?), mark))
+    }
+
+    fn sign(&self, text: &str) -> Result<String, StoreError> {
         let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         let key = match &mut *key {
             Some(key) => key,
             none => none.insert(make(&self.path)?),
         };
-        let normalised = person.trim().to_lowercase();
-        Ok(PersonHash::from_hex(hex(hmac::sign(key, normalised.as_bytes()).as_ref())))
+        Ok(hex(hmac::sign(key, text.as_bytes()).as_ref()))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Windows: how staged rows take the place of stored ones in one transaction, and how everything an
 //! experiment needs is read back.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sqlx::AnyConnection;
@@ -11,13 +13,16 @@ use super::Store;
 use super::columns;
 use super::error::StoreError;
 use super::fields;
+use super::free_text;
 use super::quarantine::{self, Wary};
 use super::responses;
 use super::stage::Stage;
 use crate::domain::connector::Facts;
 use crate::domain::id::SourceId;
+use crate::domain::intake::Intake;
 use crate::domain::money::Currency;
 use crate::domain::observation::{DateWindow, Inputs, Pull};
+use crate::domain::response::DomainHash;
 
 /// What the rows of a stage are: one window of one source.
 #[derive(Clone, Debug)]
@@ -77,9 +82,14 @@ const COLUMNS: &str =
     "SELECT id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at, facts FROM pull ";
 
 impl Store {
-    /// An empty place for the rows of one window.
+    /// An empty place for the rows of one window, which keeps nothing that people answered.
     pub fn stage(&self) -> Stage {
-        Stage::new(self.people.clone(), self.folder())
+        self.stage_of(&Intake::default())
+    }
+
+    /// An empty place for the rows of one window of a source, and for what may be kept of its people.
+    pub fn stage_of(&self, intake: &Intake) -> Stage {
+        Stage::new(self.people.clone(), intake.clone(), self.folder())
     }
 
     /// Puts the staged rows in place of what is stored for the window, in one transaction with the record of
@@ -129,11 +139,12 @@ impl Store {
             let some = stage.take_days(&mut days)?;
             change.add(self.observations.replace_days(&mut write, &slice.source, &some, id).await?);
         }
-        let staged = stage.take_responses();
+        let (staged, said) = stage.take_responses();
         if staged.values().any(|response| response.person.is_some()) {
             self.remember_key(&mut write).await?;
         }
         let instants = responses::instants(slice.window, slice.zone);
+        free_text::keep(&mut write, slice, &staged, said).await?;
         change.add(self.responses.replace(&mut write, &slice.source, instants, staged, id).await?);
         if let Some(wary) = slice.wary
             && let Some(shrink) = quarantine::suspect(&mut write, slice, wary, before, id).await?
@@ -161,6 +172,11 @@ impl Store {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Domains as responses name them.
+    pub fn domains(&self, domains: &[String]) -> Result<BTreeSet<DomainHash>, StoreError> {
+        self.people.domains(domains)
     }
 
     /// Every committed pull of a source, in order of commit.

@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::pulls::{self, Slice};
 use super::responses;
 use crate::domain::id::SourceId;
-use crate::domain::metric::{CATALOGUE, MetricId};
+use crate::domain::metric::MetricId;
 use crate::domain::observation::{DateWindow, Pull, Shrink};
 
 /// Fewest rows that say anything. Of ten, one may go without taking more than a tenth: below that, a single ad that
@@ -95,7 +95,8 @@ async fn size(connection: &mut AnyConnection, slice: &Slice, days: DateWindow) -
     // Added up as floats: whole numbers overflow, and a tenth needs no more.
     let sums = WEIGHTS
         .map(|metric| format!("COALESCE(CAST(SUM(CAST({} AS DOUBLE PRECISION)) AS BIGINT), 0)", metric.metric().name));
-    let any = CATALOGUE.each_ref().map(|metric| format!("COALESCE({}, 0) <> 0", metric.name)).join(" OR ");
+    let any: Vec<String> = MetricId::counted().map(|metric| format!("COALESCE({metric}, 0) <> 0")).collect();
+    let any = any.join(" OR ");
     let row = sqlx::query(AssertSqlSafe(format!(
         "SELECT COUNT(*), {} FROM observation WHERE source_id = $1 AND day BETWEEN $2 AND $3 AND ({any})",
         sums.join(", ")

@@ -18,21 +18,40 @@ use super::pulls::Change;
 use super::stage::StagedResponse;
 use crate::domain::id::SourceId;
 use crate::domain::observation::{DateWindow, first_instant};
-use crate::domain::response::{Depth, PersonHash, Response};
+use crate::domain::response::{Answers, Depth, DomainHash, Mark, PersonHash, Response, Void};
 
-const WINDOW: &str = "SELECT string_agg(concat_ws($1, response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), depth, \
-    arm_key, CAST(at AS TEXT)), $2) FROM response WHERE source_id = $3 AND at >= $4 AND at < $5";
+/// What a response says, as one text.
+macro_rules! said {
+    () => {
+        "response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), COALESCE(domain, ''), COALESCE(mark, ''), depth, \
+         COALESCE(void, ''), arm_key, CAST(at AS TEXT), COALESCE(answers, '')"
+    };
+}
 
-const KNOWN: &str = "SELECT string_agg(joined, $2) FROM (\
-    SELECT concat_ws($1, response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), depth, arm_key, CAST(at AS TEXT)) \
-    AS joined FROM response WHERE source_id = $3 AND at >= $4 AND at < $5 AND pull_id <= $6 UNION ALL \
-    SELECT concat_ws($1, response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), depth, arm_key, CAST(at AS TEXT)) \
-    AS joined FROM response_before \
-    WHERE source_id = $3 AND at >= $4 AND at < $5 AND pull_id <= $6 AND until_pull > $6) AS known";
+const WINDOW: &str = concat!(
+    "SELECT string_agg(concat_ws($1, ",
+    said!(),
+    "), $2) FROM response WHERE source_id = $3 AND at >= $4 AND at < $5"
+);
 
-const ENDED: &str = "SELECT string_agg(concat_ws($1, CAST(until_pull AS TEXT), response_id, CAST(pull_id AS TEXT), \
-    COALESCE(person, ''), depth, arm_key, CAST(at AS TEXT)), $2) FROM response_before \
-    WHERE source_id = $3 AND at >= $4 AND at < $5 AND until_pull > $6 AND until_pull <= $7";
+const KNOWN: &str = concat!(
+    "SELECT string_agg(joined, $2) FROM (SELECT concat_ws($1, ",
+    said!(),
+    ") AS joined FROM response WHERE source_id = $3 AND at >= $4 AND at < $5 AND pull_id <= $6 \
+     UNION ALL SELECT concat_ws($1, ",
+    said!(),
+    ") AS joined FROM response_before \
+     WHERE source_id = $3 AND at >= $4 AND at < $5 AND pull_id <= $6 AND until_pull > $6) AS known"
+);
+
+const ENDED: &str = concat!(
+    "SELECT string_agg(concat_ws($1, CAST(until_pull AS TEXT), ",
+    said!(),
+    "), $2) FROM response_before WHERE source_id = $3 AND at >= $4 AND at < $5 AND until_pull > $6 AND until_pull <= $7"
+);
+
+/// Columns of what a response says, in the order of [`bind`].
+const SAYS: [&str; 8] = ["person", "domain", "mark", "depth", "void", "arm_key", "at", "answers"];
 
 /// The statements that take many rows.
 pub struct Responses {
@@ -48,25 +67,28 @@ type Stored = (i64, StagedResponse);
 impl Responses {
     /// Makes the statements.
     pub fn new() -> Self {
-        let says = ["person", "depth", "arm_key", "at"];
+        let says = SAYS.as_slice();
+        let updates = SAYS.map(|name| format!("{name} = excluded.{name}")).join(", ");
         Self {
             find: Bulk::new(
-                "SELECT string_agg(concat_ws(?, response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), depth, arm_key, \
-                 CAST(at AS TEXT)), ?) FROM response WHERE source_id = ? AND response_id IN (VALUES ",
+                concat!(
+                    "SELECT string_agg(concat_ws(?, ",
+                    said!(),
+                    "), ?) FROM response WHERE source_id = ? AND response_id IN (VALUES "
+                ),
                 1,
                 ")",
             ),
             write: Bulk::insert(
                 "response",
                 &["source_id", "pull_id"],
-                &[&["response_id"], says.as_slice()].concat(),
-                "ON CONFLICT (source_id, response_id) DO UPDATE SET pull_id = excluded.pull_id, \
-                 person = excluded.person, depth = excluded.depth, arm_key = excluded.arm_key, at = excluded.at",
+                &[&["response_id"], says].concat(),
+                &format!("ON CONFLICT (source_id, response_id) DO UPDATE SET pull_id = excluded.pull_id, {updates}"),
             ),
             keep: Bulk::insert(
                 "response_before",
                 &["source_id", "until_pull"],
-                &[&["response_id", "pull_id"], says.as_slice()].concat(),
+                &[&["response_id", "pull_id"], says].concat(),
                 "",
             ),
             delete: Bulk::new("DELETE FROM response WHERE source_id = ? AND response_id IN (VALUES ", 1, ")"),
@@ -202,9 +224,10 @@ fn about(days: DateWindow) -> Range<i64> {
 
 fn read_act(source: &SourceId, row: Fields<'_>) -> Result<Response, StoreError> {
     let (response_id, (pull_id, response)) = read(row)?;
-    let StagedResponse { person, depth, arm_key, at } = response;
+    let StagedResponse { person, domain, mark, answers, depth, void, arm_key, at } = response;
     let at = columns::instant(at)?;
-    Ok(Response { source: source.clone(), response_id, person, depth, arm_key, at, pull_id })
+    let source = source.clone();
+    Ok(Response { source, response_id, person, domain, mark, depth, void, arm_key, answers, at, pull_id })
 }
 
 async fn window(
@@ -228,16 +251,38 @@ async fn window(
 fn read(mut row: Fields<'_>) -> Result<(String, Stored), StoreError> {
     let (id, pull) = (row.text()?.to_owned(), row.number()?);
     let person = row.optional()?.map(|hex| PersonHash::from_hex(hex.to_owned()));
+    let domain = row.optional()?.map(|hex| DomainHash::from_hex(hex.to_owned()));
+    let mark =
+        row.optional()?.map(|name| Mark::named(name).ok_or_else(|| columns::unreadable("a mark"))).transpose()?;
     let depth = Depth::named(row.text()?).ok_or_else(|| columns::unreadable("a depth"))?;
+    let void =
+        row.optional()?.map(|name| Void::named(name).ok_or_else(|| columns::unreadable("an act"))).transpose()?;
     let arm_key = row.text()?.to_owned();
-    Ok((id, (pull, StagedResponse { person, depth, arm_key, at: row.number()? })))
+    let at = row.number()?;
+    let answers = row.optional()?.map_or_else(|| Ok(Answers::default()), read_answers)?;
+    Ok((id, (pull, StagedResponse { person, domain, mark, answers, depth, void, arm_key, at })))
 }
 
 fn bind(to: &mut AnyArguments, response: &StagedResponse) -> super::backend::Bound {
     to.add(response.person.as_ref().map(PersonHash::as_hex))?;
+    to.add(response.domain.as_ref().map(DomainHash::as_hex))?;
+    to.add(response.mark.map(Mark::name))?;
     to.add(response.depth.name())?;
+    to.add(response.void.map(Void::name))?;
     to.add(&response.arm_key)?;
-    to.add(response.at)
+    to.add(response.at)?;
+    to.add(answers_as_text(&response.answers))
+}
+
+/// Answers as the text of a JSON object.
+fn answers_as_text(answers: &Answers) -> Option<String> {
+    let object: serde_json::Map<_, _> = answers.iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
+    (!object.is_empty()).then(|| serde_json::Value::Object(object).to_string())
+}
+
+fn read_answers(text: &str) -> Result<Answers, StoreError> {
+    let answers: BTreeMap<String, String> = columns::from_json(text)?;
+    Ok(answers.into_iter().collect())
 }
 
 /// The instants of a window's days in a zone, in UTC milliseconds.

@@ -17,9 +17,10 @@ use super::columns;
 use super::error::StoreError;
 use super::people::People;
 use crate::domain::connector::{ResponseRow, RowSink, SinkError, SourceRow};
+use crate::domain::intake::Intake;
 use crate::domain::metric::MetricId;
 use crate::domain::observation::Values;
-use crate::domain::response::{Depth, PersonHash};
+use crate::domain::response::{Answers, Depth, DomainHash, Mark, PersonHash, Void};
 
 /// Packed counts kept in memory, in bytes.
 const IN_MEMORY: usize = 8 << 20;
@@ -35,16 +36,22 @@ const AT_ONCE: usize = 128 << 10;
 /// one by one, so a larger number is a mistake in the settings.
 const MOST_RESPONSES: usize = 250_000;
 
+/// Longest answer that rules can read, and longest that is read for themes, in bytes: what is beyond is cut off.
+const LONGEST_ANSWER: usize = 200;
+const LONGEST_FREE_TEXT: usize = 2_000;
+
 /// The rows of one window of one source, not yet visible to anyone.
 #[derive(Debug)]
 pub struct Stage {
     people: Arc<People>,
+    intake: Intake,
     folder: PathBuf,
     in_memory: usize,
     days: BTreeMap<NaiveDate, Packed>,
     file: Option<File>,
     file_length: u64,
     responses: BTreeMap<String, StagedResponse>,
+    free_text: BTreeMap<String, Answers>,
 }
 
 /// One day's counts: what is still in memory, and where in the file the rest is.
@@ -58,7 +65,11 @@ struct Packed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StagedResponse {
     pub person: Option<PersonHash>,
+    pub domain: Option<DomainHash>,
+    pub mark: Option<Mark>,
+    pub answers: Answers,
     pub depth: Depth,
+    pub void: Option<Void>,
     pub arm_key: String,
     /// UTC milliseconds.
     pub at: i64,
@@ -66,9 +77,9 @@ pub struct StagedResponse {
 
 impl Stage {
     /// An empty one. `folder` is where the file goes, if one is needed.
-    pub(super) fn new(people: Arc<People>, folder: PathBuf) -> Self {
-        let (days, responses) = (BTreeMap::new(), BTreeMap::new());
-        Self { people, folder, in_memory: 0, days, file: None, file_length: 0, responses }
+    pub(super) fn new(people: Arc<People>, intake: Intake, folder: PathBuf) -> Self {
+        let (days, responses, free_text) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { people, intake, folder, in_memory: 0, days, file: None, file_length: 0, responses, free_text }
     }
 
     /// Days that have counts.
@@ -105,9 +116,9 @@ impl Stage {
         Ok(Counts(all))
     }
 
-    /// Takes the responses out, by their ids.
-    pub(super) fn take_responses(&mut self) -> BTreeMap<String, StagedResponse> {
-        std::mem::take(&mut self.responses)
+    /// Takes the responses out, by their ids, and beside them what people wrote freely.
+    pub(super) fn take_responses(&mut self) -> (BTreeMap<String, StagedResponse>, BTreeMap<String, Answers>) {
+        (std::mem::take(&mut self.responses), std::mem::take(&mut self.free_text))
     }
 
     fn lost(&self, source: io::Error) -> StoreError {
@@ -151,10 +162,22 @@ impl Stage {
             return Err(SinkError::Rows("a response's id is empty, too long or holds control characters".into()));
         }
         let person = row.person.as_deref().filter(|person| !person.trim().is_empty());
-        let person = person.map(|person| self.people.hash(person)).transpose();
+        let known = person.map(|person| self.people.meet(person, &self.intake)).transpose();
+        let known = known.map_err(|error| SinkError::Storage(error.to_string()))?;
+        let (person, domain, mark) = known.map_or((None, None, None), |known| (Some(known.0), known.1, known.2));
+        let is_free = |name: &str| self.intake.answers.iter().any(|known| known.name == name && known.is_free_text);
+        let (free, answers): (Vec<_>, Vec<_>) = row.answers.iter().partition(|(name, _)| is_free(name));
+        let kept = |answers: Vec<&(String, String)>, longest| -> Answers {
+            answers.into_iter().map(|(name, answer)| (name, shortened(answer, longest))).collect()
+        };
+        let free = kept(free, LONGEST_FREE_TEXT);
         let response = StagedResponse {
-            person: person.map_err(|error| SinkError::Storage(error.to_string()))?,
+            person,
+            domain,
+            mark,
+            answers: kept(answers, LONGEST_ANSWER),
             depth: row.depth,
+            void: row.void,
             arm_key: columns::arm_key(row.arm_key.as_deref().unwrap_or_default()).into_owned(),
             at: row.at.timestamp_millis(),
         };
@@ -165,8 +188,11 @@ impl Stage {
             Entry::Vacant(_) if count == MOST_RESPONSES => {
                 Err(SinkError::Rows(format!("more than {MOST_RESPONSES} responses in one window: check the source")))
             }
-            Entry::Vacant(free) => {
-                free.insert(response);
+            Entry::Vacant(vacant) => {
+                vacant.insert(response);
+                if !free.is_empty() {
+                    self.free_text.insert(id.to_owned(), free);
+                }
                 Ok(())
             }
         }
@@ -187,9 +213,19 @@ impl RowSink for Stage {
     async fn clear(&mut self) -> Result<(), SinkError> {
         self.days.clear();
         self.responses.clear();
+        self.free_text.clear();
         (self.in_memory, self.file_length) = (0, 0);
         let emptied = self.file.as_ref().map_or(Ok(()), |file| file.set_len(0));
         emptied.map_err(|error| SinkError::Storage(self.lost(error).to_string()))
+    }
+}
+
+/// A text without control characters, cut where it is longer.
+fn shortened(text: &str, longest: usize) -> String {
+    let text: String = text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+    match (0..=longest).rev().find(|&end| text.is_char_boundary(end)) {
+        Some(end) if text.len() > longest => format!("{}…", &text[..end]),
+        _ => text,
     }
 }
 
@@ -246,7 +282,7 @@ fn unpack<'a>(bytes: &mut &'a [u8]) -> Option<(&'a str, Values)> {
     *bytes = rest;
     let mut values = Values::default();
     for _ in 0..unpack_number(bytes)? {
-        let metric = MetricId::all().nth(usize::try_from(unpack_number(bytes)?).ok()?)?;
+        let metric = MetricId::counted().nth(usize::try_from(unpack_number(bytes)?).ok()?)?;
         let value = i64::try_from(unpack_number(bytes)?).ok()?;
         values.set(metric, Some(values.get(metric).unwrap_or(0).checked_add(value)?));
     }

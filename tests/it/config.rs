@@ -4,6 +4,7 @@ mod errors;
 mod example;
 mod init;
 mod models;
+mod people;
 mod references;
 mod secrets;
 mod values;
@@ -18,6 +19,7 @@ use willitsell::config::{self, Known, Loaded, Problem, Problems};
 use willitsell::domain::connector::{ConnectorInfo, SettingInfo};
 use willitsell::domain::message::NotifierInfo;
 use willitsell::domain::metric::MetricId;
+use willitsell::domain::response::Depth;
 
 /// Planted as every secret; must never be printed.
 pub const CANARY: &str = "canary-7f3a91";
@@ -57,12 +59,16 @@ pub fn connectors() -> Vec<ConnectorInfo> {
     let path = SettingInfo { optional: true, ..setting("path") };
     let zone = SettingInfo { optional: true, zone: true, ..setting("day_zone") };
     vec![
-        connector(
-            "typeform",
-            "Typeform",
-            vec![setting("form_id"), token, address("https://api.typeform.com")],
-            &[MetricId::SIGNUPS],
-        ),
+        ConnectorInfo {
+            people: Some(Depth::Email),
+            reads_answers: true,
+            ..connector(
+                "typeform",
+                "Typeform",
+                vec![setting("form_id"), token, address("https://api.typeform.com")],
+                &[MetricId::SIGNUPS],
+            )
+        },
         ConnectorInfo {
             needs_login: true,
             needs_secret: true,

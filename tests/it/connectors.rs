@@ -8,6 +8,7 @@ mod manifests;
 mod paging;
 mod proofs;
 mod report;
+mod responses;
 mod shapes;
 mod stranger;
 mod values;
@@ -29,6 +30,7 @@ use willitsell::domain::connector::{
     TokenVault, VaultError,
 };
 use willitsell::domain::id::{LoginId, SourceId};
+use willitsell::domain::intake::Question;
 use willitsell::domain::millionths;
 use willitsell::domain::observation::DateWindow;
 
@@ -62,14 +64,17 @@ impl RowSink for MemorySink {
                     values.iter().map(|(metric, value)| format!("{metric}={}", millionths::print(*value))).collect();
                 format!("{} {day} {}", arm_key.as_deref().unwrap_or("-"), values.join(" "))
             }
-            SourceRow::Response(row) => format!(
-                "{} {} {} {} {}",
-                row.response_id,
-                row.person.as_deref().unwrap_or("-"),
-                row.depth.name(),
-                row.arm_key.as_deref().unwrap_or("-"),
-                row.at.to_rfc3339()
-            ),
+            SourceRow::Response(row) => {
+                let answers: String = row.answers.iter().map(|(name, answer)| format!(" {name}={answer:?}")).collect();
+                format!(
+                    "{} {} {} {} {}{answers}",
+                    row.response_id,
+                    row.person.as_deref().unwrap_or("-"),
+                    row.depth.name(),
+                    row.arm_key.as_deref().unwrap_or("-"),
+                    row.at.to_rfc3339()
+                )
+            }
         };
         self.batches.push(page.iter().map(line).collect());
         Ok(())
@@ -167,6 +172,18 @@ async fn pull_with(text: &str, name: &str, server: &FakeServer, patience: Patien
 
 /// As [`pull_with`], with what an earlier pull has left.
 async fn pull_again(text: &str, name: &str, server: &FakeServer, patience: Patience, jobs: &Jobs) -> Pulled {
+    pull_asking(text, name, server, patience, jobs, &[]).await
+}
+
+/// As [`pull_again`], reading the answers to these questions.
+async fn pull_asking(
+    text: &str,
+    name: &str,
+    server: &FakeServer,
+    patience: Patience,
+    jobs: &Jobs,
+    questions: &[Question],
+) -> Pulled {
     // The vendors' pace is theirs; a scripted one has none.
     let text =
         text.replace("per_second = 1\n", "per_second = 9999\n").replace("per_second = 2\n", "per_second = 9999\n");
@@ -207,6 +224,7 @@ async fn pull_again(text: &str, name: &str, server: &FakeServer, patience: Patie
     let request = PullRequest {
         source: &source,
         settings: &settings,
+        questions,
         login: Some(&login),
         tokens: &vault,
         jobs,

@@ -16,6 +16,7 @@ use willitsell::connect::http::{Http, Limits};
 use willitsell::domain::concept::Source;
 use willitsell::domain::connector::{Kept, Login, Settings, SourceAccess, Token, TokenLock, TokenVault, VaultError};
 use willitsell::domain::id::{LoginId, SourceId};
+use willitsell::domain::intake::Intake;
 use willitsell::schedule::logins::{Finding, findings};
 use willitsell::store::{Store, Tokens};
 
@@ -343,6 +344,8 @@ async fn a7_a_login_that_ends_is_told_of_14_3_and_1_days_before_with_the_command
             channel: None,
             maturity_lag_days: 3,
             metrics: vec![],
+            people: None,
+            depth: None,
             fractional: vec![],
             scheduled: true,
             set_aside: [].into(),
@@ -350,6 +353,7 @@ async fn a7_a_login_that_ends_is_told_of_14_3_and_1_days_before_with_the_command
         },
         settings: Settings::default(),
         login: Some(login.clone()),
+        intake: Intake::default(),
     };
     let sources = ["brand", "search"].map(|name| (SourceId::new(name), source(name))).into();
     let registry = willitsell::app::registry().unwrap();

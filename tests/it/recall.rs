@@ -22,6 +22,7 @@ use willitsell::domain::concept::{Experiment, Source};
 use willitsell::domain::connector::{Facts, RowSink, Settings, SourceAccess, SourceRow};
 use willitsell::domain::decision::{Choice, Decision};
 use willitsell::domain::id::ConceptId;
+use willitsell::domain::intake::Intake;
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::money::Money;
 use willitsell::domain::observation::DateWindow;
@@ -89,7 +90,8 @@ impl Rig {
         }
         // The program has no such connector: asking it fails without a network.
         let gone = Source { connector: "gone".into(), ..source.clone() };
-        let access = SourceAccess { source: gone, settings: Settings::default(), login: None };
+        let access =
+            SourceAccess { source: gone, settings: Settings::default(), login: None, intake: Intake::default() };
         self.parts.sources.insert(source.id.clone(), access);
     }
 

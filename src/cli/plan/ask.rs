@@ -219,6 +219,7 @@ fn policy(
         model,
         bar_currency: None,
         srm: None,
+        icp: vec![],
     });
     // A test that stops on a day may not count more days than lie before it.
     let until_stop = experiment.and_then(|one| u32::try_from((one.stop? - one.start).num_days() + 1).ok());

@@ -147,6 +147,7 @@ pub(super) fn read(text: &str) -> Result<Replayed, String> {
         model,
         bar_currency: None,
         srm,
+        icp: vec![],
     };
     Ok(Replayed {
         control,

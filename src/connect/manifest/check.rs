@@ -152,6 +152,8 @@ impl Check<'_, '_> {
                 prepares_for: report.as_ref().map(|report| report.within).unwrap_or_default(),
                 metrics: metrics.iter().map(|metric| metric.id).collect(),
                 fractional: metrics.iter().filter(|metric| metric.is_fractional()).map(|metric| metric.id).collect(),
+                people: response.as_ref().and_then(|response| Some(response.as_ref()?.depth)),
+                reads_answers: response.iter().flatten().any(|response| !response.answer.is_empty()),
                 facts: said,
                 ..info?
             },
@@ -244,6 +246,8 @@ impl Check<'_, '_> {
             token_url: login.map(|login| login.token_url.clone()),
             metrics: Vec::new(),
             fractional: Vec::new(),
+            people: None,
+            reads_answers: false,
             facts: Facts::default(),
             lookback_days: days.lookback,
             longest_days: days.longest.map(Spanned::into_inner),

@@ -72,7 +72,7 @@ impl Manifest {
     }
 
     fn means_error(&self, page: &str, settings: &Settings, status: u16, then: Then) -> Result<(), String> {
-        let reader = Reader::compile(self, settings)?;
+        let reader = Reader::compile(self, settings, &[])?;
         let reading = Reading { window: always()?, zone: Tz::UTC };
         let found = match judge(&reader, &self.errors, status, page, self.info.needs_login, reading) {
             Judged::Then(found, _) if found == then => return Ok(()),
@@ -136,7 +136,7 @@ impl Manifest {
         ledger: &mut Ledger,
         take: impl FnOnce(&[SourceRow<'_>]) -> T,
     ) -> Result<T, String> {
-        let reader = Reader::compile(self, settings)?;
+        let reader = Reader::compile(self, settings, &[])?;
         let (found, mut rows) = reader.read(page, Reading { window, zone }).map_err(|broken| match broken {
             Broken::Fault { fault, byte } => format!("`{}`: {} (byte {byte})", fault.path, fault.saw),
             Broken::Torn => "the page ends in the middle".to_owned(),

@@ -63,6 +63,9 @@ use crate::domain::response::Depth;
 pub use self::ask::Patience;
 pub use self::raw::Mistake;
 
+/// What the user calls a question, as a placeholder of `[response] answer`.
+const ANSWER: &str = "answer";
+
 /// A checked manifest.
 #[derive(Debug)]
 pub struct Manifest {
@@ -282,6 +285,8 @@ struct ResponseRule {
     id: Template,
     person: Option<Template>,
     depth: Depth,
+    /// Where an answer stands, with the user's name of its question in place of `{answer}`: the first that is there.
+    answer: Vec<Template>,
 }
 
 #[derive(Debug)]

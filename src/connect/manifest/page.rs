@@ -54,7 +54,7 @@ pub(super) async fn pull(
     sink: &mut dyn RowSink,
 ) -> Result<PullFacts, PullError> {
     let manifest = &connector.manifest;
-    let reader = Reader::compile(manifest, request.settings)
+    let reader = Reader::compile(manifest, request.settings, request.questions)
         .map_err(|saw| PullError::Shape { path: manifest.info.name.clone(), saw })?;
     let (covered, too_old) = askable(manifest, request)?;
     let mut asker = Asker::new(connector, request)?;

@@ -16,10 +16,11 @@ use super::pager::{MarkSlots, Marks};
 use super::path::{Path, quoted};
 use super::plan::{Plan, Wanted};
 use super::taker::{Taker, text};
-use super::{CurrencyRule, Day, DayZone, Manifest, stated_zone};
+use super::{ANSWER, CurrencyRule, Day, DayZone, Manifest, stated_zone};
 use crate::connect::PullError;
 use crate::connect::http::HeaderName;
-use crate::domain::connector::{Facts, Field, ResponseRow, Settings, SourceRow};
+use crate::domain::connector::{Facts, Field, ResponseRow, SettingValue, Settings, SourceRow};
+use crate::domain::intake::Question;
 use crate::domain::metric::MetricId;
 use crate::domain::observation::DateWindow;
 use crate::domain::response::Depth;
@@ -82,11 +83,13 @@ pub(super) struct Number {
     pub(super) empty: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct ResponseSlots {
     pub(super) id: usize,
     pub(super) person: Option<usize>,
     pub(super) depth: Depth,
+    /// By the name of each question, where its answer may stand.
+    pub(super) answers: Vec<(String, Vec<usize>)>,
 }
 
 /// What a page is read against.
@@ -157,6 +160,15 @@ impl Slots<'_> {
         Ok(self.paths.len() - 1)
     }
 
+    /// The path of the answer to a question, whose kind may be any.
+    fn add_answer(&mut self, path: &Template, asked_as: &str) -> Result<usize, String> {
+        let mut settings = self.settings.clone();
+        settings.insert(ANSWER, SettingValue::Plain(asked_as.to_owned()));
+        let filled = path.fill_plain(&settings, quoted).ok_or("a setting in `answer` was not given")?;
+        self.paths.push((Path::parse(&filled)?, false));
+        Ok(self.paths.len() - 1)
+    }
+
     fn maybe(&mut self, path: Option<&Template>, strict: bool) -> Result<Option<usize>, String> {
         path.map(|path| self.add(path, strict)).transpose()
     }
@@ -167,7 +179,7 @@ impl Reader {
     ///
     /// # Errors
     /// A sentence; a manifest that was checked, with settings that were checked, gives none.
-    pub(super) fn compile(manifest: &Manifest, settings: &Settings) -> Result<Self, String> {
+    pub(super) fn compile(manifest: &Manifest, settings: &Settings, questions: &[Question]) -> Result<Self, String> {
         let mut slots = Slots { settings, paths: Vec::new() };
         let marks = MarkSlots::add(manifest.paging.as_ref(), |path| slots.add(path, true))?;
         let none_if = slots.maybe(manifest.rows.none_if.as_ref(), false)?;
@@ -221,7 +233,12 @@ impl Reader {
         let mut response = None;
         if let Some(rule) = &manifest.response {
             let (id, person) = (slots.add(&rule.id, true)?, slots.maybe(rule.person.as_ref(), true)?);
-            response = Some(ResponseSlots { id, person, depth: rule.depth });
+            let mut answers = Vec::new();
+            for Question { name, asked_as, .. } in questions {
+                let paths = rule.answer.iter().map(|path| slots.add_answer(path, asked_as));
+                answers.push((name.clone(), paths.collect::<Result<_, _>>()?));
+            }
+            response = Some(ResponseSlots { id, person, depth: rule.depth, answers });
         }
         let row = RowSlots { day, id, arm, cut, zone, currency, numbers, response };
 

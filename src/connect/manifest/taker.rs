@@ -41,10 +41,11 @@ impl<'p> Taker<'_, 'p> {
     }
 
     fn take(&mut self, found: &Found<'p>) -> Result<(), Fault> {
-        let slots = &self.reader.slots;
+        let reader = self.reader;
+        let slots = &reader.slots;
         let arm = self.arm(found)?;
         let id = self.id(found)?;
-        if let Some(response) = slots.response {
+        if let Some(response) = &slots.response {
             return self.response(found, response, arm, id.as_deref());
         }
         let day = self.day(found)?;
@@ -91,7 +92,7 @@ impl<'p> Taker<'_, 'p> {
     fn response(
         &mut self,
         found: &Found<'p>,
-        slots: ResponseSlots,
+        slots: &ResponseSlots,
         arm: Option<Cow<'p, str>>,
         id: Option<&str>,
     ) -> Result<(), Fault> {
@@ -103,11 +104,27 @@ impl<'p> Taker<'_, 'p> {
         };
         if self.inside(at.with_timezone(&self.reading.zone).date_naive()) {
             let identity = id.unwrap_or(&response_id);
-            let fingerprint = Fingerprint::of(identity, (&*response_id, person.as_deref(), arm.as_deref(), at));
-            let row = ResponseRow { response_id, person, depth: slots.depth, arm_key: arm, at };
+            let answers = self.answers(found, slots)?;
+            let content = (&*response_id, person.as_deref(), arm.as_deref(), at, &answers);
+            let fingerprint = Fingerprint::of(identity, content);
+            let row = ResponseRow { response_id, person, depth: slots.depth, void: None, arm_key: arm, at, answers };
             self.out.responses.push((fingerprint, row));
         }
         Ok(())
+    }
+
+    /// What was answered to the questions the user names; one that was left open is not among it.
+    fn answers(&self, found: &Found<'p>, slots: &ResponseSlots) -> Result<Vec<(String, String)>, Fault> {
+        let mut answers = Vec::new();
+        for (name, paths) in &slots.answers {
+            for &slot in paths {
+                if let Some(answer) = answer(&self.reader.paths[slot], self.page, found.all(slot))? {
+                    answers.push((name.clone(), answer));
+                    break;
+                }
+            }
+        }
+        Ok(answers)
     }
 
     /// Whether a day was asked for; others are left out and counted.
@@ -252,6 +269,23 @@ pub(super) fn text<'p>(
             _ => wrong("stands where text must"),
         },
     }
+}
+
+/// All matches as one answer: texts, numbers, `true` and `false`, where there are several with `; ` between them.
+/// Nothing, null and empty texts are `None`. It may not be shown.
+fn answer(path: &str, page: &str, seen: &[Seen<'_>]) -> Result<Option<String>, Fault> {
+    let mut parts: Vec<Cow<'_, str>> = Vec::new();
+    for one in seen {
+        let Seen::Value(json) = one else { continue };
+        match Kind::of(json) {
+            Kind::Text => parts.push(unquoted(json)),
+            Kind::Number | Kind::Truth => parts.push(Cow::Borrowed(json)),
+            Kind::Null => {}
+            Kind::Object | Kind::Array => return Err(fault(path, page, seen, "stands where an answer must", true)),
+        }
+    }
+    let parts: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
+    Ok((!parts.is_empty()).then(|| parts.join("; ")))
 }
 
 fn fault(path: &str, page: &str, seen: &[Seen<'_>], what: &str, private: bool) -> Fault {

@@ -263,6 +263,7 @@ impl Manner {
             model: bars.model,
             bar_currency: None,
             srm: None,
+            icp: vec![],
             alpha: 0.05,
             beta: 0.05,
             min_days: self.min_days,

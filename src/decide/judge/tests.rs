@@ -27,6 +27,7 @@ fn policy() -> Policy {
         model: Model::Rate,
         bar_currency: None,
         srm: None,
+        icp: vec![],
     }
 }
 

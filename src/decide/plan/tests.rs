@@ -31,6 +31,7 @@ fn question() -> Question {
         model: Model::Rate,
         bar_currency: None,
         srm: None,
+        icp: vec![],
     };
     let daily_budget = usd("200");
     Question { policy, base_rate: 0.02, arms: 1, daily_budget, visitors_per_day: 200.0, variation: 0.2 }

@@ -20,7 +20,10 @@ fn the_example_loads_without_an_error_or_a_warning_that_is_not_announced() {
     assert_eq!(config.destinations.iter().map(|to| to.kind).collect::<Vec<_>>(), ["slack", "webhook"]);
     assert_eq!(config.experiments[0].arms.len(), 3);
     let Policy { guardrails, .. } = &config.experiments[0].policy;
-    assert_eq!(guardrails.iter().map(|one| one.limit).collect::<Vec<_>>(), [Limit::Max(84.0), Limit::Min(0.01)]);
+    assert_eq!(
+        guardrails.iter().map(|one| one.limit).collect::<Vec<_>>(),
+        [Limit::Max(84.0), Limit::Min(0.01), Limit::Min(0.60)]
+    );
 }
 
 /// Taking a line that says "default" out of the example changes nothing: what it prints as default
@@ -37,6 +40,10 @@ fn every_default_the_example_prints_is_the_one_that_holds() {
             "control",
             "notify",
             "set_aside",
+            "internal",
+            "depth",
+            "answers",
+            "free_text",
             "title",
             "chance_it_sells",
             "share_failing",

@@ -28,7 +28,7 @@ use willitsell::domain::millionths::ONE;
 use willitsell::domain::money::{Currency, Money, parse_amount};
 use willitsell::domain::observation::{Inputs, Observation, Pull, Values};
 use willitsell::domain::portfolio::FalseBuildRate;
-use willitsell::domain::response::{Depth, PersonHash, Response};
+use willitsell::domain::response::{Answers, Depth, PersonHash, Response};
 use willitsell::domain::verdict::{Generation, Scorecard};
 
 pub fn day(text: &str) -> NaiveDate {
@@ -47,6 +47,8 @@ pub fn experiment(arms: &[&str]) -> Experiment {
         channel: channel.map(Into::into),
         maturity_lag_days: 3,
         metrics: metrics.to_vec(),
+        people: None,
+        depth: None,
         fractional: vec![],
         scheduled: true,
         set_aside: [].into(),
@@ -97,10 +99,12 @@ pub fn experiment(arms: &[&str]) -> Experiment {
             model: Model::Rate,
             bar_currency: None,
             srm: None,
+            icp: vec![],
         },
         money: MoneyInputs::default(),
         false_build_rate: FalseBuildRate::Each,
         day_notes: vec![],
+        internal: vec![],
         owner: Some("Dana, head of product".into()),
         decide_within_days: 5,
     }
@@ -142,8 +146,12 @@ pub fn signup(id: &str, key: &str, at: DateTime<Utc>) -> Response {
         source: SourceId::new("form"),
         response_id: id.into(),
         person: Some(PersonHash::from_hex(format!("person {id}"))),
+        domain: None,
+        mark: None,
         depth: Depth::Email,
+        void: None,
         arm_key: key.into(),
+        answers: Answers::default(),
         at,
         pull_id: 1,
     }

@@ -82,6 +82,7 @@ fn pull(path: &Path, pairs: &[(&str, &str)]) -> Result<(Kept, PullFacts), String
     let request = PullRequest {
         source: &SourceId::new("ads"),
         settings: &settings,
+        questions: &[],
         login: None,
         tokens: &NoTokens,
         jobs: &crate::connectors::Jobs::default(),

@@ -167,6 +167,8 @@ async fn read_all(rig: &Rig, experiment: &Experiment, life: Life, day: u64) {
             SourceRow::Response(ResponseRow {
                 response_id: id.as_str().into(),
                 person: Some(id.as_str().into()),
+                void: None,
+                answers: vec![],
                 depth: Depth::Email,
                 arm_key: Some(Cow::Borrowed(*key)),
                 at: *at,

@@ -38,6 +38,8 @@ async fn live(rig: &Rig, experiment: &Experiment, days: u64, acts: impl Fn(u64) 
             SourceRow::Response(ResponseRow {
                 response_id: format!("{number}-{act}").into(),
                 person: None,
+                void: None,
+                answers: vec![],
                 depth: Depth::Email,
                 arm_key: Some("a".into()),
                 at: day.and_hms_opt(9, 0, 0).unwrap().and_utc(),

@@ -37,6 +37,7 @@ fn policy(maturity_lag_days: u32) -> Policy {
         model: Model::Rate,
         bar_currency: None,
         srm: None,
+        icp: vec![],
     }
 }
 

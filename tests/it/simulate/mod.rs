@@ -20,6 +20,7 @@ fn policy(dispersion: Dispersion, min_days: u32) -> Policy {
         model: Model::Rate,
         bar_currency: None,
         srm: None,
+        icp: vec![],
         alpha: 0.05,
         beta: 0.05,
         min_days,

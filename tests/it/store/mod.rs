@@ -1,5 +1,6 @@
 //! The store, from outside: one story, its faults, and a naive model it must agree with.
 
+mod answers;
 mod faults;
 mod fields;
 mod files;
@@ -90,8 +91,10 @@ fn response<'a>(id: &'a str, person: Option<&'a str>, arm: &'a str, instant: &st
         response_id: id.into(),
         person: person.map(Into::into),
         depth: Depth::Email,
+        void: None,
         arm_key: Some(arm.into()),
         at: at(instant),
+        answers: vec![],
     })
 }
 

@@ -86,6 +86,8 @@ async fn write(store: &Store, window: &Window) -> SliceChange {
         let row = SourceRow::Response(ResponseRow {
             response_id: id.to_string().into(),
             person: person.map(|person| format!("{person}@example.com").into()),
+            void: None,
+            answers: vec![],
             depth: Depth::Email,
             arm_key: Some(arm.to_string().into()),
             at: march(*on).and_hms_opt(23, 59, 59).unwrap().and_utc(),

@@ -11,7 +11,8 @@ use super::super::raw::{RawLimits, RawMetric, RawResponse, RawRows, nearest, unk
 use super::super::{CurrencyRule, Day, DayZone, HeaderHint, Limits, MetricRule, NumberRule, ResponseRule, Rows};
 use super::{Check, or_unused};
 use crate::connect::http::WaitUnit;
-use crate::domain::metric::{CATALOGUE, MetricId, Unit};
+use crate::connect::manifest::ANSWER;
+use crate::domain::metric::{MetricId, Unit};
 use crate::domain::money::Currency;
 use crate::domain::response::Depth;
 
@@ -173,7 +174,30 @@ impl Check<'_, '_> {
         let person = raw.person.as_ref().map(|person| self.row_path(person));
         let depths = Depth::ALL.map(Depth::name);
         let depth = self.one_of(&raw.depth, &depths).map(|position| Depth::ALL[position]);
-        Some(ResponseRule { id: id?, person: or_unused(person)?, depth: depth? })
+        let answer = raw.answer.as_ref().map(|answer| self.answer(answer));
+        let answer = or_unused(answer)?.unwrap_or_default();
+        Some(ResponseRule { id: id?, person: or_unused(person)?, depth: depth?, answer })
+    }
+
+    /// The paths of an answer: what the user calls its question is known only when a source is read.
+    fn answer(&mut self, raw: &Spanned<Value>) -> Option<Vec<Template>> {
+        let Some(paths) = texts(raw.get_ref()) else {
+            return self.wrong(raw.span(), "`answer` is a path, or a list of paths of which the first there counts");
+        };
+        if self.names.iter().any(|name| name == ANSWER) {
+            return self.wrong(raw.span(), "`{answer}` is the user's name of a question: call that setting otherwise");
+        }
+        self.names.push(ANSWER.to_owned());
+        let paths = paths.into_iter().map(|path| {
+            let template = self.row_path(&Spanned::new(raw.span(), path))?;
+            let names_it = template.settings().any(|name| name == ANSWER);
+            let advice = "a path of `answer` holds `{answer}`, in quotes: `$.answers[?@.ref == '{answer}'].text`";
+            if names_it { Some(template) } else { self.wrong(raw.span(), advice) }
+        });
+        let paths = paths.collect::<Vec<_>>().into_iter().collect();
+        self.names.pop();
+        self.used.remove(ANSWER);
+        paths
     }
 
     pub(super) fn metrics(
@@ -191,9 +215,9 @@ impl Check<'_, '_> {
 
     fn metric(&mut self, name: &Spanned<String>, raw: &Spanned<RawMetric>, responses: bool) -> Option<MetricRule> {
         let (span, raw) = (raw.span(), raw.get_ref());
-        let id = MetricId::named(name.get_ref());
+        let id = MetricId::counted().find(|id| id.metric().name == name.get_ref());
         let Some(id) = id else {
-            let known: Vec<_> = CATALOGUE.iter().map(|metric| metric.name).collect();
+            let known: Vec<_> = MetricId::counted().map(|id| id.metric().name).collect();
             let near = nearest(name.get_ref(), &known);
             return self.wrong(name.span(), format!("there is no metric `{}`: {near}", name.get_ref()));
         };

@@ -352,6 +352,7 @@ pub(in crate::connect::manifest) struct RawResponse {
     pub(in crate::connect::manifest) id: Spanned<String>,
     pub(in crate::connect::manifest) person: Option<Spanned<String>>,
     pub(in crate::connect::manifest) depth: Spanned<String>,
+    pub(in crate::connect::manifest) answer: Option<Spanned<toml::Value>>,
 }
 
 #[derive(Deserialize)]

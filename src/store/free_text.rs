@@ -1,0 +1,97 @@
+//! What people wrote freely, kept for [`KEPT_DAYS`] days after they wrote it and as last read: no verdict looks at it. Not
+//! the answers that rules read: those are part of a response.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use sqlx::any::AnyArguments;
+use sqlx::{AnyConnection, Arguments, Row};
+
+use super::Store;
+use super::backend::Bulk;
+use super::columns;
+use super::error::StoreError;
+use super::pulls::Slice;
+use super::stage::StagedResponse;
+use crate::domain::id::SourceId;
+use crate::domain::response::{Answers, FreeText};
+
+/// How long free text is kept, counted from when it was written.
+pub const KEPT_DAYS: i64 = 90;
+
+/// Puts what was written in a window in place of what is stored of its responses, without what is too old to keep.
+pub(super) async fn keep(
+    connection: &mut AnyConnection,
+    slice: &Slice,
+    responses: &BTreeMap<String, StagedResponse>,
+    said: BTreeMap<String, Answers>,
+) -> Result<(), StoreError> {
+    let source = slice.source.as_str();
+    let first = oldest(slice.at);
+    let ids: Vec<&str> = responses.keys().map(String::as_str).collect();
+    let of_source = |to: &mut AnyArguments| to.add(source);
+    Bulk::new("DELETE FROM free_text WHERE source_id = ? AND response_id IN (VALUES ", 1, ")")
+        .execute(connection, &ids, of_source, |to, &id| to.add(id))
+        .await?;
+    let dated = said.iter().filter_map(|(id, answers)| Some((id, answers, responses.get(id)?.at)));
+    let rows: Vec<_> = dated
+        .filter(|&(_, _, at)| at >= first)
+        .flat_map(|(id, answers, at)| answers.iter().map(move |(name, text)| (id.as_str(), name, at, text)))
+        .collect();
+    Bulk::insert("free_text", &["source_id"], &["response_id", "name", "at", "said"], "")
+        .execute(connection, &rows, of_source, |to, &(id, name, at, text)| {
+            to.add(id)?;
+            to.add(name)?;
+            to.add(at)?;
+            to.add(text)
+        })
+        .await?;
+    expire(connection, first).await
+}
+
+fn oldest(now: DateTime<Utc>) -> i64 {
+    (now - Duration::days(KEPT_DAYS)).timestamp_millis()
+}
+
+async fn expire(connection: &mut AnyConnection, first: i64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM free_text WHERE at < $1").bind(first).execute(connection).await?;
+    Ok(())
+}
+
+impl Store {
+    /// Deletes what was written freely more than [`KEPT_DAYS`] days ago.
+    pub async fn expire_free_text(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut write = self.backend.write().await?;
+        expire(&mut write, oldest(now)).await?;
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// What people wrote freely, in order of source, response and question, without what is too old to be kept.
+    pub async fn free_text(&self, sources: &[SourceId], now: DateTime<Utc>) -> Result<Vec<FreeText>, StoreError> {
+        let mut read = self.backend.read().await?;
+        let mut found = Vec::new();
+        for source in sources {
+            let rows = sqlx::query(
+                "SELECT free_text.response_id, name, free_text.at, said, COALESCE(arm_key, '') AS arm_key FROM free_text \
+                 LEFT JOIN response ON response.source_id = free_text.source_id \
+                 AND response.response_id = free_text.response_id \
+                 WHERE free_text.source_id = $1 AND free_text.at >= $2 ORDER BY free_text.response_id, name",
+            )
+            .bind(source.as_str())
+            .bind(oldest(now))
+            .fetch_all(&mut *read)
+            .await?;
+            for row in rows {
+                found.push(FreeText {
+                    source: source.clone(),
+                    question: row.try_get("name")?,
+                    arm_key: row.try_get("arm_key")?,
+                    at: columns::instant(row.try_get("at")?)?,
+                    text: row.try_get("said")?,
+                });
+            }
+        }
+        Ok(found)
+    }
+}
