@@ -39,6 +39,32 @@ pub fn usd(text: &str) -> Money {
     parse_amount(text, Currency::from_code("USD").unwrap()).unwrap()
 }
 
+/// Sign-ups of visitors, 3 % against 4.5 %, all else as it is unless set.
+pub fn policy() -> Policy {
+    Policy {
+        primary: Rate { name: "signup".into(), numerator: MetricId::SIGNUPS, denominator: MetricId::VISITS },
+        kill_bar: 0.03,
+        build_bar: 0.045,
+        alpha: 0.05,
+        beta: 0.05,
+        min_days: 14,
+        min_exposures: 300,
+        min_conversions: 10,
+        maturity_lag_days: 3,
+        horizon_days: 60,
+        budget_cap: None,
+        dispersion: Dispersion::Auto,
+        boundary: Boundary::Daily,
+        multiplicity: Multiplicity::Bonferroni,
+        guardrails: vec![],
+        guardrail_alpha: 0.05,
+        model: Model::Rate,
+        bar_currency: None,
+        srm: None,
+        icp: vec![],
+    }
+}
+
 /// A concept with an arm for each name, keyed by that name in both sources, from Mon 2 March 2026.
 pub fn experiment(arms: &[&str]) -> Experiment {
     let source = |id: &str, metrics: &[MetricId], channel: Option<&str>| Source {
@@ -79,28 +105,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
             source("form", &[MetricId::SIGNUPS], None),
         ],
         notify: vec![],
-        policy: Policy {
-            primary: Rate { name: "signup".into(), numerator: MetricId::SIGNUPS, denominator: MetricId::VISITS },
-            kill_bar: 0.03,
-            build_bar: 0.045,
-            alpha: 0.05,
-            beta: 0.05,
-            min_days: 14,
-            min_exposures: 300,
-            min_conversions: 10,
-            maturity_lag_days: 3,
-            horizon_days: 60,
-            budget_cap: None,
-            dispersion: Dispersion::Auto,
-            boundary: Boundary::Daily,
-            multiplicity: Multiplicity::Bonferroni,
-            guardrails: vec![],
-            guardrail_alpha: 0.05,
-            model: Model::Rate,
-            bar_currency: None,
-            srm: None,
-            icp: vec![],
-        },
+        policy: policy(),
         money: MoneyInputs::default(),
         false_build_rate: FalseBuildRate::Each,
         day_notes: vec![],

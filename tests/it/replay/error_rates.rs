@@ -5,8 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution, Gamma};
 use willitsell::decide::judge::{ArmDay, Look, Rule, looks};
-use willitsell::domain::concept::{Boundary, Dispersion, Model, Multiplicity, Policy, Rate};
-use willitsell::domain::metric::MetricId;
+use willitsell::domain::concept::{Dispersion, Policy};
 use willitsell::domain::verdict::Verdict;
 
 use super::first_day;
@@ -18,26 +17,15 @@ const DAYS: u64 = 60;
 /// No day noise, looked at once a day from the first day on.
 fn policy(maturity_lag_days: u32) -> Policy {
     Policy {
-        primary: Rate { name: "signup".to_owned(), numerator: MetricId::CONVERSIONS, denominator: MetricId::VISITS },
         kill_bar: KILL_BAR,
         build_bar: BUILD_BAR,
-        alpha: 0.05,
-        beta: 0.05,
         min_days: 1,
         min_exposures: 0,
         min_conversions: 0,
         maturity_lag_days,
         horizon_days: 1_000,
-        budget_cap: None,
         dispersion: Dispersion::None,
-        boundary: Boundary::Daily,
-        multiplicity: Multiplicity::Bonferroni,
-        guardrails: Vec::new(),
-        guardrail_alpha: 0.05,
-        model: Model::Rate,
-        bar_currency: None,
-        srm: None,
-        icp: vec![],
+        ..crate::decide::policy()
     }
 }
 

@@ -5,8 +5,7 @@ mod table;
 use rayon::ThreadPoolBuilder;
 use willitsell::decide::error_rates::{Measured, Reporting, Trial, Watch, measure};
 use willitsell::decide::judge::Rule;
-use willitsell::domain::concept::{Boundary, Dispersion, Model, Multiplicity, Policy, Rate};
-use willitsell::domain::metric::MetricId;
+use willitsell::domain::concept::{Dispersion, Policy};
 use willitsell::stats::simulate::{Campaign, Shocks, Spread, Traffic};
 
 const SEED: u64 = 20_261_122;
@@ -14,26 +13,14 @@ const SEED: u64 = 20_261_122;
 /// 2 % against 3 %, looked at from the first day on and without any minimum.
 fn policy(dispersion: Dispersion, min_days: u32) -> Policy {
     Policy {
-        primary: Rate { name: "signup".to_owned(), numerator: MetricId::CONVERSIONS, denominator: MetricId::VISITS },
         kill_bar: 0.02,
         build_bar: 0.03,
-        model: Model::Rate,
-        bar_currency: None,
-        srm: None,
-        icp: vec![],
-        alpha: 0.05,
-        beta: 0.05,
         min_days,
         min_exposures: 0,
         min_conversions: 0,
         maturity_lag_days: 0,
-        horizon_days: 60,
-        budget_cap: None,
         dispersion,
-        boundary: Boundary::Daily,
-        multiplicity: Multiplicity::Bonferroni,
-        guardrails: Vec::new(),
-        guardrail_alpha: 0.05,
+        ..crate::decide::policy()
     }
 }
 
