@@ -168,7 +168,7 @@ impl MetricId {
     /// What acts of a depth may count as: the metrics that a source of such acts supplies.
     pub fn of_people(depth: Depth) -> impl Iterator<Item = Self> {
         let own: &[Self] = match depth {
-            Depth::Click | Depth::Email | Depth::VerifiedEmail | Depth::QualifiedSignup => &[],
+            Depth::Click | Depth::Email | Depth::VerifiedEmail | Depth::QualifiedSignup | Depth::Booking => &[],
             Depth::Demo => &[Self::DEMOS],
             Depth::Card => &[Self::CARDS],
             Depth::Deposit => &[Self::DEPOSITS, Self::PAYMENTS, Self::REFUNDS],

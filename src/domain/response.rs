@@ -19,6 +19,8 @@ pub enum Depth {
     VerifiedEmail,
     /// A verified address, counted once per person, inside the ICP rule.
     QualifiedSignup,
+    /// A meeting was booked, and not called off.
+    Booking,
     /// A demo took place.
     Demo,
     /// A card was saved.
@@ -31,11 +33,12 @@ pub enum Depth {
 
 impl Depth {
     /// Every depth, least first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Click,
         Self::Email,
         Self::VerifiedEmail,
         Self::QualifiedSignup,
+        Self::Booking,
         Self::Demo,
         Self::Card,
         Self::Deposit,
@@ -49,6 +52,7 @@ impl Depth {
             Self::Email => "email",
             Self::VerifiedEmail => "verified_email",
             Self::QualifiedSignup => "qualified_signup",
+            Self::Booking => "booking",
             Self::Demo => "demo",
             Self::Card => "card",
             Self::Deposit => "deposit",

@@ -1,6 +1,7 @@
 //! Connectors described by a file: what is embedded, what is refused when a file loads, and what comes out
 //! when a vendor answers well, badly or never. Vendors are scripted on loopback; nothing waits.
 
+mod acts;
 mod answers;
 mod calls;
 mod fan;

@@ -10,6 +10,7 @@ mod proof;
 mod reading;
 mod report;
 mod request;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -129,10 +130,14 @@ impl Check<'_, '_> {
         let fan = raw.fan.as_ref().map(|fan| self.fan(fan.get_ref(), request.as_ref()));
         let submit = raw.request.as_ref().map(Spanned::get_ref);
         let report = raw.report.as_ref().map(|report| self.report(report, submit));
-        let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), request.as_ref()));
+        let list = fan.iter().flatten().map(|fan| &fan.request).next();
+        let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), request.as_ref(), list));
+        let unbounded = days.as_ref().is_some_and(|(_, unbounded)| *unbounded);
+        let days = days.map(|(zone, _)| zone);
         let limits = raw.limits.as_ref().map(|limits| self.limits(limits.get_ref()));
         let errors: Vec<_> = raw.error.iter().map(|rule| self.error_rule(rule)).collect();
         let rows = raw.rows.as_ref().and_then(|rows| self.rows(rows.get_ref(), days.as_ref(), raw.response.is_some()));
+        self.rows_and_days(&raw, unbounded, paging.iter().flatten().next());
         let response = raw.response.as_ref().map(|response| self.response(response.get_ref(), days.as_ref()));
         let metrics = self.metrics(&raw.metric, response.is_some());
         let said = raw.facts.as_ref().map(|facts| facts::as_written(facts.get_ref())).unwrap_or_default();
@@ -159,6 +164,7 @@ impl Check<'_, '_> {
             },
             proof: proof?,
             days: days?,
+            unbounded,
             account: or_unused(account)?,
             request: request?,
             paging: or_unused(paging)?,

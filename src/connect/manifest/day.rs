@@ -1,6 +1,7 @@
 //! Reads a row's day or instant from its text in the form its manifest declares, and in no other.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
+use chrono_tz::Tz;
 
 /// How a vendor writes when something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,10 +14,12 @@ pub(super) enum DayForm {
     Instant,
     /// Milliseconds since 1970, as a number or its digits.
     EpochMillis,
+    /// `2026-11-03 09:00:00`, by the clocks of a zone that stands elsewhere.
+    Local,
 }
 
 impl DayForm {
-    pub(super) const ALL: [Self; 4] = [Self::Date, Self::Midnight, Self::Instant, Self::EpochMillis];
+    pub(super) const ALL: [Self; 5] = [Self::Date, Self::Midnight, Self::Instant, Self::EpochMillis, Self::Local];
 
     /// As written in a manifest.
     pub(super) fn word(self) -> &'static str {
@@ -25,12 +28,13 @@ impl DayForm {
             Self::Midnight => "midnight",
             Self::Instant => "instant",
             Self::EpochMillis => "epoch_ms",
+            Self::Local => "local",
         }
     }
 
     /// Whether it says a moment, which becomes a day in some zone.
     pub(super) fn is_instant(self) -> bool {
-        matches!(self, Self::Instant | Self::EpochMillis)
+        matches!(self, Self::Instant | Self::EpochMillis | Self::Local)
     }
 
     /// What a value of another form is not.
@@ -40,6 +44,7 @@ impl DayForm {
             Self::Midnight => "is not a day such as 2026-11-22 00:00:00",
             Self::Instant => "is not an instant such as 2026-11-22T17:00:00Z",
             Self::EpochMillis => "is not a number of milliseconds since 1970",
+            Self::Local => "is not a time such as 2026-11-22 17:00:00",
         }
     }
 
@@ -51,12 +56,12 @@ impl DayForm {
                 let day = text.strip_suffix("00:00:00")?;
                 plain_date(day.strip_suffix([' ', 'T'])?)
             }
-            Self::Instant | Self::EpochMillis => None,
+            Self::Instant | Self::EpochMillis | Self::Local => None,
         }
     }
 
-    /// The moment a text says; `None` for the forms that say a day.
-    pub(super) fn instant(self, text: &str) -> Option<DateTime<Utc>> {
+    /// The moment a text says, where it names no zone by the clocks of `zone`; `None` for the forms that say a day.
+    pub(super) fn instant(self, text: &str, zone: Tz) -> Option<DateTime<Utc>> {
         match self {
             Self::Instant => DateTime::parse_from_rfc3339(text)
                 // "+0000", as some vendors write it.
@@ -67,6 +72,7 @@ impl DayForm {
                 let digits = text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
                 DateTime::from_timestamp_millis(text.parse().ok().filter(|_| digits)?)
             }
+            Self::Local => by_the_clocks(NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()?, zone),
             Self::Date | Self::Midnight => None,
         }
     }
@@ -77,6 +83,17 @@ pub(super) fn year_month_day([year, month, day]: [&str; 3]) -> Option<NaiveDate>
     let number = |text: &str| text.parse::<u32>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     let year = number(year).filter(|year| (1000..=9999).contains(year))?;
     NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(month)?, number(day)?)
+}
+
+/// The instant at which clocks showed this: the first of two where they were set back, that of the change where they
+/// were set forward past it.
+fn by_the_clocks(shown: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+    let at = |shown: NaiveDateTime| zone.from_local_datetime(&shown).earliest().map(|at| at.to_utc());
+    // A gap is at most a day long, where an island changed its side of the date line.
+    at(shown).or_else(|| {
+        let minutes = (1..=24 * 60).map(|minutes| shown.checked_add_signed(Duration::minutes(minutes)));
+        minutes.flatten().find_map(|later| at(later.with_second(0).unwrap_or(later)))
+    })
 }
 
 /// Reads `2026-11-03` and nothing else; the general reader also takes forms no vendor sends.
@@ -120,14 +137,28 @@ mod tests {
     fn h21_an_instant_is_of_its_declared_form_and_nothing_else() {
         let nine = "2026-11-03T09:00:00Z".parse().ok();
         for text in ["2026-11-03T09:00:00Z", "2026-11-03T10:00:00+01:00", "2026-11-03T09:00:00+0000"] {
-            assert_eq!(DayForm::Instant.instant(text), nine, "{text}");
+            assert_eq!(DayForm::Instant.instant(text, Tz::UTC), nine, "{text}");
         }
-        assert_eq!(DayForm::EpochMillis.instant("1793696400000"), nine);
+        assert_eq!(DayForm::EpochMillis.instant("1793696400000", Tz::UTC), nine);
         for text in ["2026-11-03", "2026-11-03T09:00:00", "1793696400000", ""] {
-            assert_eq!(DayForm::Instant.instant(text), None, "{text}");
+            assert_eq!(DayForm::Instant.instant(text, Tz::UTC), None, "{text}");
         }
         for text in ["-1", "1793696400000.0", "", "1e12", "99999999999999999999"] {
-            assert_eq!(DayForm::EpochMillis.instant(text), None, "{text}");
+            assert_eq!(DayForm::EpochMillis.instant(text, Tz::UTC), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn h21_a_time_without_a_zone_is_read_by_the_clocks_of_the_one_that_is_named() {
+        let at = |text: &str, zone| DayForm::Local.instant(text, zone).map(|at| at.to_rfc3339());
+        let new_york = Tz::America__New_York;
+        assert_eq!(at("2026-03-01 04:00:00", new_york).as_deref(), Some("2026-03-01T09:00:00+00:00"));
+        assert_eq!(at("2026-03-01 04:00:00", Tz::UTC).as_deref(), Some("2026-03-01T04:00:00+00:00"));
+        // Clocks went from two to three: this was never shown, so it is the instant of the change.
+        assert_eq!(at("2026-03-08 02:30:15", new_york).as_deref(), Some("2026-03-08T07:00:00+00:00"));
+        assert_eq!(at("2026-11-01 01:30:00", new_york).as_deref(), Some("2026-11-01T05:30:00+00:00"), "the first");
+        for text in ["2026-03-01T04:00:00", "2026-03-01 04:00:00Z", "2026-03-01 04:00", "2026-02-30 04:00:00", ""] {
+            assert_eq!(at(text, new_york), None, "{text}");
         }
     }
 }

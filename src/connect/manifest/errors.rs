@@ -104,7 +104,8 @@ impl Then {
 }
 
 impl Values {
-    fn hold(&self, seen: &[Seen<'_>]) -> bool {
+    /// Whether what stands at a path meets it.
+    pub(super) fn hold(&self, seen: &[Seen<'_>]) -> bool {
         let mut values = seen.iter().filter_map(|seen| match seen {
             Seen::Value(json) => Some(*json),
             Seen::Nothing | Seen::Wrong(_) => None,

@@ -142,7 +142,7 @@ impl Manifest {
             Broken::Torn => "the page ends in the middle".to_owned(),
             Broken::NotJson { byte } => format!("the page is not JSON from byte {byte} on"),
         })?;
-        if !found.list() && !reader.says_none(&found) {
+        if !found.list() && !reader.says_none(page, &found) {
             return Err(format!("no list of rows at `{}`", reader.each));
         }
         let batch = rows.batch(|fingerprint, name| match ledger.enter(fingerprint) {

@@ -2,6 +2,7 @@
 //! their figures are complete, and which version of the API gave them.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use super::ask::Asker;
 use super::day::DayForm;
@@ -58,7 +59,7 @@ impl Heard {
             None => Ok(None),
         };
         if let (Some(text), Some(slot)) = (text(reader.as_of)?, reader.as_of) {
-            let instant = DayForm::Instant.instant(&text).ok_or_else(|| PullError::Shape {
+            let instant = DayForm::Instant.instant(&text, Tz::UTC).ok_or_else(|| PullError::Shape {
                 path: reader.paths[slot].clone(),
                 saw: format!("\"{text}\" {}", DayForm::Instant.else_not()),
             })?;

@@ -24,6 +24,8 @@ pub(super) struct Fan {
     pub(super) request: Request,
     /// Down to the id of each element.
     pub(super) each: Template,
+    /// Begins every id and is cut off, where there is such a text.
+    pub(super) cut: Option<String>,
     pub(super) paging: Option<Paging>,
     /// Most ids of one request.
     pub(super) batch: usize,
@@ -36,6 +38,7 @@ struct Lister {
     paths: Vec<String>,
     each: String,
     id: usize,
+    cut: String,
 }
 
 impl Lister {
@@ -58,6 +61,7 @@ impl Lister {
             id: page.len(),
             paths: texts,
             each,
+            cut: fan.cut.clone().unwrap_or_default(),
         })
     }
 
@@ -93,7 +97,11 @@ impl<'p> RowReader<'p> for Ids<'_> {
     fn row(&mut self, found: &Found<'p>) -> Result<(), Fault> {
         let seen = found.all(self.lister.id);
         match text(&self.lister.each, self.page, seen, false)? {
-            Some(id) => self.taken.push(id.into_owned()),
+            Some(id) => {
+                let rest = id.strip_prefix(self.lister.cut.as_str()).filter(|rest| !rest.is_empty());
+                let wrong = || self.lister.fault(&format!("`{id}` does not begin with `{}`", self.lister.cut));
+                self.taken.push(rest.ok_or_else(wrong)?.to_owned());
+            }
             None => return Err(self.lister.fault("nothing stands there")),
         }
         Ok(())

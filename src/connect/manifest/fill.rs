@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Days, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use secrecy::ExposeSecret;
 
@@ -80,6 +80,8 @@ impl Special {
 /// Which day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum End {
+    /// Two days before the first: a bound that may be exclusive, late or in another zone.
+    Early,
     /// First day; as an instant, its first.
     Start,
     /// Last day; as an instant, its last second or millisecond.
@@ -110,7 +112,9 @@ impl DateForm {
     }
 }
 
-const WINDOW: [&str; 3] = ["window.start", "window.end", "window.next"];
+/// How long before the first day `window.early` is.
+const EARLY: Days = Days::new(2);
+const WINDOW: [&str; 4] = ["window.start", "window.end", "window.next", "window.early"];
 const FORMS: [(&str, DateForm); 7] = [
     ("year", DateForm::Year),
     ("month", DateForm::Month),
@@ -143,6 +147,7 @@ impl Hole {
                 "start" => End::Start,
                 "end" => End::Last,
                 "next" => End::Next,
+                "early" => End::Early,
                 _ => return Err(format!("`{{{name}}}` is not a placeholder: {}", nearest(name, &WINDOW))),
             };
             let form = match form {
@@ -215,6 +220,7 @@ impl Filling<'_> {
         let last = self.window.last();
         let next = last.succ_opt().unwrap_or(last);
         let day = match end {
+            End::Early => self.window.first().checked_sub_days(EARLY).unwrap_or(self.window.first()),
             End::Start => self.window.first(),
             End::Last => last,
             End::Next => next,

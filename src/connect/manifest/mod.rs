@@ -22,6 +22,7 @@ mod identity;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod look;
 mod number;
+mod only;
 mod pace;
 mod page;
 mod pager;
@@ -51,6 +52,7 @@ use self::facts::FactsRule;
 use self::fan::Fan;
 use self::fill::Template;
 use self::number::Form;
+use self::only::OnlyRule;
 use self::proof::Proof;
 use self::report::Report;
 use super::auth::{Auth, Oauth2};
@@ -72,6 +74,8 @@ pub struct Manifest {
     info: ConnectorInfo,
     proof: Proof,
     days: DayZone,
+    /// The request cannot name both ends of the days, so answers hold others too.
+    unbounded: bool,
     account: Option<AccountRule>,
     request: Request,
     paging: Option<Paging>,
@@ -182,9 +186,9 @@ enum PageKind {
     /// An address in the page.
     Next { from: Template, verb: Verb },
     /// Its number; `last` is how many there are.
-    Number { place: PagePlace, first: u32, last: Option<Template> },
+    Number { place: PagePlace, first: u32, last: Option<Template>, goes_on: Option<Template> },
     /// The number of rows before it.
-    Offset { place: PagePlace },
+    Offset { place: PagePlace, goes_on: Option<Template> },
 }
 
 /// Where the name of a page goes.
@@ -224,15 +228,40 @@ struct HeaderHint {
 #[derive(Debug)]
 struct Rows {
     each: Template,
-    none_if: Option<Template>,
+    /// What a row must say to count.
+    only: Vec<OnlyRule>,
+    none_if: Option<NoneIf>,
     /// The first of these that is there.
     id: Vec<Template>,
     day: Day,
-    arm: Vec<Template>,
+    /// The zone by whose clocks it is told, where it names none.
+    clock: Option<Template>,
+    /// The first of these that is there.
+    arm: Vec<ArmRule>,
     /// One of these begins every key and is cut off, where there are any.
     cut: Vec<Template>,
     /// So many rows in one answer mean that the vendor cut it short.
     full_at: Option<u64>,
+    /// Rows come from the newest to the oldest, so reading may end where the days asked for do.
+    newest_first: bool,
+}
+
+/// When an answer without the list of rows has none.
+#[derive(Debug)]
+enum NoneIf {
+    /// Something stands there.
+    There(Template),
+    /// The answer is an empty object.
+    EmptyAnswer,
+}
+
+/// Where the key of an arm stands.
+#[derive(Debug)]
+enum ArmRule {
+    /// In the row, or in a parameter of the address that stands there.
+    At(Template, Option<Template>),
+    /// It is a setting: one form, list or meeting for each arm.
+    Stated(Template),
 }
 
 /// Where a row's day stands.
@@ -283,7 +312,8 @@ enum CurrencyRule {
 #[derive(Debug)]
 struct ResponseRule {
     id: Template,
-    person: Option<Template>,
+    /// The first of these that is there.
+    person: Vec<Template>,
     depth: Depth,
     /// Where an answer stands, with the user's name of its question in place of `{answer}`: the first that is there.
     answer: Vec<Template>,

@@ -12,7 +12,7 @@ use super::fan;
 use super::fill::Filling;
 use super::pager::Pager;
 use super::report;
-use super::rows::{Reader, Reading};
+use super::rows::{Dated, Reader, Reading};
 use super::window::Window;
 use super::{Manifest, ManifestConnector};
 use crate::connect::{PullError, PullFacts, PullRequest};
@@ -74,9 +74,9 @@ pub(super) async fn pull(
                     too_old.into_iter().chain(facts.warnings).chain(asker.unrenewed.take()).chain(asker.ending.take());
                 return Ok(PullFacts { warnings: warnings.collect(), ..facts });
             }
-            Err(Halt::TooMuch(_)) if days > 1 => days /= 2,
+            Err(Halt::TooMuch(_)) if days > 1 && !manifest.unbounded => days /= 2,
             Err(Halt::Moved(_)) if !moved => moved = true,
-            Err(Halt::TooMuch(error)) => return Err(asker.cleaned(advised(error, EVEN_A_DAY))),
+            Err(Halt::TooMuch(error)) if !manifest.unbounded => return Err(asker.cleaned(advised(error, EVEN_A_DAY))),
             Err(halt) => return Err(asker.cleaned(halt.into())),
         }
         sink.clear().await?;
@@ -163,12 +163,15 @@ impl Run<'_, '_> {
             let page = into_text(answer.body, &reader.each)?;
             match judge(reader, &manifest.errors, answered.status, &page, self.asker.has_login(), reading) {
                 Judged::Rows(found, rows) => {
-                    if let Some(full_at) = manifest.rows.full_at.filter(|full_at| rows.seen >= *full_at) {
+                    let marks = reader.marks(&page, &found)?;
+                    let over = |full_at| rows.seen >= full_at || marks.total().is_some_and(|total| total > full_at);
+                    if let Some(full_at) = manifest.rows.full_at.filter(|full_at| over(*full_at)) {
                         return Err(Halt::TooMuch(cut_short(reader, full_at)));
                     }
+                    let past = manifest.rows.newest_first && past(rows.dated, reading, &reader.each)?;
                     self.window.heard.listen_to(reader, &headers);
                     let brought = self.window.take(reader, &page, &found, rows, &mut *self.sink).await?;
-                    return pager.turn(reader.marks(&page, &found)?, brought, self.asker);
+                    return if past { Ok(false) } else { pager.turn(marks, brought, self.asker) };
                 }
                 Judged::Then(Then::Empty, _) => {
                     self.window.pages += 1;
@@ -182,6 +185,22 @@ impl Run<'_, '_> {
             }
         }
     }
+}
+
+/// Whether a page of rows from the newest to the oldest holds none but those older than the days asked for, so that the
+/// next can hold no others.
+fn past(dated: Option<Dated>, reading: Reading, place: &str) -> Result<bool, PullError> {
+    let Some(Dated { first, last, newest }) = dated else { return Ok(false) };
+    if first < last {
+        return Err(PullError::Shape {
+            path: place.to_owned(),
+            saw: format!(
+                "the first row of the page is of {first} and its last of {last}, where the newest should come first: reading \
+                 would end too early, so nothing was used"
+            ),
+        });
+    }
+    Ok(newest.with_timezone(&reading.zone).date_naive() < reading.window.first())
 }
 
 const EVEN_A_DAY: &str =

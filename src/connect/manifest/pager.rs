@@ -36,8 +36,8 @@ impl MarkSlots {
         let (next, goes_on, last) = match &paging.kind {
             PageKind::Cursor { from, goes_on, .. } => (Some(from), goes_on.as_ref(), None),
             PageKind::Next { from, .. } => (Some(from), None, None),
-            PageKind::Number { last, .. } => (None, None, last.as_ref()),
-            PageKind::Offset { .. } => (None, None, None),
+            PageKind::Number { last, goes_on, .. } => (None, goes_on.as_ref(), last.as_ref()),
+            PageKind::Offset { goes_on, .. } => (None, goes_on.as_ref(), None),
         };
         let mut maybe = |path: Option<&Template>| path.map(&mut add).transpose();
         Ok(Self {
@@ -83,6 +83,13 @@ pub(super) struct Marks {
     goes_on: Option<bool>,
     last: Option<u64>,
     total: Option<u64>,
+}
+
+impl Marks {
+    /// How many rows there are in all, where the vendor counts them.
+    pub(super) fn total(&self) -> Option<u64> {
+        self.total
+    }
 }
 
 /// What one page brought.
@@ -188,13 +195,19 @@ impl<'m> Pager<'m> {
                         return Err(moved(&format!("page {} of {last} is empty", self.pages)));
                     }
                     Some(last) => self.pages < last,
-                    None => brought.rows > 0,
+                    None => marks.goes_on.unwrap_or(brought.rows > 0),
                 };
                 more.then(|| At::Number((u64::from(*first) + self.pages).into()))
             }
             // By what came and not by what was asked for: a vendor may give fewer at once than that.
             PageKind::Offset { .. } => {
-                let more = brought.rows > 0 && marks.total.is_none_or(|total| self.rows < total);
+                let more = match marks.goes_on {
+                    Some(true) if brought.rows == 0 => {
+                        return Err(moved(&format!("page {} is empty and says that it goes on", self.pages)));
+                    }
+                    Some(goes_on) => goes_on,
+                    None => brought.rows > 0 && marks.total.is_none_or(|total| self.rows < total),
+                };
                 more.then(|| At::Number(self.rows.into()))
             }
         };
@@ -246,6 +259,8 @@ impl<'m> Pager<'m> {
                 PageKind::Next { .. }
                     | PageKind::Cursor { goes_on: Some(_), .. }
                     | PageKind::Number { last: Some(_), .. }
+                    | PageKind::Number { goes_on: Some(_), .. }
+                    | PageKind::Offset { goes_on: Some(_), .. }
             )
         );
         if self.pages > 0 && promised {
@@ -296,7 +311,7 @@ impl PageKind {
     /// Where the name of a page goes; an address goes nowhere, it is asked.
     fn place(&self) -> Option<&PagePlace> {
         match self {
-            Self::Cursor { place, .. } | Self::Number { place, .. } | Self::Offset { place } => Some(place),
+            Self::Cursor { place, .. } | Self::Number { place, .. } | Self::Offset { place, .. } => Some(place),
             Self::Next { .. } => None,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::day::DayForm;
@@ -12,11 +12,12 @@ use super::extract::{self, Broken, Fault, Found, Kind, Seen};
 use super::fill::Template;
 use super::identity::Fingerprint;
 use super::number::Form;
+use super::only::Only;
 use super::pager::{MarkSlots, Marks};
 use super::path::{Path, quoted};
 use super::plan::{Plan, Wanted};
 use super::taker::{Taker, text};
-use super::{ANSWER, CurrencyRule, Day, DayZone, Manifest, stated_zone};
+use super::{ANSWER, ArmRule, CurrencyRule, Day, DayZone, Manifest, NoneIf, ResponseRule, stated_zone};
 use crate::connect::PullError;
 use crate::connect::http::HeaderName;
 use crate::domain::connector::{Facts, Field, ResponseRow, SettingValue, Settings, SourceRow};
@@ -24,6 +25,8 @@ use crate::domain::intake::Question;
 use crate::domain::metric::MetricId;
 use crate::domain::observation::DateWindow;
 use crate::domain::response::Depth;
+
+const NO_ZONE: &str = "the zone in the settings is no name of a zone such as `Europe/Berlin`";
 
 /// The paths of one source, compiled.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub(super) struct Reader {
     pub(super) paths: Vec<String>,
     pub(super) each: String,
     marks: MarkSlots,
-    pub(super) none_if: Option<usize>,
+    pub(super) none_if: Option<NoneAt>,
     pub(super) message: Vec<usize>,
     pub(super) wait: Option<usize>,
     pub(super) as_of: Option<usize>,
@@ -50,18 +53,40 @@ pub(super) struct Reader {
     pub(super) facts: Facts,
 }
 
+/// When an answer without the list of rows has none.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NoneAt {
+    /// Something is put there.
+    Slot(usize),
+    /// The answer is an empty object.
+    EmptyAnswer,
+}
+
 /// Where a row's values are put.
 #[derive(Debug)]
 pub(super) struct RowSlots {
+    /// What it must say to count.
+    pub(super) only: Vec<Only>,
     pub(super) day: DaySlots,
+    /// By whose clocks its day is told, where it names no zone.
+    pub(super) clock: Tz,
     pub(super) id: Vec<usize>,
-    pub(super) arm: Vec<usize>,
+    pub(super) arm: Vec<ArmSlot>,
     /// One of these begins every key and is cut off, where there are any.
     pub(super) cut: Vec<String>,
     pub(super) zone: Option<usize>,
     pub(super) currency: Vec<usize>,
     pub(super) numbers: Vec<Number>,
     pub(super) response: Option<ResponseSlots>,
+}
+
+/// Where the key of a row's arm is found.
+#[derive(Debug)]
+pub(super) enum ArmSlot {
+    /// What stands there, or a parameter of the address that does.
+    At(usize, Option<String>),
+    /// What the user says.
+    Stated(String),
 }
 
 /// Where a row's day is put.
@@ -86,7 +111,8 @@ pub(super) struct Number {
 #[derive(Debug)]
 pub(super) struct ResponseSlots {
     pub(super) id: usize,
-    pub(super) person: Option<usize>,
+    /// The first of these that is there.
+    pub(super) person: Vec<usize>,
     pub(super) depth: Depth,
     /// By the name of each question, where its answer may stand.
     pub(super) answers: Vec<(String, Vec<usize>)>,
@@ -115,8 +141,29 @@ pub(super) struct PageRows<'p> {
     /// As written in every row.
     pub(super) zone: Option<&'p str>,
     pub(super) currency: Option<&'p str>,
+    /// When the page's acts were done.
+    pub(super) dated: Option<Dated>,
     /// Of each path of each number, in that order.
     pub(super) fields: Vec<Stood>,
+}
+
+/// When the acts of a page were done, whether asked for or not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dated {
+    pub(super) first: DateTime<Utc>,
+    pub(super) last: DateTime<Utc>,
+    pub(super) newest: DateTime<Utc>,
+}
+
+impl Dated {
+    /// One more act, after those before.
+    pub(super) fn and(before: Option<Self>, at: DateTime<Utc>) -> Self {
+        before.map_or(Self { first: at, last: at, newest: at }, |before| Self {
+            last: at,
+            newest: before.newest.max(at),
+            ..before
+        })
+    }
 }
 
 /// How often something stood at a path.
@@ -172,6 +219,28 @@ impl Slots<'_> {
     fn maybe(&mut self, path: Option<&Template>, strict: bool) -> Result<Option<usize>, String> {
         path.map(|path| self.add(path, strict)).transpose()
     }
+
+    fn arm(&mut self, rule: &ArmRule) -> Result<ArmSlot, String> {
+        let settings = self.settings;
+        let filled = |text: &Template| text.fill_plain(settings, |text| text).ok_or("a setting in `arm` was not given");
+        Ok(match rule {
+            ArmRule::At(path, parameter) => {
+                ArmSlot::At(self.add(path, true)?, parameter.as_ref().map(filled).transpose()?)
+            }
+            ArmRule::Stated(text) => ArmSlot::Stated(filled(text)?),
+        })
+    }
+
+    fn response(&mut self, rule: &ResponseRule, questions: &[Question]) -> Result<ResponseSlots, String> {
+        let id = self.add(&rule.id, true)?;
+        let person = rule.person.iter().map(|path| self.add(path, true)).collect::<Result<_, _>>()?;
+        let mut answers = Vec::new();
+        for Question { name, asked_as, .. } in questions {
+            let paths = rule.answer.iter().map(|path| self.add_answer(path, asked_as));
+            answers.push((name.clone(), paths.collect::<Result<_, _>>()?));
+        }
+        Ok(ResponseSlots { id, person, depth: rule.depth, answers })
+    }
 }
 
 impl Reader {
@@ -182,7 +251,11 @@ impl Reader {
     pub(super) fn compile(manifest: &Manifest, settings: &Settings, questions: &[Question]) -> Result<Self, String> {
         let mut slots = Slots { settings, paths: Vec::new() };
         let marks = MarkSlots::add(manifest.paging.as_ref(), |path| slots.add(path, true))?;
-        let none_if = slots.maybe(manifest.rows.none_if.as_ref(), false)?;
+        let none_if = match &manifest.rows.none_if {
+            None => None,
+            Some(NoneIf::EmptyAnswer) => Some(NoneAt::EmptyAnswer),
+            Some(NoneIf::There(path)) => Some(NoneAt::Slot(slots.add(path, false)?)),
+        };
         let message = manifest.limits.message.iter().map(|path| slots.add(path, false)).collect::<Result<_, _>>()?;
         let wait = slots.maybe(manifest.limits.wait_body.as_ref().map(|(path, _)| path), false)?;
         let as_of = slots.maybe(manifest.facts.as_of.as_ref(), true)?;
@@ -193,6 +266,15 @@ impl Reader {
         }
         let page_paths = slots.paths.len();
 
+        let mut only = Vec::new();
+        for rule in &manifest.rows.only {
+            let slot = slots.add(&rule.path, true)?;
+            only.push(rule.filled(slot, settings)?);
+        }
+        let clock = match &manifest.rows.clock {
+            None => Tz::UTC,
+            Some(zone) => stated_zone(zone, settings).ok_or(NO_ZONE)?,
+        };
         let day = match &manifest.rows.day {
             Day::One(path, form) => DaySlots::One(slots.add(path, true)?, *form),
             Day::YearMonthDay([year, month, day]) => {
@@ -200,13 +282,13 @@ impl Reader {
             }
         };
         let id = manifest.rows.id.iter().map(|id| slots.add(id, true)).collect::<Result<_, _>>()?;
-        let arm = manifest.rows.arm.iter().map(|arm| slots.add(arm, true)).collect::<Result<_, _>>()?;
+        let arm = manifest.rows.arm.iter().map(|arm| slots.arm(arm)).collect::<Result<_, _>>()?;
         let cut = manifest.rows.cut.iter().map(|cut| cut.fill_plain(settings, |text| text));
         let cut = cut.collect::<Option<_>>().ok_or("a setting in `cut` was not given")?;
         let zone = match &manifest.days {
             DayZone::Row(zone) => Some(slots.add(zone, true)?),
             DayZone::Stated(zone) if stated_zone(zone, settings).is_none() => {
-                return Err("the zone in the settings is no name of a zone such as `Europe/Berlin`".into());
+                return Err(NO_ZONE.into());
             }
             _ => None,
         };
@@ -230,17 +312,8 @@ impl Reader {
                 empty: number.empty.clone(),
             });
         }
-        let mut response = None;
-        if let Some(rule) = &manifest.response {
-            let (id, person) = (slots.add(&rule.id, true)?, slots.maybe(rule.person.as_ref(), true)?);
-            let mut answers = Vec::new();
-            for Question { name, asked_as, .. } in questions {
-                let paths = rule.answer.iter().map(|path| slots.add_answer(path, asked_as));
-                answers.push((name.clone(), paths.collect::<Result<_, _>>()?));
-            }
-            response = Some(ResponseSlots { id, person, depth: rule.depth, answers });
-        }
-        let row = RowSlots { day, id, arm, cut, zone, currency, numbers, response };
+        let response = manifest.response.as_ref().map(|rule| slots.response(rule, questions)).transpose()?;
+        let row = RowSlots { only, day, clock, id, arm, cut, zone, currency, numbers, response };
 
         let each = manifest.rows.each.fill_plain(settings, quoted).ok_or("a setting in `each` was not given")?;
         let each_path = Path::parse(&each)?;
@@ -296,9 +369,13 @@ impl Reader {
     }
 
     /// The page says that there is nothing, in the way its manifest names.
-    pub(super) fn says_none(&self, found: &Found<'_>) -> bool {
+    pub(super) fn says_none(&self, page: &str, found: &Found<'_>) -> bool {
         let there = |seen: &Seen<'_>| matches!(seen, Seen::Value(json) if Kind::of(json) != Kind::Null);
-        self.none_if.is_some_and(|slot| found.all(slot).iter().any(there))
+        match self.none_if {
+            None => false,
+            Some(NoneAt::Slot(slot)) => found.all(slot).iter().any(there),
+            Some(NoneAt::EmptyAnswer) => page.split_ascii_whitespace().flat_map(str::chars).eq("{}".chars()),
+        }
     }
 
     /// What a page says of those after it.

@@ -9,7 +9,7 @@ use super::day::{DayForm, year_month_day};
 use super::extract::{Fault, Found, Kind, RowReader, Seen, unquoted};
 use super::identity::Fingerprint;
 use super::number::{millionths, shown};
-use super::rows::{Counts, DaySlots, Number, PageRows, Reader, Reading, ResponseSlots};
+use super::rows::{ArmSlot, Counts, Dated, DaySlots, Number, PageRows, Reader, Reading, ResponseSlots};
 use crate::domain::connector::ResponseRow;
 use crate::domain::metric::MetricId;
 
@@ -43,6 +43,11 @@ impl<'p> Taker<'_, 'p> {
     fn take(&mut self, found: &Found<'p>) -> Result<(), Fault> {
         let reader = self.reader;
         let slots = &reader.slots;
+        for only in &slots.only {
+            if !only.holds(found, &reader.paths)? {
+                return Ok(());
+            }
+        }
         let arm = self.arm(found)?;
         let id = self.id(found)?;
         if let Some(response) = &slots.response {
@@ -50,7 +55,7 @@ impl<'p> Taker<'_, 'p> {
         }
         let day = self.day(found)?;
         // A count without its entity is a field that was renamed, not an entity without a name.
-        let arm = arm.ok_or_else(|| self.missing(slots.arm[0], "the key of its arm"))?;
+        let arm = arm.ok_or_else(|| self.no_arm())?;
         if let Some(slot) = slots.zone {
             let zone = self.same(found, slot, self.out.zone)?;
             self.out.zone = Some(zone);
@@ -97,11 +102,12 @@ impl<'p> Taker<'_, 'p> {
         id: Option<&str>,
     ) -> Result<(), Fault> {
         let at = self.instant(found)?;
+        self.out.dated = Some(Dated::and(self.out.dated, at));
         let response_id = self.required(found, slots.id)?;
-        let person = match slots.person {
-            Some(slot) => text(&self.reader.paths[slot], self.page, found.all(slot), true)?,
-            None => None,
-        };
+        let mut person = None;
+        for &slot in &slots.person {
+            person = person.or(text(&self.reader.paths[slot], self.page, found.all(slot), true)?);
+        }
         if self.inside(at.with_timezone(&self.reading.zone).date_naive()) {
             let identity = id.unwrap_or(&response_id);
             let answers = self.answers(found, slots)?;
@@ -140,8 +146,22 @@ impl<'p> Taker<'_, 'p> {
     /// The first of the paths where something stands, without the beginning that is cut off.
     fn arm(&self, found: &Found<'p>) -> Result<Option<Cow<'p, str>>, Fault> {
         let slots = &self.reader.slots;
-        for &slot in &slots.arm {
-            let Some(key) = self.text(found, slot)? else { continue };
+        for rule in &slots.arm {
+            let (slot, parameter) = match rule {
+                ArmSlot::Stated(key) => return Ok(Some(Cow::Owned(key.clone()))),
+                ArmSlot::At(slot, parameter) => (*slot, parameter),
+            };
+            // A person can send a field twice: such an act is nobody's, and no reason to read none of the others.
+            if slots.response.is_some() && differ(found.all(slot)) {
+                return Ok(None);
+            }
+            let Some(key) = self.key(found, slot)? else { continue };
+            if let Some(parameter) = parameter {
+                match in_address(&key, parameter) {
+                    Some(key) => return Ok(Some(Cow::Owned(key))),
+                    None => continue,
+                }
+            }
             if slots.cut.is_empty() {
                 return Ok(Some(key));
             }
@@ -156,6 +176,21 @@ impl<'p> Taker<'_, 'p> {
             }));
         }
         Ok(None)
+    }
+
+    /// What stands where a key may: of several that are equal, one.
+    fn key(&self, found: &Found<'p>, slot: usize) -> Result<Option<Cow<'p, str>>, Fault> {
+        let seen = found.all(slot);
+        let seen = if self.reader.slots.response.is_some() { &seen[..seen.len().min(1)] } else { seen };
+        text(&self.reader.paths[slot], self.page, seen, false)
+    }
+
+    fn no_arm(&self) -> Fault {
+        let slot = self.reader.slots.arm.iter().find_map(|arm| match arm {
+            ArmSlot::At(slot, _) => Some(*slot),
+            ArmSlot::Stated(_) => None,
+        });
+        self.missing(slot.unwrap_or_default(), "the key of its arm")
     }
 
     fn day(&self, found: &Found<'p>) -> Result<NaiveDate, Fault> {
@@ -183,7 +218,7 @@ impl<'p> Taker<'_, 'p> {
             DaySlots::YearMonthDay([year, ..]) => (year, DayForm::Instant),
         };
         let text = self.required(found, slot)?;
-        form.instant(&text).ok_or_else(|| self.fault(slot, found, form.else_not()))
+        form.instant(&text, self.reader.slots.clock).ok_or_else(|| self.fault(slot, found, form.else_not()))
     }
 
     /// What stands there; `None` for nothing where that counts as zero.
@@ -237,6 +272,19 @@ impl<'p> Taker<'_, 'p> {
 }
 
 const ON_THE_WAY: &str = "stands where the way to it goes on";
+
+/// Whether several things stand there, not all the same.
+fn differ(seen: &[Seen<'_>]) -> bool {
+    seen.windows(2).any(|pair| pair[0] != pair[1])
+}
+
+/// The first parameter of this name in an address, unless it is empty.
+fn in_address(address: &str, parameter: &str) -> Option<String> {
+    let (_, query) = address.split_once('?')?;
+    let query = query.split('#').next().unwrap_or_default();
+    let (_, value) = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == parameter)?;
+    (!value.is_empty()).then(|| value.into_owned())
+}
 
 /// Whether a value is one of the texts a file declares for nothing.
 fn stands_for_zero(empty: &[String], json: &str) -> bool {

@@ -70,7 +70,7 @@ impl Window {
     ) -> Result<Brought, Halt> {
         self.pages += 1;
         self.bytes = self.bytes.saturating_add(page.len());
-        if !found.list() && !reader.says_none(found) {
+        if !found.list() && !reader.says_none(page, found) {
             return Err(PullError::Shape { path: reader.each.clone(), saw: no_list(page) }.into());
         }
         self.heard.listen(reader, page, found)?;
@@ -156,7 +156,7 @@ impl Window {
         if self.repeats > 0 {
             warnings.push(format!("{} rows came twice, word for word, and were counted once", self.repeats));
         }
-        if let Some((count, day)) = self.outside {
+        if let Some((count, day)) = self.outside.filter(|_| !manifest.unbounded) {
             warnings.push(format!("{count} rows of days that were not asked for, such as {day}, were left out"));
         }
         // No rows say nothing of what stands in them.

@@ -46,6 +46,27 @@ async fn ids_are_listed_and_asked_about_in_batches_or_one_by_one() {
 }
 
 #[tokio::test]
+async fn what_begins_every_id_is_cut_off_and_one_that_begins_otherwise_fails() {
+    let fan = "[fan]\nurl = \"{base_url}/ads\"\nquery = { since = \"{window.start}\" }\n\
+               each = { path = \"$.items[*].uri\", cut = \"https://x.example/ads/\" }\n[[error]]";
+    let changes = &[(QUERY, "query = { to = \"{window.end}\", ad = \"{id}\" }"), ("[[error]]", fan)];
+    let server = |uri: &'static str| {
+        vendor(move |_, seen| {
+            let list = format!(r#"{{"items":[{{"uri":"{uri}"}}]}}"#);
+            if seen.target.starts_with("/api/ads") { json(200, &list) } else { figures(seen) }
+        })
+    };
+    let right = server("https://x.example/ads/7").await;
+    assert_eq!(pull(changes, &right).await.sink.rows(), ["7 2026-11-01 clicks=3"]);
+    let targets: Vec<_> = right.seen().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(targets, ["/api/ads?since=2026-11-01", "/api/rows?ad=7&to=2026-11-07"], "days may stand in the list");
+    for uri in ["https://y.example/ads/7", "https://x.example/ads/", "7"] {
+        let error = pull(changes, &server(uri).await).await.error();
+        assert!(error.contains("does not begin with `https://x.example/ads/`"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn an_empty_list_is_zero_rows_and_a_missing_one_an_error() {
     let server = vendor(|_, _| json(200, r#"{"items":[],"bookmark":null}"#)).await;
     let pulled = fanned("batch = 2", &server).await;

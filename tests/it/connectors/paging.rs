@@ -115,6 +115,32 @@ async fn an_answer_that_is_full_is_read_again_in_parts_and_counts_nothing_twice(
 }
 
 #[tokio::test]
+async fn a_search_that_finds_more_than_it_gives_is_asked_for_fewer_days_before_its_pages_are_turned() {
+    let ceiling = &[
+        ("arm  = \"$.ad\"", "arm  = \"$.ad\"\nfull_at = 3"),
+        ("[[error]]", "[page.cursor]\nfrom = \"$.next\"\nquery = \"after\"\ntotal = \"$.total\"\n[[error]]"),
+    ];
+    // A row a page, of which a search gives three and counts all: `of` ads a day.
+    let search = |of: u32| {
+        vendor(move |_, seen| {
+            let (first, last) = asked(seen);
+            let found: Vec<_> = (first..=last).flat_map(|day| (0..of).map(move |ad| (ad, day))).collect();
+            let at: usize = seen.target.split_once("after=").map_or(0, |(_, at)| at.parse().unwrap());
+            let Some((ad, day)) = found.get(at).filter(|_| at < 3) else { return json(400, r#"{"error":"beyond"}"#) };
+            let next = if at + 1 < found.len() { format!("\"{}\"", at + 1) } else { "null".to_owned() };
+            let row = rows(&[row(&ad.to_string(), *day, 5)]);
+            json(200, &format!(r#"{},"total":{},"next":{next}}}"#, &row[..row.len() - 1], found.len()))
+        })
+    };
+    let server = search(1).await;
+    let pulled = pull(ceiling, &server).await;
+    assert_eq!((pulled.facts().rows, pulled.sink.rows().len()), (7, 7));
+    assert_eq!(asked(&server.seen()[1]), (1, 3), "after one page it was clear that seven are too many");
+    let pulled = pull(ceiling, &search(4).await).await;
+    assert!(pulled.error().contains("3 rows or more for a single day"), "{}", pulled.error());
+}
+
+#[tokio::test]
 async fn h14_rows_that_contradict_each_other_are_read_once_more_from_the_first_page() {
     let torn = rows(&[row("7", 1, 5), row("7", 1, 6)]);
     let good = rows(&[row("7", 1, 6), row("7", 2, 2)]);

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde_spanned::Spanned;
+use toml::Value;
 
 use super::super::call::Verb;
 use super::super::fan::{self, Fan};
 use super::super::fill::{End, Hole, Special};
 use super::super::path::{Path, Step};
-use super::super::raw::{RawDays, RawFan, RawPage, RawRequest};
+use super::super::raw::{RawDays, RawFan, RawPage, RawRequest, unknown};
 use super::super::{Body, DayZone, Json, PageKind, PagePlace, Paging, Request};
 use super::request::OURS;
 use super::{Check, or_unused};
@@ -49,13 +50,21 @@ impl Check<'_, '_> {
                 let (span, number) = (number.span(), number.get_ref());
                 let place = self.place(span.clone(), [&number.query, &number.json, &None], request);
                 let last = number.last.as_ref().map(|path| self.path(path));
-                let kind = PageKind::Number { place: place?, first: number.first.unwrap_or(1), last: or_unused(last)? };
+                let goes_on = number.r#while.as_ref().map(|path| self.path(path));
+                if let (Some(_), Some(goes_on)) = (&number.last, &number.r#while) {
+                    let what = "`last` and `while` both say when the pages end: write one of them";
+                    return self.wrong(goes_on.span(), what);
+                }
+                let first = number.first.unwrap_or(1);
+                let kind =
+                    PageKind::Number { place: place?, first, last: or_unused(last)?, goes_on: or_unused(goes_on)? };
                 (span, kind, number.size, &number.total)
             }
             (None, None, None, Some(offset)) => {
                 let (span, offset) = (offset.span(), offset.get_ref());
                 let place = self.place(span.clone(), [&offset.query, &offset.json, &None], request)?;
-                (span, PageKind::Offset { place }, offset.size, &offset.total)
+                let goes_on = offset.r#while.as_ref().map(|path| self.path(path));
+                (span, PageKind::Offset { place, goes_on: or_unused(goes_on)? }, offset.size, &offset.total)
             }
             _ => {
                 return self
@@ -136,10 +145,24 @@ impl Check<'_, '_> {
             json: None,
             form: None,
         };
-        let list = self.request_like(&list, &[Special::PageSize]);
+        let list = self.request_like(&list, Special::ROWS);
         let paging = raw.page.as_ref().map(|page| self.paging(page, list.as_ref()));
-        let each = self.path(&raw.each);
-        let is_list = Path::parse(raw.each.get_ref()).is_ok_and(|path| match fan::split(&path) {
+        let (path, cut) = match raw.each.get_ref() {
+            Value::String(path) => (Some(path.as_str()), None),
+            Value::Table(each) => {
+                if let Some(word) = each.keys().find(|word| !["path", "cut"].contains(&word.as_str())) {
+                    return self.wrong(raw.each.span(), unknown(word, &["path", "cut"]));
+                }
+                (each.get("path").and_then(Value::as_str), each.get("cut").and_then(Value::as_str))
+            }
+            _ => (None, None),
+        };
+        let Some(path) = path.filter(|_| cut != Some("")) else {
+            let what = "`each` is the path of the ids, or `{ path = …, cut = \"what each begins with\" }`";
+            return self.wrong(raw.each.span(), what);
+        };
+        let each = self.path(&Spanned::new(raw.each.span(), path.to_owned()));
+        let is_list = Path::parse(path).is_ok_and(|path| match fan::split(&path) {
             Some((list, _)) => list.steps.split_last().is_some_and(|(_, names)| !names.contains(&Step::Every)),
             None => false,
         });
@@ -155,10 +178,17 @@ impl Check<'_, '_> {
             let span = raw.batch.as_ref().map_or_else(|| raw.each.span(), Spanned::span);
             self.wrong::<()>(span, format!("the request names no ids: write `{word}` in it, or leave `[fan]` out"));
         }
-        Some(Fan { request: list?, each: each?, paging: or_unused(paging)?, batch })
+        let cut = cut.map(str::to_owned);
+        Some(Fan { request: list?, each: each?, cut, paging: or_unused(paging)?, batch })
     }
 
-    pub(super) fn days(&mut self, raw: &RawDays, request: Option<&Request>) -> Option<DayZone> {
+    /// Where days begin and end, and whether answers hold others than those asked for.
+    pub(super) fn days(
+        &mut self,
+        raw: &RawDays,
+        request: Option<&Request>,
+        list: Option<&Request>,
+    ) -> Option<(DayZone, bool)> {
         let zone = match raw.zone.get_ref().as_str() {
             "experiment" => DayZone::Experiment,
             "account" => DayZone::Account,
@@ -183,18 +213,27 @@ impl Check<'_, '_> {
                 self.wrong::<()>(days.span(), format!("`{what}` is a number of days, from 1 to {MOST_DAYS}"));
             }
         }
-        let end = match self.one_of(&raw.ends, &["inclusive", "exclusive"])? {
-            0 => End::Last,
-            _ => End::Next,
+        let ends = self.one_of(&raw.ends, &["inclusive", "exclusive", "open", "none"])?;
+        let asked: Vec<_> = request?.holes().chain(list.iter().flat_map(|list| list.holes())).collect();
+        let asked: Vec<_> = asked.into_iter().filter_map(Hole::as_day).collect();
+        let days: BTreeSet<_> = asked.iter().map(|(end, _)| *end).collect();
+        let (fits, must) = match ends {
+            0 => (days == BTreeSet::from([End::Start, End::Last]), "ask for {window.start} to {window.end}"),
+            1 => (days == BTreeSet::from([End::Start, End::Next]), "ask for {window.start} to {window.next}"),
+            2 => (
+                days == BTreeSet::from([End::Start]) || days == BTreeSet::from([End::Early]),
+                "ask from {window.start} or {window.early} on",
+            ),
+            _ => (days.is_empty(), "name no day"),
         };
-        let asked: Vec<_> = request?.holes().filter_map(Hole::as_day).collect();
-        let word = if end == End::Last { "{window.end}" } else { "{window.next}" };
-        let ends: BTreeSet<_> = asked.iter().map(|(end, _)| *end).collect();
-        if ends != BTreeSet::from([End::Start, end]) {
-            return self.wrong(
-                raw.ends.span(),
-                format!("the request must ask for {{window.start}} to {word}, as `ends` says, and no other day"),
-            );
+        if !fits {
+            return self
+                .wrong(raw.ends.span(), format!("the request must {must}, as `ends` says, and for no other day"));
+        }
+        let unbounded = ends > 1;
+        if let Some(longest) = raw.longest.as_ref().filter(|_| unbounded) {
+            let what = "every call reads on to the newest row, so parts would read the same again: leave `longest` out";
+            return self.wrong(longest.span(), what);
         }
         let instants = asked.iter().any(|(_, form)| form.is_instant());
         if instants && matches!(zone, DayZone::Row(_)) {
@@ -203,6 +242,6 @@ impl Check<'_, '_> {
                 "the request asks by instants, so the zone must be known before: `zone = \"experiment\"`",
             );
         }
-        Some(zone)
+        Some((zone, unbounded))
     }
 }

@@ -1,20 +1,16 @@
-//! The half of the checks that is about answers: limits, rows, metrics, responses.
+//! The part of the checks that is about limits and metrics. Rows and people's acts: see `rows`.
 
 use serde_spanned::Spanned;
 use toml::Value;
 
-use super::super::day::DayForm;
 use super::super::fill::Template;
 use super::super::number::Form;
-use super::super::path::{Path, Step};
-use super::super::raw::{RawLimits, RawMetric, RawResponse, RawRows, nearest, unknown};
-use super::super::{CurrencyRule, Day, DayZone, HeaderHint, Limits, MetricRule, NumberRule, ResponseRule, Rows};
+use super::super::raw::{RawLimits, RawMetric, nearest};
+use super::super::{CurrencyRule, HeaderHint, Limits, MetricRule, NumberRule};
 use super::{Check, or_unused};
 use crate::connect::http::WaitUnit;
-use crate::connect::manifest::ANSWER;
 use crate::domain::metric::{MetricId, Unit};
 use crate::domain::money::Currency;
-use crate::domain::response::Depth;
 
 impl Check<'_, '_> {
     pub(super) fn limits(&mut self, raw: &RawLimits) -> Limits {
@@ -74,130 +70,6 @@ impl Check<'_, '_> {
             Ok(name) => Some(HeaderHint { name, path: or_unused(path)?, unit }),
             Err(_) => self.wrong(name.span(), format!("`{}` is not a header's name", name.get_ref())),
         }
-    }
-
-    pub(super) fn rows(&mut self, raw: &RawRows, days: Option<&DayZone>, responses: bool) -> Option<Rows> {
-        let each = self.path(&raw.each);
-        let is_list = |steps: &[Step]| matches!(steps, [way @ .., Step::Every] if way.iter().all(|step| matches!(step, Step::Name(_) | Step::Every)));
-        if each.is_some() && !Path::parse(raw.each.get_ref()).is_ok_and(|path| is_list(&path.steps)) {
-            self.wrong::<()>(
-                raw.each.span(),
-                "`each` is names and lists, and ends in one: `$.results[*]`, `$[*]` or `$[*].results[*]`",
-            );
-        }
-        let none_if = raw.none_if.as_ref().map(|path| self.path(path));
-        let id = match raw.id.as_ref().map(|id| (id.span(), texts(id.get_ref()))) {
-            None => Some(Vec::new()),
-            Some((span, Some(paths))) => {
-                paths.into_iter().map(|path| self.row_path(&Spanned::new(span.clone(), path))).collect()
-            }
-            Some((span, None)) => {
-                return self.wrong(span, "`id` is a path, or a list of paths of which the first there counts");
-            }
-        };
-        let day = self.day(&raw.day, days, responses);
-        let (paths, cut) = match raw.arm.get_ref() {
-            Value::Table(arm) => {
-                if let Some(word) = arm.keys().find(|word| !["path", "cut"].contains(&word.as_str())) {
-                    return self.wrong(raw.arm.span(), unknown(word, &["path", "cut"]));
-                }
-                (arm.get("path").and_then(texts), arm.get("cut").map(texts))
-            }
-            other => (texts(other), None),
-        };
-        let (Some(paths), Some(cut)) = (paths, cut.map_or(Some(Vec::new()), |cut| cut)) else {
-            return self.wrong(
-                raw.arm.span(),
-                "`arm` is a path, a list of paths of which the first there counts, or `{ path = …, cut = \"what it begins with\" }`",
-            );
-        };
-        let spanned = |text| Spanned::new(raw.arm.span(), text);
-        let arm: Option<Vec<_>> = paths.into_iter().map(|path| self.row_path(&spanned(path))).collect();
-        let cut: Option<Vec<_>> = cut.into_iter().map(|cut| self.words(&spanned(cut))).collect();
-        if let Some(full_at) = raw.full_at.as_ref().filter(|full_at| *full_at.get_ref() == 0) {
-            self.wrong::<()>(
-                full_at.span(),
-                "`full_at` is the number of rows at which the vendor cuts an answer short",
-            );
-        }
-        let full_at = raw.full_at.as_ref().map(|full_at| *full_at.get_ref());
-        let (none_if, id) = (or_unused(none_if)?, id?);
-        Some(Rows { each: each?, none_if, id, day: day?, arm: arm?, cut: cut?, full_at })
-    }
-
-    fn day(&mut self, raw: &Spanned<Value>, days: Option<&DayZone>, responses: bool) -> Option<Day> {
-        const WORDS: [&str; 5] = ["path", "form", "year", "month", "day"];
-        const FORM: &str = "`day` is a path, `{ path = …, form = … }` or `{ year = …, month = …, day = … }`";
-        let instants = responses || matches!(days, Some(DayZone::Experiment));
-        let table = match raw.get_ref() {
-            Value::String(path) => {
-                let form = if instants { DayForm::Instant } else { DayForm::Date };
-                return Some(Day::One(self.row_path(&Spanned::new(raw.span(), path.clone()))?, form));
-            }
-            Value::Table(table) => table,
-            _ => return self.wrong(raw.span(), FORM),
-        };
-        if let Some(word) = table.keys().find(|word| !WORDS.contains(&word.as_str())) {
-            return self.wrong(raw.span(), unknown(word, &WORDS));
-        }
-        let mut path = |word: &str| {
-            let text = table.get(word).and_then(Value::as_str)?;
-            self.row_path(&Spanned::new(raw.span(), text.to_owned()))
-        };
-        if table.len() == 3
-            && let (Some(year), Some(month), Some(day)) = (path("year"), path("month"), path("day"))
-        {
-            if instants {
-                return self.wrong(raw.span(), INSTANTS);
-            }
-            return Some(Day::YearMonthDay([year, month, day]));
-        }
-        let (Some(path), Some(form)) = (path("path"), table.get("form").and_then(Value::as_str)) else {
-            return self.wrong(raw.span(), FORM);
-        };
-        let words = DayForm::ALL.map(DayForm::word);
-        let form = DayForm::ALL[self.one_of(&Spanned::new(raw.span(), form.to_owned()), &words)?];
-        match days {
-            Some(DayZone::Row(_)) if form.is_instant() => {
-                self.wrong(raw.span(), "an instant becomes a day in a zone known before: name it in `[days] zone`")
-            }
-            _ if instants && !form.is_instant() => self.wrong(raw.span(), INSTANTS),
-            _ => Some(Day::One(path, form)),
-        }
-    }
-
-    pub(super) fn response(&mut self, raw: &RawResponse, days: Option<&DayZone>) -> Option<ResponseRule> {
-        if !matches!(days, Some(DayZone::Experiment) | None) {
-            self.wrong::<()>(raw.id.span(), "a response is an instant: write `zone = \"experiment\"` in `[days]`");
-        }
-        let id = self.row_path(&raw.id);
-        let person = raw.person.as_ref().map(|person| self.row_path(person));
-        let depths = Depth::ALL.map(Depth::name);
-        let depth = self.one_of(&raw.depth, &depths).map(|position| Depth::ALL[position]);
-        let answer = raw.answer.as_ref().map(|answer| self.answer(answer));
-        let answer = or_unused(answer)?.unwrap_or_default();
-        Some(ResponseRule { id: id?, person: or_unused(person)?, depth: depth?, answer })
-    }
-
-    /// The paths of an answer: what the user calls its question is known only when a source is read.
-    fn answer(&mut self, raw: &Spanned<Value>) -> Option<Vec<Template>> {
-        let Some(paths) = texts(raw.get_ref()) else {
-            return self.wrong(raw.span(), "`answer` is a path, or a list of paths of which the first there counts");
-        };
-        if self.names.iter().any(|name| name == ANSWER) {
-            return self.wrong(raw.span(), "`{answer}` is the user's name of a question: call that setting otherwise");
-        }
-        self.names.push(ANSWER.to_owned());
-        let paths = paths.into_iter().map(|path| {
-            let template = self.row_path(&Spanned::new(raw.span(), path))?;
-            let names_it = template.settings().any(|name| name == ANSWER);
-            let advice = "a path of `answer` holds `{answer}`, in quotes: `$.answers[?@.ref == '{answer}'].text`";
-            if names_it { Some(template) } else { self.wrong(raw.span(), advice) }
-        });
-        let paths = paths.collect::<Vec<_>>().into_iter().collect();
-        self.names.pop();
-        self.used.remove(ANSWER);
-        paths
     }
 
     pub(super) fn metrics(
@@ -303,10 +175,8 @@ impl Check<'_, '_> {
     }
 }
 
-const INSTANTS: &str = "`zone = \"experiment\"` in `[days]` is for vendors that give instants: write `form = \"instant\"` or \"epoch_ms\", or name the zone in which the vendor cuts days";
-
 /// A text, or a list of texts, at least one.
-fn texts(value: &Value) -> Option<Vec<String>> {
+pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(vec![text.clone()]),
         Value::Array(list) if !list.is_empty() => list.iter().map(|text| text.as_str().map(str::to_owned)).collect(),

@@ -221,6 +221,7 @@ pub(in crate::connect::manifest) struct RawNumber {
     pub(in crate::connect::manifest) json: Option<Spanned<String>>,
     pub(in crate::connect::manifest) first: Option<u32>,
     pub(in crate::connect::manifest) last: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) r#while: Option<Spanned<String>>,
     pub(in crate::connect::manifest) size: Option<u32>,
     pub(in crate::connect::manifest) total: Option<Spanned<String>>,
 }
@@ -230,6 +231,7 @@ pub(in crate::connect::manifest) struct RawNumber {
 pub(in crate::connect::manifest) struct RawOffset {
     pub(in crate::connect::manifest) query: Option<Spanned<String>>,
     pub(in crate::connect::manifest) json: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) r#while: Option<Spanned<String>>,
     pub(in crate::connect::manifest) size: Option<u32>,
     pub(in crate::connect::manifest) total: Option<Spanned<String>>,
 }
@@ -242,7 +244,8 @@ pub(in crate::connect::manifest) struct RawFan {
     pub(in crate::connect::manifest) query: BTreeMap<String, Spanned<toml::Value>>,
     #[serde(default)]
     pub(in crate::connect::manifest) header: BTreeMap<Spanned<String>, Spanned<String>>,
-    pub(in crate::connect::manifest) each: Spanned<String>,
+    /// A path, or a path and what its ids begin with.
+    pub(in crate::connect::manifest) each: Spanned<toml::Value>,
     pub(in crate::connect::manifest) batch: Option<Spanned<usize>>,
     pub(in crate::connect::manifest) page: Option<Spanned<RawPage>>,
 }
@@ -310,11 +313,22 @@ pub(in crate::connect::manifest) struct RawCondition {
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawRows {
     pub(in crate::connect::manifest) each: Spanned<String>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) only: Vec<Spanned<RawOnly>>,
     pub(in crate::connect::manifest) none_if: Option<Spanned<String>>,
     pub(in crate::connect::manifest) id: Option<Spanned<toml::Value>>,
     pub(in crate::connect::manifest) day: Spanned<toml::Value>,
     pub(in crate::connect::manifest) arm: Spanned<toml::Value>,
     pub(in crate::connect::manifest) full_at: Option<Spanned<u64>>,
+    pub(in crate::connect::manifest) newest_first: Option<Spanned<bool>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawOnly {
+    pub(in crate::connect::manifest) path: Spanned<String>,
+    pub(in crate::connect::manifest) r#in: Option<Spanned<Vec<toml::Value>>>,
+    pub(in crate::connect::manifest) not_in: Option<Spanned<Vec<toml::Value>>>,
 }
 
 #[derive(Deserialize)]
@@ -350,7 +364,7 @@ pub(in crate::connect::manifest) struct RawFacts {
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawResponse {
     pub(in crate::connect::manifest) id: Spanned<String>,
-    pub(in crate::connect::manifest) person: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) person: Option<Spanned<toml::Value>>,
     pub(in crate::connect::manifest) depth: Spanned<String>,
     pub(in crate::connect::manifest) answer: Option<Spanned<toml::Value>>,
 }
