@@ -5,6 +5,7 @@ use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
 use super::account::{self, Figure};
+use super::best::{self, Best};
 use super::explain::{self, acted};
 use super::figures;
 use super::flips::{self, Flips};
@@ -41,11 +42,15 @@ pub struct Derivation {
     pub flips: Flips,
     /// What lies ahead of a test that collects.
     pub outlook: Option<Outlook>,
+    /// Which of several versions may be the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Best>,
 }
 
 /// From the verdict back to the days it came from. `data` is what the scorecard was decided on.
 pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, card: &Scorecard) -> Derivation {
     let tally = Tally::of(experiment, generation, data, card.as_of);
+    let best = (card.verdict != Verdict::Blocked).then(|| best::best(experiment, &tally)).flatten();
     let section = |title: &str, lines: Vec<String>| Section { title: title.into(), lines };
     let mut sections = vec![
         section("Verdict", vec![explain::banner(experiment, card)]),
@@ -57,6 +62,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
                 .collect(),
         ),
         section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, &tally, arm)).collect()),
+        section("Versions", best.as_ref().map_or_else(Vec::new, |best| best::sentences(experiment, card, best))),
         section("Guardrails", if card.verdict == Verdict::Blocked { vec![] } else { guardrails(experiment, card) }),
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
@@ -89,7 +95,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         ],
     ));
     sections.retain(|section| !section.lines.is_empty());
-    Derivation { sections, money, flips, outlook }
+    Derivation { sections, money, flips, outlook, versions: best }
 }
 
 /// The day on which the last day known today will count.

@@ -5,6 +5,7 @@ use std::mem::discriminant;
 
 use chrono::{Days, NaiveDate};
 
+use super::best;
 use super::decision;
 use super::defects;
 use super::figures;
@@ -182,6 +183,7 @@ fn build(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         parts.push(format!("{who}{}{break_even}.", acted(experiment, &arm.evidence)));
     }
     parts.extend(slipped(experiment, card));
+    parts.extend(best::said(experiment, card, &card.best));
     if !card.guardrails.is_empty() {
         parts.push(guardrails(&card.guardrails));
     }

@@ -5,6 +5,7 @@ use std::mem::discriminant;
 
 use chrono::Days;
 
+use super::best;
 use super::decision;
 use super::explain::{self, today};
 use super::figures;
@@ -220,6 +221,7 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
         Verdict::Build => {
             parts.push(format!("{}; {}.", rates(experiment, now), explain::break_even(experiment, now)));
             parts.extend(explain::slipped(experiment, now));
+            parts.extend(best::said(experiment, now, &now.best));
             parts.extend(explain::flags(experiment, now));
             parts.extend(notes::told(experiment, now));
             parts.extend(decision::raises(experiment, now));

@@ -2,6 +2,7 @@
 //! the data as [`Inputs`], and the same bytes in give the same bytes out.
 
 pub mod account;
+pub mod best;
 pub mod decision;
 mod defects;
 pub mod derivation;
@@ -79,6 +80,9 @@ fn decided(experiment: &Experiment, generation: &Generation, data: &Inputs, tall
         card = portfolio::beside(experiment, others, card, held);
     }
     flag(&mut card, tally, &restated.arms);
+    if card.verdict == Verdict::Build {
+        card.best = best::best(experiment, tally).map_or_else(Vec::new, |best| best.open);
+    }
     if card.verdict.is_terminal() {
         card.spend_after = money::spend_after(experiment, data, tally, explain::since(experiment, &card));
     }
@@ -200,6 +204,7 @@ fn scorecard(
         guardrails,
         spend: tally.money(spend),
         spend_after: None,
+        best: vec![],
         unmapped,
         unseen: unseen::unseen(experiment, data, &tally.calendar),
         day_notes: notes::settled(experiment, &tally.calendar),

@@ -411,6 +411,9 @@ pub struct Scorecard {
     /// What the ads went on spending after BUILD, KILL or REVIEW.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend_after: Option<SpendAfter>,
+    /// Of several versions of a concept with BUILD, those not ruled out as the best, the highest estimate first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub best: Vec<ArmId>,
     /// Spend and keys no arm claims, where there are any.
     pub unmapped: Option<Reason>,
     /// Fields of the deciding rate that stood in no row when last read, so that they count as zero.

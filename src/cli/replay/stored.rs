@@ -136,7 +136,8 @@ pub async fn replay(
     Ok(replayed)
 }
 
-/// The verdict as it comes out now, signed as the one it is compared with.
+/// The verdict as it comes out now, signed as the one it is compared with, and silent on the best version where that one
+/// is: those stored before versions were compared do not name it.
 async fn derive(store: &Store, setup: &Setup, kept: &Kept, card: &Scorecard) -> Result<Option<Scorecard>, StoreError> {
     let Setup { experiment, generation } = setup;
     let policy_hash = decide::policy_hash(experiment);
@@ -148,7 +149,11 @@ async fn derive(store: &Store, setup: &Setup, kept: &Kept, card: &Scorecard) -> 
         portfolio::ask(store, &setup, &mut inputs, card.as_of, Some(known.scorecard)).await?;
         derived = recall::derive(&setup, kept.basis.cause, &inputs, card.as_of);
     }
-    Ok(derived.map(|derived| Scorecard { program_version: card.program_version.clone(), ..derived }))
+    Ok(derived.map(|derived| Scorecard {
+        program_version: card.program_version.clone(),
+        best: if card.best.is_empty() { vec![] } else { derived.best },
+        ..derived
+    }))
 }
 
 /// The first field in which a stored verdict and the derived one differ, with both values; `None` where their bytes are

@@ -16,6 +16,7 @@ mod properties;
 mod raised;
 mod stories;
 mod traffic;
+mod versions;
 mod words;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};

@@ -155,6 +155,7 @@ fn scorecard(as_of: &str, verdict: Verdict) -> Scorecard {
         guardrails: vec![],
         spend: None,
         spend_after: None,
+        best: vec![],
         unmapped: None,
         unseen: vec![],
         day_notes: vec![],
