@@ -63,6 +63,7 @@ fn experiment(number: usize, per_source: usize) -> Experiment {
         title: ["Annual", "Monthly", "Team"][arm].to_owned(),
         control: false,
         keys: [(source.clone(), vec![key(number, arm)])].into(),
+        price: None,
         until: None,
     };
     let beside = (number - number % per_source..).take(per_source).filter(|&other| other != number);

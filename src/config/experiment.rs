@@ -17,6 +17,7 @@ use crate::domain::concept::{Arm, Concept, Experiment, Rate, Source};
 use crate::domain::id::{ArmId, ConceptId, DestinationId, SourceId};
 use crate::domain::message::Destination;
 use crate::domain::metric::MetricId;
+use crate::domain::money::Money;
 use crate::domain::pattern;
 use crate::domain::schedule::Schedule;
 
@@ -305,10 +306,11 @@ fn arms<'t>(check: &Check<'_>, section: &Section<'t>, sources: &Sources<'_>) -> 
                 how_to_map(sources),
             );
         }
+        let price = price(check, &table, &arms);
         let title = table.text("title");
         fair_play(check, title.as_ref());
         let title = title.map_or(name, Spanned::into_inner).to_owned();
-        arms.push((table, Arm { id: ArmId::new(name), title, control, keys, until: None }));
+        arms.push((table, Arm { id: ArmId::new(name), title, control, price, keys, until: None }));
     }
     patterns_beside_keys(check, &arms);
     let at = section.key_span("arm");
@@ -340,6 +342,17 @@ fn arms<'t>(check: &Check<'_>, section: &Section<'t>, sources: &Sources<'_>) -> 
         );
     }
     arms
+}
+
+/// What the offer costs in an arm; in the currency of those before it, as only those can be set beside each other.
+fn price(check: &Check<'_>, table: &Section<'_>, arms: &[(Section<'_>, Arm)]) -> Option<Money> {
+    let price = table.money("price")?;
+    let other = arms.iter().find_map(|(_, arm)| arm.price).filter(|other| other.currency != price.get_ref().currency);
+    if let Some(other) = other {
+        let what = format!("{} is in another currency than the arms before it", table.dotted("price"));
+        check.report.error(price.span(), what, format!("write all prices in {}", other.currency.code()));
+    }
+    Some(price.into_inner())
 }
 
 /// An exact key wins over a pattern, which the reader of the pattern may not expect.

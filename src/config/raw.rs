@@ -89,7 +89,7 @@ pub(super) const EXPERIMENT: Shape = Shape {
 pub(super) const DAYS: Shape =
     Shape { table: "days of an experiment", keys: &["first", "last", "reason"], public: true };
 pub(super) const ARM: Shape =
-    Shape { table: "[experiment.KEY.arm.NAME]", keys: &["title", "control", "keys"], public: true };
+    Shape { table: "[experiment.KEY.arm.NAME]", keys: &["title", "control", "price", "keys"], public: true };
 pub(super) const RATE: Shape =
     Shape { table: "[experiment.KEY.rate.NAME]", keys: &["numerator", "denominator"], public: true };
 pub(super) const POLICY: Shape = Shape {

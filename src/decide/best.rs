@@ -56,7 +56,9 @@ pub(super) fn best(experiment: &Experiment, tally: &Tally<'_>) -> Option<Best> {
             let settled: Vec<_> = tally.settled(days).cloned().collect();
             let mut days = super::series(&experiment.policy, tally, &settled);
             if experiment.policy.model == Model::Cpa {
-                days.iter_mut().for_each(|day| day.exposures *= PARTS);
+                for day in &mut days {
+                    day.exposures *= PARTS;
+                }
             }
             (&arm.id, days)
         })

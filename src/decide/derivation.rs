@@ -13,6 +13,7 @@ use super::measure;
 use super::notes;
 use super::outlook::{self, Outlook};
 use super::portfolio;
+use super::prices::{self, Price};
 use super::tally::{DayCounts, Tally, units};
 use super::traffic;
 use crate::domain::concept::{Experiment, Guardrail, Model, Source};
@@ -45,12 +46,16 @@ pub struct Derivation {
     /// Which of several versions may be the best.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub versions: Option<Best>,
+    /// What each price brings, where versions differ in price.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<Price>,
 }
 
 /// From the verdict back to the days it came from. `data` is what the scorecard was decided on.
 pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, card: &Scorecard) -> Derivation {
     let tally = Tally::of(experiment, generation, data, card.as_of);
     let best = (card.verdict != Verdict::Blocked).then(|| best::best(experiment, &tally)).flatten();
+    let prices = (card.verdict != Verdict::Blocked).then(|| prices::prices(experiment, &tally)).flatten();
     let section = |title: &str, lines: Vec<String>| Section { title: title.into(), lines };
     let mut sections = vec![
         section("Verdict", vec![explain::banner(experiment, card)]),
@@ -63,6 +68,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         ),
         section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, &tally, arm)).collect()),
         section("Versions", best.as_ref().map_or_else(Vec::new, |best| best::sentences(experiment, card, best))),
+        section("Prices", prices.as_ref().map_or_else(Vec::new, |prices| prices::sentences(experiment, prices))),
         section("Guardrails", if card.verdict == Verdict::Blocked { vec![] } else { guardrails(experiment, card) }),
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
@@ -95,7 +101,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         ],
     ));
     sections.retain(|section| !section.lines.is_empty());
-    Derivation { sections, money, flips, outlook, versions: best }
+    Derivation { sections, money, flips, outlook, versions: best, prices: prices.unwrap_or_default() }
 }
 
 /// The day on which the last day known today will count.

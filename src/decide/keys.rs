@@ -104,6 +104,7 @@ mod tests {
             title: name.into(),
             control: name == "b",
             keys: [(SourceId::new("ads"), keys.iter().map(|&key| key.to_owned()).collect())].into(),
+            price: None,
             until: None,
         }
     }

@@ -20,6 +20,7 @@ mod notes;
 pub mod outlook;
 pub mod plan;
 pub mod portfolio;
+pub mod prices;
 mod qualify;
 pub mod raise;
 pub mod removed;

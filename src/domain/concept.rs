@@ -82,6 +82,9 @@ pub struct Arm {
     pub title: String,
     /// An existing offer run beside it: read, never judged.
     pub control: bool,
+    /// What the offer costs in it, where versions differ in price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
     /// The vendor keys that belong to it, by source; those with `*` are patterns.
     pub keys: BTreeMap<SourceId, Vec<String>>,
     /// Last day that counts for it, where it was taken out while its test ran.

@@ -43,6 +43,7 @@ fn judge(responses: &[Response], icp: &[IcpRule]) -> Qualified {
         title: name.into(),
         control: false,
         keys: [(SourceId::new("landing"), vec![name.to_owned()])].into(),
+        price: None,
         until: None,
     });
     let keys = ArmKeys::of(&arms, &[]);

@@ -12,6 +12,7 @@ mod matrix;
 mod models;
 mod money;
 mod portfolio;
+mod prices;
 mod properties;
 mod raised;
 mod stories;
@@ -98,6 +99,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
                 title: format!("Plan {name}"),
                 control: false,
                 keys: ["ads", "form"].map(|id| (SourceId::new(id), vec![(*name).to_owned()])).into(),
+                price: None,
                 until: None,
             })
             .collect(),

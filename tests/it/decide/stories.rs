@@ -445,6 +445,7 @@ fn the_policy_fingerprint_holds_what_is_fixed_at_the_start_and_no_more() {
                 title: String::new(),
                 control: false,
                 keys: [].into(),
+                price: None,
                 until: None,
             });
         }),
