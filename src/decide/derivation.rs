@@ -16,6 +16,7 @@ use super::portfolio;
 use super::prices::{self, Price};
 use super::tally::{DayCounts, Tally, units};
 use super::traffic;
+use super::watched;
 use crate::domain::concept::{Experiment, Guardrail, Model, Source};
 use crate::domain::day_note::Word;
 use crate::domain::metric::MetricId;
@@ -73,7 +74,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
     let flips = flips::flips(experiment, generation, data, &tally, card);
-    let outlook = outlook::outlook(experiment, &tally, card);
+    let outlook = outlook::outlook(experiment, &tally, &watched(experiment, &tally, tally.hold), card);
     let settles = card.reasons.first().filter(|_| card.verdict == Verdict::Review).map(notes::settles);
     let changes = settles.map(|settles| format!("{settles}.")).into_iter();
     sections.push(section("What would change it", changes.chain(flips::sentences(experiment, card, &flips)).collect()));

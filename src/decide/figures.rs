@@ -45,6 +45,10 @@ pub fn range(low: f64, high: f64, bars: &[f64]) -> String {
 
 /// How many decimals, at least one, keep a rate on its side of every bar.
 fn decimals(rate: f64, bars: &[f64]) -> usize {
+    // Printed with one decimal, a rate moves by half as much at most.
+    if bars.iter().all(|bar| (rate - bar).abs() > 0.001) {
+        return 1;
+    }
     let keeps_sides = |decimals: usize| {
         bars.iter().all(|&bar| printed(rate, decimals).total_cmp(&printed(bar, MOST_DECIMALS)) == rate.total_cmp(&bar))
     };

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::judge::{self, ArmDay};
-use super::tally::Tally;
-use super::{explain, figures, judged, last_look, series};
-use crate::domain::concept::{Experiment, Source};
+use super::tally::{DayCounts, Tally};
+use super::{explain, figures, series, verdicts, watch, watched};
+use crate::domain::concept::{Arm, Experiment, Source};
 use crate::domain::id::ArmId;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{Generation, Scorecard, Verdict};
@@ -61,11 +61,7 @@ pub fn flips(
     for ((arm, days), score) in tested.iter().zip(&card.arms) {
         let settled: Vec<_> = tally.settled(days).cloned().collect();
         let days = series(&experiment.policy, tally, &settled);
-        let verdict = |days: &[ArmDay]| {
-            let today = tally.calendar.today;
-            let looks = judged(experiment, tally, (arm, days), tested.len(), tally.hold, today..=today);
-            looks.last().map(|look| look.verdict)
-        };
+        let verdict = |days: &[ArmDay]| watch(experiment, tally, (arm, days), tested.len(), tally.hold).verdict().0;
         let changes = [Change::more(&days), Change::fewer(&days)];
         let found = changes.iter().filter_map(|change| change.fewest(&days, &verdict));
         acts.extend(found.map(|(acts, to)| ActsFlip { arm: score.arm.clone(), acts, to }));
@@ -110,12 +106,12 @@ impl Change {
 
     /// The smallest whole number of acts that gives another verdict, found by doubling and halving: the rule knows no
     /// step back once enough is changed.
-    fn fewest(&self, days: &[ArmDay], verdict: &dyn Fn(&[ArmDay]) -> Option<Verdict>) -> Option<(f64, Verdict)> {
-        let (now, room) = (verdict(days)?, self.room.floor());
+    fn fewest(&self, days: &[ArmDay], verdict: &dyn Fn(&[ArmDay]) -> Verdict) -> Option<(f64, Verdict)> {
+        let (now, room) = (verdict(days), self.room.floor());
         if room < 1.0 {
             return None;
         }
-        let after = |acts: f64| verdict(&(self.apply)(days, acts)).filter(|then| *then != now);
+        let after = |acts: f64| Some(verdict(&(self.apply)(days, acts))).filter(|then| *then != now);
         let (mut too_few, mut enough) = (0.0, 1.0_f64);
         while after(enough.min(room)).is_none() {
             if enough >= room {
@@ -140,8 +136,11 @@ fn without_an_arm(experiment: &Experiment, tally: &Tally<'_>) -> Vec<Without> {
     }
     let without = |left_out: usize| {
         let others = tested.iter().enumerate().filter(|(position, _)| *position != left_out);
-        let looks = others.map(|(_, one)| last_look(experiment, tally, one, tested.len() - 1, tally.hold));
-        let verdicts: Vec<_> = looks.map(|look| (look.verdict, look.reason)).collect();
+        let verdict_of = |(_, (arm, days)): (usize, &&(&Arm, Vec<DayCounts>))| {
+            let days = series(&experiment.policy, tally, days);
+            watch(experiment, tally, (arm, &days), tested.len() - 1, tally.hold).verdict()
+        };
+        let verdicts: Vec<_> = others.map(verdict_of).collect();
         Without { part: tested[left_out].0.title.clone(), verdict: judge::concept(&verdicts).0 }
     };
     (0..tested.len()).map(without).collect()
@@ -174,10 +173,7 @@ fn without_a_channel(
         less.observations.retain(|row| stays(row.source.clone()));
         less.responses.retain(|act| stays(act.source.clone()));
         let tally = Tally::of(&rest, generation, &less, card.as_of);
-        let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
-        let looks = tested.iter().map(|one| last_look(&rest, &tally, one, tested.len(), tally.hold));
-        let verdicts: Vec<_> = looks.map(|look| (look.verdict, look.reason)).collect();
-        Without { part: part.to_owned(), verdict: judge::concept(&verdicts).0 }
+        Without { part: part.to_owned(), verdict: judge::concept(&verdicts(&watched(&rest, &tally, tally.hold))).0 }
     };
     parts.into_iter().map(without).collect()
 }

@@ -6,7 +6,9 @@ mod settled;
 #[cfg(test)]
 mod tests;
 
-use std::ops::RangeInclusive;
+use std::borrow::Borrow;
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
 use chrono::{Days, NaiveDate};
 
@@ -89,53 +91,81 @@ pub struct Look {
 /// per day; a missing day is absent, not zero. The first terminal verdict stays, with its reason; the
 /// numbers and flags follow the data.
 pub fn looks(rule: &Rule<'_>, days: &[ArmDay], first_as_of: NaiveDate, last_as_of: NaiveDate) -> Vec<Look> {
-    looks_raised(rule, &[], None, days, first_as_of, first_as_of..=last_as_of)
+    let mut watch = Watch::new(*rule, Vec::new(), None);
+    let mut waiting = days.iter().peekable();
+    let as_ofs = first_as_of.iter_days().take_while(|day| *day <= last_as_of);
+    let look = |as_of: NaiveDate| {
+        watch.go_on(as_of, &mut waiting);
+        watch.look(as_of)
+    };
+    as_ofs.map(look).collect()
 }
 
-/// As [`looks`], with caps that people raised on the way, in order of day, and only what is told of the days of `told`. A
-/// cap is no claim about the rate, so a test that stood at its cap goes on from the day it is raised; BUILD, KILL and a
-/// guardrail's breach stay. A `hold` sets BUILD higher.
-pub fn looks_raised(
-    rule: &Rule<'_>,
-    raises: &[Raise],
-    hold: Option<Hold>,
-    days: &[ArmDay],
-    first_as_of: NaiveDate,
-    told: RangeInclusive<NaiveDate>,
-) -> Vec<Look> {
-    let mut raises = raises.iter().peekable();
-    let lag = Days::new(u64::from(rule.policy.maturity_lag_days));
-    let mut waiting = days.iter().peekable();
-    let mut settled = Settled::held(*rule, hold);
-    let (mut verdict, mut reason, mut since) = (Verdict::Collecting, None, None);
-    let mut looks = Vec::new();
-    for as_of in first_as_of.iter_days().take_while(|day| day <= told.end()) {
-        let last_settled = as_of.checked_sub_days(lag);
-        while let Some(day) = waiting.next_if(|day| Some(day.day) <= last_settled) {
-            settled.add(day);
+/// One arm's test as it is watched day by day. A cap is no claim about the rate, so a test that stood at its cap goes on
+/// from the day people raise it; BUILD, KILL and a guardrail's breach stay.
+#[derive(Clone, Debug)]
+pub struct Watch<'a> {
+    settled: Settled<'a>,
+    lag: Days,
+    /// Those still to come, in order of day.
+    raises: Peekable<IntoIter<Raise>>,
+    verdict: Verdict,
+    reason: Option<Reason>,
+    since: Option<NaiveDate>,
+}
+
+impl<'a> Watch<'a> {
+    /// No day has settled yet. `raises` come in order of day; a `hold` sets BUILD higher.
+    pub fn new(rule: Rule<'a>, raises: Vec<Raise>, hold: Option<Hold>) -> Self {
+        Self {
+            settled: Settled::held(rule, hold),
+            lag: Days::new(u64::from(rule.policy.maturity_lag_days)),
+            raises: raises.into_iter().peekable(),
+            verdict: Verdict::Collecting,
+            reason: Some(Reason::Insufficient),
+            since: None,
         }
-        let mut stands = since.is_some();
-        while let Some(raise) = raises.next_if(|raise| raise.from <= as_of) {
-            settled.raise(raise);
-            stands &= !matches!(reason, Some(Reason::CapReached { .. }));
-        }
-        let is_told = told.contains(&as_of);
-        if stands && !is_told {
-            continue;
-        }
-        let said = settled.assess();
-        if !stands {
-            (verdict, reason) = settled.judge(said.as_ref(), last_settled);
-            since = verdict.is_terminal().then_some(as_of);
-        }
-        if !is_told {
-            continue;
-        }
-        let evidence = settled.evidence(said.as_ref(), verdict);
-        let guardrails = settled.guardrail_scores();
-        looks.push(Look { as_of, verdict, reason: reason.clone(), since, evidence, guardrails });
     }
-    looks
+
+    /// The same without guardrails.
+    pub(super) fn without_guardrails(self) -> Self {
+        Self { settled: self.settled.without_guardrails(), ..self }
+    }
+
+    /// Looks on the next day: at those of `waiting`, which come in date order, that have settled by then.
+    pub fn go_on<D: Borrow<ArmDay>>(&mut self, as_of: NaiveDate, waiting: &mut Peekable<impl Iterator<Item = D>>) {
+        let last_settled = as_of.checked_sub_days(self.lag);
+        while let Some(day) = waiting.next_if(|day| Some(day.borrow().day) <= last_settled) {
+            self.settled.add(day.borrow());
+        }
+        let mut stands = self.since.is_some();
+        while let Some(raise) = self.raises.next_if(|raise| raise.from <= as_of) {
+            self.settled.raise(&raise);
+            stands &= !matches!(self.reason, Some(Reason::CapReached { .. }));
+        }
+        if !stands {
+            (self.verdict, self.reason) = self.settled.judge(self.settled.assess().as_ref(), last_settled);
+            self.since = self.verdict.is_terminal().then_some(as_of);
+        }
+    }
+
+    /// The verdict that stays, with its reason; COLLECTING before there is one.
+    pub fn verdict(&self) -> (Verdict, Option<Reason>) {
+        (self.verdict, self.reason.clone())
+    }
+
+    /// Whether a verdict stays.
+    pub fn is_decided(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// What is told on the day last looked at.
+    pub fn look(&self, as_of: NaiveDate) -> Look {
+        let Self { settled, verdict, reason, since, .. } = self;
+        let evidence = settled.evidence(settled.assess().as_ref(), *verdict);
+        let guardrails = settled.guardrail_scores();
+        Look { as_of, verdict: *verdict, reason: reason.clone(), since: *since, evidence, guardrails }
+    }
 }
 
 /// The first day whose counts, with all before it, show that traffic is not split as meant (statistics.md section 10);

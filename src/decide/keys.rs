@@ -1,6 +1,6 @@
 //! Whom a vendor's key belongs to: an arm, another test, or nobody. Exact keys first, then patterns.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::concept::{Arm, Experiment, Source};
 use crate::domain::id::SourceId;
@@ -17,40 +17,41 @@ pub enum Owner {
 
 /// Which arm a vendor's key belongs to.
 pub struct ArmKeys<'a> {
-    exact: HashMap<(&'a SourceId, &'a str), Owner>,
-    patterns: HashMap<&'a SourceId, Vec<(&'a str, Owner)>>,
+    by_source: BTreeMap<&'a SourceId, Keys<'a>>,
+}
+
+/// The keys of one source.
+#[derive(Default)]
+struct Keys<'a> {
+    /// In order of key, each once.
+    exact: Vec<(&'a str, Owner)>,
+    patterns: Vec<(&'a str, Owner)>,
 }
 
 impl<'a> ArmKeys<'a> {
     /// The keys of all arms, the control's too; an exact key claimed twice belongs to the first.
     pub fn of(arms: &'a [Arm], sources: &'a [Source]) -> Self {
-        let mut owners = Self { exact: HashMap::new(), patterns: HashMap::new() };
+        let mut by_source: BTreeMap<&SourceId, Keys<'_>> = BTreeMap::new();
         for (position, arm) in arms.iter().enumerate() {
             for (source, keys) in &arm.keys {
-                for key in keys {
-                    owners.claim(source, key, Owner::Arm(position));
-                }
+                by_source.entry(source).or_default().claim(keys, Owner::Arm(position));
             }
         }
         for source in sources {
-            for key in &source.set_aside {
-                owners.claim(&source.id, key, Owner::Elsewhere);
-            }
+            by_source.entry(&source.id).or_default().claim(&source.set_aside, Owner::Elsewhere);
         }
-        owners
-    }
-
-    fn claim(&mut self, source: &'a SourceId, key: &'a str, owner: Owner) {
-        if pattern::is_pattern(key) {
-            self.patterns.entry(source).or_default().push((key, owner));
-        } else {
-            self.exact.entry((source, key)).or_insert(owner);
+        for keys in by_source.values_mut() {
+            // Stable, so that the first claim stays.
+            keys.exact.sort_by_key(|(key, _)| *key);
+            keys.exact.dedup_by_key(|(key, _)| *key);
         }
+        Self { by_source }
     }
 
     /// Whom a key of a source belongs to; `None` where nobody claims it, or patterns of two arms do.
     pub fn owner(&self, source: &SourceId, key: &str) -> Option<Owner> {
-        self.exact.get(&(source, key)).copied().or_else(|| match self.by_pattern(source, key) {
+        let keys = self.by_source.get(source)?;
+        keys.exact(key).or_else(|| match keys.by_pattern(key) {
             (1, first) => first,
             _ => None,
         })
@@ -58,18 +59,7 @@ impl<'a> ArmKeys<'a> {
 
     /// Whether a key belongs to nobody because patterns of two arms fit it.
     pub fn is_disputed(&self, source: &SourceId, key: &str) -> bool {
-        !self.exact.contains_key(&(source, key)) && self.by_pattern(source, key).0 > 1
-    }
-
-    /// How many owners' patterns fit a key, and the first of them. An arm's wins over what is set aside.
-    fn by_pattern(&self, source: &SourceId, key: &str) -> (usize, Option<Owner>) {
-        let all = self.patterns.get(source).into_iter().flatten();
-        let mut owners: BTreeSet<Owner> =
-            all.filter(|(pattern, _)| pattern::fits(pattern, key)).map(|(_, owner)| *owner).collect();
-        if owners.len() > 1 {
-            owners.remove(&Owner::Elsewhere);
-        }
-        (owners.len(), owners.first().copied())
+        self.by_source.get(source).is_some_and(|keys| keys.exact(key).is_none() && keys.by_pattern(key).0 > 1)
     }
 
     /// Position of the arm that claims a key of a source.
@@ -78,6 +68,29 @@ impl<'a> ArmKeys<'a> {
             Some(Owner::Arm(position)) => Some(position),
             Some(Owner::Elsewhere) | None => None,
         }
+    }
+}
+
+impl<'a> Keys<'a> {
+    fn claim(&mut self, keys: impl IntoIterator<Item = &'a String>, owner: Owner) {
+        for key in keys {
+            let kind = if pattern::is_pattern(key) { &mut self.patterns } else { &mut self.exact };
+            kind.push((key, owner));
+        }
+    }
+
+    fn exact(&self, key: &str) -> Option<Owner> {
+        self.exact.binary_search_by_key(&key, |(claimed, _)| *claimed).ok().map(|position| self.exact[position].1)
+    }
+
+    /// How many owners' patterns fit a key, and the first of them. An arm's wins over what is set aside.
+    fn by_pattern(&self, key: &str) -> (usize, Option<Owner>) {
+        let fitting = self.patterns.iter().filter(|(pattern, _)| pattern::fits(pattern, key));
+        let mut owners: BTreeSet<Owner> = fitting.map(|(_, owner)| *owner).collect();
+        if owners.len() > 1 {
+            owners.remove(&Owner::Elsewhere);
+        }
+        (owners.len(), owners.first().copied())
     }
 }
 

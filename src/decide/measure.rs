@@ -47,12 +47,15 @@ pub fn range(policy: &Policy, (low, high): (f64, f64)) -> String {
     if high.is_infinite() {
         return format!("at least {}", end(policy, low));
     }
+    if policy.model == Model::Rate {
+        return figures::range(low, high, &bars(policy));
+    }
     let decimals = decimals(policy, low).max(decimals(policy, high));
-    let print = |value| grouped(value, decimals);
-    match policy.model {
-        Model::Rate => figures::range(low, high, &bars(policy)),
-        Model::Cpa => format!("{0}{1} to {0}{2}", symbol(policy), print(low), print(high)),
-        Model::Compare => format!("{} to {} times", print(low), print(high)),
+    let [low, high] = [low, high].map(|value| grouped(value, decimals));
+    if policy.model == Model::Cpa {
+        format!("{0}{low} to {0}{high}", symbol(policy))
+    } else {
+        format!("{low} to {high} times")
     }
 }
 

@@ -21,6 +21,7 @@ pub mod outlook;
 pub mod plan;
 pub mod portfolio;
 pub mod prices;
+mod pulls;
 mod qualify;
 pub mod raise;
 pub mod removed;
@@ -32,7 +33,6 @@ mod unseen;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::ops::RangeInclusive;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -44,15 +44,16 @@ use crate::domain::millionths;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Evidence, Flag, Generation, GuardrailScore, Reason, Scorecard, Verdict};
 pub use gates::primary_sources;
-use judge::{ArmDay, Hold, Look, Rule};
+use judge::{ArmDay, Hold, Look, Rule, Watch};
 pub use keys::{ArmKeys, Owner};
 use outlook::Outlook;
-use tally::{DayCounts, Tally, units};
+use tally::{Calendar, DayCounts, Tally, units};
 
 /// The scorecard of one test at one instant. It depends on nothing but its arguments: not on when or
 /// how often it was asked before.
 pub fn decide(experiment: &Experiment, generation: &Generation, data: &Inputs, as_of: DateTime<Utc>) -> Scorecard {
-    decided(experiment, generation, data, &Tally::of(experiment, generation, data, as_of))
+    let tally = Tally::of(experiment, generation, data, as_of);
+    decided(experiment, generation, data, &tally, &watched(experiment, &tally, None))
 }
 
 /// As [`decide`], and what lies ahead of a test that collects, from the same count.
@@ -63,21 +64,32 @@ pub fn with_outlook(
     as_of: DateTime<Utc>,
 ) -> (Scorecard, Option<Outlook>) {
     let tally = Tally::of(experiment, generation, data, as_of);
-    let card = decided(experiment, generation, data, &tally);
-    let outlook = outlook::outlook(experiment, &tally, &card);
+    let alone = watched(experiment, &tally, None);
+    let card = decided(experiment, generation, data, &tally, &alone);
+    let ahead = if tally.hold.is_some() { watched(experiment, &tally, tally.hold) } else { alone };
+    let outlook = outlook::outlook(experiment, &tally, &ahead, &card);
     (card, outlook)
 }
 
-fn decided(experiment: &Experiment, generation: &Generation, data: &Inputs, tally: &Tally<'_>) -> Scorecard {
+fn decided(
+    experiment: &Experiment,
+    generation: &Generation,
+    data: &Inputs,
+    tally: &Tally<'_>,
+    alone: &[Watched<'_>],
+) -> Scorecard {
     let unmapped = gates::unmapped_spend(tally);
     let restated = restated::restated(experiment, generation, data, tally);
     let mut defects = gates::defects(experiment, data, tally, unmapped.as_ref());
     defects.extend(traffic::defects(experiment, tally));
     defects.extend(restated.defect);
-    let mut card = scorecard(experiment, generation, data, tally, unmapped, defects, None);
+    let mut card = scorecard((experiment, generation), data, tally, alone, unmapped, defects);
     if let Some(others) = data.others.as_deref().filter(|_| card.verdict == Verdict::Build) {
         let unmapped = card.unmapped.clone();
-        let held = |hold| scorecard(experiment, generation, data, tally, unmapped, vec![], Some(hold));
+        let held = |hold| {
+            let held = watched(experiment, tally, Some(hold));
+            scorecard((experiment, generation), data, tally, &held, unmapped, vec![])
+        };
         card = portfolio::beside(experiment, others, card, held);
     }
     flag(&mut card, tally, &restated.arms);
@@ -111,7 +123,8 @@ pub fn stale(
     let tally = Tally::of(experiment, generation, data, as_of);
     let defects = gates::stale(experiment, data, &tally.calendar, as_of);
     let unmapped = gates::unmapped_spend(&tally);
-    (!defects.is_empty()).then(|| scorecard(experiment, generation, data, &tally, unmapped, defects, None))
+    let watched = watched(experiment, &tally, None);
+    (!defects.is_empty()).then(|| scorecard((experiment, generation), data, &tally, &watched, unmapped, defects))
 }
 
 /// SHA-256, in hex, of what is fixed when a test begins: the policy, the arms, the days. Titles and
@@ -140,12 +153,29 @@ pub fn policy_hash(experiment: &Experiment) -> String {
 
 /// SHA-256, in hex, of the settled series: every arm, day and count a verdict rests on.
 fn data_hash(tally: &Tally<'_>) -> String {
-    let mut text = String::new();
+    let Calendar { first, last_settled, .. } = tally.calendar;
+    // Every arm has the same days.
+    let dates: Vec<String> =
+        first.iter_days().take_while(|&day| day <= last_settled).map(|day| day.to_string()).collect();
+    let (mut text, mut digits) = (String::new(), itoa::Buffer::new());
     for (arm, days) in &tally.arms {
-        for day in tally.settled(days) {
-            let DayCounts { day, covered, exposures, conversions, spend, guardrails, counts: _ } = day;
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{}\t{day}\t{covered}\t{exposures}\t{conversions}\t{spend}\t{guardrails:?}", arm.id);
+        for (day, date) in tally.settled(days).zip(&dates) {
+            for part in [arm.id.as_str(), "\t", date, "\t", if day.covered { "true" } else { "false" }] {
+                text.push_str(part);
+            }
+            for count in [day.exposures, day.conversions, day.spend] {
+                text.push('\t');
+                text.push_str(digits.format(count));
+            }
+            text.push_str("\t[");
+            for (position, [numerator, denominator]) in day.guardrails.iter().enumerate() {
+                text.push_str(if position > 0 { ", [" } else { "[" });
+                text.push_str(digits.format(*numerator));
+                text.push_str(", ");
+                text.push_str(digits.format(*denominator));
+                text.push(']');
+            }
+            text.push_str("]\n");
         }
     }
     hex(text.as_bytes())
@@ -159,32 +189,29 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn scorecard(
-    experiment: &Experiment,
-    generation: &Generation,
+    (experiment, generation): (&Experiment, &Generation),
     data: &Inputs,
     tally: &Tally<'_>,
+    watched: &[Watched<'_>],
     unmapped: Option<Reason>,
     defects: Vec<Reason>,
-    hold: Option<Hold>,
 ) -> Scorecard {
     let blocked = !defects.is_empty();
-    let tested: Vec<&(&Arm, Vec<DayCounts>)> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
-    let looks: Vec<Look> = tested.iter().map(|one| last_look(experiment, tally, one, tested.len(), hold)).collect();
+    let looks: Vec<Look> = watched.iter().map(|one| one.look(&tally.calendar)).collect();
     let (verdict, reasons) = if blocked {
         (Verdict::Blocked, defects)
     } else {
-        let (verdict, reason) =
-            judge::concept(&looks.iter().map(|look| (look.verdict, look.reason.clone())).collect::<Vec<_>>());
+        let (verdict, reason) = judge::concept(&verdicts(watched));
         (verdict, reason.into_iter().collect())
     };
-    let mut guardrails = guardrail_scores(experiment, tally, &tested, &looks);
+    let mut guardrails = guardrail_scores(experiment, tally, watched, &looks);
     if blocked {
         guardrails.iter_mut().for_each(withhold_range);
     }
-    let arms = tested
+    let arms = watched
         .iter()
         .zip(looks)
-        .map(|((arm, days), look)| {
+        .map(|(Watched { arm, counts: days, .. }, look)| {
             let mut score = arm_score(arm, tally, days, look);
             let flags = &mut score.evidence.flags;
             flags.extend(is_fractional(experiment, tally, days).then_some(Flag::FractionalConversions));
@@ -216,35 +243,48 @@ fn scorecard(
     }
 }
 
-/// The judge's view of one arm as of today; of a test not begun, that nothing is there yet.
-fn last_look(
-    experiment: &Experiment,
-    tally: &Tally<'_>,
-    (arm, days): &(&Arm, Vec<DayCounts>),
-    arms: usize,
-    hold: Option<Hold>,
-) -> Look {
-    let today = tally.calendar.today;
-    let days = series(&experiment.policy, tally, days);
-    judged(experiment, tally, (arm, &days), arms, hold, today..=today).pop().unwrap_or_else(|| Look {
-        as_of: today,
-        verdict: Verdict::Collecting,
-        reason: Some(Reason::Insufficient),
-        since: None,
-        evidence: Evidence::default(),
-        guardrails: Vec::new(),
-    })
+/// A tested arm, its days, and where they lead.
+struct Watched<'a> {
+    arm: &'a Arm,
+    counts: &'a [DayCounts],
+    /// The same days as the judge takes them.
+    days: Vec<ArmDay>,
+    /// As of today; of a test not begun, that nothing is there yet.
+    watch: Watch<'a>,
 }
 
-/// One of `arms` tested arms, judged by the experiment's policy on every as-of day, and what is told of the days of `told`.
-fn judged(
-    experiment: &Experiment,
+impl Watched<'_> {
+    /// The judge's view as of today.
+    fn look(&self, calendar: &Calendar) -> Look {
+        let look = self.watch.look(calendar.today);
+        let has_begun = calendar.first <= calendar.today;
+        if has_begun { look } else { Look { guardrails: Vec::new(), ..look } }
+    }
+}
+
+/// Every tested arm up to today.
+fn watched<'a>(experiment: &'a Experiment, tally: &'a Tally<'_>, hold: Option<Hold>) -> Vec<Watched<'a>> {
+    let arms = tally.arms.iter().filter(|(arm, _)| !arm.control).count();
+    let of_arm = |(arm, counts): &'a (&Arm, Vec<DayCounts>)| {
+        let days = series(&experiment.policy, tally, counts);
+        Watched { arm, counts, watch: watch(experiment, tally, (arm, &days), arms, hold), days }
+    };
+    tally.arms.iter().filter(|(arm, _)| !arm.control).map(of_arm).collect()
+}
+
+/// The verdict of each.
+fn verdicts<'w>(watched: impl IntoIterator<Item = &'w Watched<'w>>) -> Vec<(Verdict, Option<Reason>)> {
+    watched.into_iter().map(|one| one.watch.verdict()).collect()
+}
+
+/// One of `arms` tested arms, judged by the experiment's policy on every day up to today.
+fn watch<'a>(
+    experiment: &'a Experiment,
     tally: &Tally<'_>,
     (arm, days): (&Arm, &[ArmDay]),
     arms: usize,
     hold: Option<Hold>,
-    told: RangeInclusive<NaiveDate>,
-) -> Vec<Look> {
+) -> Watch<'a> {
     let policy = &experiment.policy;
     let arms = u32::try_from(arms).unwrap_or(u32::MAX);
     let rule = Rule {
@@ -255,26 +295,32 @@ fn judged(
         // An uneven split blocks every verdict instead: see `gates`.
         uneven_since: None,
     };
-    let raises = raise::raises(experiment, tally.decisions, arms);
-    judge::looks_raised(&rule, &raises, hold, days, tally.calendar.first, told)
+    let mut watch = Watch::new(rule, raise::raises(experiment, tally.decisions, arms), hold);
+    let mut waiting = days.iter().peekable();
+    let Calendar { first, today, .. } = tally.calendar;
+    for as_of in first.iter_days().take_while(|&day| day <= today) {
+        watch.go_on(as_of, &mut waiting);
+    }
+    watch
 }
 
 /// An arm's days as the judge takes them, with those of the control beside them where that is the question.
 fn series(policy: &Policy, tally: &Tally<'_>, days: &[DayCounts]) -> Vec<ArmDay> {
     let control = tally.arms.iter().find(|(arm, _)| arm.control && policy.model == Model::Compare);
-    let of_control = |day: NaiveDate| {
-        let same = control.and_then(|(_, days)| days.iter().find(|other| other.day == day));
+    // Every arm begins on the same day.
+    let of_control = |position: usize| {
+        let same = control.and_then(|(_, days)| days.get(position));
         same.map_or([0.0; 2], |day| [units(day.conversions), units(day.exposures)])
     };
-    let day = |day: &DayCounts| ArmDay {
+    let day = |(position, day): (usize, &DayCounts)| ArmDay {
         day: day.day,
         exposures: units(day.exposures),
         conversions: units(day.conversions),
-        control: of_control(day.day),
+        control: of_control(position),
         spend: units(day.spend),
         guardrails: day.guardrails.iter().map(|pair| pair.map(units)).collect(),
     };
-    days.iter().map(day).collect()
+    days.iter().enumerate().map(day).collect()
 }
 
 fn arm_score(arm: &Arm, tally: &Tally<'_>, days: &[DayCounts], look: Look) -> ArmScore {
@@ -320,7 +366,7 @@ fn withhold_range(score: &mut GuardrailScore) {
 fn guardrail_scores(
     experiment: &Experiment,
     tally: &Tally<'_>,
-    tested: &[&(&Arm, Vec<DayCounts>)],
+    watched: &[Watched<'_>],
     looks: &[Look],
 ) -> Vec<GuardrailScore> {
     experiment
@@ -329,9 +375,9 @@ fn guardrail_scores(
         .iter()
         .enumerate()
         .map(|(position, rail)| {
-            let [numerator, denominator] = tested
+            let [numerator, denominator] = watched
                 .iter()
-                .flat_map(|(_, days)| tally.settled(days))
+                .flat_map(|one| tally.settled(one.counts))
                 .map(|day| day.guardrails[position])
                 .fold([0, 0], |sum, pair| [sum[0] + pair[0], sum[1] + pair[1]]);
             let (limit, is_max) = match rail.limit {

@@ -6,10 +6,10 @@
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
-use super::judge::ArmDay;
+use super::judge::{ArmDay, Look, Watch};
 use super::tally::Tally;
-use super::{explain, figures, judged, series};
-use crate::domain::concept::{Arm, Experiment, Model, Policy};
+use super::{Watched, explain, figures};
+use crate::domain::concept::{Experiment, Model, Policy};
 use crate::domain::id::ArmId;
 use crate::domain::money::Money;
 use crate::domain::verdict::{ArmScore, Lean, Reason, Scorecard, Verdict};
@@ -90,34 +90,31 @@ pub struct Likely {
 }
 
 /// The outlook of a test that collects; `None` of any other, and of one whose days nobody knows.
-pub fn outlook(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecard) -> Option<Outlook> {
+pub(super) fn outlook(
+    experiment: &Experiment,
+    tally: &Tally<'_>,
+    watched: &[Watched<'_>],
+    card: &Scorecard,
+) -> Option<Outlook> {
     if card.verdict != Verdict::Collecting {
         return None;
     }
-    let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).zip(&card.arms).collect();
+    let tested: Vec<_> = watched.iter().zip(&card.arms).collect();
     let arms: Vec<Ahead> = tested
         .iter()
         .filter(|(_, score)| score.verdict == Verdict::Collecting && score.evidence.days >= FEWEST_DAYS)
-        .filter_map(|((arm, days), score)| {
-            let settled: Vec<_> = tally.settled(days).cloned().collect();
+        .filter_map(|(one, score)| {
             // A day that was not read says nothing of the days ahead.
-            let read: Vec<_> = settled.iter().filter(|day| day.covered).cloned().collect();
-            let course = Course {
-                experiment,
-                tally,
-                arm,
-                arms: tested.len(),
-                score,
-                settled: series(&experiment.policy, tally, &settled),
-                like: series(&experiment.policy, tally, &read[read.len().saturating_sub(LIKE_DAYS)..]),
-            };
-            course.ahead()
+            let settled = one.days.iter().zip(tally.settled(one.counts));
+            let read: Vec<&ArmDay> = settled.filter(|(_, counts)| counts.covered).map(|(day, _)| day).collect();
+            let like = &read[read.len().saturating_sub(LIKE_DAYS)..];
+            Course { policy: &experiment.policy, tally, watch: &one.watch, score, like }.ahead()
         })
         .collect();
     let collecting = tested.iter().filter(|(_, score)| score.verdict == Verdict::Collecting).count();
     let all_known = collecting == arms.len();
     let reviewed = tested.iter().any(|(_, score)| score.verdict == Verdict::Review);
-    let spent = tested.iter().flat_map(|((_, days), _)| days).map(|day| day.spend).sum();
+    let spent = watched.iter().flat_map(|one| one.counts).map(|day| day.spend).sum();
     let budget = explain::caps(experiment, card).1.zip(tally.money(spent)).map(|(cap, spent)| Budget { spent, cap });
     Some(Outlook {
         build_out_of_reach: all_known && !arms.is_empty() && arms.iter().all(|arm| arm.build_out_of_reach),
@@ -127,22 +124,20 @@ pub fn outlook(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecard) -> 
     })
 }
 
-/// One arm's days, to be continued.
+/// One arm's test, to be continued.
 struct Course<'a> {
-    experiment: &'a Experiment,
+    policy: &'a Policy,
     tally: &'a Tally<'a>,
-    arm: &'a Arm,
-    arms: usize,
+    watch: &'a Watch<'a>,
     score: &'a ArmScore,
-    settled: Vec<ArmDay>,
-    like: Vec<ArmDay>,
+    like: &'a [&'a ArmDay],
 }
 
 impl Course<'_> {
     fn ahead(&self) -> Option<Ahead> {
         let evidence = &self.score.evidence;
         evidence.estimate?;
-        let policy = &self.experiment.policy;
+        let policy = self.policy;
         // Beside a control without acts any ratio fits.
         if policy.model == Model::Compare && self.like.iter().all(|day| day.control[0] <= 0.0) {
             return None;
@@ -159,39 +154,45 @@ impl Course<'_> {
             ),
         };
         // Guardrails are left out: how they will stand is not the question.
-        let free = Policy { guardrails: vec![], ..policy.clone() };
+        let free = self.watch.clone().without_guardrails();
         let leads_to = |level: f64| {
-            let day = |day: &ArmDay| ArmDay {
-                conversions: acts_at(policy.model, day, level),
-                guardrails: vec![],
-                ..day.clone()
-            };
-            self.first_verdict(&free, day).map(|likely| likely.verdict)
+            let acts = |day: &ArmDay| acts_at(policy.model, day, level);
+            self.reached(free.clone(), acts).map(|look| look.verdict)
         };
         Some(Ahead {
             arm: self.score.arm.clone(),
             like_days: self.like.len(),
-            likely: self.first_verdict(policy, Clone::clone),
+            likely: self.reached(self.watch.clone(), |day| day.conversions).and_then(|look| self.likely(look)),
             build_out_of_reach: leads_to(best) != Some(Verdict::Build),
             kill_out_of_reach: leads_to(worst) != Some(Verdict::Kill),
         })
     }
 
-    /// The first verdict when the days ahead are the latest ones over and over, each as `next` makes it.
-    fn first_verdict(&self, policy: &Policy, next: impl Fn(&ArmDay) -> ArmDay) -> Option<Likely> {
-        let calendar = &self.tally.calendar;
-        let mut days = self.settled.clone();
-        let ahead = calendar.last_settled.iter_days().skip(1).zip(self.like.iter().cycle()).take(FARTHEST_DAYS);
-        days.extend(ahead.map(|(day, like)| ArmDay { day, ..next(like) }));
-        let last = calendar.today.checked_add_days(Days::new(FARTHEST_DAYS as u64))?;
-        let experiment = Experiment { policy: policy.clone(), ..self.experiment.clone() };
-        let ahead = calendar.today..=last;
-        let looks = judged(&experiment, self.tally, (self.arm, &days), self.arms, self.tally.hold, ahead);
-        let reached = looks.into_iter().find(|look| look.since.is_some())?;
+    /// The latest days over and over.
+    fn days_ahead(&self) -> impl Iterator<Item = (NaiveDate, &ArmDay)> {
+        let like = self.like.iter().copied().cycle();
+        self.tally.calendar.last_settled.iter_days().skip(1).zip(like).take(FARTHEST_DAYS)
+    }
+
+    /// The first verdict when the days ahead are like the latest ones, each with so many acts.
+    fn reached(&self, mut watch: Watch<'_>, acts: impl Fn(&ArmDay) -> f64) -> Option<Look> {
+        let today = self.tally.calendar.today;
+        let last = today.checked_add_days(Days::new(FARTHEST_DAYS as u64))?;
+        let ahead = self.days_ahead().map(|(day, like)| ArmDay { day, conversions: acts(like), ..like.clone() });
+        let mut ahead = ahead.peekable();
+        let as_of = today.iter_days().take_while(|&day| day <= last).find(|&as_of| {
+            watch.go_on(as_of, &mut ahead);
+            watch.is_decided()
+        })?;
+        Some(watch.look(as_of))
+    }
+
+    /// What it takes to come to a look.
+    fn likely(&self, reached: Look) -> Option<Likely> {
         let evidence = &self.score.evidence;
-        let settled_then = reached.as_of.checked_sub_days(Days::new(policy.maturity_lag_days.into()))?;
+        let settled_then = reached.as_of.checked_sub_days(Days::new(self.policy.maturity_lag_days.into()))?;
         let spend: f64 =
-            days[self.settled.len()..].iter().take_while(|day| day.day <= settled_then).map(|day| day.spend).sum();
+            self.days_ahead().take_while(|(day, _)| *day <= settled_then).map(|(_, like)| like.spend).sum();
         Some(Likely {
             verdict: reached.verdict,
             reason: reached.reason,

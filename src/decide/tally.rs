@@ -2,24 +2,23 @@
 //! exact integers. Not for judging: which days have settled is asked of the [`Calendar`], what they
 //! say of `judge`.
 
-use std::array;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use chrono_tz::Tz;
 
 use super::judge::Hold;
 use super::keys::{ArmKeys, Owner};
 use super::portfolio;
+use super::pulls::{Known, Pulls, is_same_day};
 use super::qualify::{self, LeftOut, Qualified, Rules};
-use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Policy, Source};
+use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Policy};
 use crate::domain::day_note::Word;
 use crate::domain::decision::Decision;
 use crate::domain::id::SourceId;
 use crate::domain::metric::{METRICS, MetricId};
 use crate::domain::millionths;
 use crate::domain::money::{Currency, Money};
-use crate::domain::observation::{DateWindow, Inputs, Observation, Pull, Values};
+use crate::domain::observation::{DateWindow, Inputs, Observation, Values};
 use crate::domain::verdict::Generation;
 
 /// The days of a test as seen at one instant, in the experiment's zone.
@@ -64,8 +63,8 @@ pub struct DayCounts {
     /// Numerator and denominator of each guardrail, in the policy's order; both 0 unless all its
     /// sources speak for this day.
     pub guardrails: Vec<[i128; 2]>,
-    /// Every metric, where all its sources speak for this day and the day is not set aside.
-    pub counts: [Option<i128>; METRICS],
+    sums: Sums,
+    known: Known,
 }
 
 impl DayCounts {
@@ -85,8 +84,14 @@ impl DayCounts {
             conversions,
             spend: sums[MetricId::SPEND.index()],
             guardrails: policy.guardrails.iter().map(guardrail).collect(),
-            counts: array::from_fn(|metric| known[metric].then(|| sums[metric])),
+            sums: *sums,
+            known: *known,
         }
+    }
+
+    /// Any metric, where all its sources speak for this day and the day is not set aside.
+    pub fn count(&self, metric: MetricId) -> Option<i128> {
+        self.known[metric.index()].then(|| self.sums[metric.index()])
     }
 }
 
@@ -142,9 +147,6 @@ impl ArmSums {
     }
 }
 
-/// Which metrics of a day count, by metric.
-type Known = [bool; METRICS];
-
 impl<'a> Tally<'a> {
     /// Counts everything `data` holds for the test at `as_of`. The order of `data` does not matter,
     /// and what stands in it twice counts once.
@@ -170,38 +172,38 @@ impl<'a> Tally<'a> {
         let people_known: HashSet<&SourceId> = data.responses.iter().map(|response| &response.source).collect();
         let pulls = Pulls::of(experiment, data, days, calendar.today);
         let mut sums = ArmSums::new(experiment.arms.len(), days);
-        for observation in last_known(data) {
-            if !days.contains(observation.day) || !experiment.sources.iter().any(|one| one.id == observation.source) {
-                continue;
-            }
-            let is_settled = observation.day <= calendar.last_settled;
+        for rows in last_known(data).chunk_by(|one, next| is_same_day(one, next)) {
+            let (source, day) = (&rows[0].source, rows[0].day);
+            let position = experiment.sources.iter().position(|one| &one.id == source);
+            let Some(position) = position.filter(|_| days.contains(day)) else { continue };
+            let is_settled = day <= calendar.last_settled;
             // A window without rows may not know its zone; a day with rows was read by one that does.
-            if let Some(pull) = pulls.speaks(&observation.source, observation.day).filter(|_| is_settled) {
-                tally.zones.entry(&observation.source).or_default().insert(pull.day_zone.name());
+            if let Some(pull) = pulls.latest(position, day).filter(|_| is_settled) {
+                tally.zones.entry(source).or_default().insert(pull.day_zone.name());
+                if rows.iter().any(|row| row.values.get(MetricId::SPEND).is_some_and(|spend| spend != 0)) {
+                    tally.currencies.insert(pull.currency);
+                }
             }
-            if is_settled && observation.values.get(MetricId::SPEND).is_some_and(|spend| spend != 0) {
-                let pull = pulls.speaks(&observation.source, observation.day);
-                tally.currencies.extend(pull.map(|pull| pull.currency));
-            }
-            let gives_people = people_known.contains(&observation.source);
-            let key = (&observation.source, observation.arm_key.as_str());
-            match keys.owner(key.0, key.1).filter(|&owner| counts_for(experiment, owner, observation.day)) {
-                Some(Owner::Arm(arm)) => {
-                    let [clicks, seen] =
-                        [MetricId::CLICKS, MetricId::IMPRESSIONS].map(|metric| observation.values.get(metric));
-                    let counts = is_settled && experiment.word_on(observation.day) != Some(Word::SetAside);
-                    if let (true, Some(clicks), Some(seen)) = (counts && clicks > seen, clicks, seen) {
-                        tally.clicks_unseen.insert((arm, observation.day), [clicks, seen]);
+            let gives_people = people_known.contains(source);
+            let counts = is_settled && experiment.word_on(day) != Some(Word::SetAside);
+            for Observation { arm_key, values, .. } in rows {
+                match keys.owner(source, arm_key).filter(|&owner| counts_for(experiment, owner, day)) {
+                    Some(Owner::Arm(arm)) => {
+                        let [clicks, seen] = [MetricId::CLICKS, MetricId::IMPRESSIONS].map(|metric| values.get(metric));
+                        if let (true, Some(clicks), Some(seen)) = (counts && clicks > seen, clicks, seen) {
+                            tally.clicks_unseen.insert((arm, day), [clicks, seen]);
+                        }
+                        add(sums.of(arm, day), values, gives_people);
                     }
-                    add(sums.of(arm, observation.day), &observation.values, gives_people);
+                    None if is_settled => {
+                        let mut sums = Sums::default();
+                        add(&mut sums, values, gives_people);
+                        let key = (source, arm_key.as_str());
+                        *tally.unclaimed_spend.entry(key).or_default() += sums[MetricId::SPEND.index()];
+                        *tally.unclaimed_acts.entry(key).or_default() += sums[policy.primary.numerator.index()];
+                    }
+                    Some(Owner::Elsewhere) | None => {}
                 }
-                None if is_settled => {
-                    let mut sums = Sums::default();
-                    add(&mut sums, &observation.values, gives_people);
-                    *tally.unclaimed_spend.entry(key).or_default() += sums[MetricId::SPEND.index()];
-                    *tally.unclaimed_acts.entry(key).or_default() += sums[policy.primary.numerator.index()];
-                }
-                Some(Owner::Elsewhere) | None => {}
             }
         }
         let rules = |days| Rules::of(experiment, data, &keys, experiment.timezone, days);
@@ -219,9 +221,10 @@ impl<'a> Tally<'a> {
             }
         }
 
-        for day in days.first().iter_days().take_while(|&day| day <= days.last()) {
+        tally.arms.iter_mut().for_each(|(_, counted)| counted.reserve_exact(sums.days));
+        for (offset, day) in days.first().iter_days().take(sums.days).enumerate() {
             let set_aside = experiment.word_on(day) == Some(Word::SetAside);
-            let known = if set_aside { Known::default() } else { pulls.metrics(day) };
+            let known = if set_aside { Known::default() } else { pulls.metrics(offset) };
             for (position, (arm, counted)) in tally.arms.iter_mut().enumerate() {
                 if arm.until.is_none_or(|until| day <= until) {
                     counted.push(DayCounts::of(policy, &known, day, sums.of(position, day)));
@@ -298,99 +301,6 @@ fn add(sums: &mut Sums, values: &Values, gives_people: bool) {
         if !(gives_people && metric == MetricId::SIGNUPS) {
             sums[metric.index()] += i128::from(values.get(metric).unwrap_or(0));
         }
-    }
-}
-
-/// For each source, which days a good pull speaks for, in which currency, and of which metrics.
-struct Pulls<'a> {
-    sources: &'a [Source],
-    days: DateWindow,
-    today: NaiveDate,
-    lag: Days,
-    zone: Tz,
-    /// By source, then by days since the first; the latest pull of a day speaks for it.
-    latest: Vec<Vec<Option<&'a Pull>>>,
-    /// By source, then by days since the first: whether it is known, see [`Pulls::knows`].
-    known: Vec<Vec<bool>>,
-    /// By source, then by day with rows: which metrics any of them holds a value of.
-    said: Vec<BTreeMap<NaiveDate, [bool; METRICS]>>,
-}
-
-impl<'a> Pulls<'a> {
-    fn of(experiment: &'a Experiment, data: &'a Inputs, days: DateWindow, today: NaiveDate) -> Self {
-        let sources = &experiment.sources;
-        let mut said = vec![BTreeMap::<_, [bool; METRICS]>::new(); sources.len()];
-        for observation in &data.observations {
-            let Some(source) = sources.iter().position(|source| source.id == observation.source) else { continue };
-            let said = said[source].entry(observation.day).or_default();
-            for metric in MetricId::counted() {
-                said[metric.index()] |= observation.values.get(metric).is_some();
-            }
-        }
-        let length = days.first().iter_days().take_while(|&day| day <= days.last()).count();
-        let mut latest = vec![vec![None::<&Pull>; length]; sources.len()];
-        for pull in &data.pulls {
-            let Some(source) = sources.iter().position(|source| source.id == pull.source) else { continue };
-            for (day, known) in days.first().iter_days().zip(&mut latest[source]) {
-                let speaks = pull.first_day <= day && day <= pull.last_day;
-                if speaks && known.is_none_or(|known| known.id < pull.id) {
-                    *known = Some(pull);
-                }
-            }
-        }
-        let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
-        let mut pulls = Self { sources, days, today, lag, zone: experiment.timezone, latest, known: Vec::new(), said };
-        pulls.known = (0..sources.len())
-            .map(|source| days.first().iter_days().take(length).map(|day| pulls.knows(source, day)).collect())
-            .collect();
-        pulls
-    }
-
-    /// Days since the first; `None` before it.
-    fn offset(&self, day: NaiveDate) -> Option<usize> {
-        usize::try_from((day - self.days.first()).num_days()).ok()
-    }
-
-    fn latest(&self, source: usize, day: NaiveDate) -> Option<&'a Pull> {
-        *self.latest[source].get(self.offset(day)?)?
-    }
-
-    /// A day still running when it was read is not known yet, and one that counts must have been read when it
-    /// had settled: a file brought too early and never again would leave the figures of its last days as they
-    /// were, and late acts would be missing from them for ever.
-    fn knows(&self, source: usize, day: NaiveDate) -> bool {
-        self.latest(source, day).is_some_and(|pull| {
-            let read_on = |zone: Tz| pull.committed_at.with_timezone(&zone).date_naive();
-            let settles_on = day.checked_add_days(self.lag).unwrap_or(NaiveDate::MAX);
-            day < read_on(pull.day_zone) && (settles_on > self.today || settles_on <= read_on(self.zone))
-        })
-    }
-
-    /// The metrics of which every source that may supply them knows a day, and at least one does supply
-    /// them. Platforms send no row for a day without delivery, so a known day without a row is zero; any other
-    /// is unknown, and so is a metric that the rows of the day leave out: a file may lack its column.
-    fn metrics(&self, day: NaiveDate) -> Known {
-        let mut known = Known::default();
-        for metric in MetricId::all() {
-            let supplying = || (0..self.sources.len()).filter(move |&one| self.sources[one].metrics.contains(&metric));
-            let mut speaking = supplying().filter(|&source| self.speaks_of(source, metric)).peekable();
-            known[metric.index()] = speaking.peek().is_some()
-                && speaking.all(|source| self.said[source].get(&day).is_none_or(|said| said[metric.index()]))
-                && supplying()
-                    .all(|source| self.offset(day).and_then(|offset| self.known[source].get(offset)) == Some(&true));
-        }
-        known
-    }
-
-    /// Whether a source's rows ever hold a metric it may supply; one without rows may yet.
-    fn speaks_of(&self, source: usize, metric: MetricId) -> bool {
-        self.said[source].is_empty() || self.said[source].values().any(|said| said[metric.index()])
-    }
-
-    /// The pull that speaks for a source's day, complete or not.
-    fn speaks(&self, source: &SourceId, day: NaiveDate) -> Option<&'a Pull> {
-        let position = self.sources.iter().position(|one| &one.id == source)?;
-        self.latest(position, day)
     }
 }
 

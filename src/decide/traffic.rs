@@ -28,6 +28,9 @@ const SURE: f64 = 13.816;
 /// move a rate by about as much, as with unmapped spend.
 const SHARE_TO_BLOCK: f64 = 0.10;
 
+/// More than rounding may take from a sum of days.
+const ROUNDING: f64 = 1e-6;
+
 /// A count is broken when it stays at zero while at least so many came through the step before, and at least so many
 /// of it were to be expected.
 const PASSED_AT_LEAST: f64 = 30.0;
@@ -65,9 +68,10 @@ pub fn defects(experiment: &Experiment, tally: &Tally<'_>) -> Vec<Reason> {
     let judged = |arm: &Arm| !arm.control || experiment.policy.model == Model::Compare;
     let mut found = Vec::new();
     for (arm, days) in tally.arms.iter().filter(|(arm, _)| judged(arm)) {
-        found.extend(gap(experiment, tally, arm, days));
-        found.extend(broken(experiment, tally, arm, days));
-        found.extend(bursts(experiment, tally, arm, days));
+        let days = counted(experiment, tally, days);
+        found.extend(gap(experiment, arm, &days));
+        found.extend(broken(experiment, arm, &days));
+        found.extend(bursts(experiment, arm, &days));
     }
     found
 }
@@ -86,7 +90,7 @@ pub fn visit_rate(experiment: &Experiment, tally: &Tally<'_>, id: &ArmId) -> Opt
 
 fn visits_of_clicks(experiment: &Experiment, tally: &Tally<'_>, arm: &Arm, days: &[DayCounts]) -> Option<[f64; 2]> {
     visits_follow_clicks(experiment, arm).then(|| {
-        let days = pairs(experiment, tally, days, MetricId::CLICKS, MetricId::VISITS);
+        let days = pairs(&counted(experiment, tally, days), MetricId::CLICKS, MetricId::VISITS);
         days.iter().fold([0.0, 0.0], |[clicks, visits], day| [clicks + day.from, visits + day.to])
     })
 }
@@ -101,29 +105,38 @@ fn visits_follow_clicks(experiment: &Experiment, arm: &Arm) -> bool {
         && (page || counts(MetricId::CLICKS).all(|source| source.metrics.contains(&MetricId::VISITS)))
 }
 
-/// Settled days on which both are known, and of which the operator has said nothing.
-fn pairs(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts], from: MetricId, to: MetricId) -> Vec<Pair> {
+/// Settled days of which the operator has said nothing.
+fn counted<'a>(experiment: &Experiment, tally: &Tally<'_>, days: &'a [DayCounts]) -> Vec<&'a DayCounts> {
     let last = tally.calendar.last_settled;
-    let counted = days.iter().filter(|day| day.day <= last && experiment.word_on(day.day).is_none());
-    counted
-        .filter_map(|day| {
-            let (from, to) = (day.counts[from.index()]?, day.counts[to.index()]?);
-            Some(Pair { day: day.day, from: units(from), to: units(to) })
-        })
-        .collect()
+    days.iter().filter(|day| day.day <= last && experiment.word_on(day.day).is_none()).collect()
+}
+
+/// Those on which both are known.
+fn pairs(days: &[&DayCounts], from: MetricId, to: MetricId) -> Vec<Pair> {
+    let pair = |day: &&DayCounts| {
+        let (from, to) = (day.count(from)?, day.count(to)?);
+        Some(Pair { day: day.day, from: units(from), to: units(to) })
+    };
+    days.iter().filter_map(pair).collect()
 }
 
 /// The stretch of days whose visits fit their clicks least, where that is no chance.
-fn gap(experiment: &Experiment, tally: &Tally<'_>, arm: &Arm, days: &[DayCounts]) -> Option<Reason> {
-    let days = visits_follow_clicks(experiment, arm)
-        .then(|| pairs(experiment, tally, days, MetricId::CLICKS, MetricId::VISITS))?;
+fn gap(experiment: &Experiment, arm: &Arm, days: &[&DayCounts]) -> Option<Reason> {
+    let days = visits_follow_clicks(experiment, arm).then(|| pairs(days, MetricId::CLICKS, MetricId::VISITS))?;
     let ([first_day, last_day], [clicks, visits]) = worst_stretch(&days)?;
     Some(Reason::TrackingGap { arm: arm.id.clone(), first_day, last_day, clicks, visits })
 }
 
 /// Its first and last day, with its clicks and visits.
 fn worst_stretch(days: &[Pair]) -> Option<([NaiveDate; 2], [f64; 2])> {
-    let enough = SHARE_TO_BLOCK * days.iter().map(|day| day.from).sum::<f64>();
+    let all = days.iter().map(|day| day.from).sum::<f64>();
+    let enough = SHARE_TO_BLOCK * all;
+    // No stretch has more wrong with it than all days together, each alone: of a sound page one pass is enough.
+    let wrong = |day: &Pair| [WARN_BELOW * day.from - day.to, day.to - day.from].map(|wrong| wrong.max(0.0));
+    let [missing, surplus] = days.iter().map(wrong).fold([0.0; 2], |sum, day| [sum[0] + day[0], sum[1] + day[1]]);
+    if f64::max(missing, surplus) < (1.0 - ROUNDING) * enough {
+        return None;
+    }
     let (mut most, mut found) = (SURE, None);
     for (start, first) in days.iter().enumerate() {
         let (mut clicks, mut visits) = (0.0, 0.0);
@@ -144,7 +157,7 @@ fn worst_stretch(days: &[Pair]) -> Option<([NaiveDate; 2], [f64; 2])> {
 }
 
 /// Counts that stayed at zero while the step before them went on.
-fn broken(experiment: &Experiment, tally: &Tally<'_>, arm: &Arm, days: &[DayCounts]) -> Vec<Reason> {
+fn broken(experiment: &Experiment, arm: &Arm, days: &[&DayCounts]) -> Vec<Reason> {
     let rate = &experiment.policy.primary;
     let mut steps = vec![(rate.denominator, rate.numerator)];
     if !steps.contains(&(MetricId::VISITS, MetricId::FORM_OPENS)) {
@@ -154,7 +167,7 @@ fn broken(experiment: &Experiment, tally: &Tally<'_>, arm: &Arm, days: &[DayCoun
         steps.push((MetricId::CLICKS, MetricId::VISITS));
     }
     let silences = steps.into_iter().flat_map(|(from, to)| {
-        let days = pairs(experiment, tally, days, from, to);
+        let days = pairs(days, from, to);
         silences(&days, from, to).into_iter().map(
             move |Silence { passed, expected, days: [first_day, last_day], lasts }| Reason::TrackingBroken {
                 arm: arm.id.clone(),
@@ -211,7 +224,7 @@ fn silences(days: &[Pair], from: MetricId, to: MetricId) -> Vec<Silence> {
 }
 
 /// Days with far more clicks than their impressions explain, visits than their clicks, or acts than their visits.
-fn bursts(experiment: &Experiment, tally: &Tally<'_>, arm: &Arm, days: &[DayCounts]) -> Vec<Reason> {
+fn bursts(experiment: &Experiment, arm: &Arm, days: &[&DayCounts]) -> Vec<Reason> {
     let rate = &experiment.policy.primary;
     let mut asked: Vec<(MetricId, &[MetricId])> = vec![
         (MetricId::CLICKS, &[MetricId::IMPRESSIONS, MetricId::SPEND]),
@@ -221,7 +234,7 @@ fn bursts(experiment: &Experiment, tally: &Tally<'_>, arm: &Arm, days: &[DayCoun
     asked.retain(|(metric, _)| *metric != rate.numerator);
     asked.push((rate.numerator, &basis));
     let burst = |(metric, bases): (MetricId, &[MetricId])| {
-        let of = |&basis: &MetricId| pairs(experiment, tally, days, basis, metric);
+        let of = |&basis: &MetricId| pairs(days, basis, metric);
         let days = bases.iter().map(of).find(|days| days.len() >= BURST_DAYS)?;
         let (found, expected) = far_above(&days);
         (!found.is_empty()).then(|| Reason::BotBurst {
@@ -241,8 +254,15 @@ fn far_above(days: &[Pair]) -> (Vec<&Pair>, f64) {
     if by_rate.len() < BURST_DAYS {
         return (Vec::new(), 0.0);
     }
-    by_rate.sort_by(|a, b| (a.to / a.from).total_cmp(&(b.to / b.from)).then(a.day.cmp(&b.day)));
     let ordinary = by_rate.len() - by_rate.len() / BURST_ONE_IN;
+    // So many days are ordinary, whichever they are, so the busiest of them is at least the last of as many quiet ones.
+    let mut counts: Vec<f64> = by_rate.iter().map(|day| day.to).collect();
+    let (_, quiet, busy) = counts.select_nth_unstable_by(ordinary - 1, f64::total_cmp);
+    let busiest = busy.iter().copied().fold(*quiet, f64::max);
+    if busiest < BURST_AT_LEAST || busiest <= BURST_TIMES_ANY_OTHER * *quiet {
+        return (Vec::new(), 0.0);
+    }
+    by_rate.sort_by(|a, b| (a.to / a.from).total_cmp(&(b.to / b.from)).then(a.day.cmp(&b.day)));
     let (mut found, mut expected) = (Vec::new(), 0.0);
     let (mut others, mut most) = (Others { days: 0.0, count: 0.0, basis: 0.0 }, 0.0_f64);
     for (position, day) in by_rate.into_iter().enumerate() {

@@ -127,6 +127,11 @@ impl<'a> Settled<'a> {
         }
     }
 
+    /// The same days, judged by the deciding rate alone.
+    pub(super) fn without_guardrails(self) -> Self {
+        Self { guardrails: Vec::new(), ..self }
+    }
+
     /// Back to no day; keeps the memory.
     pub fn clear(&mut self) {
         self.active.clear();
