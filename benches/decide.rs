@@ -1,11 +1,17 @@
-//! Judges many concepts anew from the store, 60 days and 3 arms each, as a slot does it after its sources have
-//! answered: the generation, the inputs, the decision, the verdicts before it, what lies ahead, the messages, the verdict written down.
-//! Beside it, in the same run on a copy of the same file: the same rows read with plain SQLite, the rate test as a bare
-//! loop, and the very texts that we wrote, written back, one transaction a concept too.
+//! Judges many concepts anew from the store, 60 days and 3 arms each, with the function that the daemon calls once their
+//! sources have answered (`schedule::verdicts::judge`): the test that runs, the verdicts before it, the inputs, the decision,
+//! what lies ahead, the messages, the verdict and its setup written down, the end of the run. Beside it, in the same run on
+//! a copy of the same file: the same rows read with plain SQLite, the rate test as a bare loop, and the very texts that we
+//! wrote, written back. Both do so many concepts in a transaction: 32, as the daemon does where as many are due, and one,
+//! as a run by hand does; both read a source once in each.
+//!
+//! Told besides: what the decision alone takes, and what judging them all once more costs, now that each has a verdict to
+//! be compared with.
 //!
 //! ```sh
 //! cargo bench --bench decide                     # 1,000, 10,000 and 20,000 concepts, a source each
 //! cargo bench --bench decide -- 1000 20          # so many concepts, so many to a source
+//! cargo bench --bench decide -- 1000 1 256       # so many at once
 //! ```
 //! On a loaded machine with 2 cores, 1,000 concepts: 1,120 µs CPU each, by hand 110, ratio 10.2, where 3 is wanted; 46 %
 //! of it on SQLite's threads. Waited for: reading 1,033 µs, deciding 280, writing 562 (of which JSON 10).
@@ -14,12 +20,14 @@
 //! memory where the system has such a place, so that work is measured and not a disk.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that cannot go on should say where")]
+#![allow(clippy::cast_precision_loss, reason = "thousands of concepts, small counts")]
 
+use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use willitsell::decide::judge::ArmDay;
 use willitsell::decide::{self, message};
@@ -27,13 +35,14 @@ use willitsell::domain::concept::{
     Arm, Boundary, Concept, Dispersion, Experiment, Model, MoneyInputs, Multiplicity, Policy, Rate, Source,
 };
 use willitsell::domain::connector::{Facts, RowSink, SourceRow};
-use willitsell::domain::decision::{Basis, Cause, Setup};
+use willitsell::domain::decision::Setup;
 use willitsell::domain::id::{ArmId, ConceptId, SourceId};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::DateWindow;
 use willitsell::domain::portfolio::FalseBuildRate;
-use willitsell::domain::verdict::StoredScorecard;
+use willitsell::domain::verdict::{Generation, StoredScorecard};
 use willitsell::schedule::recall;
+use willitsell::schedule::verdicts::{self, Case};
 use willitsell::store::{Slice, Store};
 
 #[allow(dead_code, reason = "the other bench compares arms as well")]
@@ -166,112 +175,119 @@ async fn fill(store: &Store, source: usize, concepts: std::ops::Range<usize>) {
     store.replace_slice(stage, &slice).await.unwrap();
 }
 
-/// Time in each part of the work, as the thread that asks sees it.
-#[derive(Default)]
-struct Parts {
-    reading: Duration,
-    deciding: Duration,
-    writing: Duration,
+/// Judges all concepts as the daemon does, so many at once.
+async fn judged(
+    store: &Store,
+    experiments: &[Experiment],
+    at_once: usize,
+    as_of: DateTime<Utc>,
+) -> Vec<StoredScorecard> {
+    let mut written = Vec::new();
+    for experiments in experiments.chunks(at_once) {
+        let case = |experiment| Case { experiment, as_of, run: "bench", now: as_of, failed: &[] };
+        let cases: Vec<Case<'_>> = experiments.iter().map(case).collect();
+        let judged = Box::pin(verdicts::judge(store, &cases)).await.unwrap();
+        written.extend(judged.into_iter().map(|stored| stored.unwrap().unwrap()));
+    }
+    written
 }
 
-async fn timed<T>(to: &mut Duration, work: impl Future<Output = T>) -> T {
-    let began = Instant::now();
-    let done = work.await;
-    *to += began.elapsed();
-    done
-}
-
-/// What a tick does between its sources' answers and its end.
-async fn judged_anew(store: &Store, experiment: &Experiment, parts: &mut Parts) -> StoredScorecard {
-    let today = as_of().date_naive();
-    let concept = &experiment.concept.id;
-    let hash = timed(&mut parts.deciding, async { decide::policy_hash(experiment) }).await;
-    let reading = async {
-        let generation = store.generation(concept, &hash, today, experiment.start).await.unwrap();
+/// Seconds that the decision itself takes for all concepts: no store, no thread but ours.
+async fn deciding(store: &Store, experiments: &[Experiment]) -> f64 {
+    let mut time = Duration::ZERO;
+    for experiment in experiments {
+        let generation = Generation::on(None, &decide::policy_hash(experiment), as_of().date_naive(), experiment.start);
         let setup = Setup { experiment: experiment.clone(), generation };
         let inputs = recall::inputs(store, &setup, as_of(), None).await.unwrap();
-        let before = store.latest_scorecard(concept).await.unwrap().map(|stored| stored.scorecard);
-        let sound = store.latest_sound_scorecard(concept).await.unwrap().map(|stored| stored.scorecard);
-        (setup, inputs, before, sound)
-    };
-    let (setup, inputs, before, sound) = timed(&mut parts.reading, reading).await;
-    let generation = &setup.generation;
-    let deciding = async {
-        let (scorecard, outlook) = decide::with_outlook(experiment, generation, &inputs, as_of());
-        let message = message::message(experiment, before.as_ref(), sound.as_ref(), &scorecard, &[]);
-        let notices = outlook.map(|outlook| message::notices(experiment, &scorecard, &outlook)).unwrap_or_default();
-        (scorecard, std::hint::black_box((message, notices)))
-    };
-    let (scorecard, _) = timed(&mut parts.deciding, deciding).await;
-    let basis = Basis { known: recall::known(&inputs), setup: Some(setup), cause: Cause::Decided };
-    timed(&mut parts.writing, store.save_scorecard(&scorecard, &basis, &[])).await.unwrap()
+        let began = Instant::now();
+        let (scorecard, outlook) = decide::with_outlook(experiment, &setup.generation, &inputs, as_of());
+        std::hint::black_box(outlook.map(|outlook| message::notices(experiment, &scorecard, &outlook)));
+        time += began.elapsed();
+    }
+    time.as_secs_f64()
 }
 
-/// The same rows, the same sums, the same texts.
-fn judged_by_hand(database: &Path, written: &[(StoredScorecard, String)], per_source: usize) -> u32 {
+type Counted = [[[i64; 2]; DAYS]; ARMS];
+
+/// The counts of the concepts of one source, by the number of the concept.
+fn read_by_hand(transaction: &rusqlite::Transaction<'_>, source: usize, per_source: usize) -> Vec<Counted> {
+    let mut counts = vec![[[[0_i64; 2]; DAYS]; ARMS]; per_source];
+    let concepts = source * per_source..(source + 1) * per_source;
+    let keys = concepts.flat_map(|concept| (0..ARMS).map(move |arm| (key(concept, arm), (concept % per_source, arm))));
+    let keys: HashMap<String, (usize, usize)> = keys.collect();
+    let text = "SELECT day, arm_key, clicks, conversions, spend FROM observation \
+                WHERE source_id = ?1 AND day BETWEEN ?2 AND ?3";
+    let mut rows = transaction.prepare_cached(text).unwrap();
+    let mut rows = rows.query((format!("ads-{source}"), first_day().to_string(), "2026-12-31")).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let day: NaiveDate = row.get_ref(0).unwrap().as_str().unwrap().parse().unwrap();
+        let Some(&(concept, arm)) = keys.get(row.get_ref(1).unwrap().as_str().unwrap()) else { continue };
+        let offset = usize::try_from((day - first_day()).num_days()).unwrap();
+        counts[concept][arm][offset] = [row.get(2).unwrap(), row.get(3).unwrap()];
+    }
+    counts
+}
+
+/// The same rows, the same sums, the same texts, as many concepts in a transaction; a source is read once in each.
+fn judged_by_hand(database: &Path, written: &[(StoredScorecard, String)], per_source: usize, at_once: usize) -> u32 {
     let mut connection = rusqlite::Connection::open(database).unwrap();
     connection.execute_batch("PRAGMA synchronous = FULL").unwrap();
     let mut running = Counts::rate(0.02, 0.03, true);
     let mut spoke = 0;
-    for (number, (stored, body)) in written.iter().enumerate() {
+    for (chunk, written) in written.chunks(at_once).enumerate() {
         let transaction = connection.transaction().unwrap();
-        let mut counts = [[[0_i64; 2]; DAYS]; ARMS];
-        let keys: Vec<String> = (0..ARMS).map(|arm| key(number, arm)).collect();
-        {
-            let text = "SELECT day, arm_key, clicks, conversions, spend FROM observation \
-                        WHERE source_id = ?1 AND day BETWEEN ?2 AND ?3";
-            let mut rows = transaction.prepare_cached(text).unwrap();
-            let window = (format!("ads-{}", number / per_source), first_day().to_string(), "2026-12-31");
-            let mut rows = rows.query(window).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                let day: NaiveDate = row.get_ref(0).unwrap().as_str().unwrap().parse().unwrap();
-                let key = row.get_ref(1).unwrap().as_str().unwrap();
-                let Some(arm) = keys.iter().position(|one| one == key) else { continue };
-                let offset = usize::try_from((day - first_day()).num_days()).unwrap();
-                counts[arm][offset] = [row.get(2).unwrap(), row.get(3).unwrap()];
-            }
-        }
-        for days in &counts {
-            running.clear();
-            let mut day = ArmDay {
-                day: first_day(),
-                exposures: 0.0,
-                conversions: 0.0,
-                control: [0.0; 2],
-                spend: 0.0,
-                guardrails: vec![],
+        let mut source = None;
+        for (position, (stored, body)) in written.iter().enumerate() {
+            let number = chunk * at_once + position;
+            let read = match source.take() {
+                Some((read, counts)) if read == number / per_source => (read, counts),
+                _ => (number / per_source, read_by_hand(&transaction, number / per_source, per_source)),
             };
-            let decided = (1..).zip(days).any(|(number, &[clicks, acts])| {
-                #[expect(clippy::cast_precision_loss, reason = "small counts")]
-                let [clicks, acts] = [clicks, acts].map(|millionths| millionths as f64 / 1e6);
-                (day.exposures, day.conversions) = (clicks, acts);
-                running.look(number, &day).0
-            });
-            spoke += u32::from(decided);
+            for days in &read.1[number % per_source] {
+                running.clear();
+                let mut day = ArmDay {
+                    day: first_day(),
+                    exposures: 0.0,
+                    conversions: 0.0,
+                    control: [0.0; 2],
+                    spend: 0.0,
+                    guardrails: vec![],
+                };
+                let decided = (1..).zip(days).any(|(number, &[clicks, acts])| {
+                    let [clicks, acts] = [clicks, acts].map(|millionths| millionths as f64 / 1e6);
+                    (day.exposures, day.conversions) = (clicks, acts);
+                    running.look(number, &day).0
+                });
+                spoke += u32::from(decided);
+            }
+            source = Some(read);
+            write_by_hand(&transaction, stored, body);
         }
-        let scorecard = &stored.scorecard;
-        let text = "INSERT INTO scorecard (id, concept_id, generation, as_of, last_settled_day, verdict, policy_hash, \
-                    data_hash, program_version, known_at, replaces, body) \
-                    VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10)";
-        let mut write = transaction.prepare_cached(text).unwrap();
-        write
-            .execute((
-                stored.id,
-                scorecard.concept.as_str(),
-                scorecard.as_of.timestamp_millis(),
-                scorecard.last_settled_day.to_string(),
-                scorecard.verdict.word(),
-                &scorecard.policy_hash,
-                &scorecard.data_hash,
-                &scorecard.program_version,
-                stored.known_at,
-                body,
-            ))
-            .unwrap();
-        drop(write);
         transaction.commit().unwrap();
     }
     spoke
+}
+
+fn write_by_hand(transaction: &rusqlite::Transaction<'_>, stored: &StoredScorecard, body: &str) {
+    let scorecard = &stored.scorecard;
+    let text = "INSERT INTO scorecard (id, concept_id, generation, as_of, last_settled_day, verdict, policy_hash, \
+                data_hash, program_version, known_at, replaces, body) \
+                VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10)";
+    let mut write = transaction.prepare_cached(text).unwrap();
+    write
+        .execute((
+            stored.id,
+            scorecard.concept.as_str(),
+            scorecard.as_of.timestamp_millis(),
+            scorecard.last_settled_day.to_string(),
+            scorecard.verdict.word(),
+            &scorecard.policy_hash,
+            &scorecard.data_hash,
+            &scorecard.program_version,
+            stored.known_at,
+            body,
+        ))
+        .unwrap();
 }
 
 /// User and system time in seconds of this process, all threads together, and of those on which SQLite runs
@@ -289,52 +305,56 @@ fn cpu() -> [f64; 2] {
     [all, sql]
 }
 
-/// Microseconds a concept: our CPU time and by hand.
-async fn compare(concepts: usize, per_source: usize) -> [f64; 2] {
-    let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-    let (ours, hand) = (folder.path().join("ours.db"), folder.path().join("hand.db"));
-    let url = format!("sqlite://{}", ours.display());
-    let store = Store::open(&url).await.unwrap();
+/// CPU time of some work in seconds, of all threads and of SQLite's, and the time on the wall.
+async fn measured<T>(work: impl Future<Output = T>) -> (T, [f64; 2], f64) {
+    let (began, [before, sql_before]) = (Instant::now(), cpu());
+    let done = work.await;
+    let (wall, [after, sql_after]) = (began.elapsed().as_secs_f64(), cpu());
+    (done, [after - before, sql_after - sql_before], wall)
+}
+
+/// A store's file with everything to be judged in it, and nothing judged.
+async fn filled(folder: &Path, concepts: usize, per_source: usize) -> PathBuf {
+    let path = folder.join("filled.db");
+    let store = Store::open(&format!("sqlite://{}", path.display())).await.unwrap();
     for source in 0..concepts.div_ceil(per_source) {
         fill(&store, source, source * per_source..concepts.min((source + 1) * per_source)).await;
     }
     store.close().await;
-    fs::copy(&ours, &hand).unwrap();
-    let experiments: Vec<Experiment> = (0..concepts).map(|number| experiment(number, per_source)).collect();
+    path
+}
 
-    let store = Store::open(&url).await.unwrap();
-    let mut parts = Parts::default();
-    let mut written = Vec::new();
-    let (began, [before, sql_before]) = (Instant::now(), cpu());
-    for experiment in &experiments {
-        written.push(judged_anew(&store, experiment, &mut parts).await);
+/// Microseconds a concept: our CPU time and by hand.
+async fn compare(filled: &Path, experiments: &[Experiment], per_source: usize, at_once: usize) -> [f64; 2] {
+    let (ours, hand) = (filled.with_file_name("ours.db"), filled.with_file_name("hand.db"));
+    for copy in [&ours, &hand] {
+        fs::copy(filled, copy).unwrap();
     }
-    let (wall, [after, sql_after]) = (began.elapsed().as_secs_f64(), cpu());
+    let store = Store::open(&format!("sqlite://{}", ours.display())).await.unwrap();
+    let (written, [total, sql], wall) = measured(judged(&store, experiments, at_once, as_of())).await;
+    let next = as_of() + TimeDelta::hours(1);
+    let (_, [again, _], _) = measured(judged(&store, experiments, at_once, next)).await;
+    let few = &experiments[..experiments.len().min(1_000)];
+    let decision = deciding(&store, few).await / few.len() as f64;
     store.close().await;
-    let (total, sql) = (after - before, sql_after - sql_before);
 
-    let began = Instant::now();
-    let written: Vec<_> =
-        written.into_iter().map(|one| (serde_json::to_string(&one.scorecard).unwrap(), one)).collect();
-    let json = began.elapsed();
-    let bytes: usize = written.iter().map(|(body, _)| body.len()).sum();
-    let written: Vec<_> = written.into_iter().map(|(body, one)| (one, body)).collect();
-    assert!(
-        written.iter().all(|(one, _)| one.scorecard.arms.iter().all(|arm| arm.evidence.days > 50)),
-        "nothing blocks"
-    );
-    let (began, [before, _]) = (Instant::now(), cpu());
-    let spoke = judged_by_hand(&hand, &written, per_source);
-    let (hand_wall, [after, _]) = (began.elapsed().as_secs_f64(), cpu());
+    assert!(written.iter().all(|one| one.scorecard.arms.iter().all(|arm| arm.evidence.days > 50)), "nothing blocks");
+    let body = |one: &StoredScorecard| serde_json::to_string(&one.scorecard).unwrap();
+    let written: Vec<_> = written.into_iter().map(|one| (one.clone(), body(&one))).collect();
+    let by_hand = async { judged_by_hand(&hand, &written, per_source, at_once) };
+    let (spoke, [theirs, _], hand_wall) = measured(by_hand).await;
     assert!(spoke > 0);
+    for file in fs::read_dir(filled.parent().unwrap()).unwrap().map(|file| file.unwrap().path()) {
+        if !file.file_name().unwrap().to_str().unwrap().starts_with("filled") {
+            fs::remove_file(file).unwrap();
+        }
+    }
 
-    #[expect(clippy::cast_precision_loss, reason = "thousands of concepts")]
+    let concepts = experiments.len();
     let each = 1e6 / concepts as f64;
-    let theirs = after - before;
     println!(
-        "{concepts} concepts, {per_source} to a source: {:.0} µs CPU each ({:.0} µs wall), by hand {:.0} ({:.0}), ratio {:.2} ({:.2}); \
-         SQLite's threads {:.0} %; waited for: reading {:.0} µs, deciding {:.0}, writing {:.0} (of which JSON {:.0}, {} bytes)",
+        "{concepts} concepts, {per_source} to a source, {at_once} at once: {:.0} µs CPU each ({:.0} µs wall), by hand \
+         {:.0} ({:.0}), ratio {:.2} ({:.2}); on SQLite's threads {:.0} %; deciding {:.0} µs; judged again {:.0} µs",
         total * each,
         wall * each,
         theirs * each,
@@ -342,11 +362,8 @@ async fn compare(concepts: usize, per_source: usize) -> [f64; 2] {
         total / theirs,
         wall / hand_wall,
         100.0 * sql / total,
-        parts.reading.as_secs_f64() * each,
-        parts.deciding.as_secs_f64() * each,
-        parts.writing.as_secs_f64() * each,
-        json.as_secs_f64() * each,
-        bytes / concepts,
+        decision * 1e6,
+        again * each,
     );
     [total, theirs]
 }
@@ -355,13 +372,19 @@ async fn compare(concepts: usize, per_source: usize) -> [f64; 2] {
 async fn main() {
     let given: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let per_source = given.get(1).copied().unwrap_or(1);
+    let ways = given.get(2).map_or_else(|| vec![32, 1], |&one| vec![one]);
     let sizes = given.first().map_or_else(|| vec![1_000, 10_000, 20_000], |&one| vec![one]);
-    let mut last: Option<[f64; 2]> = None;
+    let memory = Path::new("/dev/shm");
+    let mut last: HashMap<usize, [f64; 2]> = HashMap::new();
     for concepts in sizes {
-        let now = compare(concepts, per_source).await;
-        if let Some(last) = last {
-            println!("  times the one before: ours {:.2}, by hand {:.2}", now[0] / last[0], now[1] / last[1]);
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let filled = filled(folder.path(), concepts, per_source).await;
+        let experiments: Vec<Experiment> = (0..concepts).map(|number| experiment(number, per_source)).collect();
+        for &at_once in &ways {
+            let now = compare(&filled, &experiments, per_source, at_once).await;
+            if let Some(last) = last.insert(at_once, now) {
+                println!("  times the one before: ours {:.2}, by hand {:.2}", now[0] / last[0], now[1] / last[1]);
+            }
         }
-        last = Some(now);
     }
 }

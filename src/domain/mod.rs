@@ -6,6 +6,7 @@ pub mod connector;
 pub mod day_note;
 pub mod decision;
 pub mod economics;
+pub mod generation;
 pub mod icp;
 pub mod id;
 pub mod intake;

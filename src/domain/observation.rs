@@ -58,6 +58,12 @@ impl DateWindow {
         self.first <= day && day <= self.last
     }
 
+    /// The shortest window that holds both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+
     /// Consecutive windows of at most `longest` days, oldest first; the whole when `longest` is `None`.
     pub fn slices(&self, longest: Option<u32>) -> Vec<Self> {
         let Some(longest) = longest.filter(|&days| days > 0) else { return vec![*self] };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::day_note::DayNote;
 use super::decision::{Choice, Decision};
+pub use super::generation::Generation;
 use super::id::{ArmId, ConceptId, SourceId};
 use super::metric::MetricId;
 use super::money::Money;
@@ -358,18 +359,6 @@ pub struct SpendAfter {
     pub on_last_day: Money,
     /// Keys (campaigns or ads, as the arms name them) that spent on it.
     pub ads: u32,
-}
-
-/// One test of a concept: a changed policy opens the next, which counts from the day of the change, so
-/// that no bar is ever set after its data was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Generation {
-    /// 1 for the first.
-    pub number: u32,
-    /// First day it counts, in the experiment's zone.
-    pub first_day: NaiveDate,
-    /// SHA-256 of its policy, in hex.
-    pub policy_hash: String,
 }
 
 /// A field of a source that stood in no row when last read: a zero, or renamed by the vendor.

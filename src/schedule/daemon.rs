@@ -4,19 +4,23 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::deliver::deliver;
 use super::due::{due, next_slot};
 use super::notices::Notices;
-use super::tick::{TickError, Ticked, tick};
+use super::tick::{TickError, Ticked, ask, judge};
 use crate::domain::concept::Experiment;
 use crate::store::StoreError;
 
 /// Longest sleep: a clock that was stepped, or a host that slept, is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// Most concepts that are judged together. More save nothing (`benches/decide.rs`), and what is stored of their sources
+/// waits in memory.
+const AT_ONCE: usize = 32;
 
 /// Runs until `stop` is cancelled. The caller holds the store's claim. What is cut short then leaves no
 /// trace but an open run, which the next start takes up, or an attempt without an answer, which it
@@ -41,16 +45,35 @@ pub async fn run(parts: &Parts, experiments: &[Experiment], stop: &CancellationT
 async fn decide_when_due(parts: &Parts, experiments: &[Experiment], decided: &Notify) -> Result<(), TickError> {
     let mut notices = Notices::default();
     loop {
-        for due in due(experiments, &parts.store.last_runs().await?, Utc::now()) {
-            let Some(experiment) = experiments.iter().find(|experiment| experiment.concept.id == due.concept) else {
-                continue;
-            };
-            if due.missed > 0 {
-                tracing::warn!(concept = %due.concept, missed = due.missed, "slots were missed; this run catches up");
+        let due = due(experiments, &parts.store.last_runs().await?, Utc::now());
+        let (asked, mut waiting) = mpsc::channel(AT_ONCE);
+        let asking = async move {
+            for due in &due {
+                let of = |experiment: &&Experiment| experiment.concept.id == due.concept;
+                let Some(experiment) = experiments.iter().find(of) else { continue };
+                if due.missed > 0 {
+                    tracing::warn!(concept = %due.concept, missed = due.missed, "slots were missed; this run catches up");
+                }
+                match ask(parts, experiment, due, Utc::now()).await? {
+                    // It is received as long as this goes on.
+                    Some(one) => _ = asked.send(one).await,
+                    None => report(experiment, &Ok(Ticked::AlreadyRan)),
+                }
             }
-            report(experiment, &tick(parts, experiment, &due, Utc::now()).await?);
-            decided.notify_one();
-        }
+            Ok(())
+        };
+        // While the sources of one are asked, all those whose sources have answered are judged together.
+        let judging = async {
+            let mut answered = Vec::new();
+            while waiting.recv_many(&mut answered, AT_ONCE).await > 0 {
+                for (experiment, ticked) in judge(parts, std::mem::take(&mut answered)).await? {
+                    report(experiment, &ticked);
+                }
+                decided.notify_one();
+            }
+            Ok::<(), TickError>(())
+        };
+        tokio::try_join!(asking, judging)?;
         let now = Utc::now();
         notices.write_down(parts, experiments, now).await?;
         decided.notify_one();
@@ -71,8 +94,12 @@ async fn deliver_when_due(parts: &Parts, decided: &Notify) -> Result<(), StoreEr
     }
 }
 
-fn report(experiment: &Experiment, ticked: &Ticked) {
+fn report(experiment: &Experiment, ticked: &Result<Ticked, StoreError>) {
     let concept = &experiment.concept.id;
+    let ticked = match ticked {
+        Ok(ticked) => ticked,
+        Err(error) => return tracing::error!(%concept, %error, "not decided: what is stored of it cannot be read"),
+    };
     match ticked {
         Ticked::AlreadyRan => tracing::info!(%concept, "this slot has run already"),
         Ticked::Decided { scorecard, .. } => {

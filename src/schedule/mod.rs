@@ -12,6 +12,7 @@ pub mod recall;
 pub mod sunsets;
 pub mod survey;
 pub mod tick;
+pub mod verdicts;
 
 use std::collections::BTreeMap;
 

@@ -4,13 +4,103 @@
 use chrono::{DateTime, Utc};
 
 use crate::decide;
+use crate::domain::concept::Experiment;
+use crate::domain::decision::Decision;
 use crate::domain::decision::{Cause, Known, Setup};
-use crate::domain::id::SourceId;
+use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::observation::{DateWindow, Inputs};
 use crate::domain::verdict::Scorecard;
-use crate::store::{Settling, Store, StoreError};
+use crate::store::{OfConcepts, Rows, Settling, Store, StoreError, View};
 
-/// Everything stored since the test's first day: now, or up to what was `known`.
+/// What is stored for some concepts, packed; each one's [`Inputs`] are unpacked when it is asked for.
+pub struct Recalled {
+    rows: Rows,
+    decisions: OfConcepts<Vec<Decision>>,
+    unpacked: Option<Unpacked>,
+}
+
+/// What concepts that read the same sources over the same days have in common.
+struct Unpacked {
+    sources: Vec<SourceId>,
+    days: Option<DateWindow>,
+    inputs: Inputs,
+}
+
+impl Recalled {
+    /// Everything stored since the first day of each test: now, or up to what was `known`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn of(
+        view: &mut View<'_>,
+        setups: &[(&Setup, DateTime<Utc>)],
+        known: Option<Known>,
+    ) -> Result<Self, StoreError> {
+        let mut asked = Vec::new();
+        for (setup, as_of) in setups {
+            if let Some(days) = days(setup, *as_of) {
+                asked.extend(setup.experiment.sources.iter().map(|source| (&source.id, days)));
+            }
+        }
+        let rows = view.rows(&asked, known.map(|known| known.pull)).await?;
+        let concepts: Vec<&ConceptId> = setups.iter().map(|(setup, _)| &setup.experiment.concept.id).collect();
+        let decisions = view.decisions(&concepts, known.map(|known| known.decision)).await?;
+        Ok(Self { rows, decisions, unpacked: None })
+    }
+
+    /// That of one of the concepts. Asked for one after the other, concepts that have sources and days in common are
+    /// unpacked once.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when something of it cannot be read; that of other concepts may be all the same.
+    pub fn inputs(&mut self, store: &Store, setup: &Setup, as_of: DateTime<Utc>) -> Result<&mut Inputs, StoreError> {
+        let Setup { experiment, generation } = setup;
+        let days = days(setup, as_of);
+        let decisions = match self.decisions.remove(&experiment.concept.id) {
+            Some(decisions) => decisions?,
+            None => Vec::new(),
+        };
+        let is_same = |unpacked: &Unpacked| {
+            let sources = experiment.sources.iter().map(|source| &source.id);
+            unpacked.days == days && sources.eq(&unpacked.sources)
+        };
+        let unpacked = match self.unpacked.take().filter(is_same) {
+            Some(unpacked) => unpacked,
+            None => unpack(&self.rows, experiment, days)?,
+        };
+        let inputs = &mut self.unpacked.insert(unpacked).inputs;
+        // Each concept's own.
+        inputs.internal = store.domains(&experiment.internal)?;
+        inputs.decisions.clear();
+        (inputs.first_settled, inputs.others) = (None, None);
+        if let Some(days) = days {
+            let settling = Settling {
+                days,
+                lag_days: experiment.policy.maturity_lag_days,
+                zone: experiment.timezone,
+                known_at: known(inputs).pull,
+            };
+            let deciding: Vec<_> = decide::primary_sources(experiment).collect();
+            inputs.first_settled = self.rows.first_settled(inputs, &deciding, &settling)?.map(Box::new);
+        }
+        inputs.decisions = decisions;
+        inputs.decisions.retain(|decision| decision.generation == generation.number);
+        Ok(inputs)
+    }
+}
+
+fn unpack(rows: &Rows, experiment: &Experiment, days: Option<DateWindow>) -> Result<Unpacked, StoreError> {
+    let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
+    let inputs = days.map_or_else(|| Ok(Inputs::default()), |days| rows.inputs(&sources, days))?;
+    Ok(Unpacked { sources, days, inputs })
+}
+
+/// From the first day of a test to the day of an instant; `None` before it begins.
+fn days(setup: &Setup, as_of: DateTime<Utc>) -> Option<DateWindow> {
+    DateWindow::new(setup.generation.first_day, as_of.with_timezone(&setup.experiment.timezone).date_naive())
+}
+
+/// Everything stored since a test's first day: now, or up to what was `known`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -20,27 +110,8 @@ pub async fn inputs(
     as_of: DateTime<Utc>,
     known: Option<Known>,
 ) -> Result<Inputs, StoreError> {
-    let Setup { experiment, generation } = setup;
-    let today = as_of.with_timezone(&experiment.timezone).date_naive();
-    let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
-    let mut inputs = match DateWindow::new(generation.first_day, today) {
-        Some(days) => store.inputs(&sources, days, known.map(|known| known.pull)).await?,
-        None => Inputs::default(),
-    };
-    inputs.internal = store.domains(&experiment.internal)?;
-    if let Some(days) = DateWindow::new(generation.first_day, today) {
-        let settling = Settling {
-            days,
-            lag_days: experiment.policy.maturity_lag_days,
-            zone: experiment.timezone,
-            known_at: self::known(&inputs).pull,
-        };
-        let deciding: Vec<_> = decide::primary_sources(experiment).collect();
-        inputs.first_settled = store.first_settled(&inputs, &deciding, &settling).await?.map(Box::new);
-    }
-    inputs.decisions = store.decisions(&experiment.concept.id, known.map(|known| known.decision)).await?;
-    inputs.decisions.retain(|decision| decision.generation == generation.number);
-    Ok(inputs)
+    let mut recalled = Recalled::of(&mut store.view().await?, &[(setup, as_of)], known).await?;
+    recalled.inputs(store, setup, as_of).map(std::mem::take)
 }
 
 /// Up to where these inputs know the store.

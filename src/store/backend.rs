@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
-use sqlx::any::{Any, AnyArguments, AnyConnectOptions, AnyPoolOptions};
+use sqlx::any::{Any, AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::error::BoxDynError;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor, Transaction};
 use url::Url;
@@ -199,20 +199,19 @@ impl Bulk {
         Ok(())
     }
 
-    /// As [`Self::execute`], for a query that answers with one text, which `take` is given.
+    /// As [`Self::execute`], for a query: `take` is given each row of its answer.
     pub async fn fetch<T: Sync>(
         &self,
         connection: &mut AnyConnection,
         rows: &[T],
         shared: impl Fn(&mut AnyArguments) -> Bound + Sync,
         own: impl Fn(&mut AnyArguments, &T) -> Bound + Sync,
-        mut take: impl FnMut(Option<&str>) -> Result<(), StoreError>,
+        mut take: impl FnMut(&AnyRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        use sqlx::Row;
         for rows in pieces(rows) {
             let arguments = bind(rows, &shared, &own)?;
-            let answer = self.query(rows.len(), arguments).fetch_one(&mut *connection).await?;
-            take(answer.try_get(0)?)?;
+            let answer = self.query(rows.len(), arguments).fetch_all(&mut *connection).await?;
+            answer.iter().try_for_each(&mut take)?;
         }
         Ok(())
     }

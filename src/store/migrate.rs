@@ -31,7 +31,10 @@ async fn apply(backend: &Backend, steps: &[Step]) -> Result<(), StoreError> {
     loop {
         let mut write = backend.write().await?;
         let done = applied(&mut write, steps).await?;
-        let Some((name, sql)) = steps.get(done) else { return Ok(()) };
+        let Some((name, sql)) = steps.get(done) else {
+            // Dropped, it would hold the write lock until its connection is next used.
+            return Ok(write.rollback().await?);
+        };
         sqlx::raw_sql(AssertSqlSafe(backend::dialect(sql))).execute(&mut *write).await?;
         sqlx::query("INSERT INTO migration (name, checksum) VALUES ($1, $2)")
             .bind(*name)

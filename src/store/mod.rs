@@ -22,12 +22,14 @@ mod portfolio;
 mod pulls;
 mod quarantine;
 mod responses;
+mod rows;
 mod runs;
 mod scorecards;
 mod seal;
 mod settled;
 mod setups;
 mod stage;
+mod standings;
 mod tokens;
 
 use std::fmt;
@@ -40,9 +42,12 @@ pub use files::DaemonClaim;
 pub use outbox::Undelivered;
 pub use pulls::{Slice, SliceChange};
 pub use quarantine::Wary;
+pub use rows::{Rows, View};
+pub use scorecards::{Ending, Finding, NewVerdict};
 pub use settled::Settling;
-pub use setups::Kept;
+pub use setups::{Kept, Packed};
 pub use stage::Stage;
+pub use standings::{OfConcepts, Standing};
 pub use tokens::Tokens;
 
 use backend::Backend;
@@ -57,6 +62,9 @@ pub struct Store {
     people: Arc<People>,
     observations: Observations,
     responses: Responses,
+    rows: rows::Statements,
+    standings: standings::Statements,
+    scorecards: scorecards::Statements,
 }
 
 impl fmt::Debug for Store {
@@ -83,7 +91,16 @@ impl Store {
             .await?;
         people.must_match(fingerprint.as_deref())?;
         let people = Arc::new(people);
-        Ok(Self { path, backend, people, observations: Observations::new(), responses: Responses::new() })
+        Ok(Self {
+            path,
+            backend,
+            people,
+            observations: Observations::new(),
+            responses: Responses::new(),
+            rows: rows::Statements::new(),
+            standings: standings::Statements::new(),
+            scorecards: scorecards::Statements::new(),
+        })
     }
 
     /// Whether there is anything at a store's address.

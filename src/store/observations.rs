@@ -11,7 +11,7 @@ use sqlx::any::AnyArguments;
 use sqlx::{AnyConnection, Arguments, AssertSqlSafe, Row};
 
 use super::backend::{Bound, Bulk};
-use super::columns::{self, FIELD, Fields, ROW};
+use super::columns::{self, Fields};
 use super::error::StoreError;
 use super::pulls::Change;
 use super::stage::Counts;
@@ -21,9 +21,7 @@ use crate::domain::observation::{DateWindow, Observation, Values};
 
 /// The statements, made once for the catalogue.
 pub struct Observations {
-    now: Arc<str>,
-    known: Arc<str>,
-    ended: Arc<str>,
+    days: Arc<str>,
     updates: String,
     keep: Bulk,
     delete: Bulk,
@@ -35,28 +33,12 @@ type Stored = (i64, Values);
 impl Observations {
     /// Makes the statements.
     pub fn new() -> Self {
-        let metrics: [&str; COUNTED] = std::array::from_fn(|metric| CATALOGUE[metric].name);
-        let as_text = metrics.map(|name| format!("COALESCE(CAST({name} AS TEXT), '')")).join(", ");
-        let joined = format!("concat_ws($1, arm_key, CAST(pull_id AS TEXT), {as_text})");
+        let metrics = columns_of_metrics();
         let updates = metrics.map(|name| format!("{name} = excluded.{name}")).join(", ");
+        let joined = columns::joined(&[&["arm_key", "pull_id"], metrics.as_slice()].concat());
         Self {
-            now: format!(
-                "SELECT day, string_agg({joined}, $2) FROM observation \
-                 WHERE source_id = $3 AND day BETWEEN $4 AND $5 GROUP BY day ORDER BY day"
-            )
-            .into(),
-            known: format!(
-                "SELECT day, string_agg(joined, $2) FROM (\
-                 SELECT day, {joined} AS joined FROM observation \
-                 WHERE source_id = $3 AND day BETWEEN $4 AND $5 AND pull_id <= $6 UNION ALL \
-                 SELECT day, {joined} AS joined FROM observation_before \
-                 WHERE source_id = $3 AND day BETWEEN $4 AND $5 AND pull_id <= $6 AND until_pull > $6\
-                 ) AS known GROUP BY day ORDER BY day"
-            )
-            .into(),
-            ended: format!(
-                "SELECT day, string_agg(concat_ws($1, CAST(until_pull AS TEXT), {joined}), $2) FROM observation_before \
-                 WHERE source_id = $3 AND day BETWEEN $4 AND $5 AND until_pull > $6 AND until_pull <= $7 \
+            days: format!(
+                "SELECT day, {joined} FROM observation WHERE source_id = $1 AND day BETWEEN $2 AND $3 \
                  GROUP BY day ORDER BY day"
             )
             .into(),
@@ -93,15 +75,13 @@ impl Observations {
     ) -> Result<Change, StoreError> {
         let (Some((first, _)), Some((last, _))) = (days.first(), days.last()) else { return Ok(Change::default()) };
         let source = source.as_str();
-        let stored = sqlx::query(AssertSqlSafe(Arc::clone(&self.now)))
-            .bind(FIELD)
-            .bind(ROW)
+        let stored = sqlx::query(AssertSqlSafe(Arc::clone(&self.days)))
             .bind(source)
             .bind(first.to_string())
             .bind(last.to_string())
             .fetch_all(&mut *connection)
             .await?;
-        let stored = stored.iter().map(|row| Ok((columns::day(row.try_get(0)?)?, read_day(Some(row.try_get(1)?))?)));
+        let stored = stored.iter().map(|row| Ok((columns::day(row.try_get(0)?)?, read_day(row.try_get(1)?)?)));
         let stored = stored.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
         let names: Vec<String> = days.iter().map(|(day, _)| day.to_string()).collect();
         let mut difference = Difference::default();
@@ -135,68 +115,108 @@ impl Observations {
         self.delete.execute(connection, &difference.gone, same, gone).await?;
         Ok(difference.change)
     }
+}
 
-    /// A source's observations on some days, in order of day and arm key: as they are now, or as they were
-    /// after the pull `known_at`.
-    pub async fn read(
-        &self,
-        connection: &mut AnyConnection,
-        source: &SourceId,
-        days: DateWindow,
-        known_at: Option<i64>,
-    ) -> Result<Vec<Observation>, StoreError> {
-        let text = if known_at.is_some() { &self.known } else { &self.now };
-        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(text)))
-            .bind(FIELD)
-            .bind(ROW)
-            .bind(source.as_str())
-            .bind(days.first().to_string())
-            .bind(days.last().to_string());
-        if let Some(known_at) = known_at {
-            query = query.bind(known_at);
-        }
-        let mut observations = Vec::new();
-        for row in query.fetch_all(connection).await? {
-            let day = columns::day(row.try_get(0)?)?;
-            for (arm_key, (pull_id, values)) in read_day(Some(row.try_get(1)?))? {
-                let arm_key = arm_key.to_owned();
-                observations.push(Observation { source: source.clone(), day, arm_key, pull_id, values });
-            }
-        }
-        Ok(observations)
+/// A column for each metric that sources count by day.
+fn columns_of_metrics() -> [&'static str; COUNTED] {
+    std::array::from_fn(|metric| CATALOGUE[metric].name)
+}
+
+/// SQL for all observations of a source that `asked` names, on its days, joined into one text: as they are now, or as
+/// they were after the pull it names.
+pub fn text(known: bool) -> String {
+    let metrics = columns_of_metrics();
+    let fields = [&["day", "arm_key", "pull_id"], metrics.as_slice()].concat();
+    let joined = columns::joined(&fields);
+    let of = "source_id = asked.column1 AND day BETWEEN asked.column2 AND asked.column3";
+    if !known {
+        return format!("SELECT {joined} FROM observation WHERE {of}");
     }
+    let fields = fields.join(", ");
+    format!(
+        "SELECT {joined} FROM (\
+         SELECT {fields} FROM observation WHERE {of} AND pull_id <= asked.column4 UNION ALL \
+         SELECT {fields} FROM observation_before \
+         WHERE {of} AND pull_id <= asked.column4 AND until_pull > asked.column4) AS known"
+    )
+}
 
-    /// Earlier states of a source's observations on some days, each with the pull that ended it, where that came after
-    /// one pull and not after another.
-    pub async fn ended(
-        &self,
-        connection: &mut AnyConnection,
-        source: &SourceId,
-        days: DateWindow,
-        after: i64,
-        known_at: i64,
-    ) -> Result<Vec<(i64, Observation)>, StoreError> {
-        let rows = sqlx::query(AssertSqlSafe(Arc::clone(&self.ended)))
-            .bind(FIELD)
-            .bind(ROW)
-            .bind(source.as_str())
-            .bind(days.first().to_string())
-            .bind(days.last().to_string())
-            .bind(after)
-            .bind(known_at)
-            .fetch_all(connection)
-            .await?;
-        let mut ended = Vec::new();
-        for row in rows {
-            let day = columns::day(row.try_get(0)?)?;
-            for mut row in columns::rows(Some(row.try_get(1)?)) {
-                let until = row.number()?;
-                let (arm_key, (pull_id, values)) = read_row(row)?;
-                let arm_key = arm_key.to_owned();
-                ended.push((until, Observation { source: source.clone(), day, arm_key, pull_id, values }));
+/// The same for earlier states that ended with the pull `asked` names or before.
+pub fn before() -> String {
+    let metrics = columns_of_metrics();
+    let joined = columns::joined(&[&["until_pull", "day", "arm_key", "pull_id"], metrics.as_slice()].concat());
+    format!(
+        "SELECT {joined} FROM observation_before WHERE source_id = asked.column1 \
+         AND day BETWEEN asked.column2 AND asked.column3 AND until_pull <= asked.column4"
+    )
+}
+
+/// The observations on some days among those of [`text`], in order of day and arm key.
+pub fn read(source: &SourceId, days: DateWindow, text: Option<&str>) -> Result<Vec<Observation>, StoreError> {
+    let mut observations = Vec::with_capacity(text.map_or(0, |text| text.len() / ROW_LENGTH));
+    let mut day_of = OneDay::default();
+    for mut row in columns::rows(text) {
+        let day = day_of.read(row.text()?)?;
+        if days.contains(day) {
+            let (arm_key, (pull_id, values)) = read_row(row)?;
+            observations.push(Observation {
+                source: source.clone(),
+                day,
+                arm_key: arm_key.to_owned(),
+                pull_id,
+                values,
+            });
+        }
+    }
+    // Not by the database: each sorts text in its own way.
+    if !observations.is_sorted_by(|one, next| (one.day, &one.arm_key) <= (next.day, &next.arm_key)) {
+        observations.sort_by(|one, other| (one.day, &one.arm_key).cmp(&(other.day, &other.arm_key)));
+    }
+    Ok(observations)
+}
+
+/// Those among the states of [`before`] that `is_wanted`, asked with the day, the pull that brought it and the one that
+/// ended it.
+pub fn read_before(
+    source: &SourceId,
+    text: Option<&str>,
+    is_wanted: impl Fn(NaiveDate, i64, i64) -> bool,
+) -> Result<Vec<Observation>, StoreError> {
+    let mut observations = Vec::new();
+    let mut day_of = OneDay::default();
+    for mut row in columns::rows(text) {
+        let (until, day) = (row.number()?, day_of.read(row.text()?)?);
+        let (arm_key, (pull_id, values)) = read_row(row)?;
+        if is_wanted(day, pull_id, until) {
+            observations.push(Observation {
+                source: source.clone(),
+                day,
+                arm_key: arm_key.to_owned(),
+                pull_id,
+                values,
+            });
+        }
+    }
+    Ok(observations)
+}
+
+/// Bytes of a joined row that says little, to guess how many there are.
+const ROW_LENGTH: usize = 64;
+
+/// Reads days, of which many in a row are the same.
+#[derive(Default)]
+struct OneDay<'a>(Option<(&'a str, NaiveDate)>);
+
+impl<'a> OneDay<'a> {
+    fn read(&mut self, text: &'a str) -> Result<NaiveDate, StoreError> {
+        match self.0 {
+            Some((known, day)) if known == text => Ok(day),
+            _ => {
+                let day = columns::day(text)?;
+                self.0 = Some((text, day));
+                Ok(day)
             }
         }
-        Ok(ended)
     }
 }
 

@@ -1,13 +1,10 @@
-//! Windows: how staged rows take the place of stored ones in one transaction, and how everything an
-//! experiment needs is read back.
+//! Windows: how staged rows take the place of stored ones in one transaction. Not how they are read back: see `rows.rs`.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use sqlx::AnyConnection;
-use sqlx::Row;
-use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::Store;
 use super::columns;
@@ -21,7 +18,7 @@ use crate::domain::connector::Facts;
 use crate::domain::id::SourceId;
 use crate::domain::intake::Intake;
 use crate::domain::money::Currency;
-use crate::domain::observation::{DateWindow, Inputs, Pull};
+use crate::domain::observation::{DateWindow, Pull};
 use crate::domain::response::DomainHash;
 
 /// What the rows of a stage are: one window of one source.
@@ -78,8 +75,8 @@ impl Change {
     }
 }
 
-const COLUMNS: &str =
-    "SELECT id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at, facts FROM pull ";
+/// What the record of a pull says, in the order it is read in.
+const FIELDS: [&str; 8] = ["id", "run_id", "first_day", "last_day", "currency", "day_zone", "committed_at", "facts"];
 
 impl Store {
     /// An empty place for the rows of one window, which keeps nothing that people answered.
@@ -181,31 +178,12 @@ impl Store {
 
     /// Every committed pull of a source, in order of commit.
     pub async fn pulls(&self, source: &SourceId) -> Result<Vec<Pull>, StoreError> {
-        pulls(&mut *self.backend.read().await?, source, None).await
-    }
-
-    /// Everything stored of some sources that a verdict over these days may depend on, of one moment: now,
-    /// or just after the pull `known_at`. Responses just outside the days come too, because days begin at
-    /// different instants in different zones; pulls come whatever their days.
-    pub async fn inputs(
-        &self,
-        sources: &[SourceId],
-        days: DateWindow,
-        known_at: Option<i64>,
-    ) -> Result<Inputs, StoreError> {
-        let mut sources: Vec<_> = sources.iter().collect();
-        sources.sort_unstable();
-        sources.dedup();
-        let mut read = self.backend.read().await?;
-        let mut inputs = Inputs::default();
-        for source in sources {
-            inputs.observations.extend(self.observations.read(&mut read, source, days, known_at).await?);
-            inputs.responses.extend(responses::read_days(&mut read, source, days, known_at).await?);
-            inputs.pulls.extend(pulls(&mut read, source, known_at).await?);
-            inputs.shrinks.extend(quarantine::confirmed(&mut read, source, known_at).await?);
-        }
-        inputs.pulls.sort_by_key(|pull| pull.id);
-        Ok(inputs)
+        let sql = format!("SELECT {} FROM pull WHERE source_id = $1", columns::joined(&FIELDS));
+        let text: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(source.as_str())
+            .fetch_one(&mut *self.backend.read().await?)
+            .await?;
+        read_pulls(source, text.as_deref())
     }
 }
 
@@ -228,17 +206,10 @@ async fn record(connection: &mut AnyConnection, pull: &Pull) -> Result<(), Store
     Ok(())
 }
 
-async fn pulls(
-    connection: &mut AnyConnection,
-    source: &SourceId,
-    known_at: Option<i64>,
-) -> Result<Vec<Pull>, StoreError> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE source_id = $1 AND id <= $2 ORDER BY id")))
-        .bind(source.as_str())
-        .bind(known_at.unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(read_pull).collect()
+/// SQL for all pulls of a source that `asked` names, up to the one it names, joined into one text.
+pub(super) fn text() -> String {
+    let joined = columns::joined(&FIELDS);
+    format!("SELECT {joined} FROM pull WHERE source_id = asked.column1 AND id <= asked.column4")
 }
 
 /// Pulls of a source that speak for any day of a window, in order of commit.
@@ -247,32 +218,38 @@ pub(super) async fn overlapping(
     source: &SourceId,
     window: DateWindow,
 ) -> Result<Vec<Pull>, StoreError> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "{COLUMNS} WHERE source_id = $1 AND first_day <= $2 AND last_day >= $3 ORDER BY id"
-    )))
-    .bind(source.as_str())
-    .bind(window.last().to_string())
-    .bind(window.first().to_string())
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(read_pull).collect()
+    let joined = columns::joined(&FIELDS);
+    let sql = format!("SELECT {joined} FROM pull WHERE source_id = $1 AND first_day <= $2 AND last_day >= $3");
+    let text: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(source.as_str())
+        .bind(window.last().to_string())
+        .bind(window.first().to_string())
+        .fetch_one(connection)
+        .await?;
+    read_pulls(source, text.as_deref())
 }
 
-fn read_pull(row: &AnyRow) -> Result<Pull, StoreError> {
-    let currency: Option<&str> = row.try_get("currency")?;
-    let currency =
-        currency.map(|code| Currency::from_code(code).ok_or_else(|| columns::unreadable("a currency"))).transpose()?;
-    let zone: &str = row.try_get("day_zone")?;
-    let facts: Option<&str> = row.try_get("facts")?;
-    Ok(Pull {
-        id: row.try_get("id")?,
-        run_id: row.try_get("run_id")?,
-        source: SourceId::new(row.try_get::<&str, _>("source_id")?),
-        first_day: columns::day(row.try_get("first_day")?)?,
-        last_day: columns::day(row.try_get("last_day")?)?,
-        currency,
-        day_zone: zone.parse().map_err(|_| columns::unreadable("a time zone"))?,
-        committed_at: columns::instant(row.try_get("committed_at")?)?,
-        facts: facts.map_or_else(|| Ok(Facts::default()), columns::from_json)?,
-    })
+/// The pulls of a joined text, in order of commit.
+pub(super) fn read_pulls(source: &SourceId, text: Option<&str>) -> Result<Vec<Pull>, StoreError> {
+    let mut pulls = Vec::new();
+    // Of most pulls the same.
+    let mut facts = ("", Facts::default());
+    for mut row in columns::rows(text) {
+        let (id, run_id) = (row.number()?, row.text()?.to_owned());
+        let (first_day, last_day) = (columns::day(row.text()?)?, columns::day(row.text()?)?);
+        let currency = row.optional()?;
+        let currency = currency
+            .map(|code| Currency::from_code(code).ok_or_else(|| columns::unreadable("a currency")))
+            .transpose()?;
+        let day_zone = row.text()?.parse().map_err(|_| columns::unreadable("a time zone"))?;
+        let committed_at = columns::instant(row.number()?)?;
+        let said = row.text()?;
+        if said != facts.0 {
+            facts = (said, if said.is_empty() { Facts::default() } else { columns::from_json(said)? });
+        }
+        let (source, facts) = (source.clone(), facts.1.clone());
+        pulls.push(Pull { id, run_id, source, first_day, last_day, currency, day_zone, facts, committed_at });
+    }
+    pulls.sort_unstable_by_key(|pull| pull.id);
+    Ok(pulls)
 }

@@ -3,7 +3,6 @@
 //! `decide::gates`.
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use super::columns;
@@ -211,56 +210,67 @@ struct Open {
     is_confirmed: bool,
 }
 
-const COLUMNS: &str = "SELECT id, source_id, first_day, last_day, rows_before, rows_after, metric, amount_before, \
-    amount_after, seen_at, confirmed_pull FROM quarantine ";
+/// What is kept of a suspicion, in the order it is read in.
+const FIELDS: [&str; 10] = [
+    "id",
+    "confirmed_pull",
+    "first_day",
+    "last_day",
+    "rows_before",
+    "rows_after",
+    "metric",
+    "amount_before",
+    "amount_after",
+    "seen_at",
+];
 
 /// Those about days up to one that the slice reads: windows move on by a day, and the part that holds the last day is
 /// read after all the others.
 async fn open(connection: &mut AnyConnection, slice: &Slice) -> Result<Vec<Open>, StoreError> {
-    let rows = sqlx::query(AssertSqlSafe(format!(
-        "{COLUMNS} WHERE source_id = $1 AND last_day BETWEEN $2 AND $3 AND ended_pull IS NULL ORDER BY id"
-    )))
-    .bind(slice.source.as_str())
-    .bind(slice.window.first().to_string())
-    .bind(slice.window.last().to_string())
-    .fetch_all(connection)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let is_confirmed = row.try_get::<Option<i64>, _>("confirmed_pull")?.is_some();
-            Ok(Open { id: row.try_get("id")?, shrink: read(row)?, is_confirmed })
-        })
-        .collect()
+    let sql = format!(
+        "SELECT {} FROM quarantine WHERE source_id = $1 AND last_day BETWEEN $2 AND $3 AND ended_pull IS NULL",
+        columns::joined(&FIELDS)
+    );
+    let text: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(slice.source.as_str())
+        .bind(slice.window.first().to_string())
+        .bind(slice.window.last().to_string())
+        .fetch_one(connection)
+        .await?;
+    read(&slice.source, text.as_deref())
 }
 
-/// Readings of a source that are in use although they held much less, as they stood after the pull `known_at`.
-pub(super) async fn confirmed(
-    connection: &mut AnyConnection,
-    source: &SourceId,
-    known_at: Option<i64>,
-) -> Result<Vec<Shrink>, StoreError> {
-    let rows = sqlx::query(AssertSqlSafe(format!(
-        "{COLUMNS} WHERE source_id = $1 AND confirmed_pull <= $2 AND (ended_pull IS NULL OR ended_pull > $2) ORDER BY id"
-    )))
-    .bind(source.as_str())
-    .bind(known_at.unwrap_or(i64::MAX))
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(read).collect()
+/// SQL for the suspicions about a source that `asked` names that are in use, as they stood after the pull it names, joined
+/// into one text.
+pub(super) fn text() -> String {
+    format!(
+        "SELECT {} FROM quarantine WHERE source_id = asked.column1 AND confirmed_pull <= asked.column4 \
+         AND (ended_pull IS NULL OR ended_pull > asked.column4)",
+        columns::joined(&FIELDS)
+    )
 }
 
-fn read(row: &AnyRow) -> Result<Shrink, StoreError> {
-    let metric: Option<&str> = row.try_get("metric")?;
-    let metric = metric.map(|name| MetricId::named(name).ok_or_else(|| columns::unreadable("a metric"))).transpose()?;
-    Ok(Shrink {
-        source: SourceId::new(row.try_get::<&str, _>("source_id")?),
-        first_day: columns::day(row.try_get("first_day")?)?,
-        last_day: columns::day(row.try_get("last_day")?)?,
-        rows: [row.try_get("rows_before")?, row.try_get("rows_after")?],
-        metric,
-        amounts: [row.try_get("amount_before")?, row.try_get("amount_after")?],
-        seen_at: columns::instant(row.try_get("seen_at")?)?,
-    })
+/// Readings of a source that are in use although they held much less, oldest first.
+pub(super) fn read_shrinks(source: &SourceId, text: Option<&str>) -> Result<Vec<Shrink>, StoreError> {
+    Ok(read(source, text)?.into_iter().map(|open| open.shrink).collect())
+}
+
+fn read(source: &SourceId, text: Option<&str>) -> Result<Vec<Open>, StoreError> {
+    let mut found = Vec::new();
+    for mut row in columns::rows(text) {
+        let (id, is_confirmed) = (row.number()?, row.optional_number()?.is_some());
+        let (first_day, last_day) = (columns::day(row.text()?)?, columns::day(row.text()?)?);
+        let rows = [row.number()?, row.number()?];
+        let metric = row.optional()?;
+        let metric =
+            metric.map(|name| MetricId::named(name).ok_or_else(|| columns::unreadable("a metric"))).transpose()?;
+        let amounts = [row.number()?, row.number()?];
+        let seen_at = columns::instant(row.number()?)?;
+        let shrink = Shrink { source: source.clone(), first_day, last_day, rows, metric, amounts, seen_at };
+        found.push(Open { id, shrink, is_confirmed });
+    }
+    found.sort_unstable_by_key(|open| open.id);
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@ use std::ops::Range;
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
-use sqlx::AnyConnection;
-use sqlx::Arguments;
-use sqlx::any::AnyArguments;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{AnyConnection, Arguments, AssertSqlSafe, Row};
 
 use super::backend::Bulk;
-use super::columns::{self, FIELD, Fields, ROW};
+use super::columns::{self, Fields};
 use super::error::StoreError;
 use super::pulls::Change;
 use super::stage::StagedResponse;
@@ -20,38 +19,13 @@ use crate::domain::id::SourceId;
 use crate::domain::observation::{DateWindow, first_instant};
 use crate::domain::response::{Answers, Depth, DomainHash, Mark, PersonHash, Response, Void};
 
-/// What a response says, as one text.
-macro_rules! said {
-    () => {
-        "response_id, CAST(pull_id AS TEXT), COALESCE(person, ''), COALESCE(domain, ''), COALESCE(mark, ''), depth, \
-         COALESCE(void, ''), arm_key, CAST(at AS TEXT), COALESCE(answers, '')"
-    };
-}
-
-const WINDOW: &str = concat!(
-    "SELECT string_agg(concat_ws($1, ",
-    said!(),
-    "), $2) FROM response WHERE source_id = $3 AND at >= $4 AND at < $5"
-);
-
-const KNOWN: &str = concat!(
-    "SELECT string_agg(joined, $2) FROM (SELECT concat_ws($1, ",
-    said!(),
-    ") AS joined FROM response WHERE source_id = $3 AND at >= $4 AND at < $5 AND pull_id <= $6 \
-     UNION ALL SELECT concat_ws($1, ",
-    said!(),
-    ") AS joined FROM response_before \
-     WHERE source_id = $3 AND at >= $4 AND at < $5 AND pull_id <= $6 AND until_pull > $6) AS known"
-);
-
-const ENDED: &str = concat!(
-    "SELECT string_agg(concat_ws($1, CAST(until_pull AS TEXT), ",
-    said!(),
-    "), $2) FROM response_before WHERE source_id = $3 AND at >= $4 AND at < $5 AND until_pull > $6 AND until_pull <= $7"
-);
-
 /// Columns of what a response says, in the order of [`bind`].
 const SAYS: [&str; 8] = ["person", "domain", "mark", "depth", "void", "arm_key", "at", "answers"];
+
+/// Columns of a response, in the order they are read in.
+fn fields() -> Vec<&'static str> {
+    [&["response_id", "pull_id"], SAYS.as_slice()].concat()
+}
 
 /// The statements that take many rows.
 pub struct Responses {
@@ -69,13 +43,10 @@ impl Responses {
     pub fn new() -> Self {
         let says = SAYS.as_slice();
         let updates = SAYS.map(|name| format!("{name} = excluded.{name}")).join(", ");
+        let joined = columns::joined(&fields());
         Self {
             find: Bulk::new(
-                concat!(
-                    "SELECT string_agg(concat_ws(?, ",
-                    said!(),
-                    "), ?) FROM response WHERE source_id = ? AND response_id IN (VALUES "
-                ),
+                format!("SELECT {joined} FROM response WHERE source_id = ? AND response_id IN (VALUES "),
                 1,
                 ")",
             ),
@@ -157,66 +128,89 @@ impl Responses {
         instants: Range<i64>,
         staged: &BTreeMap<String, StagedResponse>,
     ) -> Result<BTreeMap<String, Stored>, StoreError> {
-        let text = window(connection, source, instants, None).await?;
+        let text: Option<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT {} FROM response WHERE source_id = $1 AND at >= $2 AND at < $3",
+            columns::joined(&fields())
+        )))
+        .bind(source.as_str())
+        .bind(instants.start)
+        .bind(instants.end)
+        .fetch_one(&mut *connection)
+        .await?;
         let mut stored = columns::rows(text.as_deref()).map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
         let elsewhere: Vec<&str> = staged.keys().map(String::as_str).filter(|&id| !stored.contains_key(id)).collect();
-        let shared = |to: &mut AnyArguments| {
-            to.add(FIELD)?;
-            to.add(ROW)?;
-            to.add(source.as_str())
-        };
-        let take = |text: Option<&str>| {
-            columns::rows(text).map(read).try_for_each(|found| {
+        let take = |row: &AnyRow| {
+            columns::rows(row.try_get(0)?).map(read).try_for_each(|found| {
                 let (id, found) = found?;
                 stored.insert(id, found);
                 Ok(())
             })
         };
-        self.find.fetch(connection, &elsewhere, shared, |to, &id| to.add(id), take).await?;
+        self.find.fetch(connection, &elsewhere, |to| to.add(source.as_str()), |to, &id| to.add(id), take).await?;
         Ok(stored)
     }
 }
 
-/// A source's responses that may fall on some days, in order of id: as they are now, or as they were after
-/// the pull `known_at`. Days begin at different instants in different zones, so those just outside come too.
-pub async fn read_days(
-    connection: &mut AnyConnection,
-    source: &SourceId,
-    days: DateWindow,
-    known_at: Option<i64>,
-) -> Result<Vec<Response>, StoreError> {
-    let text = window(connection, source, about(days), known_at).await?;
-    let rows = columns::rows(text.as_deref());
-    let mut responses = rows.map(|row| read_act(source, row)).collect::<Result<Vec<_>, StoreError>>()?;
+/// SQL for all responses of a source that `asked` names, between its instants, joined into one text: as they are now, or
+/// as they were after the pull it names.
+pub fn text(known: bool) -> String {
+    let joined = columns::joined(&fields());
+    let of = "source_id = asked.column1 AND at >= asked.column5 AND at < asked.column6";
+    if !known {
+        return format!("SELECT {joined} FROM response WHERE {of}");
+    }
+    let fields = fields().join(", ");
+    format!(
+        "SELECT {joined} FROM (\
+         SELECT {fields} FROM response WHERE {of} AND pull_id <= asked.column4 UNION ALL \
+         SELECT {fields} FROM response_before \
+         WHERE {of} AND pull_id <= asked.column4 AND until_pull > asked.column4) AS known"
+    )
+}
+
+/// The same for earlier states that ended with the pull `asked` names or before.
+pub fn before() -> String {
+    let joined = columns::joined(&[&["until_pull"], fields().as_slice()].concat());
+    format!(
+        "SELECT {joined} FROM response_before WHERE source_id = asked.column1 \
+         AND at >= asked.column5 AND at < asked.column6 AND until_pull <= asked.column4"
+    )
+}
+
+/// The responses that may fall on some days among those of [`text`], in order of id. Days begin at different instants in
+/// different zones, so those just outside come too.
+pub fn read_days(source: &SourceId, days: DateWindow, text: Option<&str>) -> Result<Vec<Response>, StoreError> {
+    let instants = about(days);
+    let mut responses = Vec::new();
+    for row in columns::rows(text) {
+        let act = read_act(source, row)?;
+        if instants.contains(&act.at.timestamp_millis()) {
+            responses.push(act);
+        }
+    }
     responses.sort_by(|one, other| one.response_id.cmp(&other.response_id));
     Ok(responses)
 }
 
-/// Earlier states of a source's responses that may fall on some days, each with the pull that ended it, where that came
-/// after one pull and not after another.
-pub async fn ended(
-    connection: &mut AnyConnection,
+/// Those among the states of [`before`] that `is_wanted`, asked with the state and the pull that ended it.
+pub fn read_before(
     source: &SourceId,
-    days: DateWindow,
-    after: i64,
-    known_at: i64,
-) -> Result<Vec<(i64, Response)>, StoreError> {
-    let instants = about(days);
-    let text: Option<String> = sqlx::query_scalar(ENDED)
-        .bind(FIELD)
-        .bind(ROW)
-        .bind(source.as_str())
-        .bind(instants.start)
-        .bind(instants.end)
-        .bind(after)
-        .bind(known_at)
-        .fetch_one(connection)
-        .await?;
-    columns::rows(text.as_deref()).map(|mut row| Ok((row.number()?, read_act(source, row)?))).collect()
+    text: Option<&str>,
+    is_wanted: impl Fn(&Response, i64) -> bool,
+) -> Result<Vec<Response>, StoreError> {
+    let mut responses = Vec::new();
+    for mut row in columns::rows(text) {
+        let until = row.number()?;
+        let act = read_act(source, row)?;
+        if is_wanted(&act, until) {
+            responses.push(act);
+        }
+    }
+    Ok(responses)
 }
 
 /// The instants that may fall on some days in any zone: clocks are at most 14 hours ahead of UTC and 12 behind it.
-fn about(days: DateWindow) -> Range<i64> {
+pub fn about(days: DateWindow) -> Range<i64> {
     let start = midnight(days.first()) - Duration::hours(14);
     let end = midnight(days.last()) + Duration::hours(24 + 12);
     start.timestamp_millis()..end.timestamp_millis()
@@ -228,24 +222,6 @@ fn read_act(source: &SourceId, row: Fields<'_>) -> Result<Response, StoreError> 
     let at = columns::instant(at)?;
     let source = source.clone();
     Ok(Response { source, response_id, person, domain, mark, depth, void, arm_key, answers, at, pull_id })
-}
-
-async fn window(
-    connection: &mut AnyConnection,
-    source: &SourceId,
-    instants: Range<i64>,
-    known_at: Option<i64>,
-) -> Result<Option<String>, StoreError> {
-    let mut query = sqlx::query_scalar(if known_at.is_some() { KNOWN } else { WINDOW })
-        .bind(FIELD)
-        .bind(ROW)
-        .bind(source.as_str())
-        .bind(instants.start)
-        .bind(instants.end);
-    if let Some(known_at) = known_at {
-        query = query.bind(known_at);
-    }
-    Ok(query.fetch_one(connection).await?)
 }
 
 fn read(mut row: Fields<'_>) -> Result<(String, Stored), StoreError> {

@@ -1,12 +1,16 @@
 //! Runs: one attempt to pull and decide per slot, ever.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
-use sqlx::Row;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{AnyConnection, Arguments, Row};
 
 use super::Store;
+use super::backend::Bulk;
 use super::columns;
 use super::error::StoreError;
+use super::scorecards::Ending;
 use crate::domain::id::ConceptId;
 use crate::domain::run::{Outcome, Run};
 
@@ -30,18 +34,6 @@ impl Store {
         .await?;
         write.commit().await?;
         Ok(started.rows_affected() == 1)
-    }
-
-    /// Records the end of a run. One that has ended stays as it is.
-    pub async fn finish_run(&self, id: &str, at: DateTime<Utc>, outcome: &Outcome) -> Result<(), StoreError> {
-        let mut write = self.backend.write().await?;
-        sqlx::query("UPDATE run SET finished_at = $1, outcome = $2 WHERE id = $3 AND finished_at IS NULL")
-            .bind(at.timestamp_millis())
-            .bind(columns::json(outcome)?)
-            .bind(id)
-            .execute(&mut *write)
-            .await?;
-        Ok(write.commit().await?)
     }
 
     /// Ends every open run as abandoned and says how many there were. Only the holder of the claim may: an
@@ -82,6 +74,31 @@ impl Store {
         .await?;
         rows.iter().map(read_run).collect()
     }
+}
+
+/// Makes the statement that records the ends of many runs.
+pub(super) fn finishes() -> Bulk {
+    Bulk::new("UPDATE run SET finished_at = ?, outcome = ? WHERE finished_at IS NULL AND id IN (VALUES ", 1, ")")
+}
+
+/// Records the ends of runs with [`finishes`].
+pub(super) async fn finish(
+    connection: &mut AnyConnection,
+    finishes: &Bulk,
+    endings: &[Ending<'_>],
+) -> Result<(), StoreError> {
+    let mut alike: BTreeMap<(i64, String), Vec<&str>> = BTreeMap::new();
+    for Ending { id, at, outcome } in endings {
+        alike.entry((at.timestamp_millis(), columns::json(outcome)?)).or_default().push(id);
+    }
+    for ((at, outcome), ids) in alike {
+        let shared = |to: &mut AnyArguments| {
+            to.add(at)?;
+            to.add(&outcome)
+        };
+        finishes.execute(connection, &ids, shared, |to, id| to.add(*id)).await?;
+    }
+    Ok(())
 }
 
 fn read_run(row: &AnyRow) -> Result<Run, StoreError> {

@@ -1,112 +1,202 @@
 //! Verdicts and the tests they belong to. Scorecards are only ever added: a changed verdict is a new
-//! scorecard that names the one it replaces.
+//! scorecard that names the one it replaces. Many are written at once.
 
-use chrono::NaiveDate;
-use sqlx::AnyConnection;
-use sqlx::Row;
-use sqlx::any::AnyRow;
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{AnyConnection, Arguments, Row};
 
 use super::Store;
+use super::backend::Bulk;
 use super::columns;
 use super::error::StoreError;
 use super::outbox;
-use super::setups;
-use crate::domain::decision::Basis;
+use super::runs;
+use super::setups::{self, Packed};
+use crate::domain::decision::{Cause, Known};
 use crate::domain::id::ConceptId;
 use crate::domain::message::Delivery;
+use crate::domain::run::Outcome;
 use crate::domain::verdict::{Generation, Scorecard, StoredScorecard, Verdict};
 
+/// What one slot of one concept came to, to be written down.
+#[derive(Debug)]
+pub struct Finding<'a> {
+    /// Which concept.
+    pub concept: &'a ConceptId,
+    /// The test, where it was opened or changed.
+    pub opened: Option<Generation>,
+    /// The verdict, where there is one.
+    pub verdict: Option<NewVerdict>,
+    /// The run that ends with it, where there is one.
+    pub run: Option<Ending<'a>>,
+}
+
+/// A verdict that is not stored yet.
+#[derive(Debug)]
+pub struct NewVerdict {
+    /// What was decided.
+    pub scorecard: Scorecard,
+    /// How it came about.
+    pub cause: Cause,
+    /// What had been read.
+    pub known: Known,
+    /// What else it was decided with; `None` where that is not to be kept.
+    pub setup: Option<Packed>,
+    /// The latest verdict on the concept before.
+    pub previous: Option<StoredScorecard>,
+    /// The messages that tell of it.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// The end of a run. One that has ended stays as it is.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    /// Which run.
+    pub id: &'a str,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// How.
+    pub outcome: Outcome,
+}
+
+/// The statements, each for many rows.
+pub(super) struct Statements {
+    generations: Bulk,
+    scorecards: Bulk,
+    setups: Bulk,
+    finishes: Bulk,
+}
+
+impl Statements {
+    /// Makes them.
+    pub(super) fn new() -> Self {
+        let own = [
+            "id",
+            "concept_id",
+            "generation",
+            "as_of",
+            "last_settled_day",
+            "verdict",
+            "policy_hash",
+            "data_hash",
+            "program_version",
+            "known_at",
+            "replaces",
+            "body",
+            "setup",
+            "cause",
+            "last_decision",
+            "excess",
+            "last_scorecard",
+        ];
+        Self {
+            generations: Bulk::insert(
+                "generation",
+                &[],
+                &["concept_id", "number", "first_day", "policy_hash"],
+                "ON CONFLICT (concept_id, number) DO UPDATE SET first_day = excluded.first_day, \
+                 policy_hash = excluded.policy_hash",
+            ),
+            scorecards: Bulk::insert("scorecard", &[], &own, ""),
+            setups: Bulk::insert("setup", &[], &["hash", "body"], "ON CONFLICT (hash) DO NOTHING"),
+            finishes: runs::finishes(),
+        }
+    }
+}
+
 impl Store {
-    /// The test of a concept that a policy belongs to on a day, opening the next one where the policy has
-    /// changed. `start` is the first day of the first. Until a test's first day nothing has been seen, so
-    /// until then a change opens no other.
-    pub async fn generation(
+    /// Writes down what slots came to, each of another concept, all of it in one transaction, and gives back each one's
+    /// verdict as stored. A verdict that is stored already, of the same instant from the same data and policy, is not
+    /// added a second time, and its messages are not either: the stored one is given back.
+    ///
+    /// `None`, and nothing is written, where the last verdict is no longer `last`: another one was stored since the
+    /// concepts' standing was read.
+    pub async fn write_down(
         &self,
-        concept: &ConceptId,
-        policy_hash: &str,
-        today: NaiveDate,
-        start: NaiveDate,
-    ) -> Result<Generation, StoreError> {
+        findings: Vec<Finding<'_>>,
+        last: i64,
+    ) -> Result<Option<Vec<Option<StoredScorecard>>>, StoreError> {
         let mut write = self.backend.write().await?;
-        let last = last_generation(&mut write, concept).await?;
-        let policy_hash = policy_hash.to_owned();
-        let generation = match last {
-            Some(last) if last.first_day <= today && last.policy_hash == policy_hash => return Ok(last),
-            Some(last) if last.first_day <= today => {
-                Generation { number: last.number + 1, first_day: today, policy_hash }
-            }
-            // A later test of which nothing was seen (the clock went back, or the zone changed) keeps its place: an
-            // earlier one's data was seen, and is never judged anew.
-            Some(last) if last.number > 1 => Generation { policy_hash, ..last },
-            _ => Generation { number: 1, first_day: start, policy_hash },
+        let latest: i64 =
+            sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM scorecard").fetch_one(&mut *write).await?;
+        if latest != last {
+            write.rollback().await?;
+            return Ok(None);
+        }
+        let opened: Vec<_> =
+            findings.iter().filter_map(|one| Some((one.concept.as_str(), one.opened.as_ref()?))).collect();
+        let generation = |to: &mut AnyArguments, &(concept, opened): &(&str, &Generation)| {
+            to.add(concept)?;
+            to.add(i64::from(opened.number))?;
+            to.add(opened.first_day.to_string())?;
+            to.add(&opened.policy_hash)
         };
-        sqlx::query(
-            "INSERT INTO generation (concept_id, number, first_day, policy_hash) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (concept_id, number) DO UPDATE SET first_day = excluded.first_day, \
-             policy_hash = excluded.policy_hash",
-        )
-        .bind(concept.as_str())
-        .bind(i64::from(generation.number))
-        .bind(generation.first_day.to_string())
-        .bind(&generation.policy_hash)
-        .execute(&mut *write)
-        .await?;
+        self.scorecards.generations.execute(&mut write, &opened, |_| Ok(()), generation).await?;
+
+        let (mut id, mut stored, mut new, mut endings) = (last, Vec::new(), Vec::new(), Vec::new());
+        for Finding { verdict, run, .. } in findings {
+            endings.extend(run);
+            stored.push(match verdict {
+                Some(verdict) if verdict.is_stored() => verdict.previous,
+                Some(verdict) => {
+                    id += 1;
+                    let replaces = verdict.replaces();
+                    let NewVerdict { scorecard, cause, known, setup, deliveries, .. } = verdict;
+                    let body = columns::json(&scorecard)?;
+                    new.push(New { body, cause, known, setup, deliveries });
+                    Some(StoredScorecard { id, replaces, known_at: known.pull, scorecard })
+                }
+                None => None,
+            });
+        }
+        self.add(&mut write, &stored, &new, last).await?;
+        runs::finish(&mut write, &self.scorecards.finishes, &endings).await?;
         write.commit().await?;
-        Ok(generation)
+        Ok(Some(stored))
     }
 
-    /// Adds a verdict, what it was decided with, and the messages that tell of it, in one transaction. The same verdict again, of the same instant from the same data and policy, is not added a
-    /// second time, and its messages are not either: the stored one is returned.
-    pub async fn save_scorecard(
+    /// Adds those of the verdicts that were not stored: the ones after `last`.
+    async fn add(
         &self,
-        scorecard: &Scorecard,
-        basis: &Basis,
-        deliveries: &[Delivery],
-    ) -> Result<StoredScorecard, StoreError> {
-        let mut write = self.backend.write().await?;
-        let previous = latest(&mut write, &scorecard.concept).await?;
-        if let Some(previous) = &previous
-            && previous.known_at == basis.known.pull
-            && previous.scorecard == *scorecard
-        {
-            return Ok(previous.clone());
-        }
-        let replaces = previous.filter(|previous| previous.scorecard.verdict != scorecard.verdict).map(|it| it.id);
-        let id: i64 =
-            sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM scorecard").fetch_one(&mut *write).await?;
-        let setup = match &basis.setup {
-            Some(setup) => Some(setups::keep(&mut write, setup).await?),
-            None => None,
+        write: &mut AnyConnection,
+        stored: &[Option<StoredScorecard>],
+        new: &[New],
+        last: i64,
+    ) -> Result<(), StoreError> {
+        let unkept: Vec<&Packed> = new.iter().filter_map(|new| new.setup.as_ref()).filter(|one| !one.is_kept).collect();
+        let setup = |to: &mut AnyArguments, setup: &&Packed| {
+            to.add(&setup.hash)?;
+            to.add(&setup.body)
         };
-        sqlx::query(
-            "INSERT INTO scorecard (id, concept_id, generation, as_of, last_settled_day, verdict, policy_hash, data_hash, \
-             program_version, known_at, replaces, body, setup, cause, last_decision, excess, last_scorecard) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-        )
-        .bind(id)
-        .bind(scorecard.concept.as_str())
-        .bind(i64::from(scorecard.generation))
-        .bind(scorecard.as_of.timestamp_millis())
-        .bind(scorecard.last_settled_day.to_string())
-        .bind(scorecard.verdict.word())
-        .bind(&scorecard.policy_hash)
-        .bind(&scorecard.data_hash)
-        .bind(&scorecard.program_version)
-        .bind(basis.known.pull)
-        .bind(replaces)
-        .bind(columns::json(scorecard)?)
-        .bind(setup)
-        .bind(setups::word(basis.cause))
-        .bind(basis.known.decision)
-        .bind(scorecard.withheld().map(|withheld| withheld.excess()))
-        .bind(basis.known.scorecard)
-        .execute(&mut *write)
-        .await?;
-        for delivery in deliveries {
-            outbox::add(&mut write, id, delivery).await?;
+        self.scorecards.setups.execute(write, &unkept, |_| Ok(()), setup).await?;
+        let rows: Vec<_> = stored.iter().flatten().filter(|stored| stored.id > last).zip(new).collect();
+        let row = |to: &mut AnyArguments, (stored, new): &(&StoredScorecard, &New)| {
+            let scorecard = &stored.scorecard;
+            to.add(stored.id)?;
+            to.add(scorecard.concept.as_str())?;
+            to.add(i64::from(scorecard.generation))?;
+            to.add(scorecard.as_of.timestamp_millis())?;
+            to.add(scorecard.last_settled_day.to_string())?;
+            to.add(scorecard.verdict.word())?;
+            to.add(&scorecard.policy_hash)?;
+            to.add(&scorecard.data_hash)?;
+            to.add(&scorecard.program_version)?;
+            to.add(stored.known_at)?;
+            to.add(stored.replaces)?;
+            to.add(&new.body)?;
+            to.add(new.setup.as_ref().map(|setup| &setup.hash))?;
+            to.add(setups::word(new.cause))?;
+            to.add(new.known.decision)?;
+            to.add(scorecard.withheld().map(|withheld| withheld.excess()))?;
+            to.add(new.known.scorecard)
+        };
+        self.scorecards.scorecards.execute(write, &rows, |_| Ok(()), row).await?;
+        for (stored, new) in &rows {
+            for delivery in &new.deliveries {
+                outbox::add(write, stored.id, delivery).await?;
+            }
         }
-        write.commit().await?;
-        Ok(StoredScorecard { id, replaces, known_at: basis.known.pull, scorecard: scorecard.clone() })
+        Ok(())
     }
 
     /// The latest verdict on every concept, in order of concept.
@@ -157,22 +247,26 @@ impl Store {
     }
 }
 
-async fn last_generation(
-    connection: &mut AnyConnection,
-    concept: &ConceptId,
-) -> Result<Option<Generation>, StoreError> {
-    let row = sqlx::query(
-        "SELECT number, first_day, policy_hash FROM generation WHERE concept_id = $1 ORDER BY number DESC LIMIT 1",
-    )
-    .bind(concept.as_str())
-    .fetch_optional(connection)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Generation {
-        number: columns::small(row.try_get("number")?)?,
-        first_day: columns::day(row.try_get("first_day")?)?,
-        policy_hash: row.try_get("policy_hash")?,
-    }))
+/// What is written of a new verdict besides its scorecard.
+struct New {
+    body: String,
+    cause: Cause,
+    known: Known,
+    setup: Option<Packed>,
+    deliveries: Vec<Delivery>,
+}
+
+impl NewVerdict {
+    fn is_stored(&self) -> bool {
+        let same =
+            |previous: &StoredScorecard| previous.known_at == self.known.pull && previous.scorecard == self.scorecard;
+        self.previous.as_ref().is_some_and(same)
+    }
+
+    fn replaces(&self) -> Option<i64> {
+        let previous = self.previous.as_ref();
+        previous.filter(|previous| previous.scorecard.verdict != self.scorecard.verdict).map(|previous| previous.id)
+    }
 }
 
 async fn latest(connection: &mut AnyConnection, concept: &ConceptId) -> Result<Option<StoredScorecard>, StoreError> {
@@ -194,7 +288,7 @@ async fn history(
     rows.iter().map(read_scorecard).collect()
 }
 
-fn read_scorecard(row: &AnyRow) -> Result<StoredScorecard, StoreError> {
+pub(super) fn read_scorecard(row: &AnyRow) -> Result<StoredScorecard, StoreError> {
     Ok(StoredScorecard {
         id: row.try_get("id")?,
         replaces: row.try_get("replaces")?,

@@ -1,16 +1,16 @@
 //! What rows said when their day was first read settled: from the earlier states that are kept of every row. What it means
 //! that they say something else today is `decide::restated`'s business.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-use super::Store;
 use super::error::StoreError;
+use super::observations;
 use super::responses;
+use super::rows::Rows;
 use crate::domain::concept::Source;
-use crate::domain::observation::{DateWindow, Inputs, Pull};
+use crate::domain::observation::{DateWindow, Inputs, Observation, Pull};
+use crate::domain::response::Response;
 
 /// From when on days count.
 #[derive(Clone, Copy, Debug)]
@@ -26,81 +26,83 @@ pub struct Settling {
 }
 
 impl Settling {
-    /// By day, the first pull of a source that saw it settled, or the last one of those that the user accepts.
-    fn first_pulls(&self, pulls: &[Pull], source: &Source) -> BTreeMap<NaiveDate, i64> {
-        let mut first = BTreeMap::new();
+    /// By days since the first, the first pull of a source that saw it settled, or the last one of those that the user
+    /// accepts. `pulls` are the source's.
+    fn first_pulls(&self, pulls: &[&Pull], source: &Source) -> Vec<Option<i64>> {
+        let mut first = vec![None; usize::try_from(self.days.days()).unwrap_or_default()];
         let read_on = |pull: &Pull| pull.committed_at.with_timezone(&self.zone).date_naive();
-        let of_source = || pulls.iter().filter(|pull| pull.source == source.id);
         // A day after the last reading accepts nothing: nobody has seen what it would accept.
-        let last_read = of_source().map(read_on).max();
+        let last_read = pulls.iter().map(|pull| read_on(pull)).max();
         let accepts_until = source.accept_shrink.filter(|&until| last_read.is_some_and(|last| until <= last));
-        for pull in of_source() {
+        for pull in pulls {
             let read_on = read_on(pull);
             let Some(last) = read_on.checked_sub_days(Days::new(u64::from(self.lag_days.max(1)))) else { continue };
             let last = last.min(pull.last_day).min(self.days.last());
             let start = pull.first_day.max(self.days.first());
             let accepted = accepts_until.is_some_and(|until| read_on <= until);
-            for day in start.iter_days().take_while(|&day| day <= last) {
-                let first = first.entry(day).or_insert(pull.id);
-                *first = if accepted { pull.id } else { *first };
+            let Some(position) = self.position(start).filter(|_| start <= last) else { continue };
+            let days = usize::try_from((last - start).num_days() + 1).unwrap_or_default();
+            for first in first.iter_mut().skip(position).take(days).filter(|first| accepted || first.is_none()) {
+                *first = Some(pull.id);
             }
         }
         first
     }
+
+    /// Days since the first; `None` before it.
+    fn position(&self, day: NaiveDate) -> Option<usize> {
+        usize::try_from((day - self.days.first()).num_days()).ok()
+    }
 }
 
-impl Store {
+impl Rows {
     /// The same inputs with the rows of some sources as they were when their day was first read settled; `None` where none
     /// of them has changed since. `inputs` are those known at `settling.known_at`, their pulls in order of commit.
-    pub async fn first_settled(
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a row cannot be read.
+    pub fn first_settled(
         &self,
         inputs: &Inputs,
         sources: &[&Source],
         settling: &Settling,
     ) -> Result<Option<Inputs>, StoreError> {
-        let mut then = inputs.clone();
-        let mut differs = false;
-        let mut read = self.backend.read().await?;
+        let mut then: Option<Inputs> = None;
+        let day = |at: DateTime<Utc>| at.with_timezone(&settling.zone).date_naive();
         for &source in sources {
-            let first = settling.first_pulls(&inputs.pulls, source);
-            let source = &source.id;
-            let Some(&oldest) = first.values().min() else { continue };
-            let latest = inputs.pulls.iter().rev().find(|pull| &pull.source == source).map_or(0, |pull| pull.id);
-            if latest == oldest {
+            let pulls: Vec<&Pull> = inputs.pulls.iter().filter(|pull| pull.source == source.id).collect();
+            let first = settling.first_pulls(&pulls, source);
+            let latest = pulls.last().map(|pull| pull.id);
+            if first.iter().flatten().min().is_none_or(|&oldest| Some(oldest) == latest) {
                 continue;
             }
-            let seen = |day: NaiveDate| first.get(&day).copied();
-            let was = self.observations.ended(&mut read, source, settling.days, oldest, settling.known_at).await?;
-            let was = was
-                .into_iter()
-                .filter(|(until, state)| seen(state.day).is_some_and(|first| state.pull_id <= first && first < *until));
-            let was: BTreeMap<_, _> = was.map(|(_, state)| ((state.day, state.arm_key.clone()), state)).collect();
-            let count = then.observations.len();
-            then.observations.retain(|row| {
-                let changed_since = &row.source == source && seen(row.day).is_some_and(|first| row.pull_id > first);
-                !changed_since
-            });
-            differs |= then.observations.len() < count || !was.is_empty();
-            then.observations.extend(was.into_values());
+            let seen = |day: NaiveDate| first.get(settling.position(day)?).copied().flatten();
+            let stood = |day: NaiveDate, pull: i64, until: i64| {
+                until <= settling.known_at && seen(day).is_some_and(|first| pull <= first && first < until)
+            };
+            let since = |day: NaiveDate, pull: i64| seen(day).is_some_and(|first| pull > first);
+            let is_new = |row: &Observation| row.source == source.id && since(row.day, row.pull_id);
+            let is_new_act = |act: &Response| act.source == source.id && since(day(act.at), act.pull_id);
 
-            let day = |at: DateTime<Utc>| at.with_timezone(&settling.zone).date_naive();
-            let was = responses::ended(&mut read, source, settling.days, oldest, settling.known_at).await?;
-            let was: Vec<_> = was
-                .into_iter()
-                .filter(|(until, state)| {
-                    seen(day(state.at)).is_some_and(|first| state.pull_id <= first && first < *until)
-                })
-                .map(|(_, state)| state)
-                .collect();
-            let count = then.responses.len();
-            then.responses.retain(|act| {
-                let changed_since = &act.source == source && seen(day(act.at)).is_some_and(|first| act.pull_id > first);
-                !changed_since
-            });
-            differs |= then.responses.len() < count || !was.is_empty();
-            then.responses.extend(was);
+            let texts = self.of(&source.id);
+            let was = observations::read_before(&source.id, texts.observations_before.as_deref(), stood)?;
+            let was_acts = responses::read_before(&source.id, texts.responses_before.as_deref(), |act, until| {
+                stood(day(act.at), act.pull_id, until)
+            })?;
+            let is_as_now = was.is_empty() && was_acts.is_empty();
+            if is_as_now && !inputs.observations.iter().any(is_new) && !inputs.responses.iter().any(is_new_act) {
+                continue;
+            }
+            let then = then.get_or_insert_with(|| inputs.clone());
+            then.observations.retain(|row| !is_new(row));
+            then.observations.extend(was);
+            then.responses.retain(|act| !is_new_act(act));
+            then.responses.extend(was_acts);
         }
-        then.responses.sort_by(|one, other| (&one.source, &one.response_id).cmp(&(&other.source, &other.response_id)));
-        Ok(differs.then_some(then))
+        if let Some(then) = &mut then {
+            then.responses
+                .sort_by(|one, other| (&one.source, &one.response_id).cmp(&(&other.source, &other.response_id)));
+        }
+        Ok(then)
     }
 }

@@ -57,16 +57,33 @@ impl Store {
     }
 }
 
-/// Keeps a setup and gives its hash.
-pub(super) async fn keep(connection: &mut AnyConnection, setup: &Setup) -> Result<String, StoreError> {
-    let body = columns::json(setup)?;
-    let hash = columns::hex(digest(&SHA256, body.as_bytes()).as_ref());
-    sqlx::query("INSERT INTO setup (hash, body) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING")
-        .bind(&hash)
-        .bind(body)
-        .execute(connection)
-        .await?;
-    Ok(hash)
+/// A setup as it is kept.
+#[derive(Debug)]
+pub struct Packed {
+    /// SHA-256 of `body`, in hex.
+    pub(super) hash: String,
+    /// The setup as JSON.
+    pub(super) body: String,
+    /// Whether it is in the store already.
+    pub(super) is_kept: bool,
+}
+
+impl Packed {
+    /// Packs a setup. `kept` is the hash of one that the store has.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written as JSON.
+    pub fn of(setup: &Setup, kept: Option<&str>) -> Result<Self, StoreError> {
+        let body = columns::json(setup)?;
+        let hash = columns::hex(digest(&SHA256, body.as_bytes()).as_ref());
+        let is_kept = kept == Some(hash.as_str());
+        Ok(Self { hash, body, is_kept })
+    }
+
+    /// Whether it is the one that the store was said to have.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
 }
 
 async fn find(connection: &mut AnyConnection, hash: &str) -> Result<Setup, StoreError> {

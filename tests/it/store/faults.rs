@@ -157,19 +157,15 @@ async fn n3_n4_a_message_is_stored_once_and_a_restart_changes_nothing() {
     let store = open(&folder).await;
     let card = scorecard("2026-03-02T05:00:00Z", Verdict::Build);
     let message = [delivery("msg_1-growth", "2026-03-02T05:00:00Z")];
-    let first = store.save_scorecard(&card, &basis(7), &message).await.unwrap();
+    let first = save(&store, &card, 7, &message).await;
     // A crash after the message was sent and before that was recorded.
     store.begin_attempt("msg_1-growth", at("2026-03-02T05:00:00Z")).await.unwrap().unwrap();
     drop(store);
 
     let store = open(&folder).await;
-    assert_eq!(
-        store.save_scorecard(&card, &basis(7), &message).await.unwrap(),
-        first,
-        "the same verdict is stored once"
-    );
+    assert_eq!(save(&store, &card, 7, &message).await, first, "the same verdict is stored once");
     let later = scorecard("2026-03-03T05:00:00Z", Verdict::Build);
-    store.save_scorecard(&later, &basis(8), &message).await.unwrap();
+    save(&store, &later, 8, &message).await;
     let due = store.due_deliveries(at("2026-03-09T00:00:00Z")).await.unwrap();
     assert_eq!(due.len(), 1, "one id, one message");
     assert_eq!((due[0].id.as_str(), due[0].attempts), ("msg_1-growth", 1));

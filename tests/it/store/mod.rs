@@ -14,15 +14,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use tempfile::TempDir;
 use willitsell::domain::connector::{Facts, ResponseRow, RowSink, SourceRow};
-use willitsell::domain::decision::{Basis, Cause, Known};
+use willitsell::domain::decision::{Cause, Known};
 use willitsell::domain::id::{ConceptId, DestinationId, SourceId};
 use willitsell::domain::message::{Delivery, Message};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::{DateWindow, Inputs, Values};
 use willitsell::domain::response::Depth;
-use willitsell::domain::run::Run;
-use willitsell::domain::verdict::{Scorecard, Verdict};
-use willitsell::store::{Slice, SliceChange, Stage, Store, StoreError};
+use willitsell::domain::run::{Outcome, Run};
+use willitsell::domain::verdict::{Scorecard, StoredScorecard, Verdict};
+use willitsell::store::{Ending, Finding, NewVerdict, Slice, SliceChange, Stage, Store, StoreError};
 
 /// Looks like a person's address and like a secret; must be found nowhere afterwards.
 const CANARY: &str = "canary-7f3a9c@example.com";
@@ -122,9 +122,31 @@ async fn everything(store: &Store, source: &SourceId, known_at: Option<i64>) -> 
     store.inputs(std::slice::from_ref(source), days("2026-01-01", "2026-12-31"), known_at).await.unwrap()
 }
 
-/// Of a verdict that saw pulls up to one, stored without what it was decided with.
-fn basis(pull: i64) -> Basis {
-    Basis { setup: None, cause: Cause::Decided, known: Known { pull, ..Known::default() } }
+/// Writes down what slots came to, as if nobody else had in between.
+async fn write_down(store: &Store, finding: Finding<'_>) -> Option<StoredScorecard> {
+    let last = store.view().await.unwrap().last_scorecard().await.unwrap();
+    store.write_down(vec![finding], last).await.unwrap().unwrap().remove(0)
+}
+
+/// Stores a verdict that saw pulls up to one, without what it was decided with.
+async fn save(store: &Store, card: &Scorecard, pull: i64, deliveries: &[Delivery]) -> StoredScorecard {
+    let verdict = NewVerdict {
+        scorecard: card.clone(),
+        cause: Cause::Decided,
+        known: Known { pull, ..Known::default() },
+        setup: None,
+        previous: store.latest_scorecard(&card.concept).await.unwrap(),
+        deliveries: deliveries.to_vec(),
+    };
+    let finding = Finding { concept: &card.concept, opened: None, verdict: Some(verdict), run: None };
+    write_down(store, finding).await.unwrap()
+}
+
+/// Ends a run.
+async fn finish(store: &Store, run: &Run, instant: &str, outcome: Outcome) {
+    let run_ends = Ending { id: &run.id, at: at(instant), outcome };
+    let finding = Finding { concept: &run.concept, opened: None, verdict: None, run: Some(run_ends) };
+    assert_eq!(write_down(store, finding).await, None);
 }
 
 fn concept() -> ConceptId {

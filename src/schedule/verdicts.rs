@@ -1,0 +1,266 @@
+//! Verdicts on many concepts at once, from what is stored: one reading, one decision each, one writing. A concept that
+//! cannot be judged is its own error; the others are judged and stored.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::portfolio;
+use super::recall::{self, Recalled};
+use crate::decide::outlook::Outlook;
+use crate::decide::removed::continued;
+use crate::decide::revision::{self, Changed};
+use crate::decide::{self, message};
+use crate::domain::concept::Experiment;
+use crate::domain::decision::{Cause, Setup};
+use crate::domain::id::{ConceptId, SourceId};
+use crate::domain::message::Delivery;
+use crate::domain::observation::Inputs;
+use crate::domain::run::Outcome;
+use crate::domain::verdict::{Generation, Scorecard, StoredScorecard, Verdict};
+use crate::store::{Ending, Finding, NewVerdict, OfConcepts, Packed, Standing, Store, StoreError, View};
+
+/// A concept to be judged, whose sources have been asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// As configured.
+    pub experiment: &'a Experiment,
+    /// The instant the verdict speaks for.
+    pub as_of: DateTime<Utc>,
+    /// The run that ends with the verdict.
+    pub run: &'a str,
+    /// When it ends.
+    pub now: DateTime<Utc>,
+    /// What to do about the sources that failed: where one did, nothing is decided on part of the data, but silence for
+    /// two intervals is itself a finding.
+    pub failed: &'a [String],
+}
+
+/// The verdict on a case as stored; `None` where a source failed and there is none.
+pub type Judged = Result<Option<StoredScorecard>, StoreError>;
+
+/// Judges each of some concepts, which are different ones, and writes it down with the messages it causes and the ends of
+/// the runs, all in one transaction. What keeps a concept from being judged is what its run fails with.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read or written: then nothing was.
+pub async fn judge(store: &Store, cases: &[Case<'_>]) -> Result<Vec<Judged>, StoreError> {
+    loop {
+        // Read anew where somebody else has stored a verdict in between.
+        if let Some(judged) = attempt(store, cases).await? {
+            return Ok(judged);
+        }
+    }
+}
+
+async fn attempt(store: &Store, cases: &[Case<'_>]) -> Result<Option<Vec<Judged>>, StoreError> {
+    let (read, mut recalled) = Read::of(store, cases).await?;
+    let Read { last, begun, mut sound } = read;
+    let mut waiting: Vec<_> = cases.iter().zip(begun).enumerate().collect();
+    // Those that share their sources and days one after the other.
+    waiting.sort_by(|(_, (one, first)), (_, (other, second))| {
+        sources(one).cmp(sources(other)).then_with(|| first_day(first).cmp(&first_day(second)))
+    });
+    let mut done = BTreeMap::new();
+    for (position, (case, begun)) in waiting {
+        let sound = sound.remove(&case.experiment.concept.id).transpose();
+        let found = match begun.and_then(|begun| Ok((begun, sound?))) {
+            Ok((begun, sound)) => its_own(find(store, case, begun, sound, &mut recalled).await)?,
+            Err(error) => Err(error),
+        };
+        done.insert(position, found.map_or_else(|error| (unjudged(case, &error), Some(error)), |found| (found, None)));
+    }
+    let (findings, failures): (Vec<_>, Vec<_>) = done.into_values().unzip();
+    let Some(stored) = store.write_down(findings, last).await? else { return Ok(None) };
+    Ok(Some(stored.into_iter().zip(failures).map(|(stored, failure)| failure.map_or(Ok(stored), Err)).collect()))
+}
+
+fn sources<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a SourceId> {
+    case.experiment.sources.iter().map(|source| &source.id)
+}
+
+fn first_day(begun: &Result<Begun, StoreError>) -> Option<NaiveDate> {
+    begun.as_ref().ok().map(|begun| begun.setup.generation.first_day)
+}
+
+/// What cannot be read is the concept's own trouble; all else is the store's.
+fn its_own<T>(result: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
+    match result {
+        Err(error @ StoreError::Damaged(_)) => Ok(Err(error)),
+        Err(error) => Err(error),
+        Ok(done) => Ok(Ok(done)),
+    }
+}
+
+fn unjudged<'a>(case: &Case<'a>, error: &StoreError) -> Finding<'a> {
+    let advice = case.failed.iter().cloned().chain([error.to_string()]).collect();
+    let run = Ending { id: case.run, at: case.now, outcome: Outcome::Failed { advice } };
+    Finding { concept: &case.experiment.concept.id, opened: None, verdict: None, run: Some(run) }
+}
+
+/// Where some cases stand, all of one moment.
+struct Read {
+    /// The last verdict on any concept.
+    last: i64,
+    begun: Vec<Result<Begun, StoreError>>,
+    /// The latest verdict that was not BLOCKED, of concepts whose latest one is.
+    sound: OfConcepts<StoredScorecard>,
+}
+
+impl Read {
+    async fn of(store: &Store, cases: &[Case<'_>]) -> Result<(Self, Recalled), StoreError> {
+        let mut view = store.view().await?;
+        let last = view.last_scorecard().await?;
+        let begun = begun(&mut view, cases).await?;
+        let sound: Vec<&ConceptId> =
+            begun.iter().flatten().filter(|one| one.is_blocked()).map(|one| &one.setup.experiment.concept.id).collect();
+        let sound = view.sound_scorecards(&sound).await?;
+        let setups = begun.iter().zip(cases).filter_map(|(one, case)| Some((&one.as_ref().ok()?.setup, case.as_of)));
+        let recalled = Recalled::of(&mut view, &setups.collect::<Vec<_>>(), None).await?;
+        Ok((Self { last, begun, sound }, recalled))
+    }
+}
+
+/// A case with the test that runs and the verdict before.
+struct Begun {
+    setup: Setup,
+    packed: Packed,
+    standing: Standing,
+}
+
+impl Begun {
+    fn of(experiment: Experiment, today: NaiveDate, standing: Standing) -> Result<Self, StoreError> {
+        let hash = decide::policy_hash(&experiment);
+        let generation = Generation::on(standing.generation.as_ref(), &hash, today, experiment.start);
+        let setup = Setup { experiment, generation };
+        let packed = Packed::of(&setup, standing.setup.as_deref())?;
+        Ok(Self { setup, packed, standing })
+    }
+
+    /// What the latest verdict was decided with, where that was something else.
+    fn before(&self) -> Option<&str> {
+        self.standing.setup.as_deref().filter(|_| !self.packed.is_kept())
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.standing.latest.as_ref().is_some_and(|latest| latest.scorecard.verdict == Verdict::Blocked)
+    }
+}
+
+async fn begun(view: &mut View<'_>, cases: &[Case<'_>]) -> Result<Vec<Result<Begun, StoreError>>, StoreError> {
+    let today = |case: &Case<'_>| case.as_of.with_timezone(&case.experiment.timezone).date_naive();
+    let concepts: Vec<&ConceptId> = cases.iter().map(|case| &case.experiment.concept.id).collect();
+    let mut standings = view.standings(&concepts).await?;
+    let as_configured = cases.iter().map(|case| {
+        let standing = standings.remove(&case.experiment.concept.id).unwrap_or_else(|| Ok(Standing::default()))?;
+        Begun::of(case.experiment.clone(), today(case), standing)
+    });
+    let mut all: Vec<_> = as_configured.collect();
+    let before: Vec<&str> = all.iter().flatten().filter_map(Begun::before).collect();
+    let mut before = view.setups(&before).await?;
+    for (one, case) in all.iter_mut().zip(cases) {
+        let Ok(begun) = one else { continue };
+        // An arm that was taken out of the file goes on as it was.
+        let Some(running) = begun.before().map(|hash| before.remove(hash)) else { continue };
+        let standing = std::mem::take(&mut begun.standing);
+        let missing = || Err(StoreError::Damaged("what a verdict was decided with is gone from it".to_owned()));
+        *one = running.unwrap_or_else(missing).and_then(|running| {
+            let today = today(case);
+            Begun::of(continued(case.experiment, &running, today), today, standing)
+        });
+    }
+    Ok(all)
+}
+
+/// What a case comes to. `sound` is the latest verdict that was not BLOCKED, where the latest was.
+async fn find<'a>(
+    store: &Store,
+    case: &Case<'a>,
+    begun: Begun,
+    sound: Option<StoredScorecard>,
+    recalled: &mut Recalled,
+) -> Result<Finding<'a>, StoreError> {
+    let Begun { setup, packed, standing: Standing { generation, latest: previous, .. } } = begun;
+    let inputs = recalled.inputs(store, &setup, case.as_of)?;
+    let (how, end) = if case.failed.is_empty() {
+        (Cause::Decided, Outcome::Decided)
+    } else {
+        (Cause::Stale, Outcome::Failed { advice: case.failed.to_vec() })
+    };
+    let decided = match how {
+        Cause::Decided => Some(decided(store, &setup, inputs, case.as_of).await?),
+        Cause::Stale => {
+            decide::stale(&setup.experiment, &setup.generation, inputs, case.as_of).map(|card| (card, None))
+        }
+    };
+    let verdict = match decided {
+        Some((scorecard, outlook)) => {
+            let is_blocked = |card: &&StoredScorecard| card.scorecard.verdict == Verdict::Blocked;
+            let sound = sound.as_ref().or(previous.as_ref().filter(|previous| !is_blocked(previous)));
+            let before = (previous.as_ref().map(|stored| &stored.scorecard), sound);
+            let deliveries = told(store, (&setup, inputs), before, &scorecard, outlook.as_ref()).await?;
+            let known = recall::known(inputs);
+            Some(NewVerdict { scorecard, cause: how, known, setup: Some(packed), previous, deliveries })
+        }
+        None => None,
+    };
+    let opened = Some(setup.generation).filter(|test| generation.as_ref() != Some(test));
+    let run = Some(Ending { id: case.run, at: case.now, outcome: end });
+    Ok(Finding { concept: &case.experiment.concept.id, opened, verdict, run })
+}
+
+/// The verdict and what lies ahead; where it would be BUILD, beside the other concepts.
+async fn decided(
+    store: &Store,
+    setup: &Setup,
+    inputs: &mut Inputs,
+    as_of: DateTime<Utc>,
+) -> Result<(Scorecard, Option<Outlook>), StoreError> {
+    let alone = decide::with_outlook(&setup.experiment, &setup.generation, inputs, as_of);
+    if !portfolio::concerns(setup, &alone.0) {
+        return Ok(alone);
+    }
+    portfolio::ask(store, setup, inputs, as_of, None).await?;
+    Ok(decide::with_outlook(&setup.experiment, &setup.generation, inputs, as_of))
+}
+
+/// The messages that a verdict causes, held against the one before and the latest that was not BLOCKED.
+async fn told(
+    store: &Store,
+    (setup, inputs): (&Setup, &Inputs),
+    (previous, sound): (Option<&Scorecard>, Option<&StoredScorecard>),
+    scorecard: &Scorecard,
+    outlook: Option<&Outlook>,
+) -> Result<Vec<Delivery>, StoreError> {
+    let experiment = &setup.experiment;
+    let changed = match sound {
+        Some(sound) if message::withdrawn(previous, Some(&sound.scorecard), scorecard).is_some() => {
+            changed_since(store, sound, (setup, inputs), scorecard).await?
+        }
+        _ => Vec::new(),
+    };
+    let sound = sound.map(|stored| &stored.scorecard);
+    let message = message::message(experiment, previous, sound, scorecard, &changed);
+    let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
+    let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
+    let notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook)).unwrap_or_default();
+    for message::Notice { id, message } in &notices {
+        // One with a known id is the same notice: it was told, whatever has happened since.
+        deliveries.extend(told(message).map(|one| Delivery { id: format!("{id}_{}", one.destination), ..one }));
+    }
+    Ok(deliveries)
+}
+
+/// The days an earlier verdict saw otherwise.
+async fn changed_since(
+    store: &Store,
+    earlier: &StoredScorecard,
+    now: (&Setup, &Inputs),
+    scorecard: &Scorecard,
+) -> Result<Vec<Changed>, StoreError> {
+    let basis = store.basis(earlier.id).await?;
+    // Before setups were stored, the mapping of today has to do.
+    let setup = basis.setup.as_ref().unwrap_or(now.0);
+    let then = recall::inputs(store, setup, earlier.scorecard.as_of, Some(basis.known)).await?;
+    Ok(revision::changed(&earlier.scorecard, (setup, &then), now, scorecard))
+}
