@@ -13,8 +13,9 @@
 //! cargo bench --bench decide -- 1000 20          # so many concepts, so many to a source
 //! cargo bench --bench decide -- 1000 1 256       # so many at once
 //! ```
-//! On a loaded machine with 2 cores, 1,000 concepts: 1,120 µs CPU each, by hand 110, ratio 10.2, where 3 is wanted; 46 %
-//! of it on SQLite's threads. Waited for: reading 1,033 µs, deciding 280, writing 562 (of which JSON 10).
+//! On a loaded machine with 2 cores, 2,000 concepts, before the decision itself was made cheaper (257 µs of it): 530 µs CPU each
+//! with 16 at once, by hand 80, ratio 6.6, where 3 is wanted; 29 % of it on SQLite's threads. 32 to 256 at once are no faster; one
+//! at a time costs 1,530.
 //!
 //! CPU time is that of all threads of the process (from /proc, so Linux only); SQLite runs on threads of its own. The files lie in
 //! memory where the system has such a place, so that work is measured and not a disk.

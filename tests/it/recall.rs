@@ -5,6 +5,7 @@ mod arms;
 mod history;
 mod portfolio;
 mod restated;
+mod together;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
