@@ -83,6 +83,7 @@ fn experiment(number: usize, per_source: usize) -> Experiment {
         channel: None,
         maturity_lag_days: 3,
         metrics: vec![MetricId::IMPRESSIONS, MetricId::CLICKS, MetricId::SPEND, MetricId::CONVERSIONS],
+        leave_out: [].into(),
         people: None,
         depth: None,
         fractional: vec![],

@@ -78,6 +78,7 @@ fn access(parts: &Parts, vendor: &str, address: &str) -> SourceAccess {
         channel: None,
         maturity_lag_days: 3,
         metrics: info.metrics.clone(),
+        leave_out: [].into(),
         people: None,
         depth: None,
         fractional: info.fractional.clone(),

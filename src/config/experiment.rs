@@ -9,6 +9,7 @@ use serde_spanned::Spanned;
 use super::check::Check;
 use super::days::day_notes;
 use super::defaults;
+use super::overlap;
 use super::policy;
 use super::raw::{self, Section};
 use super::report::{nearest, quoted, suggestion};
@@ -78,6 +79,7 @@ pub(super) fn experiment(
         },
     )?;
     arms_reach_the_rate(check, section, &arms, &sources.known, &policy.primary);
+    overlap::refuse(check, section, &arms, &sources.known);
     Some(Experiment {
         concept: Concept {
             id: ConceptId::new(key),

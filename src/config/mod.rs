@@ -9,6 +9,7 @@ mod excerpt;
 mod experiment;
 mod folder;
 mod icp;
+mod overlap;
 mod people;
 mod policy;
 mod raw;

@@ -49,6 +49,7 @@ pub(super) const SOURCE: Shape = Shape {
         "settings",
         "maturity_lag_days",
         "set_aside",
+        "leave_out",
         "accept_shrink",
         "depth",
         "answers",

@@ -2,7 +2,7 @@
 //! each checked against what its notifier or connector says it needs. No value of these tables is
 //! ever printed: any of them may be a secret in the wrong place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
 use regex::Regex;
@@ -21,6 +21,7 @@ use crate::domain::concept::Source;
 use crate::domain::connector::{ConnectorInfo, Home, Login, SettingInfo, SettingValue, Settings, SourceAccess};
 use crate::domain::id::{DestinationId, LoginId, SourceId};
 use crate::domain::message::Destination;
+use crate::domain::metric::MetricId;
 use crate::domain::pattern;
 
 /// One `[source.NAME]`, as far as it could be read.
@@ -176,6 +177,7 @@ fn source(
     let info = connector(check, section);
     let intake = people::intake(check, section, info, people);
     let depth = people::depth(check, section, info);
+    let leave_out = leave_out(check, section, info);
     let Some(info) = info else { return entry };
     confirm_hosts(check, section, info, hosts.as_deref());
     let table = section.table("settings", &raw::NAMES, "settings = { … }");
@@ -192,7 +194,8 @@ fn source(
         connector: info.name.clone(),
         channel,
         maturity_lag_days: maturity.map_or(defaults::MATURITY_LAG_DAYS, Spanned::into_inner),
-        metrics: people::metrics(info, depth),
+        metrics: people::metrics(info, depth).into_iter().filter(|metric| !leave_out.contains(metric)).collect(),
+        leave_out,
         people: info.people,
         depth,
         fractional: info.fractional.clone(),
@@ -207,6 +210,25 @@ fn source(
         entry.access = login.map(|login| SourceAccess { source, settings, login, intake });
     }
     entry
+}
+
+/// Counts of a source that another source counts better.
+fn leave_out(check: &Check<'_>, section: &Section<'_>, info: Option<&ConnectorInfo>) -> BTreeSet<MetricId> {
+    let counts: Vec<MetricId> = info.map(|info| info.metrics.clone()).unwrap_or_default();
+    let names: Vec<&str> = counts.iter().map(|metric| metric.metric().name).collect();
+    let mut left_out = BTreeSet::new();
+    for written in section.texts("leave_out").unwrap_or_default() {
+        let found = counts.iter().find(|metric| metric.metric().name == *written.get_ref());
+        if info.is_some_and(|info| info.people.is_some()) {
+            let what = format!("{}: people are not left out by what they count as", section.dotted("leave_out"));
+            check.report.error(written.span(), what, "take the source out of sources, or out of the keys of the arms");
+        } else if info.is_some() && found.is_none() {
+            let what = format!("{} is nothing this source counts", quoted(written.get_ref()));
+            check.report.error(written.span(), what, suggestion(written.get_ref(), &names, "take this line out"));
+        }
+        left_out.extend(found);
+    }
+    left_out
 }
 
 /// A key of an arm or of `set_aside`. A pattern that takes everything is refused: what else runs in the account

@@ -45,6 +45,11 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             figures::list(zones),
             experiment.start
         ),
+        Reason::DayZones { acts, acts_zone, exposures, exposures_zone } => format!(
+            "Source {acts} counts days of {acts_zone} and source {exposures} days of {exposures_zone}, which are not the \
+             same hours, so there is no verdict. Set the same time zone in both accounts, or let acts be counted by a \
+             source that hands over the people: those are cut into days where the visitors are counted."
+        ),
         Reason::MixedCurrencies { currencies } => format!(
             "Money is in {}, which are never added, so there is no verdict. Give each currency its own experiment.",
             figures::list(currencies)

@@ -9,6 +9,7 @@ use super::best::{self, Best};
 use super::explain::{self, acted};
 use super::figures;
 use super::flips::{self, Flips};
+use super::funnel::{self, Funnel};
 use super::measure;
 use super::notes;
 use super::outlook::{self, Outlook};
@@ -40,6 +41,8 @@ pub struct Derivation {
     pub sections: Vec<Section>,
     /// Every money figure, opened.
     pub money: Vec<Figure>,
+    /// How deep people came, by version.
+    pub funnel: Vec<Funnel>,
     /// What would change the verdict.
     pub flips: Flips,
     /// What lies ahead of a test that collects.
@@ -73,6 +76,12 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         section("Guardrails", if card.verdict == Verdict::Blocked { vec![] } else { guardrails(experiment, card) }),
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
+    let funnel = funnel::funnels(&tally);
+    let people = tally.arms.iter().zip(&funnel).flat_map(|((arm, _), funnel)| {
+        let who = if tally.arms.len() == 1 { String::new() } else { format!("{}: ", arm.title) };
+        funnel.lines().into_iter().map(move |line| format!("{who}{line}"))
+    });
+    sections.insert(3, section("How deep people came", people.collect()));
     let flips = flips::flips(experiment, generation, data, &tally, card);
     let outlook = outlook::outlook(experiment, &tally, &watched(experiment, &tally, tally.hold), card);
     let settles = card.reasons.first().filter(|_| card.verdict == Verdict::Review).map(notes::settles);
@@ -102,7 +111,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         ],
     ));
     sections.retain(|section| !section.lines.is_empty());
-    Derivation { sections, money, flips, outlook, versions: best, prices: prices.unwrap_or_default() }
+    Derivation { sections, money, funnel, flips, outlook, versions: best, prices: prices.unwrap_or_default() }
 }
 
 /// The day on which the last day known today will count.

@@ -4,7 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Days, Utc};
+use chrono::{DateTime, Days, Offset, TimeZone, Utc};
+use chrono_tz::Tz;
 
 use super::figures;
 use super::judge;
@@ -46,6 +47,7 @@ pub fn defects(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, unmapp
     found.extend(unmapped_acts(tally));
     found.extend(mixed_currencies(tally));
     found.extend(mixed_zones(tally));
+    found.extend(day_zones(experiment, tally));
     found.extend(fewer_rows(experiment, data, tally));
     found.extend(uneven_split(experiment, tally));
     found.extend(impossible_counts(experiment, tally));
@@ -189,6 +191,32 @@ fn mixed_zones<'t>(tally: &'t Tally<'_>) -> impl Iterator<Item = Reason> + 't {
     tally.zones.iter().filter(|(_, zones)| zones.len() > 1).map(|(source, zones)| Reason::MixedZones {
         source: (*source).clone(),
         zones: zones.iter().map(|&zone| zone.to_owned()).collect(),
+    })
+}
+
+/// Acts and exposures that were both added up by days already, of zones with other hours: no day of the one is a day of
+/// the other. Acts of people have instants, and are cut where the exposures are: see `tally`.
+fn day_zones(experiment: &Experiment, tally: &Tally<'_>) -> Option<Reason> {
+    let noon = tally.calendar.last_settled.and_hms_opt(12, 0, 0)?;
+    let rate = &experiment.policy.primary;
+    // A platform holds its own acts against its own exposures.
+    let counting = |metric: MetricId, alone: bool| {
+        let counts = move |one: &&Source| {
+            let both = one.metrics.contains(&rate.numerator) && one.metrics.contains(&rate.denominator);
+            one.people.is_none() && one.metrics.contains(&metric) && !(alone && both)
+        };
+        let sources = experiment.sources.iter().filter(counts);
+        sources.flat_map(|source| tally.zones.get(&source.id).into_iter().flatten().map(|&zone| (&source.id, zone)))
+    };
+    let hours = |zone: &str| zone.parse::<Tz>().ok().map(|zone| zone.offset_from_utc_datetime(&noon).fix());
+    let exposures = || counting(rate.denominator, false);
+    let pairs = counting(rate.numerator, true).flat_map(|acts| exposures().map(move |other| (acts, other)));
+    let mut differing = pairs.filter(|((_, one), (_, other))| hours(one) != hours(other));
+    differing.next().map(|((acts, acts_zone), (exposures, exposures_zone))| Reason::DayZones {
+        acts: acts.clone(),
+        acts_zone: acts_zone.to_owned(),
+        exposures: exposures.clone(),
+        exposures_zone: exposures_zone.to_owned(),
     })
 }
 

@@ -141,6 +141,7 @@ mod tests {
             channel: None,
             maturity_lag_days: 0,
             metrics: vec![],
+            leave_out: [].into(),
             people: None,
             depth: None,
             fractional: vec![],

@@ -10,6 +10,7 @@ pub mod error_rates;
 pub mod explain;
 pub mod figures;
 pub mod flips;
+pub mod funnel;
 mod gates;
 pub mod judge;
 pub mod keys;

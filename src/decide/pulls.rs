@@ -3,12 +3,13 @@
 
 use std::array;
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, TimeDelta};
+use chrono_tz::Tz;
 
 use crate::domain::concept::{Experiment, Source};
 use crate::domain::id::SourceId;
 use crate::domain::metric::{METRICS, MetricId};
-use crate::domain::observation::{DateWindow, Inputs, Observation, Pull};
+use crate::domain::observation::{DateWindow, Inputs, Observation, Pull, first_instant};
 
 /// Which metrics of a day count, by metric.
 pub type Known = [bool; METRICS];
@@ -18,6 +19,8 @@ pub struct Pulls<'a> {
     first: NaiveDate,
     /// By position of the source.
     sources: Vec<SourceDays<'a>>,
+    /// Zone in which acts of people are cut into days: that of the exposures they are held against, where it is one.
+    pub acts_zone: Tz,
 }
 
 /// What is known of one source; vectors by days since the first.
@@ -45,7 +48,8 @@ impl<'a> Pulls<'a> {
             may_supply: array::from_fn(|metric| source.metrics.iter().any(|one| one.index() == metric)),
             supplies: [false; METRICS],
         };
-        let mut pulls = Self { first: days.first(), sources: experiment.sources.iter().map(new).collect() };
+        let sources = experiment.sources.iter().map(new).collect();
+        let mut pulls = Self { first: days.first(), sources, acts_zone: experiment.timezone };
         let position = |id: &SourceId| experiment.sources.iter().position(|source| &source.id == id);
         let mut has_rows = vec![false; pulls.sources.len()];
         for rows in data.observations.chunk_by(is_same_day) {
@@ -83,7 +87,29 @@ impl<'a> Pulls<'a> {
                 source.known.extend(knows(experiment, alike[0], today, days));
             }
         }
+        pulls.acts_zone = pulls.exposures_zone(experiment).unwrap_or(experiment.timezone);
+        for (source, read) in experiment.sources.iter().zip(&mut pulls.sources).filter(|(one, _)| one.people.is_some())
+        {
+            read.known = read.in_days_of(pulls.acts_zone, days.first(), |pull, day| {
+                source.id == pull.source
+                    && knows(experiment, Some(pull), today, std::iter::once(day)).all(|known| known)
+            });
+        }
         pulls
+    }
+
+    /// The zone in which those sources cut their days that count exposures by day, where they agree. A window without
+    /// rows may not know its zone.
+    fn exposures_zone(&self, experiment: &Experiment) -> Option<Tz> {
+        let exposures = experiment.policy.primary.denominator;
+        let counts = |source: &Source| source.people.is_none() && source.metrics.contains(&exposures);
+        let counting = experiment.sources.iter().zip(&self.sources).filter(|(source, _)| counts(source));
+        let mut zones = counting.flat_map(|(_, days)| {
+            let with_rows = days.latest.iter().zip(&days.said).filter(|(_, said)| said.is_some());
+            with_rows.filter_map(|(pull, _)| pull.map(|pull| pull.day_zone))
+        });
+        let first = zones.next()?;
+        zones.all(|zone| zone == first).then_some(first)
     }
 
     /// Days since the first; `None` before it.
@@ -107,6 +133,28 @@ impl<'a> Pulls<'a> {
             };
             self.sources.iter().any(|source| source.supplies[metric]) && self.sources.iter().all(is_whole)
         })
+    }
+}
+
+impl SourceDays<'_> {
+    /// Which days of a zone are known of people who were asked for by days of another: one that begins before the other's
+    /// needs the other's day before too, and one that ends after it the day after.
+    fn in_days_of(&self, zone: Tz, first: NaiveDate, was_read: impl Fn(&Pull, NaiveDate) -> bool) -> Vec<bool> {
+        let known = |offset: i64, pull: &Pull| {
+            let inside = usize::try_from(offset).ok().and_then(|offset| self.known.get(offset).copied());
+            // Beyond the last day of the test, the pull that read that one may have read on.
+            let day = first + TimeDelta::days(offset);
+            inside.unwrap_or_else(|| pull.first_day <= day && day <= pull.last_day && was_read(pull, day))
+        };
+        let of_day = |(offset, pull): (i64, Option<&Pull>)| {
+            let Some(pull) = pull else { return false };
+            let day = first + TimeDelta::days(offset);
+            let [begins, ends] = [day, day + TimeDelta::days(1)].map(|day| first_instant(day, zone));
+            let needed = [begins, ends - TimeDelta::seconds(1)].map(|at| at.with_timezone(&pull.day_zone).date_naive());
+            pull.day_zone == zone && known(offset, pull)
+                || pull.day_zone != zone && needed.iter().all(|&day| known((day - first).num_days(), pull))
+        };
+        (0..).zip(self.latest.iter().copied()).map(of_day).collect()
     }
 }
 

@@ -184,7 +184,7 @@ impl<'a> Tally<'a> {
                     tally.currencies.insert(pull.currency);
                 }
             }
-            let gives_people = people_known.contains(source);
+            let of = (&experiment.sources[position].leave_out, people_known.contains(source));
             let counts = is_settled && experiment.word_on(day) != Some(Word::SetAside);
             for Observation { arm_key, values, .. } in rows {
                 match keys.owner(source, arm_key).filter(|&owner| counts_for(experiment, owner, day)) {
@@ -193,11 +193,11 @@ impl<'a> Tally<'a> {
                         if let (true, Some(clicks), Some(seen)) = (counts && clicks > seen, clicks, seen) {
                             tally.clicks_unseen.insert((arm, day), [clicks, seen]);
                         }
-                        add(sums.of(arm, day), values, gives_people);
+                        add(sums.of(arm, day), values, of);
                     }
                     None if is_settled => {
                         let mut sums = Sums::default();
-                        add(&mut sums, values, gives_people);
+                        add(&mut sums, values, of);
                         let key = (source, arm_key.as_str());
                         *tally.unclaimed_spend.entry(key).or_default() += sums[MetricId::SPEND.index()];
                         *tally.unclaimed_acts.entry(key).or_default() += sums[policy.primary.numerator.index()];
@@ -206,7 +206,7 @@ impl<'a> Tally<'a> {
                 }
             }
         }
-        let rules = |days| Rules::of(experiment, data, &keys, experiment.timezone, days);
+        let rules = |days| Rules::of(experiment, data, &keys, pulls.acts_zone, days);
         let Qualified { acts, left_out } = qualify::qualified(&data.responses, &rules(days));
         for act in acts.into_iter().filter(|act| counts_for(experiment, Owner::Arm(act.arm), act.day)) {
             sums.of(act.arm, act.day)[act.metric.index()] += i128::from(millionths::ONE);
@@ -295,10 +295,11 @@ pub fn units(sum: i128) -> f64 {
     sum as f64 / 1e6
 }
 
-/// Adds what a row supplies; sign-ups of a source that hands over the people are counted from those.
-fn add(sums: &mut Sums, values: &Values, gives_people: bool) {
+/// Adds what a row of a source supplies, without what is left out of it; sign-ups of one that hands over the people are
+/// counted from those.
+fn add(sums: &mut Sums, values: &Values, (left_out, gives_people): (&BTreeSet<MetricId>, bool)) {
     for metric in MetricId::counted() {
-        if !(gives_people && metric == MetricId::SIGNUPS) {
+        if !(left_out.contains(&metric) || gives_people && metric == MetricId::SIGNUPS) {
             sums[metric.index()] += i128::from(values.get(metric).unwrap_or(0));
         }
     }
@@ -314,8 +315,9 @@ mod tests {
         let mut values = Values::default();
         values.set(MetricId::VISITS, Some(i64::MAX));
         values.set(MetricId::SIGNUPS, Some(2_500_000));
-        add(&mut sums, &values, false);
-        add(&mut sums, &values, true);
+        add(&mut sums, &values, (&BTreeSet::new(), false));
+        add(&mut sums, &values, (&BTreeSet::from([MetricId::CLICKS]), true));
+        add(&mut sums, &values, (&BTreeSet::from([MetricId::VISITS, MetricId::SIGNUPS]), false));
         assert_eq!(sums[MetricId::VISITS.index()], 2 * i128::from(i64::MAX));
         assert!((units(sums[MetricId::SIGNUPS.index()]) - 2.5).abs() < f64::EPSILON, "people are counted elsewhere");
     }

@@ -105,6 +105,9 @@ pub struct Source {
     pub maturity_lag_days: u32,
     /// What it counts.
     pub metrics: Vec<MetricId>,
+    /// What it counts too and another source counts better: not read.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub leave_out: BTreeSet<MetricId>,
     /// How deep the acts go that it hands over with the people who did them, so that nobody counts twice; `None` where it
     /// hands over counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]

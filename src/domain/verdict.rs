@@ -127,6 +127,17 @@ pub enum Reason {
         /// The zones seen.
         zones: Vec<String>,
     },
+    /// Acts and exposures are counted by days of two zones.
+    DayZones {
+        /// A source of the acts.
+        acts: SourceId,
+        /// Its zone.
+        acts_zone: String,
+        /// A source of the exposures.
+        exposures: SourceId,
+        /// Its zone.
+        exposures_zone: String,
+    },
     /// A source shows much less of settled days than when they were read before, twice in a row.
     FewerRows {
         /// Which source.
@@ -239,6 +250,7 @@ impl Reason {
             Self::UnmappedActs { .. } => "unmapped_acts",
             Self::MixedCurrencies { .. } => "mixed_currencies",
             Self::MixedZones { .. } => "mixed_zones",
+            Self::DayZones { .. } => "day_zones",
             Self::FewerRows { .. } => "fewer_rows",
             Self::UnevenSplit { .. } => "uneven_split",
             Self::TrackingGap { .. } => "tracking_gap",

@@ -77,6 +77,7 @@ mod tests {
             maturity_lag_days: 3,
             metrics: vec![],
             scheduled: true,
+            leave_out: [].into(),
             people: None,
             depth: None,
             fractional: vec![],

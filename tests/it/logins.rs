@@ -344,6 +344,7 @@ async fn a7_a_login_that_ends_is_told_of_14_3_and_1_days_before_with_the_command
             channel: None,
             maturity_lag_days: 3,
             metrics: vec![],
+            leave_out: [].into(),
             people: None,
             depth: None,
             fractional: vec![],

@@ -41,6 +41,7 @@ fn every_default_the_example_prints_is_the_one_that_holds() {
             "notify",
             "set_aside",
             "internal",
+            "leave_out",
             "depth",
             "answers",
             "free_text",

@@ -137,3 +137,43 @@ fn rules_change_the_fingerprint_and_lists_of_people_do_not() {
     // As policies were before there were rules.
     assert!(!serde_json::to_string(&load(SMALL).unwrap().config.experiments[0].policy).unwrap().contains("icp"));
 }
+
+/// A page that counts visits and sign-ups by day, beside the form and an ad account that counts visits too.
+fn overlapping(more: &str, keys: &str) -> Vec<String> {
+    let mut known = connectors();
+    let page = ConnectorInfo {
+        name: "page".into(),
+        title: "Page".into(),
+        metrics: vec![MetricId::VISITS, MetricId::SIGNUPS, MetricId::CONVERSIONS],
+        ..ConnectorInfo::default()
+    };
+    known.push(page);
+    known.iter_mut().find(|info| info.name == "google_ads").unwrap().metrics.push(MetricId::VISITS);
+    let text = with("sources = [\"landing\", \"search\"]", "sources = [\"landing\", \"search\", \"site\"]")
+        .replace("keys = { landing = [\"a\"], search = [\"1\"] }", &format!("keys = {{ landing = [\"a\"], {keys} }}"))
+        .replace("[experiment.cats]", &format!("[source.site]\nconnector = \"page\"\n{more}\n[experiment.cats]"));
+    match File::new(&text).load_knowing(&known, &full_env) {
+        Ok(_) => vec![],
+        Err(problems) => lines(&problems.iter().cloned().collect::<Vec<_>>(), false),
+    }
+}
+
+#[test]
+fn d2_two_sources_that_count_the_same_are_an_error_that_says_how_to_mend_it() {
+    let both = "search = [\"1\"], site = [\"a\"]";
+    let said = overlapping("", both);
+    let [visits, signups, conversions] = said.as_slice() else { panic!("{said:#?}") };
+    assert!(visits.contains("visits of arm a are counted by \"search\" and by \"site\""), "{visits}");
+    assert!(visits.contains("leave_out = [\"visits\"] in [source.search]"), "{visits}");
+    assert!(signups.contains("counted by \"landing\" and by \"site\""), "{signups}");
+    assert!(signups.contains("leave_out = [\"signups\"] in [source.site]"), "{signups}");
+    assert!(conversions.contains("leave_out = [\"conversions\"]"), "{conversions}");
+    let mended = overlapping("leave_out = [\"visits\", \"signups\", \"conversions\"]", both);
+    assert_eq!(mended, Vec::<String>::new());
+    let misspelt = overlapping("leave_out = [\"visit\"]", both);
+    assert!(
+        misspelt.iter().any(|error| error.contains("\"visit\" is nothing this source counts | did you mean visits?"))
+    );
+    let form = with(FORM, &format!("{FORM}\nleave_out = [\"signups\"]"));
+    refused(&form, "people are not left out by what they count as", "take the source out");
+}

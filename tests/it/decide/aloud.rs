@@ -146,6 +146,7 @@ fn defects() -> Vec<Story> {
             let last = data.pulls.iter_mut().rfind(of("ads")).unwrap();
             (last.day_zone, last.first_day) = (Tz::Europe__Berlin, day("2026-03-10"));
         }),
+        day_zones(),
         story("fewer_rows", autopilot(), 20, &[SELLS], |data| data.shrinks = vec![shrink()]),
         story("impossible_counts", autopilot(), 20, &[SELLS], |data| {
             for row in data.observations.iter_mut().take(4) {
@@ -167,6 +168,23 @@ fn defects() -> Vec<Story> {
         clicked("tracking_broken", |day| [100, 90, if day < 10 { 8 } else { 0 }]),
         clicked("bot_burst", |day| [100, 90, if day == 6 { 70 } else { 3 }]),
     ]
+}
+
+/// Sign-ups and visitors that are both counted by days, in two zones.
+fn day_zones() -> Story {
+    let mut experiment = autopilot();
+    for source in experiment.sources.iter_mut().filter(|source| source.id.as_str() == "form") {
+        source.people = None;
+    }
+    let days: Vec<_> = (0..20).map(|number| experiment.start + Days::new(number)).collect();
+    story("day_zones", experiment, 20, &[SELLS], |data| {
+        data.responses.clear();
+        data.observations.extend(days.iter().map(|&on| row("form", on, "a", &[(MetricId::SIGNUPS, 8)])));
+        data.pulls
+            .iter_mut()
+            .filter(|pull| pull.source.as_str() == "form")
+            .for_each(|pull| pull.day_zone = Tz::America__Los_Angeles);
+    })
 }
 
 /// A test whose account counts clicks too: clicks, visitors and sign-ups of each day.
@@ -205,10 +223,11 @@ fn place(reason: &Reason) -> usize {
         Reason::Restated { .. } => 18,
         Reason::ImpossibleCounts { .. } => 19,
         Reason::Portfolio(_) => 20,
+        Reason::DayZones { .. } => 21,
     }
 }
 
-const REASONS: usize = 21;
+const REASONS: usize = 22;
 
 #[test]
 fn every_verdict_and_reason_has_a_story_read_aloud() {

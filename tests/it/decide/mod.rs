@@ -11,6 +11,7 @@ mod mapping;
 mod matrix;
 mod models;
 mod money;
+mod people;
 mod portfolio;
 mod prices;
 mod properties;
@@ -75,7 +76,8 @@ pub fn experiment(arms: &[&str]) -> Experiment {
         channel: channel.map(Into::into),
         maturity_lag_days: 3,
         metrics: metrics.to_vec(),
-        people: None,
+        leave_out: [].into(),
+        people: (id == "form").then_some(Depth::Email),
         depth: None,
         fractional: vec![],
         scheduled: true,

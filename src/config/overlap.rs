@@ -1,0 +1,63 @@
+//! Sources of one experiment that count the same people or acts for an arm: their counts would be added up (D2). Sources
+//! that hand over the people may overlap, for each person counts once.
+
+use super::check::Check;
+use super::raw::Section;
+use super::report::quoted;
+use crate::domain::concept::{Arm, Source};
+use crate::domain::metric::MetricId;
+
+/// What happens on the page and after it. Platforms count it of the clicks they sent, each its own; whatever counts it on
+/// the page counts all of it.
+const ON_THE_PAGE: [MetricId; 5] =
+    [MetricId::VISITS, MetricId::FORM_OPENS, MetricId::SIGNUPS, MetricId::CONVERSIONS, MetricId::LEADS];
+
+/// Reports each metric that two sources of an arm both count; `None` beside a name stands for files, of which nobody
+/// knows yet what they hold.
+pub(super) fn refuse(check: &Check<'_>, section: &Section<'_>, arms: &[(Section<'_>, Arm)], sources: &[Source]) {
+    for metric in ON_THE_PAGE {
+        let mut told = false;
+        for (_, arm) in arms {
+            let counting = |source: &&Source| {
+                source.metrics.contains(&metric) && arm.keys.get(&source.id).is_some_and(|keys| !keys.is_empty())
+            };
+            let counting: Vec<&Source> = sources.iter().filter(counting).collect();
+            let Some((one, other)) = overlapping(&counting, metric).filter(|_| !told) else { continue };
+            told = true;
+            let uncertain = counting.iter().any(|source| source.connector == "file");
+            let if_there = if uncertain { ", where the file has them" } else { "" };
+            let what = format!(
+                "{metric} of arm {} are counted by {} and by {}{if_there}, so each would count twice",
+                arm.id,
+                quoted(one.id.as_str()),
+                quoted(other.id.as_str())
+            );
+            let platform = if is_platform(one) || other.people.is_some() { one } else { other };
+            let advice = format!(
+                "let one of them count: write leave_out = [\"{metric}\"] in [source.{}], or take a source out of the keys",
+                platform.id
+            );
+            if uncertain {
+                check.report.warn(section.key_span("sources"), what, advice);
+            } else {
+                check.report.error(section.key_span("sources"), what, advice);
+            }
+        }
+    }
+}
+
+/// Two sources that count the same, where nothing tells whom both have counted.
+fn overlapping<'s>(counting: &[&'s Source], metric: MetricId) -> Option<(&'s Source, &'s Source)> {
+    let knows_people = |source: &Source| source.people.is_some() && metric.is_of_people();
+    counting.iter().enumerate().find_map(|(position, one)| {
+        let other = counting[position + 1..]
+            .iter()
+            .find(|other| !(is_platform(one) && is_platform(other) || knows_people(one) && knows_people(other)));
+        other.map(|other| (*one, *other))
+    })
+}
+
+/// Whether it shows ads, and so sends its own clicks.
+fn is_platform(source: &Source) -> bool {
+    source.metrics.contains(&MetricId::IMPRESSIONS) || source.metrics.contains(&MetricId::SPEND)
+}
