@@ -2,12 +2,17 @@
 //! vendor documents and never from our connectors, so that a mistake in a connector shows. All of
 //! them tell of one simulated [`World`] as of one simulated instant.
 
+pub mod calendly;
 mod chance;
 pub mod demo;
 mod faults;
 mod gaql;
 pub mod google_ads;
+pub mod google_forms;
+pub mod hubspot;
+pub mod jotform;
 pub mod linkedin;
+pub mod mailchimp;
 pub mod meta;
 pub mod microsoft;
 mod oauth;
@@ -16,7 +21,10 @@ pub mod reddit;
 pub mod rehearsal;
 mod reports;
 pub mod slack;
+pub mod submissions;
+pub mod surveymonkey;
 mod table;
+pub mod tally;
 pub mod tiktok;
 pub mod typeform;
 mod webhook;
@@ -74,6 +82,20 @@ pub enum Endpoint {
     Files,
     /// Typeform responses.
     Typeform,
+    /// Tally submissions.
+    Tally,
+    /// Jotform submissions.
+    Jotform,
+    /// Responses of Google forms.
+    GoogleForms,
+    /// `SurveyMonkey` responses.
+    Surveymonkey,
+    /// `HubSpot`: forms, contacts, deals and meetings.
+    Hubspot,
+    /// Calendly meetings.
+    Calendly,
+    /// Mailchimp members.
+    Mailchimp,
     /// A Slack incoming webhook.
     Slack,
     /// A receiver of signed webhooks.
@@ -89,7 +111,7 @@ struct Vendor {
 }
 
 /// Every endpoint. A new one is a file beside this one and a line here.
-const VENDORS: [Vendor; 16] = [
+const VENDORS: [Vendor; 23] = [
     Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::google, path: |_| oauth::GOOGLE.path.into() },
     Vendor { endpoint: Endpoint::LinkedinToken, routes: oauth::linkedin, path: |_| oauth::LINKEDIN.path.into() },
@@ -104,6 +126,13 @@ const VENDORS: [Vendor; 16] = [
     Vendor { endpoint: Endpoint::Pinterest, routes: pinterest::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Files, routes: reports::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Typeform, routes: typeform::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Tally, routes: tally::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Jotform, routes: jotform::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::GoogleForms, routes: google_forms::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Surveymonkey, routes: surveymonkey::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Hubspot, routes: hubspot::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Calendly, routes: calendly::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Mailchimp, routes: mailchimp::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
     Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
 ];
@@ -175,6 +204,10 @@ pub struct Setup {
     pub reddit: reddit::Limits,
     /// What may differ at Pinterest.
     pub pinterest: pinterest::Limits,
+    /// Most rows in a page of a form tool, where the vendor's own number is larger.
+    pub form_page_rows: usize,
+    /// What may differ at `HubSpot`.
+    pub hubspot: hubspot::Limits,
     /// Whether a refresh token that was replaced ends all that came of it when it is used again.
     pub reuse_revokes: bool,
 }
@@ -195,6 +228,8 @@ impl Setup {
             microsoft: microsoft::Limits::default(),
             reddit: reddit::Limits::default(),
             pinterest: pinterest::Limits::default(),
+            form_page_rows: usize::MAX,
+            hubspot: hubspot::Limits::default(),
             reuse_revokes: true,
         }
     }

@@ -1,10 +1,13 @@
 //! The project a rehearsal begins with: a configuration that asks every fake vendor, and its secrets, each in a file of
 //! its own. What a user would write, in a user's words; no connector is known here.
 
+mod people;
+
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Days, Utc};
 
+use self::people::{TOOLS, Tool};
 use super::world::World;
 use super::{Endpoint, Sandbox, demo};
 
@@ -116,8 +119,8 @@ const OFFERS: [Offer; 7] = [
 ];
 
 impl Offer {
-    /// Its `[login.…]` and `[source.…]`.
-    fn tables(&self, sandbox: &Sandbox) -> String {
+    /// Its `[login.…]` and `[source.…]`; of the concepts after the first, these are tested on it.
+    fn tables(&self, sandbox: &Sandbox, tested: &[&str]) -> String {
         let Self { source, connector, .. } = self;
         let mut settings = (self.settings)(sandbox);
         let mut text = String::new();
@@ -140,9 +143,13 @@ impl Offer {
         }
         let api = sandbox.url(self.api);
         let pace = if self.paced { ", per_second = \"1000\"" } else { "" };
-        // The other concepts are tested by search; elsewhere nobody reads their campaigns.
+        // What is tested elsewhere is read by nobody here.
         let [_, others @ ..] = demo::concepts();
-        let others = others.iter().flat_map(|concept| &concept.truth.arms).flat_map(|arm| &arm.campaigns);
+        let others = others
+            .iter()
+            .filter(|concept| !tested.contains(&concept.id))
+            .flat_map(|concept| &concept.truth.arms)
+            .flat_map(|arm| &arm.campaigns);
         let others: Vec<String> = others.map(|campaign| format!("\"{}\"", (self.id)(campaign.id))).collect();
         let aside = match *source {
             "search" => String::new(),
@@ -179,26 +186,32 @@ pub fn world(now: DateTime<Utc>) -> World {
 /// Every file of the folder, the configuration first. Vendors whose connector is not among these names are left out.
 pub fn files(sandbox: &Sandbox, connectors: &[&str]) -> Vec<File> {
     let offers: Vec<Offer> = OFFERS.into_iter().filter(|offer| connectors.contains(&offer.connector)).collect();
+    let tools: Vec<Tool> = TOOLS.into_iter().filter(|tool| connectors.contains(&tool.connector)).collect();
     let secret = |name: &str, value: &str| File { name: format!("secrets/{name}"), text: value.to_owned() };
     let mut files = vec![
-        File { name: "willitsell.toml".into(), text: configuration(sandbox, &offers) },
+        File { name: "willitsell.toml".into(), text: configuration(sandbox, &offers, &tools) },
         secret("slack-webhook", &sandbox.url(Endpoint::Slack)),
         secret("typeform-token", &sandbox.secrets().typeform_token),
         secret("client-secret", &sandbox.secrets().client_secret),
     ];
-    files.extend(offers.iter().flat_map(|offer| offer.secrets(sandbox)).map(|(name, value)| secret(&name, &value)));
+    let secrets = offers.iter().flat_map(|offer| offer.secrets(sandbox));
+    let secrets = secrets.chain(tools.iter().filter_map(|tool| tool.secret(sandbox)));
+    files.extend(secrets.map(|(name, value)| secret(&name, &value)));
     files
 }
 
-fn configuration(sandbox: &Sandbox, offers: &[Offer]) -> String {
+fn configuration(sandbox: &Sandbox, offers: &[Offer], tools: &[Tool]) -> String {
     let mut text = String::from(
         "# A rehearsal on pretend vendors, written by `willitsell sandbox`, which must be running. Addresses and\n\
          # calls a second are those of the pretend vendors: for real ones leave out base_url, download_url, token_url,\n\
          # authorize_url and per_second.\n\
          \n[store]\nurl = \"sqlite://willitsell.db\"\n\n[notify.team.slack]\nurl = \"file:secrets/slack-webhook\"\n",
     );
+    let by_people = by_people(offers, tools);
     for offer in offers {
-        text.push_str(&offer.tables(sandbox));
+        let here = by_people.iter().filter(|(_, platform, _)| platform.source == offer.source);
+        let tested: Vec<&str> = here.map(|(concept, ..)| concept.id).collect();
+        text.push_str(&offer.tables(sandbox, &tested));
     }
     for concept in demo::concepts() {
         let (id, form) = (concept.id, &concept.truth.form_id);
@@ -217,7 +230,26 @@ fn configuration(sandbox: &Sandbox, offers: &[Offer]) -> String {
         let key = format!("{}-on-{}", concept.id, offer.source);
         text.push_str(&experiment(sandbox, &concept, &key, &[offer], None));
     }
+    for (concept, platform, tool) in by_people {
+        let others = demo::concepts().into_iter().filter(|other| other.id != concept.id);
+        let aside: Vec<String> = others.flat_map(|other| other.truth.arms).map(|arm| arm.key).collect();
+        text.push_str(&tool.table(sandbox, &concept.truth.form_id, &aside));
+        let key = format!("{}-by-{}", concept.id, tool.source);
+        text.push_str(&experiment(sandbox, &concept, &key, &[platform], Some(tool.source)));
+    }
     text
+}
+
+/// Which tool counts the people of which concept, who come from which platform: one test for each tool, no campaign in
+/// two.
+fn by_people<'a>(offers: &'a [Offer], tools: &'a [Tool]) -> Vec<(demo::DemoConcept, &'a Offer, &'a Tool)> {
+    let [_, mut others @ ..] = demo::concepts();
+    others.reverse();
+    let pairs = others.into_iter().flat_map(|concept| {
+        let platforms = offers.iter().filter(|offer| offer.source != "search");
+        platforms.map(move |platform| (concept.clone(), platform))
+    });
+    pairs.zip(tools).map(|((concept, platform), tool)| (concept, platform, tool)).collect()
 }
 
 /// A test of a concept on these platforms, judged by its form, or else by what the platform itself counts.

@@ -2,12 +2,20 @@
 //! and metric, to the sandbox's truth, and goes on doing so after a throttle, the end of a token and the
 //! vendor's own corrections. A file per platform; this one is what they share.
 
+mod calendly;
 mod google;
+mod google_forms;
+mod hubspot;
+mod jotform;
 mod linkedin;
+mod mailchimp;
 mod meta;
 mod microsoft;
+mod people;
 mod pinterest;
 mod reddit;
+mod surveymonkey;
+mod tally;
 mod tiktok;
 
 use std::collections::BTreeMap;

@@ -148,7 +148,7 @@ pub(super) async fn ids(
         if stale > 1 {
             return Err(shape("a page brought only ids that were there before".to_owned()).into());
         }
-        if !pager.turn(marks, Brought { rows, repeats: rows - fresh }, asker)? {
+        if !pager.turn(marks, Brought { rows, repeats: rows - fresh, stale: rows > 0 && fresh == 0 }, asker)? {
             return Ok(ids);
         }
     }

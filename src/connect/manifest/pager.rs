@@ -99,6 +99,8 @@ pub(super) struct Brought {
     pub(super) rows: u64,
     /// Those of them that were on an earlier page.
     pub(super) repeats: u64,
+    /// There were such, and nothing new that counts.
+    pub(super) stale: bool,
 }
 
 /// The pages of one call, one after the other.
@@ -175,7 +177,7 @@ impl<'m> Pager<'m> {
         unchanged(&mut self.last, marks.last, "pages")?;
         unchanged(&mut self.total, marks.total, "rows")?;
         let by_place = matches!(paging.kind, PageKind::Number { .. } | PageKind::Offset { .. });
-        if by_place && brought.rows > 0 && brought.repeats == brought.rows {
+        if by_place && brought.stale {
             return Err(moved(&format!("page {} brought only rows that were there before", self.pages)));
         }
         let more = match &paging.kind {

@@ -97,13 +97,14 @@ impl Window {
                 saw: format!("{} comes twice and says two things, and did so when all was read once more", name()),
             })),
         })?;
-        self.stale_pages = if batch.is_empty() && self.repeats > repeats { self.stale_pages + 1 } else { 0 };
+        let stale = batch.is_empty() && self.repeats > repeats;
+        self.stale_pages = if stale { self.stale_pages + 1 } else { 0 };
         if !batch.is_empty() {
             self.rows += batch.len() as u64;
             sink.accept(&batch).await.map_err(PullError::from)?;
         }
         drop(batch);
-        Ok(Brought { rows: rows.seen, repeats: self.repeats - repeats })
+        Ok(Brought { rows: rows.seen, repeats: self.repeats - repeats, stale })
     }
 
     /// Something else is asked for: its pages are new even where those before were not.
