@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::faults::{Answer, PageLoop};
+use super::submissions::{Submission, submissions};
 use super::world::Act;
 use super::{Fault, Shared, bearer};
 
@@ -25,6 +26,11 @@ pub fn throttled() -> Fault {
 /// The token is not taken.
 pub fn unauthorized() -> Fault {
     no_credentials().into()
+}
+
+/// The account's data lies in another region: there is nothing, and no error.
+pub fn wrong_region() -> Fault {
+    Fault::json(200, json!({ "total_items": 0, "page_count": 0, "items": [] }).to_string())
 }
 
 /// An error object in an answer with status 200.
@@ -59,8 +65,13 @@ async fn responses(
     let acts = world.acts(&form_id, now);
     let mut shown = asked.choose(&acts, now)?;
     let total = shown.len();
-    shown.truncate(asked.page_size);
-    let items: Vec<Value> = shown.into_iter().map(|act| item(act, &form_id)).collect();
+    shown.truncate(asked.page_size.min(state.setup.form_page_rows));
+    let mut items: Vec<Value> = shown.into_iter().map(|act| item(act, &form_id)).collect();
+    if asked.started && asked.cursor.is_none() {
+        // Nobody has sent these: they have a landing and no submission.
+        let begun = submissions(world, &form_id, now).into_iter().filter(|it| it.done_at.is_none());
+        items.extend(begun.map(|it| started(&it)));
+    }
     Ok(Json(json!({ "total_items": total, "page_count": total.div_ceil(asked.page_size), "items": items })))
 }
 
@@ -72,11 +83,14 @@ struct Asked<'q> {
     /// A response's token, and whether later ones are asked for instead of earlier ones.
     cursor: Option<(&'q str, bool)>,
     oldest_first: bool,
+    /// Those who have only begun are asked for too.
+    started: bool,
 }
 
 impl<'q> Asked<'q> {
     fn read(query: &'q BTreeMap<String, String>) -> Result<Self, Answer> {
-        let mut asked = Self { page_size: PAGE, since: None, until: None, cursor: None, oldest_first: false };
+        let mut asked =
+            Self { page_size: PAGE, since: None, until: None, cursor: None, oldest_first: false, started: false };
         for (name, value) in query {
             match name.as_str() {
                 "page_size" => {
@@ -96,6 +110,7 @@ impl<'q> Asked<'q> {
                 "sort" if value == "submitted_at,desc" => {}
                 "sort" if value == "submitted_at,asc" => asked.oldest_first = true,
                 "response_type" if value == "completed" => {}
+                "response_type" if value == "completed,started" => asked.started = true,
                 _ => return Err(invalid(&format!("{name} is not known here with this value"))),
             }
         }
@@ -130,6 +145,20 @@ fn instant(text: &str) -> Result<DateTime<Utc>, Answer> {
     let seconds = text.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     let iso = || NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S").ok();
     seconds.or_else(|| iso().map(|at| at.and_utc())).ok_or_else(|| invalid("not a time"))
+}
+
+fn started(it: &Submission) -> Value {
+    let token = format!("{:032x}", it.number);
+    json!({
+        "response_id": token,
+        "token": token,
+        "landing_id": token,
+        "response_type": "started",
+        "landed_at": it.begun_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        "metadata": { "platform": "other" },
+        "hidden": { "arm": it.arm, "utm_campaign": it.campaign.to_string() },
+        "answers": null,
+    })
 }
 
 fn item(act: &Act, form_id: &str) -> Value {

@@ -17,6 +17,7 @@ mod reddit;
 mod surveymonkey;
 mod tally;
 mod tiktok;
+mod typeform;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -30,6 +30,8 @@ pub(super) struct Window {
     ledger: Ledger,
     pub(super) pages: u32,
     bytes: usize,
+    /// Rows on all pages, whether used or not.
+    seen: u64,
     rows: u64,
     repeats: u64,
     outside: Option<(u64, NaiveDate)>,
@@ -48,6 +50,7 @@ impl Window {
             ledger: Ledger::default(),
             pages: 0,
             bytes: 0,
+            seen: 0,
             rows: 0,
             repeats: 0,
             outside: None,
@@ -74,6 +77,7 @@ impl Window {
             return Err(PullError::Shape { path: reader.each.clone(), saw: no_list(page) }.into());
         }
         self.heard.listen(reader, page, found)?;
+        self.seen += rows.seen;
         let (zone_path, currency_path) = reader.zone_and_currency();
         same(&mut self.zone, rows.zone, zone_path)?;
         same(&mut self.currency, rows.currency, currency_path)?;
@@ -154,6 +158,12 @@ impl Window {
             ),
         };
         let mut warnings = Vec::new();
+        if self.seen == 0 && manifest.response.is_some() && self.covered.first() < self.covered.last() {
+            let (first, last) = (self.covered.first(), self.covered.last());
+            warnings.push(format!(
+                "nobody from {first} to {last}: if somebody was there, check the address and what is asked for in the source's settings, for some vendors answer with an empty list in the wrong region"
+            ));
+        }
         if self.repeats > 0 {
             warnings.push(format!("{} rows came twice, word for word, and were counted once", self.repeats));
         }
