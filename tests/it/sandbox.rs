@@ -5,6 +5,7 @@ mod linkedin;
 mod meta;
 mod microsoft;
 mod oauth;
+mod people;
 mod pinterest;
 mod reddit;
 mod tiktok;

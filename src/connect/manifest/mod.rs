@@ -1,6 +1,6 @@
 //! Connectors described by a file: `connectors/NAME.toml`. A file is read (`raw`), checked (`check`), filled
 //! in with one source's settings (`fill`, `call`), asked (`ask`) page by page (`page`), each answer judged
-//! (`errors`) and read once (`plan`, `extract`) into rows (`rows`, `taker`, `day`, `number`, `identity`).
+//! (`errors`) and read once (`plan`, `extract`) into rows (`rows`, `only`, `taker`, `day`, `number`, `identity`).
 
 mod account;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
