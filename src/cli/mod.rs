@@ -7,6 +7,7 @@ pub mod connectors;
 pub mod decide;
 pub mod demo;
 pub mod explain;
+pub mod forget;
 pub mod import;
 pub mod init;
 pub mod keys;
@@ -103,6 +104,8 @@ enum Command {
     Explain(ConceptArg),
     /// Write down what a person decided on a verdict: build, kill, or extend the test.
     Decide(decide::DecideArgs),
+    /// Take all that is known of one person out of the store; what they did still counts, as nobody's.
+    Forget(forget::ForgetArgs),
     /// Read a file downloaded from an ad manager into a source.
     Import(import::ImportArgs),
     /// Derive every stored verdict on a concept again; or apply a policy to recorded daily counts.
@@ -142,6 +145,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Status => status::run(config, &output).await,
             Command::Explain(args) => explain::run(&args.concept, config, &output).await,
             Command::Decide(args) => decide::run(args, config, &output).await,
+            Command::Forget(args) => forget::run(args, config, &output).await,
             Command::Import(args) => import::run(args, config, &output).await,
             Command::Replay(args) => replay::run(args, config, &output).await,
             Command::Simulate(args) => simulate::run(args, config, &output),

@@ -83,6 +83,7 @@ pub(super) async fn cancel_when_asked(stop: CancellationToken) {
 
 async fn once(app: &App, now: DateTime<Utc>, output: &Output) -> Result<ExitCode, Failure> {
     app.parts.store.abandon_open_runs(now).await?;
+    app.parts.store.expire_free_text(now).await?;
     let mut failed = Vec::new();
     for experiment in &app.loaded.config.experiments {
         let concept = &experiment.concept.id;

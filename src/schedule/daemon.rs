@@ -76,6 +76,7 @@ async fn decide_when_due(parts: &Parts, experiments: &[Experiment], decided: &No
         tokio::try_join!(asking, judging)?;
         let now = Utc::now();
         notices.write_down(parts, experiments, now).await?;
+        parts.store.expire_free_text(now).await?;
         decided.notify_one();
         let next = experiments.iter().filter_map(|experiment| next_slot(experiment, now)).min();
         let until_next = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(LONGEST_SLEEP);

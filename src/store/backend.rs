@@ -24,9 +24,10 @@ const APPLICATION_ID: i64 = 0x5769_6c6c;
 /// reliability.md S4 asks for.
 const PATIENCE_MS: u64 = 75_000;
 
-/// For connections that write. A commit returns once it is on disk; the log shrinks back to 64 MiB.
+/// For connections that write. A commit returns once it is on disk; the log shrinks back to 64 MiB; what is deleted is
+/// overwritten.
 const WRITER: &str = "PRAGMA busy_timeout = 75000; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
-    PRAGMA trusted_schema = OFF";
+    PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY";
 
 /// For connections that read: a read that turned into a write would fail at once when the store is busy.
 const READER: &str = "PRAGMA busy_timeout = 75000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF";
@@ -67,6 +68,19 @@ impl Backend {
     pub async fn check(&self) -> Result<(), StoreError> {
         let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&self.reads).await?;
         if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
+    }
+
+    /// Writes the file anew without free pages and empties the log, so that nothing that was deleted is left in either.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        self.writes.acquire().await?.execute("VACUUM").await?;
+        if self.empty_log().await? { Ok(()) } else { Err(StoreError::Unscrubbed) }
+    }
+
+    /// Writes the log back and empties it; whether nobody else was reading it.
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        let row = self.writes.acquire().await?.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        let busy: i64 = sqlx::Row::try_get(&row, 0)?;
+        Ok(busy == 0)
     }
 
     /// Waits for what is running and closes every connection.

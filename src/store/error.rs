@@ -11,6 +11,12 @@ use crate::domain::observation::{LostField, Shrink};
 /// Why the store did not do what was asked. Nothing is ever deleted because of an error.
 #[derive(Debug, Error)]
 pub enum StoreError {
+    /// A person was forgotten, and old pages of the file are still open elsewhere.
+    #[error(
+        "the person is forgotten, but another process still reads the store, so its log could not be emptied: stop the \
+         daemon, run the same command again, and start it"
+    )]
+    Unscrubbed,
     /// Correct `[store] url`.
     #[error("the store's address {0}")]
     Address(String),

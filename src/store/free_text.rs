@@ -59,12 +59,22 @@ async fn expire(connection: &mut AnyConnection, first: i64) -> Result<(), StoreE
 }
 
 impl Store {
-    /// Deletes what was written freely more than [`KEPT_DAYS`] days ago.
+    /// Deletes what was written freely more than [`KEPT_DAYS`] days ago, from the log too where no other process reads it.
     pub async fn expire_free_text(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let first = oldest(now);
+        let any: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT 1 FROM free_text WHERE at < $1 LIMIT 1) AS old")
+                .bind(first)
+                .fetch_one(&mut *self.backend.read().await?)
+                .await?;
+        if any == 0 {
+            return Ok(());
+        }
         let mut write = self.backend.write().await?;
-        expire(&mut write, oldest(now)).await?;
+        expire(&mut write, first).await?;
         write.commit().await?;
-        Ok(())
+        // What was deleted is overwritten in the file; the log is emptied by the next call at the latest.
+        self.backend.empty_log().await.map(|_| ())
     }
 
     /// What people wrote freely, in order of source, response and question, without what is too old to be kept.

@@ -72,6 +72,11 @@ impl People {
         self.sign(&format!("domain: {}", domain.to_lowercase())).map(DomainHash::from_hex)
     }
 
+    /// What is kept of a person who was forgotten: it tells them again, and stands nowhere else.
+    pub fn mark(&self, person: &PersonHash) -> Result<String, StoreError> {
+        self.sign(&format!("forgotten: {}", person.as_hex()))
+    }
+
     /// Hashes domains, where anybody has been hashed yet: else none can be equal to one of them.
     pub fn domains(&self, domains: &[String]) -> Result<BTreeSet<DomainHash>, StoreError> {
         if self.fingerprint().is_none() {

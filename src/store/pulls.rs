@@ -10,6 +10,7 @@ use super::Store;
 use super::columns;
 use super::error::StoreError;
 use super::fields;
+use super::forget;
 use super::free_text;
 use super::quarantine::{self, Wary};
 use super::responses;
@@ -136,7 +137,8 @@ impl Store {
             let some = stage.take_days(&mut days)?;
             change.add(self.observations.replace_days(&mut write, &slice.source, &some, id).await?);
         }
-        let (staged, said) = stage.take_responses();
+        let (mut staged, said) = stage.take_responses();
+        forget::leave_out(&mut write, &self.people, &mut staged).await?;
         if staged.values().any(|response| response.person.is_some()) {
             self.remember_key(&mut write).await?;
         }
@@ -158,7 +160,7 @@ impl Store {
     }
 
     /// Records which key people were hashed with, or refuses a second one.
-    async fn remember_key(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    pub(super) async fn remember_key(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let stored: Option<String> =
             sqlx::query_scalar("SELECT fingerprint FROM person_key").fetch_optional(&mut *connection).await?;
         self.people.must_match(stored.as_deref())?;

@@ -13,6 +13,7 @@ use sqlx::{AnyConnection, Arguments, AssertSqlSafe, Row};
 use super::backend::Bulk;
 use super::columns::{self, Fields};
 use super::error::StoreError;
+use super::forget;
 use super::pulls::Change;
 use super::stage::StagedResponse;
 use crate::domain::id::SourceId;
@@ -83,6 +84,10 @@ impl Responses {
         let mut change = Change::default();
         let (mut before, mut gone) = (Vec::new(), Vec::new());
         for (id, old) in self.stored(connection, source, instants, &responses).await? {
+            if id.starts_with(forget::NOBODY) {
+                // No vendor tells of it any more, and it counts all the same.
+                continue;
+            }
             match responses.get(&id) {
                 Some(new) if *new == old.1 => {
                     change.unchanged += 1;
@@ -251,12 +256,12 @@ fn bind(to: &mut AnyArguments, response: &StagedResponse) -> super::backend::Bou
 }
 
 /// Answers as the text of a JSON object.
-fn answers_as_text(answers: &Answers) -> Option<String> {
+pub(super) fn answers_as_text(answers: &Answers) -> Option<String> {
     let object: serde_json::Map<_, _> = answers.iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
     (!object.is_empty()).then(|| serde_json::Value::Object(object).to_string())
 }
 
-fn read_answers(text: &str) -> Result<Answers, StoreError> {
+pub(super) fn read_answers(text: &str) -> Result<Answers, StoreError> {
     let answers: BTreeMap<String, String> = columns::from_json(text)?;
     Ok(answers.into_iter().collect())
 }

@@ -3,6 +3,7 @@
 mod daemon;
 mod decide;
 mod demo;
+mod forget;
 mod live;
 mod plan;
 mod replay;

@@ -4,6 +4,7 @@ mod answers;
 mod faults;
 mod fields;
 mod files;
+mod forget;
 mod model;
 mod quarantine;
 mod story;

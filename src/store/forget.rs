@@ -1,0 +1,267 @@
+//! Forgetting a person: their rows stay as acts of nobody, so that every count and every stored verdict stays as it was,
+//! and nothing of them is left in the file, its free pages or its log. A mark keeps later readings from bringing them
+//! back. Not what other machines hold: backups, messages, and the vendor's own copy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+
+use super::Store;
+use super::columns;
+use super::error::StoreError;
+use super::people::People;
+use super::responses::{answers_as_text, read_answers};
+use super::stage::StagedResponse;
+use crate::domain::decision::Setup;
+use crate::domain::icp::{IcpTest, range};
+use crate::domain::response::{Answers, PersonHash};
+
+/// Begins the id of an act whose person was forgotten. No vendor's id holds a control character.
+pub(super) const NOBODY: char = '\u{1}';
+
+/// In place of an answer that no rule reads.
+const UNSAID: &str = "forgotten";
+
+/// Longest number that is kept, in digits: a telephone has more.
+const MOST_DIGITS: usize = 7;
+
+/// Instants are made coarse to this, in milliseconds: all zones of today cut their days at quarters of an hour.
+const QUARTER: i64 = 15 * 60 * 1000;
+
+/// What there was of a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Acts as they are now known.
+    pub acts: u64,
+    /// Earlier states of acts.
+    pub earlier: u64,
+    /// Texts they wrote.
+    pub texts: u64,
+}
+
+/// A row that names the person.
+struct Named {
+    table: &'static str,
+    source: String,
+    id: String,
+    at: i64,
+    pull: i64,
+    domain: Option<String>,
+    answers: Answers,
+}
+
+impl Store {
+    /// What is stored of a person.
+    pub async fn known_of(&self, person: &str) -> Result<Forgotten, StoreError> {
+        if self.people.fingerprint().is_none() {
+            return Ok(Forgotten::default());
+        }
+        let hash = self.people.hash(person)?;
+        let mut read = self.backend.read().await?;
+        let named = named(&mut read, &hash).await?;
+        Ok(sum(&named, texts(&mut read, &named).await?))
+    }
+
+    /// Forgets a person, whether or not anything is stored of them, and writes the whole file anew.
+    ///
+    /// # Errors
+    /// [`StoreError::Unscrubbed`] when the person is forgotten but another process keeps old pages open; others when
+    /// nothing was changed.
+    pub async fn forget(&self, person: &str) -> Result<Forgotten, StoreError> {
+        let hash = self.people.hash(person)?;
+        let mut write = self.backend.write().await?;
+        self.remember_key(&mut write).await?;
+        sqlx::query("INSERT INTO forgotten (mark) VALUES ($1) ON CONFLICT (mark) DO NOTHING")
+            .bind(self.people.mark(&hash)?)
+            .execute(&mut *write)
+            .await?;
+        let named = named(&mut write, &hash).await?;
+        let found = sum(&named, texts(&mut write, &named).await?);
+        let kept = Kept::of(&mut write, &self.people).await?;
+        let nobody = Nobody::of(&named)?;
+        for row in &named {
+            sqlx::query("DELETE FROM free_text WHERE source_id = $1 AND response_id = $2")
+                .bind(&row.source)
+                .bind(&row.id)
+                .execute(&mut *write)
+                .await?;
+            nobody.takes(&mut write, row, &hash, &kept).await?;
+        }
+        write.commit().await?;
+        self.backend.scrub().await?;
+        Ok(found)
+    }
+}
+
+fn sum(named: &[Named], texts: u64) -> Forgotten {
+    let acts = named.iter().filter(|row| row.table == "response").count() as u64;
+    Forgotten { acts, earlier: named.len() as u64 - acts, texts }
+}
+
+async fn named(connection: &mut AnyConnection, person: &PersonHash) -> Result<Vec<Named>, StoreError> {
+    let mut found = Vec::new();
+    for table in ["response", "response_before"] {
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT source_id, response_id, at, pull_id, domain, answers FROM {table} WHERE person = $1"
+        )))
+        .bind(person.as_hex())
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in rows {
+            let answers: Option<&str> = row.try_get("answers")?;
+            found.push(Named {
+                table,
+                source: row.try_get("source_id")?,
+                id: row.try_get("response_id")?,
+                at: row.try_get("at")?,
+                pull: row.try_get("pull_id")?,
+                domain: row.try_get("domain")?,
+                answers: answers.map_or_else(|| Ok(Answers::default()), read_answers)?,
+            });
+        }
+    }
+    Ok(found)
+}
+
+async fn texts(connection: &mut AnyConnection, named: &[Named]) -> Result<u64, StoreError> {
+    let mut found = 0;
+    let acts: BTreeSet<(&str, &str)> = named.iter().map(|row| (row.source.as_str(), row.id.as_str())).collect();
+    for (source, id) in acts {
+        let texts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM free_text WHERE source_id = $1 AND response_id = $2")
+            .bind(source)
+            .bind(id)
+            .fetch_one(&mut *connection)
+            .await?;
+        found += texts.unsigned_abs();
+    }
+    Ok(found)
+}
+
+/// Who stands in the person's place: one nobody, the order of whose acts is the person's, so that the same act counts.
+struct Nobody {
+    person: String,
+    ids: BTreeMap<(String, String), String>,
+    instants: BTreeMap<i64, i64>,
+}
+
+impl Nobody {
+    fn of(named: &[Named]) -> Result<Self, StoreError> {
+        let mut tokens: BTreeSet<String> = BTreeSet::new();
+        let acts: BTreeSet<(&str, &str)> = named.iter().map(|row| (row.source.as_str(), row.id.as_str())).collect();
+        while tokens.len() < acts.len() {
+            tokens.insert(format!("{NOBODY}{}", drawn::<16>()?));
+        }
+        let ids = acts.into_iter().map(|(source, id)| (source.to_owned(), id.to_owned())).zip(tokens).collect();
+        let instants: BTreeSet<i64> = named.iter().map(|row| row.at).collect();
+        let coarse = |(rank, at): (i64, i64)| (at, at.div_euclid(QUARTER) * QUARTER + rank);
+        Ok(Self { person: drawn::<32>()?, ids, instants: (0..).zip(instants).map(coarse).collect() })
+    }
+
+    async fn takes(
+        &self,
+        connection: &mut AnyConnection,
+        row: &Named,
+        person: &PersonHash,
+        kept: &Kept,
+    ) -> Result<(), StoreError> {
+        let answers: Answers = row.answers.iter().map(|(name, answer)| (name, kept.answer(answer))).collect();
+        let table = row.table;
+        sqlx::query(AssertSqlSafe(format!(
+            "UPDATE {table} SET response_id = $1, person = $2, domain = $3, at = $4, answers = $5 \
+             WHERE source_id = $6 AND response_id = $7 AND pull_id = $8 AND person = $9"
+        )))
+        .bind(&self.ids[&(row.source.clone(), row.id.clone())])
+        .bind(&self.person)
+        .bind(row.domain.as_ref().filter(|domain| kept.domains.contains(*domain)))
+        .bind(self.instants[&row.at])
+        .bind(answers_as_text(&answers))
+        .bind(&row.source)
+        .bind(&row.id)
+        .bind(row.pull)
+        .bind(person.as_hex())
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+fn drawn<const BYTES: usize>() -> Result<String, StoreError> {
+    let mut bytes = [0; BYTES];
+    let random = SystemRandom::new().fill(&mut bytes);
+    random.map_err(|_| StoreError::Rows("the system gives no randomness".into()))?;
+    Ok(columns::hex(&bytes))
+}
+
+/// What verdicts that are stored have read of anybody's answers and address: it stays, so that they come out the same.
+struct Kept {
+    words: BTreeSet<String>,
+    domains: BTreeSet<String>,
+}
+
+impl Kept {
+    async fn of(connection: &mut AnyConnection, people: &People) -> Result<Self, StoreError> {
+        let mut kept = Self { words: BTreeSet::new(), domains: BTreeSet::new() };
+        let bodies: Vec<String> = sqlx::query_scalar("SELECT body FROM setup").fetch_all(connection).await?;
+        for body in bodies {
+            let setup: Setup = columns::from_json(&body)?;
+            for rule in &setup.experiment.policy.icp {
+                if let IcpTest::OneOf(words) | IcpTest::NoneOf(words) = &rule.test {
+                    kept.words.extend(words.iter().map(|word| plain(word)));
+                }
+            }
+            let domains = people.domains(&setup.experiment.internal)?;
+            kept.domains.extend(domains.iter().map(|domain| domain.as_hex().to_owned()));
+        }
+        Ok(kept)
+    }
+
+    /// The words that rules name and the number it stands for, and nothing else of an answer.
+    fn answer(&self, answer: &str) -> String {
+        let parts = std::iter::once(answer).chain(answer.split(';')).map(plain);
+        let mut said: BTreeSet<String> = parts.filter(|part| self.words.contains(part)).collect();
+        let digits = answer.chars().filter(char::is_ascii_digit).count();
+        said.extend(range(answer).filter(|_| digits <= 2 * MOST_DIGITS).and_then(number));
+        if said.is_empty() { UNSAID.to_owned() } else { said.into_iter().collect::<Vec<_>>().join("; ") }
+    }
+}
+
+fn plain(text: &str) -> String {
+    text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A range as an answer that stands for it again.
+fn number((low, high): (f64, f64)) -> Option<String> {
+    let short = |end: f64| end.is_infinite() || end < 10_f64.powi(i32::try_from(MOST_DIGITS).unwrap_or(i32::MAX));
+    (short(low) && short(high)).then(|| match (low.is_finite(), high.is_finite()) {
+        (true, true) if low >= high => low.to_string(),
+        (true, true) => format!("{low}-{high}"),
+        (true, false) => format!("{low}+"),
+        (false, _) => format!("under {high}"),
+    })
+}
+
+/// Takes the acts of people who were forgotten out of what was read: those they had done count already, as nobody's.
+pub(super) async fn leave_out(
+    connection: &mut AnyConnection,
+    people: &People,
+    staged: &mut BTreeMap<String, StagedResponse>,
+) -> Result<(), StoreError> {
+    let marks: Vec<String> = sqlx::query_scalar("SELECT mark FROM forgotten").fetch_all(connection).await?;
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let marks: BTreeSet<String> = marks.into_iter().collect();
+    let mut failed = None;
+    staged.retain(|_, response| {
+        let mark = response.person.as_ref().map(|person| people.mark(person)).transpose();
+        match mark {
+            Ok(mark) => mark.is_none_or(|mark| !marks.contains(&mark)),
+            Err(error) => {
+                failed = Some(error);
+                true
+            }
+        }
+    });
+    failed.map_or(Ok(()), Err)
+}
