@@ -1,11 +1,12 @@
-//! `import`: reads a downloaded report into a source. Shows what was understood, and refuses to let a file
-//! that holds less silently take the place of what is stored.
+//! `import`: reads a downloaded report, or the exported answers of a form, into a source. Shows what was understood and
+//! what it takes the place of, and refuses to let a file that holds less silently take the place of what is stored.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chrono::Utc;
+use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use clap::Args;
 use serde::Serialize;
@@ -14,40 +15,47 @@ use super::keys;
 use super::next_command;
 use super::output::{Failure, Output, counted, wrapped};
 use crate::app::App;
-use crate::connect::native::file::{self, FileError, Understanding};
+use crate::connect::native::file::{self, FileError, Understood, form};
 use crate::decide::ArmKeys;
-use crate::domain::concept::Experiment;
+use crate::domain::concept::{Experiment, Source};
 use crate::domain::connector::{SettingValue, SourceAccess};
 use crate::domain::id::SourceId;
 use crate::domain::metric::MetricId;
 use crate::domain::money::thousands;
 use crate::domain::observation::DateWindow;
 use crate::domain::pattern;
+use crate::domain::response::Response;
 use crate::schedule::pull::{Errand, pull};
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The file, as the ad manager let you download it.
+    /// The file, as the ad manager or the form tool let you download it.
     file: PathBuf,
-    /// The source it goes into: a `[source.NAME]` with `connector = "file"`. Needed when there is more than one.
+    /// The source it goes into: a `[source.NAME]` with `connector = "file"` (reports) or `"form_file"` (answers of a form).
+    /// Needed when there is more than one.
     #[arg(long)]
     source: Option<String>,
     /// Show what the file holds and store nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Let the file take the place of its days although it lacks campaigns that are stored for them.
+    /// Let the file take the place of its days although it lacks campaigns or answers that are stored for them.
     #[arg(long)]
     replace: bool,
+    /// The last day the answers of a form were exported for, where there was none on the last days: without it, those
+    /// days do not count. Only for answers of a form.
+    #[arg(long, value_name = "DAY")]
+    until: Option<NaiveDate>,
 }
 
 #[derive(Serialize)]
 struct Imported<'a> {
     source: &'a str,
     file: String,
-    understood: &'a Understanding,
+    understood: &'a Understood,
     /// Campaigns of the file that belong to no arm yet.
     unclaimed: Vec<&'a str>,
+    replaces: Replaces,
     stored: Option<Stored>,
 }
 
@@ -56,6 +64,19 @@ struct Stored {
     new: u64,
     changed: u64,
     vanished: u64,
+}
+
+/// What is stored for the days of a file, which takes its place whole.
+#[derive(Serialize)]
+struct Replaces {
+    /// Counts, one for each key and day.
+    rows: u64,
+    /// People's acts.
+    answers: u64,
+    /// Keys that are stored for these days and not in the file.
+    missing: Vec<String>,
+    /// Acts that are stored for these days and not in the file.
+    missing_answers: u64,
 }
 
 /// Reads a file and stores its days, all or nothing.
@@ -67,18 +88,23 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
     let access = access(args, &app)?;
     let source = access.source.id.clone();
     let zone = zone(&app, &source);
-    let understood = file::understand(&args.file, &access.settings, zone)
-        .map_err(|error| Failure::general(refused(&args.file, &source, &error)))?;
-    let window = DateWindow::new(understood.first, understood.last)
+    let understood =
+        understand(args, &access, zone).map_err(|error| Failure::general(refused(&args.file, &source, &error)))?;
+    let window = understood
+        .covered()
         .ok_or_else(|| Failure::general(format!("{}: its days are out of order", args.file.display())))?;
+    let experiments = &app.loaded.config.experiments;
     output.say(&understood.to_string().lines().map(folded).collect::<Vec<_>>().join("\n"));
-    output.say(&what_counts(&app.loaded.config.experiments, &source, &understood));
-    refuse_to_mislead(&app.loaded.config.experiments, &source, &understood)?;
+    output.say(&what_counts(experiments, &source, &understood, window));
+    refuse_to_mislead(experiments, &access.source, &understood)?;
+    let replaces = replaces(&app, &source, &understood, window).await?;
+    output.say(&replaces.to_string());
     let mut imported = Imported {
         source: source.as_str(),
         file: args.file.display().to_string(),
         understood: &understood,
-        unclaimed: unclaimed(&app.loaded.config.experiments, &source, &understood),
+        unclaimed: unclaimed(experiments, &source, &understood),
+        replaces,
         stored: None,
     };
     if args.dry_run {
@@ -86,7 +112,7 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     if !args.replace {
-        refuse_to_lose(&app, &source, &understood, window).await?;
+        imported.replaces.refuse_to_lose(&source, window)?;
     }
     let now = Utc::now();
     let run_id = format!("import@{}", now.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
@@ -110,10 +136,22 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
+/// Reads the file as its source's connector does.
+fn understand(args: &ImportArgs, access: &SourceAccess, zone: Tz) -> Result<Understood, FileError> {
+    if access.source.connector == form::NAME {
+        form::understand(&args.file, &access.settings, &access.intake.answers, zone).map(Understood::Form)
+    } else {
+        file::understand(&args.file, &access.settings, zone).map(Understood::Report)
+    }
+}
+
 /// Why a file was refused; where a setting answers its question, where that setting is written.
 fn refused(file: &Path, source: &SourceId, error: &FileError) -> String {
     match error {
         FileError::Open(what) => what.clone(),
+        FileError::Answer { setting, what } if [form::UNTIL, "answers"].contains(setting) => {
+            format!("{}: {setting}: {what}", file.display())
+        }
         FileError::Answer { setting, what } => format!(
             "{}: {what}\nIt is a setting of the source:\n  [source.{source}]\n  settings = {{ {setting} = \"…\" }}",
             file.display()
@@ -128,13 +166,13 @@ fn folded(line: &str) -> String {
 }
 
 /// Campaigns of the file that belong to no arm yet.
-fn unclaimed<'a>(experiments: &[Experiment], source: &SourceId, understood: &'a Understanding) -> Vec<&'a str> {
-    keys::unclaimed(experiments, source, understood.arms.iter().map(|arm| arm.key.as_str()))
+fn unclaimed<'a>(experiments: &[Experiment], source: &SourceId, understood: &'a Understood) -> Vec<&'a str> {
+    keys::unclaimed(experiments, source, understood.arm_keys())
 }
 
 /// Which of the file's campaigns and days count for a concept, and how to make the others count.
-fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Understanding) -> String {
-    let in_file: BTreeSet<&str> = understood.arms.iter().map(|arm| arm.key.as_str()).collect();
+fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Understood, window: DateWindow) -> String {
+    let in_file = understood.arm_keys();
     let reading: Vec<&Experiment> =
         experiments.iter().filter(|it| it.sources.iter().any(|read| &read.id == source)).collect();
     let mut lines = vec![];
@@ -156,9 +194,9 @@ fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Under
     } else if !unclaimed.is_empty() {
         lines.push(keys::lines_to_add(experiments, source, &unclaimed));
     }
-    for experiment in reading.iter().filter(|experiment| understood.first < experiment.start) {
+    for experiment in reading.iter().filter(|experiment| window.first() < experiment.start) {
         let (concept, start) = (&experiment.concept.id, experiment.start);
-        let which = if understood.last < start { "All its days are" } else { "Some of its days are" };
+        let which = if window.last() < start { "All its days are" } else { "Some of its days are" };
         lines.push(format!("{which} before the start of {concept}, {start}, and do not count for it."));
     }
     format!("What counts\n{}", lines.join("\n"))
@@ -166,13 +204,14 @@ fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Under
 
 /// The source to import into, reading this file.
 fn access(args: &ImportArgs, app: &App) -> Result<SourceAccess, Failure> {
-    let mut files = app.parts.sources.values().filter(|access| access.source.connector == file::NAME);
+    let reads_files = |access: &&SourceAccess| [file::NAME, form::NAME].contains(&access.source.connector.as_str());
+    let mut files = app.parts.sources.values().filter(reads_files);
     let access = match &args.source {
         Some(name) => match app.parts.sources.get(&SourceId::new(name.as_str())) {
-            Some(access) if access.source.connector == file::NAME => access,
+            Some(access) if reads_files(&access) => access,
             Some(access) => {
                 return Err(Failure::usage(format!(
-                    "source {name} is read by {}: files go into a source with `connector = \"file\"`",
+                    "source {name} is read by {}: files go into a source with `connector = \"file\"` or \"form_file\"",
                     access.source.connector
                 )));
             }
@@ -185,19 +224,27 @@ fn access(args: &ImportArgs, app: &App) -> Result<SourceAccess, Failure> {
         None => match (files.next(), files.next()) {
             (Some(only), None) => only,
             (Some(_), Some(_)) => {
-                let all = app.parts.sources.values().filter(|access| access.source.connector == file::NAME);
+                let all = app.parts.sources.values().filter(reads_files);
                 let names: Vec<&str> = all.map(|access| access.source.id.as_str()).collect();
                 return Err(Failure::usage(format!("say which source with --source NAME: {}", names.join(" or "))));
             }
             (None, _) => {
                 return Err(Failure::usage(
-                    "no source reads files: add `[source.NAME]` with `connector = \"file\"` to the configuration",
+                    "no source reads files: add `[source.NAME]` with `connector = \"file\"` (reports of an ad manager) or \
+                     `connector = \"form_file\"` (answers of a form) to the configuration",
                 ));
             }
         },
     };
     let mut access = access.clone();
     access.settings.insert("path", SettingValue::Plain(args.file.to_string_lossy().into_owned()));
+    match args.until {
+        Some(_) if access.source.connector != form::NAME => {
+            return Err(Failure::usage("--until is for the answers of a form; a report names its own days"));
+        }
+        Some(until) => access.settings.insert(form::UNTIL, SettingValue::Plain(until.to_string())),
+        None => {}
+    }
     Ok(access)
 }
 
@@ -209,19 +256,21 @@ fn zone(app: &App, source: &SourceId) -> Tz {
 
 /// What a file does not count is no zero. Where nothing else counts it either, every day of the file would
 /// look as if nobody had acted, and end in a wrong KILL.
-fn refuse_to_mislead(experiments: &[Experiment], source: &SourceId, understood: &Understanding) -> Result<(), Failure> {
-    for experiment in experiments.iter().filter(|it| it.sources.iter().any(|read| &read.id == source)) {
+fn refuse_to_mislead(experiments: &[Experiment], source: &Source, understood: &Understood) -> Result<(), Failure> {
+    let counted = understood.counts();
+    let supplies =
+        |metric: MetricId| counted.contains(&metric) || metric.is_of_people() && source.metrics.contains(&metric);
+    for experiment in experiments.iter().filter(|it| it.sources.iter().any(|read| read.id == source.id)) {
         let rate = &experiment.policy.primary;
         let elsewhere =
-            |metric| experiment.sources.iter().any(|other| &other.id != source && other.metrics.contains(&metric));
+            |metric| experiment.sources.iter().any(|other| other.id != source.id && other.metrics.contains(&metric));
         for (part, metric) in [("numerator", rate.numerator), ("denominator", rate.denominator)] {
-            if understood.totals.contains_key(&metric) || elsewhere(metric) {
+            if supplies(metric) || elsewhere(metric) {
                 continue;
             }
-            let counted: Vec<String> = understood.totals.keys().map(ToString::to_string).collect();
+            let names: Vec<String> = counted.iter().map(ToString::to_string).collect();
             let concept = &experiment.concept.id;
-            let acts =
-                [MetricId::CONVERSIONS, MetricId::LEADS].into_iter().find(|act| understood.totals.contains_key(act));
+            let acts = [MetricId::CONVERSIONS, MetricId::LEADS].into_iter().find(|act| counted.contains(act));
             let instead = match acts.filter(|_| part == "numerator") {
                 Some(act) => format!("write {part} = \"{act}\""),
                 None => format!("put another {part}"),
@@ -232,7 +281,7 @@ fn refuse_to_mislead(experiments: &[Experiment], source: &SourceId, understood: 
                  Nothing was stored.",
                 rate.numerator,
                 rate.denominator,
-                counted.join(", "),
+                names.join(", "),
                 rate.name
             )));
         }
@@ -240,29 +289,65 @@ fn refuse_to_mislead(experiments: &[Experiment], source: &SourceId, understood: 
     Ok(())
 }
 
-/// A file replaces its days whole. One that lacks a campaign stored for these days would take it away.
-async fn refuse_to_lose(
+/// Looks up what is stored for the days of a file.
+async fn replaces(
     app: &App,
     source: &SourceId,
-    understood: &Understanding,
+    understood: &Understood,
     window: DateWindow,
-) -> Result<(), Failure> {
+) -> Result<Replaces, Failure> {
     let stored = app.parts.store.inputs(std::slice::from_ref(source), window, None).await?;
-    let in_file: BTreeSet<&str> = understood.arms.iter().map(|arm| arm.key.as_str()).collect();
-    let lost: BTreeSet<&str> = stored
-        .observations
-        .iter()
-        .map(|observation| observation.arm_key.as_str())
-        .filter(|key| !in_file.contains(key))
-        .collect();
-    if lost.is_empty() {
-        return Ok(());
+    let in_file = understood.arm_keys();
+    let missing: BTreeSet<&str> =
+        stored.observations.iter().map(|row| row.arm_key.as_str()).filter(|key| !in_file.contains(key)).collect();
+    let Understood::Form(form) = understood else {
+        let missing = missing.into_iter().map(str::to_owned).collect();
+        return Ok(Replaces { rows: stored.observations.len() as u64, answers: 0, missing, missing_answers: 0 });
+    };
+    let inside = |at: &&Response| window.contains(at.at.with_timezone(&form.day_zone).date_naive());
+    // Acts of people who were forgotten have an id of no vendor's: a file can neither hold nor lack them.
+    let is_somebodys = |act: &&Response| !act.response_id.starts_with(char::is_control);
+    let answers = || stored.responses.iter().filter(inside).filter(is_somebodys);
+    Ok(Replaces {
+        rows: stored.observations.len() as u64,
+        answers: answers().count() as u64,
+        missing: missing.into_iter().map(str::to_owned).collect(),
+        missing_answers: answers().filter(|answer| !form.holds(&answer.response_id)).count() as u64,
+    })
+}
+
+impl fmt::Display for Replaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [(self.rows, "row"), (self.answers, "answer")];
+        let parts: Vec<String> =
+            parts.iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(*count, noun)).collect();
+        if parts.is_empty() {
+            return f.write_str("Replaces  nothing: none of its days is stored");
+        }
+        write!(f, "Replaces  {} stored for its days", parts.join(" and "))?;
+        if self.missing_answers > 0 {
+            write!(f, "; {} of them not in this file", counted(self.missing_answers, "answer"))?;
+        }
+        if !self.missing.is_empty() {
+            write!(f, "; not in this file: {}", self.missing.join(", "))?;
+        }
+        Ok(())
     }
-    let lost = lost.into_iter().collect::<Vec<_>>().join(", ");
-    Err(Failure::general(format!(
-        "source {source} holds figures from {} to {} for {lost}, which this file lacks; a file takes the place of its days \
-         whole. Export all campaigns into one file, give them a source of their own, or repeat with --replace. Nothing was stored.",
-        window.first(),
-        window.last()
-    )))
+}
+
+impl Replaces {
+    /// A file replaces its days whole. One that lacks what is stored for these days would take it away.
+    fn refuse_to_lose(&self, source: &SourceId, window: DateWindow) -> Result<(), Failure> {
+        let (lost, instead) = match (&self.missing[..], self.missing_answers) {
+            ([], 0) => return Ok(()),
+            ([], answers) => (counted(answers, "answer"), "Export all answers"),
+            (keys, _) => (format!("figures for {}", keys.join(", ")), "Export all campaigns into one file"),
+        };
+        Err(Failure::general(format!(
+            "source {source} holds {lost} from {} to {}, which this file lacks; a file takes the place of its days whole. \
+             {instead}, give them a source of their own, or repeat with --replace. Nothing was stored.",
+            window.first(),
+            window.last()
+        )))
+    }
 }

@@ -106,7 +106,7 @@ enum Command {
     Decide(decide::DecideArgs),
     /// Take all that is known of one person out of the store; what they did still counts, as nobody's.
     Forget(forget::ForgetArgs),
-    /// Read a file downloaded from an ad manager into a source.
+    /// Read a file downloaded from an ad manager, or the exported answers of a form, into a source.
     Import(import::ImportArgs),
     /// Derive every stored verdict on a concept again; or apply a policy to recorded daily counts.
     Replay(replay::ReplayArgs),

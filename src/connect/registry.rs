@@ -11,6 +11,7 @@ use super::folder::{self, FolderError};
 use super::http::Http;
 use super::manifest::{Manifest, ManifestConnector, ManifestError, Patience};
 use super::native::file::FileConnector;
+use super::native::file::form::FormFileConnector;
 use crate::domain::connector::ConnectorInfo;
 
 // `BUILT_IN`: name and text of every file in `connectors/`.
@@ -32,6 +33,7 @@ impl Registry {
         }
         // Native connectors, one line each.
         all.push(Arc::new(FileConnector::new()));
+        all.push(Arc::new(FormFileConnector::new()));
         Ok(Self(all.into_iter().map(|connector| (connector.info().name.clone(), connector)).collect()))
     }
 

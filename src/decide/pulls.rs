@@ -55,13 +55,17 @@ impl<'a> Pulls<'a> {
         for rows in data.observations.chunk_by(is_same_day) {
             let Some(source) = position(&rows[0].source) else { continue };
             let offset = pulls.offset(rows[0].day);
+            let gives_people = experiment.sources[source].people.is_some();
             has_rows[source] = true;
             let source = &mut pulls.sources[source];
             let day = offset.and_then(|offset| source.said.get_mut(offset)).map(Option::get_or_insert_default);
             let mut unused = [false; METRICS];
             let day = day.unwrap_or(&mut unused);
-            for metric in MetricId::counted().filter(|&metric| rows.iter().any(|row| row.values.get(metric).is_some()))
-            {
+            let in_rows = |metric| rows.iter().any(|row| row.values.get(metric).is_some());
+            // What is worked out from the people a source hands over stands in none of its rows.
+            let hands_over =
+                |metric: MetricId| gives_people && metric.is_of_people() && source.may_supply[metric.index()];
+            for metric in MetricId::all().filter(|&metric| in_rows(metric) || hands_over(metric)) {
                 day[metric.index()] = true;
                 source.supplies[metric.index()] = true;
             }

@@ -123,11 +123,15 @@ impl<R: BufRead, W: Write> Talk<R, W> {
         let own: Vec<MetricId> =
             [MetricId::CONVERSIONS, MetricId::LEADS].into_iter().filter(|&metric| counts(ads, metric)).collect();
         let is_form = |info: &&ConnectorInfo| counts(info, MetricId::SIGNUPS) && !counts(info, MetricId::CLICKS);
-        let forms: Vec<_> = known.iter().filter(is_form).collect();
+        let mut forms: Vec<_> = known.iter().filter(is_form).collect();
+        forms.sort_by_key(|form| form.scheduled_by.is_some());
         let words: Vec<String> = own
             .iter()
             .map(|metric| format!("{metric}, as the platform counts them"))
-            .chain(forms.iter().map(|form| format!("sign-ups with {}", form.title)))
+            .chain(forms.iter().map(|form| match form.scheduled_by {
+                Some(_) => "sign-ups in answers I export from a form".to_owned(),
+                None => format!("sign-ups with {}", form.title),
+            }))
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let act = if words.len() > 1 {

@@ -6,7 +6,9 @@ mod columns;
 mod currency;
 mod days;
 mod decode;
+pub mod form;
 mod layout;
+mod mapping;
 mod numbers;
 mod reading;
 mod records;
@@ -17,20 +19,26 @@ mod tally;
 mod understanding;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use chrono_tz::Tz;
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::connect::{Connector, PullError, PullFacts, PullRequest};
 use crate::domain::connector::{ConnectorInfo, Facts, RowSink, Settings, SourceRow};
 use crate::domain::metric::MetricId;
+use crate::domain::observation::DateWindow;
 
+pub use form::FormUnderstanding;
+pub use mapping::ColumnUse;
 use reading::Reading;
 use settings::FileSettings;
 use survey::Survey;
-pub use understanding::{Amounts, ArmSum, ColumnUse, RowRead, TotalsRowSeen, Understanding};
+pub use understanding::{Amounts, ArmSum, RowRead, TotalsRowSeen, Understanding};
 
 /// Why a file was refused. Nothing of it is used then.
 #[derive(Debug, Error)]
@@ -75,6 +83,51 @@ pub fn understand(path: &Path, settings: &Settings, zone: Tz) -> Result<Understa
     let mut reading = Reading::new(Survey::of(path, &FileSettings::of(settings)?, zone)?)?;
     while !reading.next_batch()?.is_empty() {}
     reading.finish()
+}
+
+/// What was understood of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Understood {
+    /// Of an ad manager's report.
+    Report(Understanding),
+    /// Of a form's answers.
+    Form(FormUnderstanding),
+}
+
+impl Understood {
+    /// Its arm keys, in order.
+    pub fn arm_keys(&self) -> BTreeSet<&str> {
+        match self {
+            Self::Report(report) => report.arms.iter().map(|arm| arm.key.as_str()).collect(),
+            Self::Form(form) => form.arms.iter().map(|arm| arm.key.as_str()).collect(),
+        }
+    }
+
+    /// What it counts.
+    pub fn counts(&self) -> Vec<MetricId> {
+        match self {
+            Self::Report(report) => report.totals.keys().copied().collect(),
+            Self::Form(form) => form.totals.keys().copied().collect(),
+        }
+    }
+
+    /// The days it speaks for.
+    pub fn covered(&self) -> Option<DateWindow> {
+        match self {
+            Self::Report(report) => report.covered(),
+            Self::Form(form) => form.covered(),
+        }
+    }
+}
+
+impl fmt::Display for Understood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Report(report) => report.fmt(f),
+            Self::Form(form) => form.fmt(f),
+        }
+    }
 }
 
 /// What `connector = "…"` calls it.

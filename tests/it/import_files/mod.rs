@@ -1,5 +1,6 @@
 //! Files from ad managers, through the real connector into a sink in memory.
 
+mod forms;
 mod hostile;
 mod layouts;
 mod specimens;

@@ -306,28 +306,28 @@ fn day_column(headers: &[Header], cells: &[String]) -> Result<(DayColumn, bool),
     }
 }
 
+/// The column that a setting names.
+pub(super) fn called(name: &str, setting: &'static str, cells: &[String]) -> Result<usize, FileError> {
+    let wanted = name.trim().to_lowercase();
+    let mut found = (0..).zip(cells).filter(|(_, cell)| cell.trim().to_lowercase() == wanted);
+    match (found.next(), found.next()) {
+        (Some((at, _)), None) => Ok(at),
+        (Some(_), Some(_)) => Err(FileError::Answer {
+            setting,
+            what: format!("two columns are called \"{name}\": name another one in {setting}"),
+        }),
+        (None, _) => Err(FileError::Answer {
+            setting,
+            what: format!("no column is called \"{name}\". Write one of these in {setting}: {}", cells.join(", ")),
+        }),
+    }
+}
+
 fn arm_column(setting: &ArmSetting, campaign: &[usize], cells: &[String]) -> Result<ArmColumn, FileError> {
     match setting {
         ArmSetting::Whole(arm) => Ok(ArmColumn::Whole(arm.clone())),
-        ArmSetting::Named(name) => {
-            let wanted = name.trim().to_lowercase();
-            let mut found = (0..).zip(cells).filter(|(_, cell)| cell.trim().to_lowercase() == wanted);
-            match (found.next(), found.next()) {
-                (Some((at, _)), None) => Ok(ArmColumn::At(at)),
-                (Some(_), Some(_)) => Err(FileError::Answer {
-                    setting: "arm_column",
-                    what: format!("two columns are called \"{name}\": name another one in arm_column"),
-                }),
-                (None, _) => Err(FileError::Answer {
-                    setting: "arm_column",
-                    what: format!(
-                        "no column is called \"{name}\". Write one of these in arm_column: {}",
-                        cells.join(", ")
-                    ),
-                }),
-            }
-        }
-        ArmSetting::Campaign => campaign.first().map(|&at| ArmColumn::At(at)).ok_or_else(|| FileError::Answer {
+        ArmSetting::Named(name) => called(name, "arm_column", cells).map(ArmColumn::At),
+        ArmSetting::Unsaid => campaign.first().map(|&at| ArmColumn::At(at)).ok_or_else(|| FileError::Answer {
             setting: "arm",
             what: format!(
                 "there is no campaign column, so nothing tells arms apart. Write arm = \"…\" with the arm the whole \

@@ -3,8 +3,10 @@
 
 use std::fs::File;
 
+use csv::StringRecord;
+
 use super::FileError;
-use super::columns::{self, Columns, DayColumn};
+use super::columns::{Columns, DayColumn};
 use super::days;
 use super::decode::Charset;
 use super::numbers::is_absent;
@@ -26,8 +28,14 @@ pub(super) struct Layout {
     pub preamble: Vec<String>,
 }
 
-/// Takes the delimiter under which some row holds most known column names.
-pub(super) fn find(file: &File, charset: Charset) -> Result<Layout, FileError> {
+/// Takes the delimiter under which some row holds most known column names, `least` of them at least. `known` counts
+/// them in a row.
+pub(super) fn find(
+    file: &File,
+    charset: Charset,
+    known: impl Fn(&StringRecord) -> usize,
+    least: usize,
+) -> Result<Layout, FileError> {
     let mut best: Option<(usize, Layout)> = None;
     let (mut first_line, mut trouble) = (None, None);
     for delimiter in Delimiter::ALL {
@@ -43,8 +51,8 @@ pub(super) fn find(file: &File, charset: Charset) -> Result<Layout, FileError> {
                     break;
                 }
             };
-            let known = columns::known(record.fields.iter());
-            if known >= 2 && best.as_ref().is_none_or(|(most, _)| known > *most) {
+            let known = known(record.fields);
+            if known >= least && best.as_ref().is_none_or(|(most, _)| known > *most) {
                 let header = record.fields.iter().map(|cell| cell.trim().to_owned()).collect();
                 let layout = Layout { delimiter, header, header_line: record.line, preamble: before.clone() };
                 best = Some((known, layout));
@@ -57,8 +65,8 @@ pub(super) fn find(file: &File, charset: Charset) -> Result<Layout, FileError> {
         (Some((_, layout)), _) => Ok(layout),
         (None, Some(error)) => Err(error),
         (None, None) => Err(FileError::ExportAgain(format!(
-            "no row with column names was found in the first {HEAD} lines; the first line reads \"{}\". Export the \
-             report as CSV with its column names, in English, German, French or Spanish",
+            "no row with column names was found in the first {HEAD} lines; the first line reads \"{}\". Export it \
+             as CSV with its column names, in English, German, French or Spanish",
             first_line.unwrap_or_default()
         ))),
     }

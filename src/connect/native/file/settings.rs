@@ -12,8 +12,8 @@ use super::numbers::Decimal;
 /// What tells arms apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ArmSetting {
-    /// Campaign name, else campaign id.
-    Campaign,
+    /// Whatever the file has for it: of a report the campaign's name, else its id.
+    Unsaid,
     /// The column of this name.
     Named(String),
     /// The whole file is this arm.
@@ -32,61 +32,31 @@ pub(super) struct FileSettings {
 
 /// What a user may say about a file.
 pub(super) fn offered() -> Vec<SettingInfo> {
-    let setting = |name: &str, help: &str, pattern: Option<&str>, choices: &[&str]| SettingInfo {
-        name: name.to_owned(),
-        help: help.to_owned(),
-        optional: true,
-        pattern: pattern.map(str::to_owned),
-        choices: choices.iter().map(|&choice| choice.to_owned()).collect(),
-        ..SettingInfo::default()
+    let choice = |name: &str, help: &str, choices: [&str; 2]| SettingInfo {
+        choices: choices.map(str::to_owned).to_vec(),
+        ..offer(name, help)
     };
     vec![
-        setting("path", "the file a scheduled pull reads; leave it out if files are only imported by hand", None, &[]),
-        setting(
-            "arm_column",
-            "name of the column that tells arms apart; else campaign name, else campaign ID",
-            None,
-            &[],
-        ),
-        setting("arm", "the arm key the whole file belongs to, where no column tells arms apart", None, &[]),
+        offer("path", "the file a scheduled pull reads; leave it out if files are only imported by hand"),
+        offer("arm_column", "name of the column that tells arms apart; else campaign name, else campaign ID"),
+        offer("arm", "the arm key the whole file belongs to, where no column tells arms apart"),
         SettingInfo {
             zone: true,
-            ..setting(
-                "day_zone",
-                "time zone of the file's days; else what the file says, else the experiment's",
-                None,
-                &[],
-            )
+            ..offer("day_zone", "time zone of the file's days; else what the file says, else the experiment's")
         },
-        setting("currency", "currency of the file's money, where the file does not say", Some("^[A-Z]{3}$"), &[]),
-        setting("decimal", "what stands before decimals, where the file leaves it open", None, &["point", "comma"]),
-        setting(
-            "day_order",
-            "how 3/2/2026 is meant, where the file leaves it open",
-            None,
-            &["day-first", "month-first"],
-        ),
+        SettingInfo {
+            pattern: Some("^[A-Z]{3}$".to_owned()),
+            ..offer("currency", "currency of the file's money, where the file does not say")
+        },
+        choice("decimal", "what stands before decimals, where the file leaves it open", ["point", "comma"]),
+        choice("day_order", "how 3/2/2026 is meant, where the file leaves it open", ["day-first", "month-first"]),
     ]
 }
 
 impl FileSettings {
     /// Reads them, whether or not a configuration check was there before.
     pub(super) fn of(settings: &Settings) -> Result<Self, FileError> {
-        let wrong = |setting: &'static str, text: &str, write: &str| FileError::Answer {
-            setting,
-            what: format!("\"{text}\" is not one of its values: write {write}"),
-        };
-        let arm = match (settings.plain("arm"), settings.plain("arm_column")) {
-            (Some(_), Some(_)) => {
-                return Err(FileError::Answer {
-                    setting: "arm",
-                    what: "arm and arm_column contradict each other: write one of them".to_owned(),
-                });
-            }
-            (Some(arm), None) => ArmSetting::Whole(arm.to_owned()),
-            (None, Some(column)) => ArmSetting::Named(column.to_owned()),
-            (None, None) => ArmSetting::Campaign,
-        };
+        let arm = arm(settings)?;
         let day_zone = settings
             .plain("day_zone")
             .map(|text| text.parse().map_err(|_| wrong("day_zone", text, "a zone such as Europe/Berlin")))
@@ -101,12 +71,39 @@ impl FileSettings {
             Some("comma") => Some(Decimal::Comma),
             Some(text) => return Err(wrong("decimal", text, "point or comma")),
         };
-        let order = match settings.plain("day_order") {
-            None => None,
-            Some("day-first") => Some(Order::DayFirst),
-            Some("month-first") => Some(Order::MonthFirst),
-            Some(text) => return Err(wrong("day_order", text, "day-first or month-first")),
-        };
+        let order = order(settings)?;
         Ok(Self { arm, day_zone, currency, decimal, order })
     }
+}
+
+/// What the user says tells arms apart.
+pub(super) fn arm(settings: &Settings) -> Result<ArmSetting, FileError> {
+    match (settings.plain("arm"), settings.plain("arm_column")) {
+        (Some(_), Some(_)) => Err(FileError::Answer {
+            setting: "arm",
+            what: "arm and arm_column contradict each other: write one of them".to_owned(),
+        }),
+        (Some(arm), None) => Ok(ArmSetting::Whole(arm.to_owned())),
+        (None, Some(column)) => Ok(ArmSetting::Named(column.to_owned())),
+        (None, None) => Ok(ArmSetting::Unsaid),
+    }
+}
+
+/// How the user says 3/2/2026 is meant.
+pub(super) fn order(settings: &Settings) -> Result<Option<Order>, FileError> {
+    match settings.plain("day_order") {
+        None => Ok(None),
+        Some("day-first") => Ok(Some(Order::DayFirst)),
+        Some("month-first") => Ok(Some(Order::MonthFirst)),
+        Some(text) => Err(wrong("day_order", text, "day-first or month-first")),
+    }
+}
+
+fn wrong(setting: &'static str, text: &str, write: &str) -> FileError {
+    FileError::Answer { setting, what: format!("\"{text}\" is not one of its values: write {write}") }
+}
+
+/// A setting that may be left out.
+pub(super) fn offer(name: &str, help: &str) -> SettingInfo {
+    SettingInfo { name: name.to_owned(), help: help.to_owned(), optional: true, ..SettingInfo::default() }
 }

@@ -22,6 +22,9 @@ use super::{currency, days, numbers};
 /// More kinds of result than any account has; beyond it the column holds something else.
 const MOST_INDICATORS: usize = 100;
 
+/// Rows shown as an example.
+const SAMPLE: usize = 3;
+
 /// Why the zone of the days is what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ZoneFrom {
@@ -34,7 +37,7 @@ pub(super) enum ZoneFrom {
 #[derive(Debug)]
 pub(super) struct Survey {
     file: File,
-    stamp: (u64, Option<SystemTime>),
+    stamp: Stamp,
     pub charset: Charset,
     pub layout: Layout,
     pub columns: Columns,
@@ -45,6 +48,8 @@ pub(super) struct Survey {
     pub zone_from: ZoneFrom,
     /// Columns of words and ids: rows that agree in all of them are the same row.
     pub descriptive: Vec<usize>,
+    /// The cells of the first data rows, as written, and their lines.
+    pub sample: Vec<(u64, Vec<String>)>,
     /// What was taken for granted.
     pub notes: Vec<String>,
     /// What a person should look at.
@@ -55,13 +60,14 @@ impl Survey {
     /// Reads a file through once.
     pub(super) fn of(path: &Path, settings: &FileSettings, fallback_zone: Tz) -> Result<Self, FileError> {
         let mut file = decode::open(path)?;
-        let stamp = stamp(&file)?;
+        let stamp = Stamp::of(&file)?;
         let charset = decode::detect(&mut file)?;
-        let layout = layout::find(&file, charset)?;
+        let layout = layout::find(&file, charset, |record| columns::known(record.iter()), 2)?;
         let columns = Columns::of(layout.header.clone(), layout.header_line, settings)?;
         let mut notebook = Notebook::new(&columns, layout.header_line)?;
         let mut records = records_below_header(&file, charset, &layout)?;
         let mut last: Option<(u64, String)> = None;
+        let mut sample = Vec::new();
         while let Some(record) = records.next()? {
             let kind = layout::kind(record, &columns);
             if kind == Kind::Nothing {
@@ -74,6 +80,9 @@ impl Survey {
             }
             notebook.take(record, kind, &columns)?;
             if kind == Kind::Data {
+                if sample.len() < SAMPLE {
+                    sample.push((record.line, (0..record.fields.len()).map(|at| record.cell(at).to_owned()).collect()));
+                }
                 last = Some((record.line, record.fields.iter().next_back().unwrap_or_default().to_owned()));
             } else {
                 last = None;
@@ -106,6 +115,7 @@ impl Survey {
             zone,
             zone_from,
             descriptive: survey.descriptive,
+            sample,
             notes: survey.notes,
             warnings,
         })
@@ -118,19 +128,32 @@ impl Survey {
 
     /// Refuses a file that was written to while it was read.
     pub(super) fn check_unchanged(&self) -> Result<(), FileError> {
-        if stamp(&self.file)? == self.stamp {
+        self.stamp.check(&self.file)
+    }
+}
+
+/// What changes when a file is written to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stamp(u64, Option<SystemTime>);
+
+impl Stamp {
+    /// As the file is now.
+    pub(super) fn of(file: &File) -> Result<Self, FileError> {
+        let metadata = file.metadata()?;
+        Ok(Self(metadata.len(), metadata.modified().ok()))
+    }
+
+    /// Refuses a file that was written to since.
+    pub(super) fn check(&self, file: &File) -> Result<(), FileError> {
+        if Self::of(file)? == *self {
             return Ok(());
         }
         Err(FileError::Open("the file changed while it was read: wait until it is written, then try again".to_owned()))
     }
 }
 
-fn stamp(file: &File) -> Result<(u64, Option<SystemTime>), FileError> {
-    let metadata = file.metadata()?;
-    Ok((metadata.len(), metadata.modified().ok()))
-}
-
-fn records_below_header(file: &File, charset: Charset, layout: &Layout) -> Result<Records, FileError> {
+/// The records below the header, from the first.
+pub(super) fn records_below_header(file: &File, charset: Charset, layout: &Layout) -> Result<Records, FileError> {
     let mut records = Records::new(file, charset, layout.delimiter)?;
     while let Some(record) = records.next()? {
         if record.line >= layout.header_line {
@@ -140,7 +163,8 @@ fn records_below_header(file: &File, charset: Charset, layout: &Layout) -> Resul
     Ok(records)
 }
 
-fn wrong_width(line: u64, found: usize, layout: &Layout, cut: bool) -> FileError {
+/// A row of another width than the header's: none of its cells can be trusted.
+pub(super) fn wrong_width(line: u64, found: usize, layout: &Layout, cut: bool) -> FileError {
     let (wanted, header_line) = (layout.header.len(), layout.header_line);
     let what = if cut {
         format!("the file is cut: its last line has {found} of {wanted} fields. Download it again")

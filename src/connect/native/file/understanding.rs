@@ -13,7 +13,8 @@ use crate::domain::money::{Currency, thousands};
 use crate::domain::observation::{DateWindow, Values};
 
 use super::FileError;
-use super::columns::{ArmColumn, Columns, DayColumn};
+use super::columns::{ArmColumn, DayColumn};
+use super::mapping::{ColumnUse, Table, short};
 use super::numbers::NumberFormat;
 use super::survey::{Survey, ZoneFrom};
 use super::tally::Tally;
@@ -43,6 +44,8 @@ pub struct Understanding {
     pub columns: Vec<ColumnUse>,
     /// Name of the column that tells arms apart; `None` when the whole file is one arm.
     pub arm_column: Option<String>,
+    /// Lines of the first rows.
+    pub first_lines: Vec<u64>,
     /// Arm keys in order, with what each adds up to.
     pub arms: Vec<ArmSum>,
     /// The first rows as read.
@@ -71,17 +74,6 @@ pub struct Understanding {
     pub notes: Vec<String>,
     /// What to look at before trusting the numbers.
     pub warnings: Vec<String>,
-}
-
-/// One column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ColumnUse {
-    /// Its name as written.
-    pub name: String,
-    /// What it is taken for; `None` when it is ignored.
-    pub taken_for: Option<String>,
-    /// Why it is ignored although it looks useful.
-    pub why_not: Option<String>,
 }
 
 /// What one arm adds up to.
@@ -139,7 +131,8 @@ impl Understanding {
             days_written: survey.days.describe().to_owned(),
             preamble: survey.layout.preamble.clone(),
             header_line: survey.layout.header_line,
-            columns: (0..columns.headers.len()).map(|at| column_use(columns, at)).collect(),
+            columns: (0..columns.headers.len()).map(|at| column_use(survey, at)).collect(),
+            first_lines: survey.sample.iter().map(|(line, _)| *line).collect(),
             arm_column: match &columns.arm {
                 ArmColumn::At(at) => Some(columns.headers[*at].clone()),
                 ArmColumn::Whole(_) => None,
@@ -233,7 +226,8 @@ fn cautions(survey: &Survey, tally: &Tally) -> Vec<String> {
     found
 }
 
-fn column_use(columns: &Columns, at: usize) -> ColumnUse {
+fn column_use(survey: &Survey, at: usize) -> ColumnUse {
+    let columns = &survey.columns;
     let days = match columns.day {
         DayColumn::One(day) => [day, day],
         DayColumn::Span(start, end) => [start, end],
@@ -252,8 +246,10 @@ fn column_use(columns: &Columns, at: usize) -> ColumnUse {
     }
     uses.extend(columns.metric_at(at).map(|metric| metric.to_string()));
     let why_not = columns.passed_over.iter().find(|(passed, _)| *passed == at).map(|(_, why)| why.clone());
+    let first =
+        if uses.is_empty() { vec![] } else { survey.sample.iter().map(|(_, cells)| cells[at].clone()).collect() };
     let taken_for = (!uses.is_empty()).then(|| uses.join(", "));
-    ColumnUse { name: columns.headers[at].clone(), taken_for, why_not }
+    ColumnUse { name: columns.headers[at].clone(), taken_for, why_not, first }
 }
 
 fn list(amounts: &Amounts) -> String {
@@ -273,13 +269,6 @@ fn grouped(metric: MetricId, amount: &str) -> String {
         (Unit::Count, "") => whole,
         (Unit::Count, decimals) => format!("{whole}.{decimals}"),
     }
-}
-
-/// The beginning of a long text.
-fn beginning(text: &str) -> String {
-    const LONGEST: usize = 50;
-    let cut: String = text.chars().take(LONGEST).collect();
-    if cut.len() < text.len() { format!("{}…", cut.trim_end()) } else { cut }
 }
 
 /// Whole lines, ready to print; no line end behind the last.
@@ -306,30 +295,12 @@ impl fmt::Display for Understanding {
         }
         writeln!(f, "Rows      {}", thousands(self.rows))?;
         for row in &self.totals_rows {
-            writeln!(f, "          left out, a sum of others: line {} \"{}\"", row.line, beginning(&row.text))?;
+            writeln!(f, "          left out, a sum of others: line {} \"{}\"", row.line, short(&row.text, 50))?;
         }
         if self.totals_rows_skipped > self.totals_rows.len() as u64 {
             writeln!(f, "          left out, sums of others: {} in all", self.totals_rows_skipped)?;
         }
-        writeln!(f, "Columns")?;
-        let width = self.columns.iter().map(|column| column.name.chars().count()).max().unwrap_or_default().min(40);
-        for column in self.columns.iter().filter(|column| column.taken_for.is_some()) {
-            writeln!(f, "  {:<width$}  {}", column.name, column.taken_for.as_deref().unwrap_or_default())?;
-        }
-        for column in self.columns.iter().filter(|column| column.taken_for.is_none()) {
-            if let Some(why) = &column.why_not {
-                writeln!(f, "  {:<width$}  ignored: {why}", column.name)?;
-            }
-        }
-        let plain = |column: &&ColumnUse| column.taken_for.is_none() && column.why_not.is_none();
-        let ignored: Vec<&str> = self.columns.iter().filter(plain).map(|column| column.name.as_str()).collect();
-        if !ignored.is_empty() {
-            writeln!(f, "  ignored: {}", ignored.join(", "))?;
-        }
-        writeln!(f, "First rows")?;
-        for row in &self.first_rows {
-            writeln!(f, "  line {}: {}  {}  {}", row.line, row.day, row.arm, list(&row.values))?;
-        }
+        write!(f, "{}", Table { columns: &self.columns, lines: &self.first_lines })?;
         match &self.arm_column {
             Some(column) => writeln!(f, "Arms, by \"{column}\"")?,
             None => writeln!(f, "Arm, for the whole file")?,

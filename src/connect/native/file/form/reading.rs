@@ -1,0 +1,288 @@
+//! The second pass over an export of answers: every whole answer as one person's act, every begun one as a form opened,
+//! in batches. Nothing here guesses: how cells are written was settled by the survey.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono_tz::Tz;
+
+use super::super::FileError;
+use super::super::columns::ArmColumn;
+use super::super::reading::identifier;
+use super::super::records::{Record, Records};
+use super::super::repeats::{Repeat, Repeats};
+use super::super::survey::wrong_width;
+use super::survey::{FormSurvey, is_address, is_empty};
+
+/// Rows handed over at a time.
+const BATCH: usize = 1_000;
+
+/// More whole answers than one import takes: the store holds them in memory until all are there.
+const MOST_ANSWERS: u64 = 250_000;
+
+/// Beyond it the arm column is not one.
+const MOST_ARMS: usize = 2_000;
+
+/// Longest arm key and longest id, in characters.
+const LONGEST_KEY: usize = 600;
+
+/// Rows shown as an example.
+const SAMPLE: usize = 3;
+
+/// One whole answer.
+pub(super) struct Act {
+    pub line: u64,
+    pub id: String,
+    pub person: Option<String>,
+    pub arm: Arc<str>,
+    pub at: DateTime<Utc>,
+    pub answers: Vec<(String, String)>,
+}
+
+/// Some rows: whole answers; and of every row, sent or not, its line, arm and the day the form was opened.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub acts: Vec<Act>,
+    pub opens: Vec<(u64, Arc<str>, NaiveDate)>,
+    rows: usize,
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+}
+
+/// What one arm adds up to.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ArmTally {
+    pub answers: u64,
+    pub opens: u64,
+}
+
+/// What the rows add up to.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub rows: u64,
+    pub answers: u64,
+    pub partial: u64,
+    /// Begun answers without any time: they cannot be counted on a day.
+    pub untimed: u64,
+    /// Whole answers without an address although there is a column of them.
+    pub nameless: u64,
+    /// Rows that say the same as an earlier one.
+    pub repeated: u64,
+    pub days: BTreeSet<NaiveDate>,
+    pub arms: BTreeMap<Arc<str>, ArmTally>,
+    /// The cells of the first rows, as written.
+    pub sample: Vec<(u64, Vec<String>)>,
+    /// Ids of whole answers, hashed.
+    pub ids: HashSet<u64>,
+}
+
+/// An export being read for the second time.
+pub(super) struct FormReading {
+    survey: FormSurvey,
+    records: Records,
+    counter: Counter,
+}
+
+impl FormReading {
+    /// Begins below the names. `zone` says where days begin: the experiment's.
+    pub(super) fn new(survey: FormSurvey, zone: Tz) -> Result<Self, FileError> {
+        let records = survey.records()?;
+        let (tally, repeats, sent_at) = (Tally::default(), Repeats::new(), HashMap::new());
+        Ok(Self { survey, records, counter: Counter { zone, tally, repeats, sent_at } })
+    }
+
+    /// The next rows; empty at the end of the file.
+    pub(super) fn next_batch(&mut self) -> Result<Batch, FileError> {
+        let mut batch = Batch::default();
+        while batch.rows < BATCH {
+            let Some(record) = self.records.next()? else { break };
+            if is_empty(record) {
+                continue;
+            }
+            // Of a file that was written to since the survey.
+            if record.fields.len() != self.survey.layout.header.len() {
+                return Err(wrong_width(record.line, record.fields.len(), &self.survey.layout, false));
+            }
+            batch.rows += 1;
+            self.counter.take(record, &self.survey, &mut batch)?;
+        }
+        Ok(batch)
+    }
+
+    /// What was read of the whole file; asks for the end to have been reached.
+    pub(super) fn finish(self) -> Result<(FormSurvey, Tally), FileError> {
+        self.survey.check_unchanged()?;
+        match self.counter.repeats.finish()? {
+            Some(Repeat { first_line, second_line, equal: false }) => Err(FileError::Mend {
+                line: second_line,
+                what: format!(
+                    "this answer has the id of the one on line {first_line} and says something else, so neither can be \
+                     trusted: export again, or name the column that tells answers apart in id_column"
+                ),
+            }),
+            _ => Ok((self.survey, self.counter.tally)),
+        }
+    }
+}
+
+/// Counts rows as they are read.
+struct Counter {
+    zone: Tz,
+    tally: Tally,
+    repeats: Repeats,
+    /// How many answers were sent at an instant, where nothing else tells them apart.
+    sent_at: HashMap<i64, u32>,
+}
+
+impl Counter {
+    fn take(&mut self, record: Record<'_>, survey: &FormSurvey, batch: &mut Batch) -> Result<(), FileError> {
+        let line = record.line;
+        let columns = &survey.columns;
+        self.tally.rows += 1;
+        if self.tally.sample.len() < SAMPLE {
+            let cells = (0..record.fields.len()).map(|at| record.cell(at).to_owned()).collect();
+            self.tally.sample.push((line, cells));
+        }
+        let arm = self.arm(record, &columns.arm)?;
+        let instant = |column: usize| {
+            let cell = record.cell(column);
+            let read = || survey.instants.read(cell).map_err(|what| FileError::Mend { line, what });
+            (!cell.is_empty()).then(read).transpose()
+        };
+        let (started, submitted) = (columns.started.map(instant).transpose()?.flatten(), instant(columns.submitted)?);
+        if survey.counts_opens {
+            if let Some(opened) = started.or(submitted) {
+                let day = opened.with_timezone(&self.zone).date_naive();
+                self.tally.days.insert(day);
+                self.count(&arm).opens += 1;
+                batch.opens.push((line, Arc::clone(&arm), day));
+            } else {
+                self.tally.untimed += 1;
+            }
+        }
+        let is_whole =
+            |(column, complete): &(usize, Vec<String>)| complete.contains(&record.cell(*column).to_lowercase());
+        if !survey.complete.as_ref().is_none_or(is_whole) {
+            self.tally.partial += 1;
+            return Ok(());
+        }
+        let at = submitted.ok_or_else(|| FileError::Mend {
+            line,
+            what: format!("nothing says when this answer was sent (column \"{}\")", columns.headers[columns.submitted]),
+        })?;
+        let id = self.id(record, columns.id, at)?;
+        let hash = hashed(&id);
+        let mut content = DefaultHasher::new();
+        record.fields.iter().for_each(|cell| cell.hash(&mut content));
+        self.repeats.add(hash, content.finish(), line)?;
+        if !self.tally.ids.insert(hash) {
+            self.tally.repeated += 1;
+            return Ok(());
+        }
+        self.tally.answers += 1;
+        if self.tally.answers > MOST_ANSWERS {
+            return Err(FileError::ExportAgain(format!(
+                "the file has more than {MOST_ANSWERS} answers: export it in parts, by date"
+            )));
+        }
+        self.count(&arm).answers += 1;
+        self.tally.days.insert(at.with_timezone(&self.zone).date_naive());
+        let address = survey.email.map(|at| record.cell(at));
+        let person = address.filter(|cell| is_address(cell)).map(str::to_owned);
+        self.tally.nameless += u64::from(address.is_some() && person.is_none());
+        let answers = columns.answers.iter().filter_map(|(name, places)| Some((name.clone(), answer(record, places)?)));
+        batch.acts.push(Act { line, id, person, arm, at, answers: answers.collect() });
+        Ok(())
+    }
+
+    fn count(&mut self, arm: &Arc<str>) -> &mut ArmTally {
+        self.tally.arms.entry(Arc::clone(arm)).or_default()
+    }
+
+    /// What an answer is known by. Without a column for it, the instant it was sent: who reads the store learns no more
+    /// from it than from the act itself.
+    fn id(&mut self, record: Record<'_>, column: Option<usize>, at: DateTime<Utc>) -> Result<String, FileError> {
+        let mend = |what: String| FileError::Mend { line: record.line, what };
+        let Some(column) = column else {
+            let same = self.sent_at.entry(at.timestamp_millis()).or_default();
+            *same += 1;
+            let instant = at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            return Ok(if *same == 1 { instant } else { format!("{instant} #{same}") });
+        };
+        let id = identifier(record.cell(column));
+        if id.is_empty() {
+            return Err(mend("this answer has no id: export it again without editing it".to_owned()));
+        }
+        if is_rounded(id) {
+            return Err(mend(format!(
+                "the id \"{id}\" was shortened by a spreadsheet, so answers cannot be told apart: export again, and import \
+                 the file without opening it"
+            )));
+        }
+        if id.chars().count() > LONGEST_KEY {
+            return Err(mend("the id is longer than any id: name another column in id_column".to_owned()));
+        }
+        Ok(id.replace(char::is_control, " "))
+    }
+
+    fn arm(&mut self, record: Record<'_>, column: &ArmColumn) -> Result<Arc<str>, FileError> {
+        let key = match column {
+            ArmColumn::Whole(arm) => arm.as_str(),
+            ArmColumn::At(at) => record.cell(*at),
+        };
+        if let Some((known, _)) = self.tally.arms.get_key_value(key) {
+            return Ok(Arc::clone(known));
+        }
+        if self.tally.arms.len() == MOST_ARMS || key.chars().count() > LONGEST_KEY {
+            return Err(FileError::Answer {
+                setting: "arm_column",
+                what: "its column holds more than names of arms: name the hidden field that tells arms apart"
+                    .to_owned(),
+            });
+        }
+        let clean: Arc<str> = key.replace(char::is_control, " ").into();
+        self.tally.arms.entry(Arc::clone(&clean)).or_default();
+        Ok(clean)
+    }
+}
+
+/// What an id is known by while a file is read.
+pub(super) fn hashed(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// `1.18393E+11`: a long number that a spreadsheet has shown short.
+fn is_rounded(id: &str) -> bool {
+    id.split_once(['E', 'e']).is_some_and(|(digits, power)| {
+        digits.contains(['.', ','])
+            && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+            && power.strip_prefix('+').is_some_and(|power| power.parse::<u8>().is_ok())
+    })
+}
+
+/// What was answered, of several choices all; nothing where all are empty.
+fn answer(record: Record<'_>, places: &[usize]) -> Option<String> {
+    let given: Vec<&str> = places.iter().map(|&at| record.cell(at)).filter(|cell| !cell.is_empty()).collect();
+    (!given.is_empty()).then(|| given.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_rounded;
+
+    #[test]
+    fn an_id_that_a_spreadsheet_shortened_is_known() {
+        assert!(is_rounded("1.18393E+11") && is_rounded("1,18393e+11"));
+        for id in ["118392822527", "5a749e8", "1E5", "e1f.2E+x"] {
+            assert!(!is_rounded(id), "{id}");
+        }
+    }
+}
