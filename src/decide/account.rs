@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::keys::ArmKeys;
 use super::money;
 use super::tally::{Tally, last_known};
-use super::{explain, figures};
+use super::{explain, figures, message};
 use crate::domain::concept::{Experiment, Habit, Model, MoneyInputs, Source};
 use crate::domain::economics::LONGEST_LIFETIME_MONTHS;
 use crate::domain::metric::MetricId;
@@ -18,9 +18,9 @@ use crate::domain::verdict::{Scorecard, Verdict};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// What it is called.
-    pub name: &'static str,
+    pub name: String,
     /// The formula in words.
-    pub formula: &'static str,
+    pub formula: String,
     /// Every number that goes in.
     pub inputs: Vec<Term>,
     /// What comes out, as printed.
@@ -42,12 +42,12 @@ pub struct Term {
 }
 
 impl Figure {
-    fn amount(name: &'static str, formula: &'static str, inputs: Vec<Term>, amount: Money) -> Self {
-        Self { name, formula, inputs, result: amount.to_string(), amount: Some(amount) }
+    fn amount(name: impl Into<String>, formula: impl Into<String>, inputs: Vec<Term>, amount: Money) -> Self {
+        Self { name: name.into(), formula: formula.into(), inputs, result: amount.to_string(), amount: Some(amount) }
     }
 
-    fn number(name: &'static str, formula: &'static str, inputs: Vec<Term>, result: String) -> Self {
-        Self { name, formula, inputs, result, amount: None }
+    fn number(name: impl Into<String>, formula: impl Into<String>, inputs: Vec<Term>, result: String) -> Self {
+        Self { name: name.into(), formula: formula.into(), inputs, result, amount: None }
     }
 
     /// `Build cost: $46,800 = weekly team cost × weeks. Weekly team cost $7,800 (money.team_cost_per_week), …`
@@ -152,18 +152,21 @@ impl Sheet<'_> {
         let on_acts = self.cost_per_act().and_then(|cost| Some((cost, cost.times(acts)?)));
         let Some((cost, paid)) = on_acts else { return figures };
         let rate = &self.experiment.policy.primary;
-        let acts = term("acts", figures::counted(acts, rate.numerator), same_days(self.experiment, rate.numerator));
+        let noun = rate.numerator.metric().noun;
+        let acts = term("counted", figures::counted(acts, rate.numerator), same_days(self.experiment, rate.numerator));
         let paid_term =
-            term("cost of the tested versions on counted days", paid, same_days(self.experiment, MetricId::SPEND));
+            term("cost of the tested versions on settled days", paid, same_days(self.experiment, MetricId::SPEND));
         figures.push(Figure::amount(
-            "Cost per act",
-            "cost of the tested versions ÷ acts",
+            format!("Cost per {noun}"),
+            format!("cost of the tested versions ÷ {}", figures::many(rate.numerator)),
             vec![paid_term.clone(), acts],
             cost,
         ));
         // The range of the rate at the observed cost per visitor; only of one version is there one range.
         if let ([arm], Some(visitor)) = (&self.card.arms[..], paid.times(1.0 / trials))
             && self.experiment.policy.model == Model::Rate
+            // A limit on this cost has a range of its own, which stands with it: two of one thing would puzzle.
+            && !self.experiment.policy.guardrails.iter().any(|rail| message::is_cost(self.experiment, rail))
             && let Some((low, high)) = explain::ends(&arm.evidence)
         {
             let end = |rate: f64| if rate > 0.0 { visitor.times(1.0 / rate) } else { None };
@@ -174,12 +177,12 @@ impl Sheet<'_> {
             };
             let bars = [self.experiment.policy.kill_bar, self.experiment.policy.build_bar];
             figures.push(Figure::number(
-                "Range of the cost per act",
-                "cost of the tested versions ÷ number counted ÷ range of the rate",
+                format!("Range of the cost per {noun}"),
+                format!("cost of the tested versions ÷ {} ÷ range of the rate", figures::many(rate.denominator)),
                 vec![
                     paid_term,
                     term(
-                        "number counted",
+                        "counted",
                         figures::counted(trials, rate.denominator),
                         same_days(self.experiment, rate.denominator),
                     ),
@@ -231,7 +234,7 @@ impl Sheet<'_> {
         let acquisition = self.cost_per_act().and_then(|act| Some((act, money::acquisition_cost(inputs, act)?)));
         if let (Some((act, acquisition)), Some(paid)) = (acquisition, inputs.signup_to_paid) {
             let terms = vec![
-                above("cost per act", act),
+                above("cost of each", act),
                 given("share of acts that become customers", percent(paid), "signup_to_paid"),
             ];
             let formula = "cost per act ÷ share of acts that become customers";
@@ -350,14 +353,14 @@ impl Sheet<'_> {
     fn of_the_verdict(&self) -> Vec<Figure> {
         let mut figures = Vec::new();
         let today = explain::today(self.experiment, self.card);
-        if let Some(after) = &self.card.spend_after {
+        if let Some(after) = self.card.spend_after.as_ref().filter(|after| after.total.micros > 0) {
             let (first, last) = (figures::day(after.since, today), figures::day(after.last_day, today));
             let young = after.total.minus(after.settled).unwrap_or(after.total);
             let days = format!("from {first}, the day of the verdict");
-            let mut terms = vec![term("settled", after.settled, days.clone())];
-            terms.extend((young.micros > 0).then(|| term("provisional", young, days)));
+            let mut terms = vec![term("settled days", after.settled, days.clone())];
+            terms.extend((young.micros > 0).then(|| term("younger days, which may still change", young, days)));
             if after.on_last_day.micros > 0 {
-                let ads = format!("provisional, {last}, {} of the versions' ads", figures::in_words(after.ads));
+                let ads = format!("on {last}, {} of the versions' ads", figures::in_words(after.ads));
                 terms.push(term("each day now", after.on_last_day, ads));
             }
             let formula = "sum of what the ads cost from the day of the verdict on";

@@ -9,7 +9,7 @@ use crate::domain::concept::{Experiment, Policy};
 use crate::domain::decision::{Choice, Decision};
 use crate::domain::message::Message;
 use crate::domain::money::Money;
-use crate::domain::verdict::{ArmScore, Scorecard, Verdict};
+use crate::domain::verdict::{Scorecard, Verdict};
 
 /// How often people went against the verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn decided(experiment: &Experiment, decision: &Decision, today: NaiveDate) -
     format!("{} decided on {on} to {}{against}: {}", decision.by, decision.choice, ended(&decision.reason))
 }
 
-/// `Dana raised the cap by 30 days on Tue 3 Mar: the fair is next week.` for every raise a verdict was decided with.
+/// `Dana raised the cap by 30 days on Tue 3 Mar, saying: "the fair is next week".` for every raise a verdict was decided with.
 pub fn raises(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let today = explain::today(experiment, card);
     card.raises().map(|decision| raised(experiment, decision, today)).collect()
@@ -53,7 +53,8 @@ fn raised(experiment: &Experiment, decision: &Decision, today: NaiveDate) -> Str
     let by: Vec<String> =
         decision.days.map(figures::days).into_iter().chain(decision.budget.map(|more| more.to_string())).collect();
     let on = made_on(experiment, decision, today);
-    format!("{} raised the cap by {} on {on}: {}", decision.by, figures::list(&by), ended(&decision.reason))
+    let reason = decision.reason.trim_end_matches('.');
+    format!("{} raised the cap by {} on {on}, saying: \"{reason}\".", decision.by, figures::list(&by))
 }
 
 fn made_on(experiment: &Experiment, decision: &Decision, today: NaiveDate) -> String {
@@ -121,26 +122,5 @@ pub fn said(Overrides { decisions, against }: Overrides) -> String {
         0 => format!("None of {of} went against its verdict."),
         1 if decisions == 1 => "It is the only decision so far, and goes against the verdict.".to_owned(),
         _ => format!("{against} of {of} went against their verdict."),
-    }
-}
-
-/// Which cap it was: days first, as the policy names them first.
-pub fn cap(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
-    let spent =
-        explain::arm_cap(experiment, card).zip(arm.spend).is_some_and(|(share, spend)| spend.micros >= share.micros);
-    let (horizon_days, budget_cap) = explain::caps(experiment, card);
-    let until = experiment.arms.iter().find(|one| one.id == arm.arm).and_then(|one| one.until);
-    match (budget_cap, experiment.stop) {
-        _ if arm.evidence.days >= horizon_days => format!("all {} are used", figures::days(horizon_days)),
-        (Some(cap), _) if spent && card.arms.len() > 1 => format!("its share of the {cap} cap is spent"),
-        (Some(cap), _) if spent => format!("the cap of {cap} is spent"),
-        _ if until.is_some_and(|until| until <= card.last_settled_day) => {
-            let until = until.map_or_else(String::new, |until| figures::day(until, explain::today(experiment, card)));
-            format!("it was taken out of the configuration after {until}")
-        }
-        (_, Some(stop)) if card.last_settled_day >= stop => {
-            format!("the test ended on {}", figures::day(stop, explain::today(experiment, card)))
-        }
-        _ => "the cap is reached".into(),
     }
 }

@@ -6,11 +6,14 @@ use serde::Serialize;
 
 use super::account::{self, Figure};
 use super::best::{self, Best};
+use super::capped;
 use super::explain::{self, acted};
 use super::figures;
 use super::flips::{self, Flips};
 use super::funnel::{self, Funnel};
 use super::measure;
+use super::money;
+use super::next;
 use super::notes;
 use super::outlook::{self, Outlook};
 use super::portfolio;
@@ -22,7 +25,7 @@ use crate::domain::concept::{Experiment, Guardrail, Model, Source};
 use crate::domain::day_note::Word;
 use crate::domain::metric::MetricId;
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{ArmScore, Generation, GuardrailScore, Scorecard, Verdict};
+use crate::domain::verdict::{ArmScore, Generation, GuardrailScore, Reason, Scorecard, Verdict};
 
 /// One heading and what stands below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,15 +65,22 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     let prices = (card.verdict != Verdict::Blocked).then(|| prices::prices(experiment, &tally)).flatten();
     let section = |title: &str, lines: Vec<String>| Section { title: title.into(), lines };
     let mut sections = vec![
-        section("Verdict", vec![explain::banner(experiment, card)]),
+        section("Verdict", verdict(experiment, data, &tally, card)),
         section(
             "The rule",
-            rule(experiment, explain::today(experiment, card))
+            rule(experiment, card)
                 .into_iter()
                 .chain(data.others.as_deref().and_then(|others| portfolio::rule(experiment, others)))
                 .collect(),
         ),
-        section("What was seen", card.arms.iter().flat_map(|arm| seen(experiment, card, &tally, arm)).collect()),
+        section(
+            "What was seen",
+            card.arms
+                .iter()
+                .flat_map(|arm| seen(experiment, card, &tally, arm))
+                .chain(seen_of_control(experiment, &tally))
+                .collect(),
+        ),
         section("Versions", best.as_ref().map_or_else(Vec::new, |best| best::sentences(experiment, card, best))),
         section("Prices", prices.as_ref().map_or_else(Vec::new, |prices| prices::sentences(experiment, prices))),
         section("Guardrails", if card.verdict == Verdict::Blocked { vec![] } else { guardrails(experiment, card) }),
@@ -84,9 +94,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     sections.insert(3, section("How deep people came", people.collect()));
     let flips = flips::flips(experiment, generation, data, &tally, card);
     let outlook = outlook::outlook(experiment, &tally, &watched(experiment, &tally, tally.hold), card);
-    let settles = card.reasons.first().filter(|_| card.verdict == Verdict::Review).map(notes::settles);
-    let changes = settles.map(|settles| format!("{settles}.")).into_iter();
-    sections.push(section("What would change it", changes.chain(flips::sentences(experiment, card, &flips)).collect()));
+    sections.push(section("What would change it", flips::sentences(experiment, card, &flips)));
     let ahead = outlook.as_ref().map(|outlook| outlook::sentences(experiment, card, outlook));
     sections.push(section("What lies ahead", ahead.unwrap_or_default()));
     let money = account::figures(experiment, data, &tally, card);
@@ -94,7 +102,8 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     lines.extend(account::two_currencies(experiment, card));
     sections.push(section("Money", lines));
     for (arm, days) in &tally.arms {
-        let mut title = format!("Days of {}{}", arm.title, if arm.control { " (reference, not judged)" } else { "" });
+        let mut title =
+            format!("Days of {}{}", arm.title, if arm.control { " (compared with, not judged)" } else { "" });
         if let Some(until) = arm.until {
             let until = figures::day(until, explain::today(experiment, card));
             title += &format!(" (taken out after {until}: nothing is added)");
@@ -114,13 +123,31 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     Derivation { sections, money, funnel, flips, outlook, versions: best, prices: prices.unwrap_or_default() }
 }
 
-/// The day on which the last day known today will count.
-fn settles_on(experiment: &Experiment, today: NaiveDate) -> NaiveDate {
-    let last = experiment.stop.map_or(today, |stop| stop.min(today));
-    last.checked_add_days(Days::new(u64::from(experiment.policy.maturity_lag_days))).unwrap_or(last)
+/// The verdict, what to do about it, and what to write for that.
+fn verdict(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Scorecard) -> Vec<String> {
+    let ads = money::spend_after(experiment, data, tally, tally.calendar.today);
+    let mut lines =
+        vec![explain::banner(experiment, card), format!("Next: {}.", next::to_do(experiment, card, ads.as_ref()))];
+    lines.extend(notes::how_to_settle(experiment, card));
+    if card.verdict.is_terminal() {
+        lines.push(format!(
+            "To write down what was decided: `willitsell decide {} build --by NAME --reason TEXT`; or kill, or extend.",
+            experiment.concept.id
+        ));
+    }
+    lines
 }
 
-fn rule(experiment: &Experiment, today: NaiveDate) -> Vec<String> {
+/// From when the last day known today counts.
+fn settles_on(experiment: &Experiment, today: NaiveDate) -> String {
+    let last = experiment.stop.map_or(today, |stop| stop.min(today));
+    let counts = last.checked_add_days(Days::new(u64::from(experiment.policy.maturity_lag_days))).unwrap_or(last);
+    let what = if last < today { "The last day: " } else { "" };
+    format!("{what}{} counts from {} on.", figures::day(last, today), figures::day(counts, today))
+}
+
+fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let today = explain::today(experiment, card);
     let policy = &experiment.policy;
     let rate = &policy.primary;
     let (acts, exposures) = (figures::many(rate.numerator), figures::many(rate.denominator));
@@ -128,40 +155,58 @@ fn rule(experiment: &Experiment, today: NaiveDate) -> Vec<String> {
     let in_hundred = |error: f64| figures::bar(error).trim_end_matches(['%', '0']).trim_end_matches('.').to_owned();
     let mut lines = vec![
         match policy.model {
-            Model::Rate => format!("{} = {acts} ÷ {exposures}", rate.name),
-            Model::Cpa => format!("{} = {exposures} ÷ {acts}", rate.name),
-            Model::Compare => {
-                format!("{} = {acts} ÷ {exposures}, compared with the control's of the same day", rate.name)
-            }
+            Model::Rate => format!("What decides ({}): {acts} ÷ {exposures}.", rate.name),
+            Model::Cpa => format!("What decides ({}): {exposures} ÷ {acts}.", rate.name),
+            Model::Compare => format!(
+                "What decides ({}): {acts} ÷ {exposures}, as a multiple of that of {} on the same days.",
+                rate.name,
+                explain::control(experiment)
+            ),
+        },
+        {
+            let [worst, best] = if policy.model == Model::Cpa { ["upper", "lower"] } else { ["lower", "upper"] };
+            format!(
+                "Its range is where the truth may lie, chance included: the {worst} end is the worst case, the {best} end \
+                 the best."
+            )
         },
         format!(
-            "BUILD when the whole range is {good} break-even, {}. Of concepts at or {bad} it, at most {} in 100 ever get BUILD.",
+            "BUILD when the whole range is {good} {} (break-even). Of concepts truly no better than that, at most {} in 100 \
+             ever get BUILD.",
             measure::bar(policy, policy.kill_bar),
             in_hundred(policy.alpha)
         ),
         format!(
-            "KILL when the whole range is {bad} worth building for, {}. Of concepts at or {good} it, at most {} in 100 ever get KILL.",
+            "KILL when the whole range is {bad} {} (worth building for). Of concepts truly at least that good, at most {} \
+             in 100 ever get KILL.",
             measure::bar(policy, policy.build_bar),
             in_hundred(policy.beta)
         ),
+        "One that truly lies between the two may get either: it is better than break-even, but not worth building for."
+            .to_owned(),
         format!(
-            "Before either, each version needs {} settled days with {exposures}{}; BUILD also needs {}.",
-            policy.min_days,
+            "For either, each version needs {}{} settled days with {exposures}; BUILD also needs {}.",
             match policy.min_exposures {
                 0 => String::new(),
-                least => format!(", and {}", figures::counted(explain::whole(least), rate.denominator)),
+                least => format!("{} and ", figures::counted(explain::whole(least), rate.denominator)),
             },
+            policy.min_days,
             figures::counted(explain::whole(policy.min_conversions), rate.numerator)
         ),
         format!(
-            "A day counts once it is {} old; younger days are not looked at. From {} on, all days up to today count.",
+            "A day is settled, and counts, once it is {} old; younger days are not looked at. {}",
             figures::days(policy.maturity_lag_days),
-            figures::day(settles_on(experiment, today), today)
+            settles_on(experiment, today)
         ),
     ];
-    if let Some(observed) = explain::observed_only(experiment) {
-        lines.push(observed);
-    } else if experiment.arms.iter().filter(|arm| !arm.control).count() > 1 && policy.srm.is_none() {
+    let tested = experiment.arms.iter().filter(|arm| !arm.control).count();
+    if tested > 1 {
+        lines.push("One version that is BUILD makes the whole test BUILD; KILL takes all of them.".into());
+    }
+    if policy.model != Model::Compare
+        && experiment.arms.iter().filter(|arm| !arm.control).count() > 1
+        && policy.srm.is_none()
+    {
         lines.push(
             "Each version is delivered with its own audience: a difference between versions may be the audience's."
                 .into(),
@@ -173,23 +218,36 @@ fn rule(experiment: &Experiment, today: NaiveDate) -> Vec<String> {
 fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmScore) -> Vec<String> {
     let who = explain::who(experiment, card, arm);
     let evidence = &arm.evidence;
+    let (acts, exposures) = (experiment.policy.primary.numerator, experiment.policy.primary.denominator);
+    if evidence.days > 0 && evidence.successes == 0.0 && card.reasons.iter().any(leaves_acts_unknown) {
+        let came = match experiment.policy.model {
+            Model::Cpa => measure::money(&experiment.policy, evidence.trials),
+            Model::Rate | Model::Compare => figures::counted(evidence.trials, exposures),
+        };
+        let (days, acts) = (figures::days(evidence.days), figures::many(acts));
+        return vec![format!("{who}{came} over {days}; how many {acts} came of them is not known.")];
+    }
     if evidence.days == 0 {
         let counted = figures::many(experiment.policy.primary.denominator);
         return vec![format!("{who}No settled day with {counted} yet.")];
     }
-    let mut lines = vec![format!("{who}{}, over {}.", acted(experiment, evidence), figures::days(evidence.days))];
+    let impossible = card.reasons.iter().any(|why| matches!(why, Reason::ImpossibleCounts { .. }));
+    let cut = if impossible { ", without what cannot be" } else { "" };
+    let mut lines = vec![format!("{who}{}, over {}{cut}.", acted(experiment, evidence), figures::days(evidence.days))];
     lines.extend(traffic::visit_rate(experiment, tally, &arm.arm).map(|[clicks, visits]| {
         format!(
-            "{who}{} for {}: a visit rate of {}.",
+            "{who}{} for {}: {} for every 100.",
             figures::counted(visits, MetricId::VISITS),
             figures::counted(clicks, MetricId::CLICKS),
-            figures::share(visits / clicks)
+            figures::share(visits / clicks).trim_end_matches('%')
         )
     }));
     let side = |verdict: Verdict, evidence: Option<f64>, needed: Option<f64>| {
         let factor = Some(evidence? / needed?).filter(|factor| factor.is_finite() && *factor > 0.0)?;
         let alone = if verdict == Verdict::Build && tally.hold.is_some() { " alone" } else { "" };
-        Some(format!("{who}The evidence is {} what {verdict} needs{alone}.", figures::factor(factor)))
+        let short = capped::short_of(experiment, arm, verdict).filter(|_| factor >= 1.0);
+        let short = short.map_or_else(String::new, |short| format!(", {short}"));
+        Some(format!("{who}The evidence is {} what {verdict} needs{alone}{short}.", figures::factor(factor)))
     };
     lines.extend(side(Verdict::Build, evidence.log_e_build, evidence.build_at));
     lines.extend(side(Verdict::Kill, evidence.log_e_kill, evidence.kill_at));
@@ -197,6 +255,19 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
         lines.push(format!("{who}To allow for good and bad days, the evidence is divided by {phi:.2} (phi)."));
     }
     lines
+}
+
+/// What the others are compared with.
+fn seen_of_control(experiment: &Experiment, tally: &Tally<'_>) -> Option<String> {
+    let (arm, days) = tally.arms.iter().find(|(arm, _)| arm.control && experiment.policy.model == Model::Compare)?;
+    let sum = |pick: fn(&DayCounts) -> i128| units(tally.settled(days).map(pick).sum());
+    let counts = measure::counts(&experiment.policy, sum(|day| day.conversions), sum(|day| day.exposures));
+    Some(format!("{} (compared with): {counts} {}.", arm.title, explain::did(experiment)))
+}
+
+/// Whether a zero of the deciding act may be one that nobody counted.
+fn leaves_acts_unknown(why: &Reason) -> bool {
+    matches!(why, Reason::NoData { .. } | Reason::UnmappedActs { .. })
 }
 
 /// Each guardrail of each version, with the range its own test gives.
@@ -214,11 +285,10 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             if score.is_max { "most" } else { "least" },
             explain::limit_figure(rail.numerator, score.limit, currency)
         );
-        let is_beyond = |value: f64| if score.is_max { value > score.limit } else { value < score.limit };
-        let state = match (score.breached, score.value) {
+        let state = match (score.breached, explain::is_beyond(score)) {
             (true, _) => "breached",
-            (false, Some(value)) if is_beyond(value) => "beyond it, which may be chance, so not breached",
-            (false, _) => "holds",
+            (false, true) => "beyond it, which may be chance, so not breached",
+            (false, false) => "holds",
         };
         format!("{}{}: {value}{range}, {limit}: {state}.", explain::who(experiment, card, arm), score.name)
     };
@@ -232,8 +302,8 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         .collect();
     if !lines.is_empty() {
         lines.push(
-            "A limit is breached when the whole range lies beyond it. Each has a test and a range of its own, which need \
-             not be those of the verdict."
+            "A limit is breached when the whole range lies beyond it. Each limit has a test of its own, beside that of the \
+             verdict."
                 .into(),
         );
     }
@@ -251,7 +321,7 @@ fn meanings(experiment: &Experiment, data: &Inputs) -> Vec<String> {
             said("conversions", &facts.conversions),
             said("credited for", &facts.attribution),
             said("left out", &facts.left_out),
-            Some(format!("days of {}", pull.day_zone.name())),
+            Some(format!("days in {}", pull.day_zone.name())),
             pull.currency.map(|currency| format!("money in {}", currency.code())),
             (!source.fractional.is_empty()).then(|| {
                 format!(
@@ -264,7 +334,7 @@ fn meanings(experiment: &Experiment, data: &Inputs) -> Vec<String> {
         ];
         let known: Vec<String> = parts.into_iter().flatten().collect();
         Some(format!(
-            "{}: {}. A day counts {} after it.",
+            "{}: {}. A day counts after {}.",
             source.id,
             known.join("; "),
             figures::days(source.maturity_lag_days)
@@ -277,6 +347,7 @@ fn meanings(experiment: &Experiment, data: &Inputs) -> Vec<String> {
 fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: &[DayCounts]) -> Vec<String> {
     let policy = &experiment.policy;
     let today = explain::today(experiment, card);
+    let unknown = card.reasons.iter().any(leaves_acts_unknown);
     let is_settled = |day: &DayCounts| day.day <= tally.calendar.last_settled;
     let set_aside = |day: &DayCounts| experiment.word_on(day.day) == Some(Word::SetAside);
     let alike =
@@ -289,7 +360,11 @@ fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: 
             when = format!("{when} to {}", figures::day(last.day, today));
         }
         let mut parts = if first.covered {
-            let acts = figures::counted(units(first.conversions), policy.primary.numerator);
+            let acts = if first.conversions == 0 && unknown {
+                format!("{} not known", figures::many(policy.primary.numerator))
+            } else {
+                figures::counted(units(first.conversions), policy.primary.numerator)
+            };
             match policy.model {
                 // The money stands at the end of every row.
                 Model::Cpa => vec![acts],

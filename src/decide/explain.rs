@@ -6,25 +6,38 @@ use std::mem::discriminant;
 use chrono::{Days, NaiveDate};
 
 use super::best;
+use super::capped;
 use super::decision;
 use super::defects;
 use super::figures;
+use super::flags;
 use super::keys::disputed_named;
 use super::measure;
 use super::money;
+use super::next;
 use super::notes;
 use super::portfolio;
-use super::unseen;
-use crate::domain::concept::{Experiment, Model, Policy, Rate};
+use crate::domain::concept::{Experiment, Model, Rate};
 use crate::domain::id::ArmId;
 use crate::domain::metric::{MetricId, Unit};
 use crate::domain::millionths;
 use crate::domain::money::{Currency, Money};
-use crate::domain::verdict::{ArmScore, Evidence, Flag, GuardrailScore, Lean, Reason, Scorecard, Verdict};
+use crate::domain::verdict::{ArmScore, Evidence, Flag, GuardrailScore, Reason, Scorecard, Verdict};
 
 /// The verdict with its concept and its sentence: `BUILD: Invoice Autopilot. 74 of 1,240 …`.
 pub fn banner(experiment: &Experiment, card: &Scorecard) -> String {
-    format!("{}: {}. {}", card.verdict, experiment.concept.title, sentence(experiment, card))
+    let withheld = withheld(card).map_or_else(String::new, |withheld| format!(", {withheld}"));
+    format!("{}: {}{withheld}. {}", card.verdict, experiment.concept.title, sentence(experiment, card))
+}
+
+/// What a defect of the data holds back, and until when.
+pub fn withheld(card: &Scorecard) -> Option<&'static str> {
+    let until = if card.reasons.iter().any(next::ends_the_test) {
+        "this test can give no verdict"
+    } else {
+        "no verdict until this is fixed"
+    };
+    (card.verdict == Verdict::Blocked).then_some(until)
 }
 
 /// What the verdict rests on, for a reader who has the verdict before their eyes.
@@ -39,7 +52,7 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard) -> String {
         }
     };
     if card.verdict != Verdict::Blocked {
-        parts.extend(flags(experiment, card));
+        parts.extend(flags::told(experiment, card));
     }
     parts.extend(notes::told(experiment, card));
     parts.extend(decision::raises(experiment, card));
@@ -89,17 +102,18 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                     None => format!("{name} is {}: {}.", arm.verdict, acted(experiment, &arm.evidence)),
                 }
             });
-            format!("The versions disagree. {}", stands.collect::<Vec<_>>().join(" "))
+            let stands = stands.collect::<Vec<_>>().join(" ");
+            format!("The versions disagree: none is BUILD, and not all are KILL. {stands}")
         }
         _ => defects::defect(experiment, card, why),
     }
 }
 
-/// `$412 (18% of spend) went to campaigns that belong to no arm (ads: 7003 and ads: 7009)`.
+/// `Another $412 (18% of all spend) went to campaigns of no version (ads: 7003 and ads: 7009)`.
 pub fn unmapped(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
-    let amount = amount.map_or_else(|| "Part of the money".to_owned(), |amount| amount.to_string());
+    let amount = amount.map_or_else(|| "More money".to_owned(), |amount| format!("Another {amount}"));
     format!(
-        "{amount} ({} of spend) went to campaigns that belong to no arm ({})",
+        "{amount} ({} of all spend) went to campaigns of no version ({})",
         figures::share(share),
         figures::list(&disputed_named(experiment, keys))
     )
@@ -115,65 +129,6 @@ pub fn left_out(experiment: &Experiment, card: &Scorecard) -> Option<String> {
     }
 }
 
-/// What a reader must know about the counts of all arms.
-pub fn flags(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
-    let mut flags: Vec<Flag> = card.arms.iter().flat_map(|arm| arm.evidence.flags.iter().copied()).collect();
-    flags.sort_unstable();
-    flags.dedup();
-    flags
-        .into_iter()
-        .map(|one| flag(&experiment.policy.primary, one))
-        .chain(unseen::told(card, today(experiment, card)))
-        .chain(observed_only(experiment))
-        .collect()
-}
-
-/// What a comparison of versions whose visitors nobody split by chance cannot say.
-pub fn observed_only(experiment: &Experiment) -> Option<String> {
-    let Policy { model, srm, .. } = &experiment.policy;
-    (*model == Model::Compare && srm.is_none()).then(|| {
-        "Each version was delivered with its own audience, so the difference is observational: it may come from the \
-         audience and not from the version."
-            .to_owned()
-    })
-}
-
-/// What a reader must know about the counts.
-pub fn flag(rate: &Rate, flag: Flag) -> String {
-    let (acts, exposures) = (figures::many(rate.numerator), figures::many(rate.denominator));
-    match flag {
-        Flag::AutocorrelatedDays => "Good and bad days came in runs, so take this as provisional: a second test run \
-                                     would settle it."
-            .to_owned(),
-        Flag::ConversionsWithoutExposure => format!(
-            "At least one day has {acts} but no {exposures}: that day is left out, and there can be no BUILD until its \
-             counts are mended."
-        ),
-        Flag::ConversionsExceedVisits => format!(
-            "At least one day has more {acts} than {exposures}: the surplus is left out, and there can be no BUILD \
-             until its counts are mended."
-        ),
-        Flag::FractionalConversions => format!(
-            "The platform estimates part of these {acts} or shares one among several clicks, so they are not all people."
-        ),
-        Flag::TrackingGap => {
-            "At least one version counts fewer visitors than 80% of its clicks, or more than 110%: check that \
-                              the page counts every visitor once before you rely on this."
-                .to_owned()
-        }
-        Flag::RestatedDays => {
-            "At least one day changed by more than a fifth after it had counted: find out why before you rely on this."
-                .to_owned()
-        }
-        Flag::ZeroConversions => {
-            format!(
-                "No {} was counted at all: check the tracking before you believe this.",
-                rate.numerator.metric().noun
-            )
-        }
-    }
-}
-
 fn build(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let above: Vec<&ArmScore> = card.arms.iter().filter(|arm| arm.verdict == Verdict::Build).collect();
     let mut parts = vec![];
@@ -185,7 +140,7 @@ fn build(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     parts.extend(slipped(experiment, card));
     parts.extend(best::said(experiment, card, &card.best));
     if !card.guardrails.is_empty() {
-        parts.push(guardrails(&card.guardrails));
+        parts.push(guardrails(card));
     }
     parts.extend(weakest(experiment, card).map(|weak| format!("Weakest point: {weak}.")));
     parts
@@ -216,18 +171,27 @@ fn kill(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
 pub fn best_case(experiment: &Experiment, card: &Scorecard) -> String {
     let policy = &experiment.policy;
     let worth = measure::bar(policy, policy.build_bar);
-    let whose = if card.arms.len() == 1 { "the best case" } else { "the best case of all versions" };
+    let whose = match card.arms.len() {
+        1 => "the best case",
+        2 => "the best case of both",
+        _ => "the best case of all",
+    };
     let best_ends = card.arms.iter().filter_map(|arm| Some(measure::best(policy, ends(&arm.evidence)?)));
     let best = best_ends.reduce(|best, one| if measure::is_better(policy, one, best) { one } else { best });
     match best {
         Some(best) if !measure::is_better(policy, best, policy.build_bar) => {
             let best_case = measure::end(policy, best);
-            let too = if measure::is_better(policy, policy.kill_bar, best) { ", and break-even too" } else { "" };
-            format!("even {whose} ({best_case}) misses the {worth} worth building for{too}")
+            let missed = measure::is_better(policy, policy.kill_bar, best);
+            let break_even = measure::bar(policy, policy.kill_bar);
+            // A cost that is too high misses nothing.
+            let (verb, preposition) = if policy.model == Model::Cpa { ("is above", "above ") } else { ("misses", "") };
+            let too = if missed { format!(", and {preposition}break-even ({break_even}) too") } else { String::new() };
+            format!("even {whose} ({best_case}) {verb} the {worth} worth building for{too}")
         }
         _ => {
             let since = figures::day(since(experiment, card), today(experiment, card));
-            format!("on {since} even {whose} missed the {worth} worth building for; the range has widened since")
+            let was = if policy.model == Model::Cpa { "was above" } else { "missed" };
+            format!("on {since} even {whose} {was} the {worth} worth building for; the range has widened since")
         }
     }
 }
@@ -249,10 +213,23 @@ pub fn break_even(experiment: &Experiment, card: &Scorecard) -> String {
     }
 }
 
-/// Which guardrails are breached, or that none is.
-pub fn guardrails(scores: &[GuardrailScore]) -> String {
+/// Which guardrails are breached, or that none is; that they hold only where no value lies beyond its limit.
+fn guardrails(card: &Scorecard) -> String {
+    let scores = &card.guardrails;
     let breached: Vec<String> = scores.iter().filter(|score| score.breached).map(|score| score.name.clone()).collect();
-    if breached.is_empty() { "All guardrails hold.".into() } else { format!("Breached: {}.", figures::list(&breached)) }
+    let mut all = card.arms.iter().flat_map(|arm| &arm.guardrails).chain(scores);
+    if !breached.is_empty() {
+        format!("Breached: {}.", figures::list(&breached))
+    } else if all.any(is_beyond) {
+        "No guardrail is breached.".into()
+    } else {
+        "All guardrails hold.".into()
+    }
+}
+
+/// Whether the value seen lies beyond the limit, which chance alone may have done.
+pub fn is_beyond(score: &GuardrailScore) -> bool {
+    score.value.is_some_and(|value| if score.is_max { value > score.limit } else { value < score.limit })
 }
 
 /// The arm a BUILD of another arm says least about.
@@ -291,18 +268,7 @@ pub fn who(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String 
 fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reason) -> String {
     match why {
         Reason::Insufficient => insufficient(experiment, card, &arm.evidence),
-        Reason::CapReached { lean } => {
-            let lean = match lean {
-                Lean::Build => Verdict::Build,
-                Lean::Kill => Verdict::Kill,
-            };
-            format!(
-                "{}. {}; {}. It leans to {lean}: a hint, without the promise of a verdict.",
-                decision::cap(experiment, card, arm),
-                acted(experiment, &arm.evidence),
-                came_late(experiment, &arm.evidence).unwrap_or_else(|| covers(experiment, &arm.evidence))
-            )
-        }
+        Reason::CapReached { lean } => capped::sentence(experiment, card, arm, *lean),
         Reason::Portfolio(_) => {
             format!(
                 "{}, which is enough for BUILD alone, but not beside the other concepts.",
@@ -370,7 +336,7 @@ fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {
 }
 
 /// Where the range lies, after a count that has given it.
-fn covers(experiment: &Experiment, evidence: &Evidence) -> String {
+pub fn covers(experiment: &Experiment, evidence: &Evidence) -> String {
     let policy = &experiment.policy;
     let (break_even, worth) = (measure::bar(policy, policy.kill_bar), measure::bar(policy, policy.build_bar));
     let (good, bad) = (measure::good_side(policy), measure::bad_side(policy));
@@ -384,25 +350,6 @@ fn covers(experiment: &Experiment, evidence: &Evidence) -> String {
         }
         Some(_) => format!("the range still covers break-even ({break_even}) and worth building for ({worth})"),
     }
-}
-
-/// The numbers follow the data after a cap was reached, and may since have come to all that a verdict needs.
-fn came_late(experiment: &Experiment, evidence: &Evidence) -> Option<String> {
-    let policy = &experiment.policy;
-    let ends = ends(evidence)?;
-    let (good, bad) = (measure::good_side(policy), measure::bad_side(policy));
-    if evidence.days < policy.min_days || evidence.trials < whole(policy.min_exposures) {
-        return None;
-    }
-    let enough_acts = evidence.successes >= whole(policy.min_conversions);
-    let (side, verdict) = if measure::clears_break_even(policy, ends) && enough_acts {
-        (format!("{good} break-even ({})", measure::bar(policy, policy.kill_bar)), Verdict::Build)
-    } else if measure::misses_worth(policy, ends) {
-        (format!("{bad} worth building for ({})", measure::bar(policy, policy.build_bar)), Verdict::Kill)
-    } else {
-        return None;
-    };
-    Some(format!("the range is {side} now, but the cap came before all that {verdict} needs"))
 }
 
 /// Active settled days and money after which the test is at its cap, as raised so far.
@@ -472,7 +419,7 @@ pub fn acted(experiment: &Experiment, evidence: &Evidence) -> String {
 }
 
 /// What people call the arm the others are compared with.
-fn control(experiment: &Experiment) -> &str {
+pub fn control(experiment: &Experiment) -> &str {
     experiment.arms.iter().find(|arm| arm.control).map_or("the control", |arm| &arm.title)
 }
 

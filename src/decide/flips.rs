@@ -12,7 +12,7 @@ use super::{explain, figures, series, verdicts, watch, watched};
 use crate::domain::concept::{Arm, Experiment, Source};
 use crate::domain::id::ArmId;
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{Generation, Scorecard, Verdict};
+use crate::domain::verdict::{Generation, Reason, Scorecard, Verdict};
 
 /// What would change a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -188,16 +188,25 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
             let arm = card.arms.iter().find(|arm| arm.arm == flip.arm)?;
             let acts =
                 if flip.acts > 0.0 { figures::further(flip.acts, noun) } else { figures::fewer(-flip.acts, noun) };
-            let who = explain::who(experiment, card, arm);
-            Some(format!("{who}About {acts} on the same days would make it {}.", flip.to))
+            let who = if card.arms.len() == 1 {
+                "it".to_owned()
+            } else {
+                format!("{} by itself", explain::name(experiment, &flip.arm))
+            };
+            // At its cap an arm stays where it is, so the acts would have had to come before.
+            let then = match (&arm.reason, flip.to) {
+                (Some(Reason::CapReached { .. }), Verdict::Build | Verdict::Kill) => {
+                    format!("would have been {} before the cap", flip.to)
+                }
+                (_, Verdict::Collecting) => format!("would still be {}", flip.to),
+                _ => format!("would be {}", flip.to),
+            };
+            Some(format!("With about {acts} on the same days, {who} {then}."))
         })
         .collect();
-    lines.extend(flips.without.iter().map(|part| format!("Without {} it would be {}.", part.part, part.verdict)));
+    lines.extend(flips.without.iter().map(|part| format!("Without {} the test would be {}.", part.part, part.verdict)));
     if flips.without.is_empty() && flips.has_parts {
-        lines.push(format!(
-            "It does not hang on one version or channel: leave out any one of them and it is still {}.",
-            card.verdict
-        ));
+        lines.push(format!("Leave out any one version or channel: it is still {}.", card.verdict));
     }
     lines
 }

@@ -99,7 +99,7 @@ pub fn disputed_named(experiment: &Experiment, keys: &[String]) -> Vec<String> {
     let owners = ArmKeys::of(&experiment.arms, &experiment.sources);
     let named = |text: &String| match text.split_once(": ") {
         Some((source, key)) if owners.is_disputed(&SourceId::new(source), key) => {
-            format!("{text}, which patterns of two arms fit")
+            format!("{text}, which patterns of two versions fit")
         }
         _ => text.clone(),
     };

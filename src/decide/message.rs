@@ -9,8 +9,10 @@ use super::best;
 use super::decision;
 use super::explain::{self, today};
 use super::figures;
+use super::flags;
 use super::measure;
 use super::money as economics;
+use super::next;
 use super::notes;
 use super::outlook::{self, Budget, Outlook};
 use super::revision::{self, Changed};
@@ -19,7 +21,7 @@ use crate::domain::message::Message;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::money::Money;
-use crate::domain::verdict::{Reason, Scorecard, Verdict};
+use crate::domain::verdict::{Reason, Scorecard, SpendAfter, Verdict};
 
 /// How `now` differs from what was last told.
 enum Change<'a> {
@@ -36,13 +38,15 @@ enum Change<'a> {
 /// The message for the step from `previous`, the concept's last stored scorecard, to `now`; `None` when
 /// nothing a reader must know changed: a range that moved, a first COLLECTING, a new test begun. `sound` is
 /// the last stored scorecard that was not BLOCKED: while the data is defective, what it said is suspended,
-/// not gone. `changed` are the days that [`withdrawn`]'s verdict saw otherwise.
+/// not gone. `changed` are the days that [`withdrawn`]'s verdict saw otherwise, `ads` what the ads of a test without a
+/// verdict spend on a day.
 pub fn message(
     experiment: &Experiment,
     previous: Option<&Scorecard>,
     sound: Option<&Scorecard>,
     now: &Scorecard,
     changed: &[Changed],
+    ads: Option<&SpendAfter>,
 ) -> Option<Message> {
     let of_this_test = |card: &&Scorecard| card.generation == now.generation;
     let change = change(previous.filter(of_this_test), sound.filter(of_this_test), now)?;
@@ -56,7 +60,7 @@ pub fn message(
         decided.map(|decided| ("Decided", decided)),
         evidence(experiment, now).map(|line| ("Evidence", line)),
         money(experiment, now).map(|line| ("Money", line)),
-        Some(("Next", next(experiment, &change, now))),
+        Some(("Next", next(experiment, &change, now, ads))),
     ];
     Some(Message {
         concept: now.concept.clone(),
@@ -113,7 +117,7 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
         let used = figures::share(budget.spent.over(budget.cap).unwrap_or(1.0));
         let mut why = vec![outlook::used(&budget)];
         why.extend(outlook::ahead_of_all(experiment, now, outlook));
-        let next = "Raise the cap, stop the ads, or let it run: at the cap a person decides".to_owned();
+        let next = "Raise the cap, stop the ads, or let it run: at the cap you decide".to_owned();
         notices.push(notice("budget", &format!("{used} of the budget is used without a verdict"), why, next));
     }
     notices
@@ -185,7 +189,7 @@ fn headline(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> St
     let owner = experiment.owner.as_ref().map_or_else(String::new, |owner| format!(" (owner: {owner})"));
     let today = today(experiment, now);
     match now.verdict {
-        Verdict::Blocked => parts.push(format!("no verdict until the data is mended{owner}")),
+        Verdict::Blocked => parts.push(format!("{}{owner}", explain::withheld(now).unwrap_or_default())),
         Verdict::Build | Verdict::Kill | Verdict::Review => {
             let due = today.checked_add_days(Days::new(u64::from(experiment.decide_within_days))).unwrap_or(today);
             parts.push(format!("decide by {}{owner}", figures::day(due, today)));
@@ -219,16 +223,21 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
     }
     match now.verdict {
         Verdict::Build => {
-            parts.push(format!("{}; {}.", rates(experiment, now), explain::break_even(experiment, now)));
+            parts.push(format!("{}; {}.", rates(experiment, now, "; "), explain::break_even(experiment, now)));
             parts.extend(explain::slipped(experiment, now));
             parts.extend(best::said(experiment, now, &now.best));
-            parts.extend(explain::flags(experiment, now));
+            parts.extend(flags::told(experiment, now));
             parts.extend(notes::told(experiment, now));
             parts.extend(decision::raises(experiment, now));
         }
         Verdict::Kill => {
-            parts.push(format!("{}; {}.", rates(experiment, now), explain::best_case(experiment, now)));
-            parts.extend(explain::flags(experiment, now));
+            let best_case = explain::best_case(experiment, now);
+            parts.push(if now.arms.len() == 1 {
+                format!("{}; {best_case}.", rates(experiment, now, "; "))
+            } else {
+                format!("{}. {}.", rates(experiment, now, ". "), explain::capital(&best_case))
+            });
+            parts.extend(flags::told(experiment, now));
             parts.extend(notes::told(experiment, now));
             parts.extend(decision::raises(experiment, now));
         }
@@ -238,12 +247,14 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
 }
 
 /// The rate and range of every arm that carries the verdict; their counts stand in the next line.
-fn rates(experiment: &Experiment, now: &Scorecard) -> String {
+fn rates(experiment: &Experiment, now: &Scorecard, between: &str) -> String {
     let policy = &experiment.policy;
     let did = match policy.model {
         Model::Rate => explain::did(experiment),
         Model::Cpa => format!("per {}", policy.primary.numerator.metric().noun),
-        Model::Compare => format!("as many {} as with the control", explain::did(experiment)),
+        Model::Compare => {
+            format!("as many {} as with {}", explain::did(experiment), explain::control(experiment))
+        }
     };
     let rates = now.arms.iter().filter(|arm| arm.verdict == now.verdict).filter_map(|arm| {
         let range = measure::range(policy, explain::ends(&arm.evidence)?);
@@ -253,7 +264,7 @@ fn rates(experiment: &Experiment, now: &Scorecard) -> String {
             None => format!("{who}{range} {did}"),
         })
     });
-    rates.collect::<Vec<_>>().join("; ")
+    rates.collect::<Vec<_>>().join(between)
 }
 
 fn acts(card: &Scorecard) -> f64 {
@@ -270,7 +281,11 @@ fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     let today = today(experiment, now);
     let settled = figures::day(now.last_settled_day, today);
     let mut parts = vec![
-        measure::counts(&experiment.policy, acts(now), trials),
+        match now.arms.len() {
+            1 => measure::counts(&experiment.policy, acts(now), trials),
+            2 => format!("both versions: {}", measure::counts(&experiment.policy, acts(now), trials)),
+            all => format!("all {all} versions: {}", measure::counts(&experiment.policy, acts(now), trials)),
+        },
         format!("{} {} to {settled}", days, if days == 1 { "settled day" } else { "settled days" }),
     ];
     let mut channels: Vec<&str> = experiment.sources.iter().filter_map(|source| source.channel.as_deref()).collect();
@@ -278,9 +293,6 @@ fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     channels.dedup();
     if channels.len() > 1 {
         parts.push(format!("{} channels", channels.len()));
-    }
-    if now.arms.len() > 1 {
-        parts.push(format!("{} versions", now.arms.len()));
     }
     let currency = now.spend.map(|spend| spend.currency);
     // What an act costs, and may, stands in the next line.
@@ -298,7 +310,7 @@ fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
 fn money(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     let mut parts = vec![];
     if let Some(spend) = now.spend.filter(|spend| spend.micros > 0) {
-        parts.push(format!("{spend} spent"));
+        parts.push(spent(experiment, now, spend));
         parts.extend(per_act(experiment, now));
     }
     if let Some(cost) = experiment.money.build_cost() {
@@ -310,6 +322,20 @@ fn money(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
+/// `$3,170 spent to Sun 15 Mar`; what of it, or besides it, is not the tested versions' own.
+fn spent(experiment: &Experiment, now: &Scorecard, spend: Money) -> String {
+    let mut text = format!("{spend} spent to {}", figures::day(now.last_settled_day, today(experiment, now)));
+    let tested = now.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum));
+    let of_control = tested.and_then(|tested| spend.minus(tested).ok()).filter(|rest| rest.micros > 0);
+    if let Some(rest) = of_control.filter(|_| experiment.arms.iter().any(|arm| arm.control)) {
+        text += &format!(", {rest} of it on {}", explain::control(experiment));
+    }
+    if let Some(Reason::UnmappedSpend { amount: Some(amount), .. }) = &now.unmapped {
+        text += &format!(", and {amount} more on campaigns of no version");
+    }
+    text
+}
+
 /// `$42.84 per sign-up (limit $84)`; before the first act, more than all that was spent.
 fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     if now.verdict == Verdict::Blocked {
@@ -317,14 +343,14 @@ fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     }
     let noun = experiment.policy.primary.numerator.metric().noun;
     let spent = now.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum))?;
-    match economics::cost_per_act(now) {
-        Some(cost) => {
-            let limit = cost_limit(experiment, cost);
-            let limit = limit.map_or_else(String::new, |limit| format!(" (limit {})", limit.as_set()));
-            Some(format!("{cost} per {noun}{limit}"))
-        }
-        None => Some(format!("more than {spent} per {noun} (none yet)")),
-    }
+    let cost = economics::cost_per_act(now);
+    let limit = cost_limit(experiment, cost.unwrap_or(spent)).map(|limit| format!("limit {}", limit.as_set()));
+    Some(match (cost, limit) {
+        (Some(cost), Some(limit)) => format!("{cost} per {noun} ({limit})"),
+        (Some(cost), None) => format!("{cost} per {noun}"),
+        (None, Some(limit)) => format!("more than {spent} per {noun} (none yet; {limit})"),
+        (None, None) => format!("more than {spent} per {noun} (none yet)"),
+    })
 }
 
 /// What an act may cost: the guardrail's limit, else what unit economics allow, in the same currency.
@@ -337,33 +363,15 @@ fn cost_limit(experiment: &Experiment, cost: Money) -> Option<Money> {
 }
 
 /// Whether a guardrail limits what one deciding act costs.
-fn is_cost(experiment: &Experiment, rail: &Guardrail) -> bool {
+pub fn is_cost(experiment: &Experiment, rail: &Guardrail) -> bool {
     rail.numerator == MetricId::SPEND
         && rail.denominator == experiment.policy.primary.numerator
         && matches!(rail.limit, Limit::Max(_))
 }
 
-fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String {
-    let running = economics::still_spending(now);
-    let stop = running.as_ref().map_or_else(String::new, |ads| format!(": {ads}"));
-    match now.verdict {
-        Verdict::Build => {
-            let weak =
-                explain::weakest(experiment, now).map_or_else(String::new, |weak| format!(" · weak spot: {weak}"));
-            format!("Approve, override or extend · stop the ads either way{stop}{weak}")
-        }
-        Verdict::Kill => format!("Approve or override · stop the ads either way{stop}"),
-        Verdict::Review => {
-            let settles = now.reasons.first().map_or("A person decides", notes::settles);
-            running.map_or_else(|| settles.to_owned(), |ads| format!("{settles} · {ads}"))
-        }
-        Verdict::Collecting if matches!(change, Change::Withdrawn(_)) => {
-            "Hold what was begun on that verdict · the test goes on".into()
-        }
-        Verdict::Collecting => "Nothing to do: the test goes on".into(),
-        Verdict::Blocked if now.reasons.iter().any(|why| matches!(why, Reason::UnevenSplit { .. })) => {
-            "Mend what splits the visitors · begin a new test".into()
-        }
-        Verdict::Blocked => "Mend the data · the test goes on by itself".into(),
+fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard, ads: Option<&SpendAfter>) -> String {
+    if now.verdict == Verdict::Collecting && matches!(change, Change::Withdrawn(_)) {
+        return "Hold what was begun on that verdict · the test goes on".into();
     }
+    next::to_do(experiment, now, ads)
 }

@@ -3,12 +3,14 @@
 
 pub mod account;
 pub mod best;
+mod capped;
 pub mod decision;
 mod defects;
 pub mod derivation;
 pub mod error_rates;
 pub mod explain;
 pub mod figures;
+mod flags;
 pub mod flips;
 pub mod funnel;
 mod gates;
@@ -17,6 +19,7 @@ pub mod keys;
 mod measure;
 pub mod message;
 pub mod money;
+mod next;
 mod notes;
 pub mod outlook;
 pub mod plan;
@@ -43,7 +46,9 @@ use serde::Serialize;
 use crate::domain::concept::{Arm, Experiment, Limit, Model, Policy};
 use crate::domain::millionths;
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{ArmScore, Evidence, Flag, Generation, GuardrailScore, Reason, Scorecard, Verdict};
+use crate::domain::verdict::{
+    ArmScore, Evidence, Flag, Generation, GuardrailScore, Reason, Scorecard, SpendAfter, Verdict,
+};
 pub use gates::primary_sources;
 use judge::{ArmDay, Hold, Look, Rule, Watch};
 pub use keys::{ArmKeys, Owner};
@@ -111,6 +116,17 @@ fn flag(card: &mut Scorecard, tally: &Tally<'_>, restated: &BTreeSet<usize>) {
             score.evidence.flags.sort_unstable();
         }
     }
+}
+
+/// What the tested arms' ads spend on a day now, of a test without a verdict; `None` where nobody knows or nothing is.
+pub fn ads_now(
+    experiment: &Experiment,
+    generation: &Generation,
+    data: &Inputs,
+    as_of: DateTime<Utc>,
+) -> Option<SpendAfter> {
+    let tally = Tally::of(experiment, generation, data, as_of);
+    money::spend_after(experiment, data, &tally, tally.calendar.today)
 }
 
 /// For a run in which a source failed, so that nothing may be decided on part of the data: the BLOCKED

@@ -218,10 +218,14 @@ pub fn spend_after(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, si
 
 /// `two ads are still spending $90 a day`; nothing once they have stopped.
 pub fn still_spending(card: &Scorecard) -> Option<String> {
-    let after = card.spend_after.as_ref().filter(|after| after.on_last_day.micros > 0)?;
+    ads_spending(card.spend_after.as_ref()?, " still")
+}
+
+/// `two ads are spending $90 a day`, with ` still` before the verb where that is a word of it.
+pub fn ads_spending(after: &SpendAfter, still: &str) -> Option<String> {
     let ads = match after.ads {
         1 => "one ad is".to_owned(),
         more => format!("{} ads are", figures::in_words(more)),
     };
-    Some(format!("{ads} still spending {} a day", after.on_last_day.as_set()))
+    (after.on_last_day.micros > 0).then(|| format!("{ads}{still} spending {} a day", after.on_last_day.as_set()))
 }

@@ -1,5 +1,5 @@
-//! What people say: the operator of days (`set_aside_days`, `real_days`), on every verdict, and how to say it; what a
-//! person must do about a REVIEW, and from when there can be a verdict.
+//! What people say: the operator of days (`set_aside_days`, `real_days`), on every verdict, and how to say it; from
+//! when there can be a verdict.
 
 use chrono::{Days, NaiveDate};
 
@@ -33,23 +33,43 @@ pub fn told(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     card.day_notes.iter().map(sentence).collect()
 }
 
-/// The two ways to settle a doubt about days.
-pub fn how_to_settle(experiment: &Experiment, first: NaiveDate, last: NaiveDate) -> String {
-    let last = if first == last { String::new() } else { format!(", last = \"{last}\"") };
+/// The two ways to settle a doubt about days, without the lines to write: those are long, and `explain` shows them.
+pub fn two_ways(experiment: &Experiment) -> String {
     format!(
-        "To leave those days out, write set_aside_days = [{{ first = \"{first}\"{last}, reason = \"…\" }}] under \
-         [experiment.{}]; if the numbers are true, the same under the name real_days.",
+        "If the numbers are true, declare those days real; if not, leave them out: `willitsell explain {}` shows how.",
         experiment.concept.id
     )
 }
 
-/// What a person, or more data, must do about a REVIEW.
-pub fn settles(why: &Reason) -> &'static str {
+/// The lines to write for it, for every doubt about days that blocks.
+pub fn how_to_settle(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+    let mut stretches: Vec<[NaiveDate; 2]> = card.reasons.iter().filter_map(doubted).collect();
+    stretches.dedup();
+    let whose = |[first, last]: [NaiveDate; 2]| {
+        let all = first <= experiment.start && card.last_settled_day <= last;
+        lines_to_write(experiment, first, last, if all { " (all there are so far)" } else { "" })
+    };
+    stretches.into_iter().map(whose).collect()
+}
+
+/// The days that a reason speaks of.
+fn doubted(why: &Reason) -> Option<[NaiveDate; 2]> {
     match why {
-        Reason::Guardrail { .. } => "A person decides whether the limit may be passed",
-        Reason::ArmsDisagree => "A person decides: build, kill, or test one version again",
-        _ => "A person decides: build, kill, or test again with a larger cap",
+        Reason::TrackingGap { first_day, last_day, .. } | Reason::TrackingBroken { first_day, last_day, .. } => {
+            Some([*first_day, *last_day])
+        }
+        Reason::BotBurst { days, .. } => Some([*days.first()?, *days.last()?]),
+        _ => None,
     }
+}
+
+fn lines_to_write(experiment: &Experiment, first: NaiveDate, last: NaiveDate, all: &str) -> String {
+    let last = if first == last { String::new() } else { format!(", last = \"{last}\"") };
+    format!(
+        "To leave those days out{all}, write set_aside_days = [{{ first = \"{first}\"{last}, reason = \"…\" }}] under \
+         [experiment.{}]; if the numbers are true, the same under the name real_days.",
+        experiment.concept.id
+    )
 }
 
 /// The first day on which there can be a verdict, where so many days are missing.

@@ -216,19 +216,20 @@ fn acts_at(model: Model, day: &ArmDay, level: f64) -> f64 {
     }
 }
 
-/// `If the days ahead are like the last 20: KILL on about Thu 9 Apr, after 16 more settled days, …`
+/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, for $3,900 more (13 more settled days, …).`
 pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String {
     let rate = &experiment.policy.primary;
-    let condition = format!("If the days ahead are like the last {}", ahead.like_days);
-    let Some(likely) = &ahead.likely else { return format!("{condition}, no verdict comes within a year.") };
+    let condition = format!("Estimate, if days stay like the last {}", ahead.like_days);
+    let Some(likely) = &ahead.likely else { return format!("{condition}: no verdict within a year.") };
     let on = figures::day(likely.on, explain::today(experiment, card));
-    let mut cost = vec![format!("{} more settled {}", likely.days, if likely.days == 1 { "day" } else { "days" })];
+    let mut needs = vec![format!("{} more settled {}", likely.days, if likely.days == 1 { "day" } else { "days" })];
     // Money stands at the end.
     if experiment.policy.model != Model::Cpa {
-        cost.push(figures::further(figures::about(likely.exposures), rate.denominator));
+        needs.push(figures::counted(figures::about(likely.exposures), rate.denominator));
     }
-    cost.push(figures::further(figures::about(likely.acts), rate.numerator));
-    cost.extend(likely.spend.filter(|spend| spend.micros > 0).map(|spend| format!("{spend} more")));
+    needs.push(figures::counted(figures::about(likely.acts), rate.numerator));
+    let cost = likely.spend.filter(|spend| spend.micros > 0);
+    let cost = cost.map_or_else(String::new, |spend| format!(", for {spend} more"));
     let why = match &likely.reason {
         Some(Reason::CapReached { lean }) => {
             let lean = if *lean == Lean::Build { Verdict::Build } else { Verdict::Kill };
@@ -237,7 +238,7 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
         Some(Reason::Guardrail { name }) => format!(" ({name} is beyond its limit)"),
         _ => String::new(),
     };
-    format!("{condition}, an estimate: {}{why} about {on}, after {}.", likely.verdict, figures::list(&cost))
+    format!("{condition}: {}{why} about {on}{cost} ({}).", likely.verdict, figures::list(&needs))
 }
 
 /// `Even if every day left ran at 8.5%, BUILD would not be reached before the cap.`
@@ -245,16 +246,16 @@ pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook
     let cap = caps(experiment, card);
     match (outlook.build_out_of_reach, outlook.kill_out_of_reach) {
         (true, true) => Some(format!(
-            "Neither BUILD nor KILL can be reached before the cap ({cap}), however the days left turn out: a person \
-             will have to look."
+            "Neither BUILD nor KILL can be reached before the cap ({cap}), however the days left turn out: you will have \
+             to decide."
         )),
         (true, false) => Some(format!(
-            "BUILD is out of reach: even if every day left were as good as the numbers still allow, it would not be \
-             reached before the cap ({cap}). KILL still can be."
+            "BUILD can no longer be reached before the cap ({cap}), even if every day left were as good as the numbers \
+             still allow. KILL still can be."
         )),
         (false, true) => Some(format!(
-            "KILL is out of reach: even if every day left were as bad as the numbers still allow, it would not be \
-             reached before the cap ({cap}). BUILD still can be."
+            "KILL can no longer be reached before the cap ({cap}), even if every day left were as bad as the numbers \
+             still allow. BUILD still can be."
         )),
         (false, false) => None,
     }

@@ -104,15 +104,15 @@ pub fn told(why: &Reason, today: NaiveDate) -> String {
     let Reason::Restated { metric, moved, of, days, first_day, last_day } = why else { return String::new() };
     let (first, last) = (figures::day(*first_day, today), figures::day(*last_day, today));
     let when = if days == &1 {
-        format!("On {first}")
+        format!("their day ({first})")
     } else {
-        format!("From {first} to {last}, on {},", figures::days(*days))
+        format!("their days ({} from {first} to {last})", figures::days(*days))
     };
     format!(
-        "{when} {} of {} came or went after those days had counted, so there is no verdict. Find out what changed \
-         in the source. If that is how it should be, write accept_shrink = \"{today}\" under its [source.NAME]: what \
-         was seen up to that day then counts. If {} often come late there, set a longer maturity_lag_days, which \
-         begins a new test. Otherwise this ends by itself once other days outweigh these.",
+        "{} of {} were added or taken away after {when} had counted. Find out what changed in the source. If the numbers \
+         are right now, write accept_shrink = \"{today}\" under its [source.NAME], and they count. If {} often come \
+         late, a longer maturity_lag_days helps, but begins a new test. Otherwise the block ends by itself once other days \
+         outweigh these.",
         figures::count(*moved),
         figures::counted(*of, *metric),
         figures::many(*metric)

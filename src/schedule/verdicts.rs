@@ -240,7 +240,11 @@ async fn told(
         _ => Vec::new(),
     };
     let sound = sound.map(|stored| &stored.scorecard);
-    let message = message::message(experiment, previous, sound, scorecard, &changed);
+    // What they spend after a verdict stands on it.
+    let ads = (scorecard.verdict == Verdict::Blocked)
+        .then(|| decide::ads_now(experiment, &setup.generation, inputs, scorecard.as_of))
+        .flatten();
+    let message = message::message(experiment, previous, sound, scorecard, &changed, ads.as_ref());
     let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
     let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
     let notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook)).unwrap_or_default();

@@ -151,7 +151,7 @@ async fn d1_d2_n4_a_downloaded_report_becomes_a_verdict_and_a_revised_one_withdr
     let told = received();
     assert_eq!(told.len(), 2, "{told:#?}");
     let why = told[1]["data"]["lines"][0]["text"].as_str().unwrap();
-    assert!(why.contains("The BUILD of ") && why.contains("174 of 174 conversions came or went"), "{why}");
+    assert!(why.contains("The BUILD of ") && why.contains("174 of 174 conversions were added or taken away"), "{why}");
     let accept = why.split("write ").nth(1).unwrap().split(" under").next().unwrap();
     let file = project.path().join("willitsell.toml");
     let text = std::fs::read_to_string(&file).unwrap();

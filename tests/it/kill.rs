@@ -144,7 +144,7 @@ async fn compare_messages(app: &App, sandbox: &Sandbox) {
         for (position, card) in cards.iter().enumerate() {
             let before = &cards[..position];
             let sound = before.iter().rev().find(|card| card.verdict != Verdict::Blocked);
-            if let Some(message) = message(experiment, before.last(), sound, card, &[]) {
+            if let Some(message) = message(experiment, before.last(), sound, card, &[], None) {
                 expected.extend(experiment.notify.iter().map(|receiver| Delivery::first(&message, receiver).id));
             }
         }

@@ -111,7 +111,8 @@ fn an_extended_test_goes_on_and_every_later_verdict_says_so() {
     assert_eq!(after["scorecard"]["policy_hash"], before["policy_hash"]);
     let sentence = after["sentence"].as_str().unwrap();
     assert!(
-        sentence.contains("Dana raised the cap by 30 days on ") && sentence.ends_with(": the board wants it."),
+        sentence.contains("Dana raised the cap by 30 days on ")
+            && sentence.ends_with(", saying: \"the board wants it\"."),
         "{sentence}"
     );
     assert_eq!(project.succeeds(&["replay", "kit"]), "2 of 2 stored verdicts derived again, bit for bit.\n");

@@ -152,7 +152,7 @@ fn a_version_that_carries_the_verdict_alone_is_named() {
     let both = inputs(&experiment, 20, &[SELLS, Daily { key: "b", ..SELLS }]);
     let said = derive(&experiment, &generation(), &both, &decide(&experiment, 20, &both)).sections;
     let said = &said.iter().find(|section| section.title == "What would change it").unwrap().lines;
-    let firm = "It does not hang on one version or channel: leave out any one of them and it is still BUILD.";
+    let firm = "Leave out any one version or channel: it is still BUILD.";
     assert_eq!(said.last().unwrap(), firm);
 }
 
@@ -204,14 +204,14 @@ fn a_blocked_test_has_no_future_and_no_flips() {
 
 const BUDGET: &str = "\
 COLLECTING · Invoice Autopilot · 80% of the budget is used without a verdict (owner: Dana, head of product)
-Why       $960 of the cap of $1,200 is used (80%), days that have not settled included. If the days ahead are like the last 21, an estimate: REVIEW (at the cap, leaning to KILL) about Fri 3 Apr, after 9 more settled days, 110 more visitors, 3 more sign-ups and $360 more.
+Why       $960 of the cap of $1,200 is used (80%), days that have not settled included. Estimate, if days stay like the last 21: REVIEW (at the cap, leaning to KILL) about Fri 3 Apr, for $360 more (9 more settled days, 110 visitors and 3 sign-ups).
 Evidence  7 of 252 visitors, 21 settled days to Sun 22 Mar
-Money     $840 spent · $120 per sign-up (limit $84.27) · build at stake $46,800
-Next      Raise the cap, stop the ads, or let it run: at the cap a person decides";
+Money     $840 spent to Sun 22 Mar · $120 per sign-up (limit $84.27) · build at stake $46,800
+Next      Raise the cap, stop the ads, or let it run: at the cap you decide";
 
 const FUTILE: &str = "\
 COLLECTING · Invoice Autopilot · BUILD is out of reach (owner: Dana, head of product)
-Why       Neither BUILD nor KILL can be reached before the cap (60 settled days, or $1,200), however the days left turn out: a person will have to look.
+Why       Neither BUILD nor KILL can be reached before the cap (60 settled days, or $1,200), however the days left turn out: you will have to decide.
 Evidence  6 of 204 visitors, 17 settled days to Wed 18 Mar
-Money     $680 spent · $113 per sign-up (limit $84.27) · build at stake $46,800
+Money     $680 spent to Wed 18 Mar · $113 per sign-up (limit $84.27) · build at stake $46,800
 Next      Stop the ads and keep up to $400, raise the cap, or let it run: this is no verdict";

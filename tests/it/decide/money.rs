@@ -38,7 +38,7 @@ fn anyway() -> Experiment {
 /// One line of the message for the step from `previous`.
 fn line_of(label: &str, experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<String> {
     let sound = previous.filter(|card| card.verdict != Verdict::Blocked);
-    let message = willitsell::decide::message::message(experiment, previous, sound, now, &[]).unwrap();
+    let message = willitsell::decide::message::message(experiment, previous, sound, now, &[], None).unwrap();
     message.lines.into_iter().find(|(name, _)| name == label).map(|(_, line)| line)
 }
 
@@ -66,28 +66,29 @@ fn the_money_line_of_every_verdict_leaves_out_what_nobody_knows() {
         (
             &build,
             None,
-            format!("$3,170 spent · $42.84 per sign-up (limit $84) · {stake}"),
-            "$3,170 spent · $42.84 per sign-up",
+            format!("$3,170 spent to Sun 15 Mar · $42.84 per sign-up (limit $84) · {stake}"),
+            "$3,170 spent to Sun 15 Mar · $42.84 per sign-up",
         ),
         (
             &kill,
             None,
-            "$2,520 spent · $280 per sign-up (limit $84) · expected build cost avoided: up to $46,800".to_owned(),
-            "$2,520 spent · $280 per sign-up",
+            "$2,520 spent to Sun 15 Mar · $280 per sign-up (limit $84) · expected build cost avoided: up to $46,800"
+                .to_owned(),
+            "$2,520 spent to Sun 15 Mar · $280 per sign-up",
         ),
         (
             &review,
             None,
-            format!("$3,170 spent · $72.05 per sign-up (limit $84) · {stake}"),
-            "$3,170 spent · $72.05 per sign-up",
+            format!("$3,170 spent to Sun 15 Mar · $72.05 per sign-up (limit $84) · {stake}"),
+            "$3,170 spent to Sun 15 Mar · $72.05 per sign-up",
         ),
         (
             &collecting,
             Some(&defect),
-            format!("$3,170 spent · $72.05 per sign-up (limit $84) · {stake}"),
-            "$3,170 spent · $72.05 per sign-up",
+            format!("$3,170 spent to Sun 15 Mar · $72.05 per sign-up (limit $84) · {stake}"),
+            "$3,170 spent to Sun 15 Mar · $72.05 per sign-up",
         ),
-        (&defect, None, format!("$3,170 spent · {stake}"), "$3,170 spent"),
+        (&defect, None, format!("$3,170 spent to Sun 15 Mar · {stake}"), "$3,170 spent to Sun 15 Mar"),
     ] {
         let money = |experiment: &Experiment, now: &Scorecard| line_of("Money", experiment, previous, now);
         assert_eq!(money(&autopilot(), verdict), Some(full), "{}", verdict.verdict);
@@ -109,7 +110,10 @@ fn the_money_line_of_every_verdict_leaves_out_what_nobody_knows() {
     assert_eq!(next, "Approve or override · stop the ads either way: two ads are still spending $90 a day");
     let review = Scorecard { spend_after: running.spend_after, ..review };
     let next = line_of("Next", &autopilot(), None, &review).unwrap();
-    assert!(next.ends_with("test again with a larger cap · two ads are still spending $90 a day"), "{next}");
+    assert!(
+        next.ends_with("test again with a larger cap · stop the ads until then: two ads are still spending $90 a day"),
+        "{next}"
+    );
 }
 
 #[test]
@@ -148,7 +152,7 @@ fn two_currencies_are_never_brought_together() {
     experiment.money.cost_per_visitor = None;
     let data = inputs_of_example(&experiment);
     let derived = derive(&experiment, &generation(), &data, &decide(&experiment, 20, &data));
-    let names: Vec<_> = derived.money.iter().map(|figure| figure.name).collect();
+    let names: Vec<_> = derived.money.iter().map(|figure| figure.name.as_str()).collect();
     assert!(names.contains(&"Cost of winning a customer, implied"), "it needs the ads' money alone: {names:?}");
     assert!(!names.contains(&"Value over cost of a customer") && !names.contains(&"Paid back after"), "{names:?}");
     let said = &derived.sections.iter().find(|section| section.title == "Money").unwrap().lines;
@@ -274,7 +278,7 @@ fn spend_after_a_verdict_runs_from_its_day_until_the_ads_stop() {
 }
 
 fn figure<'a>(figures: &'a [Figure], name: &str) -> &'a Figure {
-    let names: Vec<_> = figures.iter().map(|figure| figure.name).collect();
+    let names: Vec<_> = figures.iter().map(|figure| figure.name.as_str()).collect();
     figures.iter().find(|figure| figure.name == name).unwrap_or_else(|| panic!("{name}: {names:?}"))
 }
 
@@ -288,7 +292,7 @@ fn every_figure_opens_to_its_formula_its_numbers_and_where_they_come_from() {
     let text = lines.join("\n");
     for line in [
         "Spent: $5,400 = sum of what the ads of all versions cost. Cost $5,400 (settled days Mon 2 Mar to Thu 19 Mar, 18 rows of ads).",
-        "Cost per act: $37.50 = cost of the tested versions ÷ acts. Cost of the tested versions on counted days $5,400 (the same days, from ads); acts 144 sign-ups (the same days, from form).",
+        "Cost per sign-up: $37.50 = cost of the tested versions ÷ sign-ups. Cost of the tested versions on settled days $5,400 (the same days, from ads); counted 144 sign-ups (the same days, from form).",
         "Lifetime value of a customer: $2,107 = price × gross margin ÷ monthly churn. Price $79 (money.price_per_month); gross margin 80% (money.gross_margin); monthly churn 3% (money.monthly_churn).",
         "An act may cost: $84.27 = lifetime value ÷ 3 × share of acts that become customers. Lifetime value $2,107 (above); share of acts that become customers 12% (money.signup_to_paid).",
         "Break-even by these inputs: 3.03% = planned cost per visitor ÷ what an act may cost. Cost per visitor $2.55 (money.cost_per_visitor); what an act may cost $84.27 (above).",
@@ -309,8 +313,8 @@ fn every_figure_opens_to_its_formula_its_numbers_and_where_they_come_from() {
     // Nothing is invented where nothing is given.
     let bare = super::experiment(&["a"]);
     let names: Vec<_> = derive(&bare, &generation(), &data, &decide(&bare, 20, &data)).money;
-    let names: Vec<_> = names.iter().map(|figure| figure.name).collect();
-    assert_eq!(names, ["Spent", "Cost per act", "Range of the cost per act", "Spent after the verdict"]);
+    let names: Vec<_> = names.iter().map(|figure| figure.name.as_str()).collect();
+    assert_eq!(names, ["Spent", "Cost per sign-up", "Range of the cost per sign-up", "Spent after the verdict"]);
 }
 
 #[test]
@@ -330,6 +334,6 @@ fn a_kill_opens_what_it_saved_and_what_is_still_spent() {
     assert_eq!(after.amount, card.spend_after.map(|after| after.total));
     assert_eq!(
         after.inputs.iter().map(|term| term.name).collect::<Vec<_>>(),
-        ["settled", "provisional", "each day now"]
+        ["settled days", "younger days, which may still change", "each day now"]
     );
 }

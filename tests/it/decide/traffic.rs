@@ -1,6 +1,6 @@
 //! Visits that do not fit the clicks, counts that stop dead, bursts; and what the operator says of such days.
 
-use willitsell::decide::{explain, message::message};
+use willitsell::decide::{derivation, explain, message::message};
 use willitsell::domain::day_note::{DayNote, Word};
 use willitsell::domain::verdict::{Flag, Reason, Verdict};
 
@@ -58,10 +58,9 @@ fn visits_far_from_the_clicks_block_and_a_little_away_they_are_told() {
     }
     assert_eq!(
         told(&experiment, &at(40)),
-        "Plan a: from Mon 2 Mar to Thu 19 Mar there were 720 visitors for 1,800 clicks, so there is no verdict. Check that \
-         the page counts every visitor and that the ads lead to it. To leave those days out, write set_aside_days = [{ \
-         first = \"2026-03-02\", last = \"2026-03-19\", reason = \"…\" }] under [experiment.invoice-autopilot]; if the \
-         numbers are true, the same under the name real_days."
+        "Plan a: from Mon 2 Mar to Thu 19 Mar there were only 720 visitors for 1,800 clicks: too few. Check that the page \
+         counts every visitor and that the ads lead to it. If the numbers are true, declare those days \
+         real; if not, leave them out: `willitsell explain invoice-autopilot` shows how."
     );
     assert!(
         told(&experiment, &at(65)).contains("fewer visitors than 80% of its clicks"),
@@ -117,12 +116,15 @@ fn d7_clicks_without_visits_block_from_thirty_on_until_the_days_are_set_aside() 
     };
     assert_eq!(
         told(&experiment, &card),
-        "Plan a: on Thu 12 Mar no visitor was counted for 30 clicks, where about 27 would be expected, so there is no \
-         verdict. Check that the page and the form still count. To leave those days out, write set_aside_days = [{ first = \
-         \"2026-03-12\", reason = \"…\" }] under [experiment.invoice-autopilot]; if the numbers are true, the same under \
-         the name real_days."
+        "Plan a: on Thu 12 Mar no visitor was counted for 30 clicks; about 27 would be expected. Check that the page and \
+         the form still work and are still counted. If the numbers are true, declare those days \
+         real; if not, leave them out: `willitsell explain invoice-autopilot` shows how."
     );
-    let notice = message(&experiment, None, None, &card, &[]).unwrap();
+    let sections = derivation::derive(&experiment, &generation(), &data, &card).sections;
+    let lines = "To leave those days out, write set_aside_days = [{ first = \"2026-03-12\", reason = \"…\" }] under \
+                 [experiment.invoice-autopilot]; if the numbers are true, the same under the name real_days.";
+    assert!(sections[0].lines.iter().any(|line| line == lines), "{:?}", sections[0].lines);
+    let notice = message(&experiment, None, None, &card, &[], None).unwrap();
     assert!(notice.headline.starts_with("BLOCKED"), "{notice:?}");
 
     let before = willitsell::decide::policy_hash(&experiment);
@@ -132,7 +134,7 @@ fn d7_clicks_without_visits_block_from_thirty_on_until_the_days_are_set_aside() 
     assert_eq!(willitsell::decide::policy_hash(&experiment), before, "no new test");
     let said = "Set aside by the operator: Thu 12 Mar (the form was down).";
     assert!(told(&experiment, &card).contains(said), "{}", told(&experiment, &card));
-    let built = message(&experiment, None, None, &card, &[]).unwrap();
+    let built = message(&experiment, None, None, &card, &[], None).unwrap();
     assert!(built.lines[0].1.contains(said), "{built:?}");
     // On a verdict that is blocked for another reason too.
     experiment.start = day("2026-02-20");
@@ -155,7 +157,7 @@ fn d7_sign_ups_that_stop_dead_are_named_with_the_day_and_few_that_fade_are_no_fa
     assert_eq!(stops.verdict, Verdict::Blocked);
     let sentence = told(&experiment, &stops);
     assert!(
-        sentence.starts_with("Plan a: since Tue 17 Mar no sign-up was counted for 1,170 visitors, where about 65"),
+        sentence.starts_with("Plan a: since Tue 17 Mar no sign-up was counted for 1,170 visitors; about 65"),
         "{sentence}"
     );
     // Friends and family at first, then nobody: a KILL, as it should be.
@@ -194,9 +196,9 @@ fn d8_a_burst_blocks_with_its_day_until_it_is_set_aside_or_declared_real() {
     assert_eq!(card.verdict, Verdict::Blocked);
     assert!(
         told(&experiment, &card).starts_with(
-            "Plan a: there were 70 sign-ups on Sun 8 Mar, where the other days lead one to expect about 3, so there is no \
-             verdict. This is what machines look like: see who they were."
-        ) || told(&experiment, &card).contains("about 4,"),
+            "Plan a: there were 70 sign-ups on Sun 8 Mar; going by the other days, about 3 would be expected. Bots look like \
+             this: see who they were."
+        ),
         "{}",
         told(&experiment, &card)
     );

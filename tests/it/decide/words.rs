@@ -103,7 +103,7 @@ pub fn team_chat() -> Experiment {
 /// The message where nothing lies between the last sound scorecard and `previous`.
 fn after(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<Message> {
     let sound = previous.filter(|card| card.verdict != Verdict::Blocked);
-    message(experiment, previous, sound, now, &[])
+    message(experiment, previous, sound, now, &[], None)
 }
 
 fn lines(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> String {
@@ -142,15 +142,15 @@ fn the_five_lines_of_a_build_and_of_a_kill() {
         "BUILD · Invoice Autopilot · decide by Mon 23 Mar (owner: Dana, head of product)
 Why       6.0% signed up (range 4.0 to 8.5%); break-even, fixed on Mon 2 Mar, is 3.0%.
 Evidence  74 of 1,240 visitors, 14 settled days to Sun 15 Mar
-Money     $3,170 spent · $42.84 per sign-up (limit $84) · build at stake $46,800
+Money     $3,170 spent to Sun 15 Mar · $42.84 per sign-up (limit $84) · build at stake $46,800
 Next      Approve, override or extend · stop the ads either way"
     );
     assert_eq!(
         lines(&team_chat(), None, &dud()),
         "KILL · Team Chat Widget · decide by Mon 23 Mar (owner: Dana, head of product)
-Why       0.9% signed up (range 0.0 to 2.1%); even the best case (2.1%) misses the 4.5% worth building for, and break-even too.
+Why       0.9% signed up (range 0.0 to 2.1%); even the best case (2.1%) misses the 4.5% worth building for, and break-even (3.0%) too.
 Evidence  9 of 1,050 visitors, 14 settled days to Sun 15 Mar
-Money     $2,520 spent · $280 per sign-up (limit $84) · expected build cost avoided: up to $46,800
+Money     $2,520 spent to Sun 15 Mar · $280 per sign-up (limit $84) · expected build cost avoided: up to $46,800
 Next      Approve or override · stop the ads either way"
     );
 }
@@ -175,7 +175,7 @@ Next      Approve, override or extend · stop the ads either way"
 fn an_act_that_never_came_costs_more_than_was_spent() {
     let none = seen(0.0, 1050.0, 0.0, 0.0091);
     let card = card(Verdict::Kill, &[], &[(Verdict::Kill, None, none)]);
-    assert!(lines(&team_chat(), None, &card).contains("· more than $3,170 per sign-up (none yet) ·"));
+    assert!(lines(&team_chat(), None, &card).contains("· more than $3,170 per sign-up (none yet; limit $84) ·"));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn other_guardrails_channels_and_versions_stand_in_the_evidence() {
     };
     let mut now = card(Verdict::Build, &[], &[arm(), arm()]);
     now.guardrails = vec![sells().guardrails[0].clone(), opened];
-    let evidence = "Evidence  148 of 2,480 visitors, 14 settled days to Sun 15 Mar, 2 channels, 2 versions; \
+    let evidence = "Evidence  both versions: 148 of 2,480 visitors, 14 settled days to Sun 15 Mar, 2 channels; \
                     opened the form 70% (limit 40%)\n";
     assert!(lines(&experiment, None, &now).contains(evidence), "{}", lines(&experiment, None, &now));
 }
@@ -265,10 +265,10 @@ fn a_defect_and_its_end_are_told_once_each() {
     let stale = blocked(Reason::Stale { source: SourceId::new("ads"), last_pull: None });
     assert_eq!(
         lines(&experiment(&["a"]), Some(&sells()), &stale),
-        "BLOCKED · Invoice Autopilot · no verdict until the data is mended (owner: Dana, head of product)
-Why       The BUILD of Sun 15 Mar cannot be confirmed for now. Source ads has never been read, although two readings were planned, so there is no verdict. Run `willitsell pull` to see what is wrong.
-Money     $3,170 spent
-Next      Mend the data · the test goes on by itself"
+        "BLOCKED · Invoice Autopilot · no verdict until this is fixed (owner: Dana, head of product)
+Why       The BUILD of Sun 15 Mar cannot be confirmed for now. Source ads has never been read, although two readings were planned. To see what is wrong, run `willitsell pull`.
+Money     $3,170 spent to Sun 15 Mar
+Next      Run `willitsell pull` · the test goes on once this is fixed"
     );
     let now = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
     let recovered = lines(&autopilot(), Some(&stale), &now);
@@ -282,13 +282,13 @@ fn d1_a_verdict_that_a_defect_suspended_is_withdrawn_by_name_when_it_does_not_re
     let (experiment, build, dud) = (autopilot(), sells(), dud());
     let stale = blocked(Reason::Stale { source: SourceId::new("ads"), last_pull: None });
     let collecting = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
-    let headline = |now: &Scorecard| message(&experiment, Some(&stale), Some(&build), now, &[]).unwrap().headline;
+    let headline = |now: &Scorecard| message(&experiment, Some(&stale), Some(&build), now, &[], None).unwrap().headline;
     assert_eq!(headline(&collecting), "COLLECTING · Invoice Autopilot · BUILD of Sun 15 Mar is withdrawn");
     assert!(headline(&dud).contains("BUILD of Sun 15 Mar is revised"), "{}", headline(&dud));
     assert!(!headline(&build).contains("withdrawn"), "{}", headline(&build));
     // That of an earlier test was never this one's to withdraw.
     let other = Scorecard { generation: 0, ..build.clone() };
-    let now = message(&experiment, Some(&stale), Some(&other), &collecting, &[]).unwrap();
+    let now = message(&experiment, Some(&stale), Some(&other), &collecting, &[], None).unwrap();
     assert!(now.headline.ends_with("data sound again"), "{}", now.headline);
 }
 
@@ -302,14 +302,16 @@ fn the_long_form_goes_from_the_rule_to_the_days_and_to_what_would_change_it() {
     let parts = "Verdict, The rule, What was seen, What would change it, What lies ahead, Money, Days of Plan a, Sources, \
                  Fingerprints";
     assert_eq!(titles.join(", "), parts);
+    let next = "Next: Nothing to do: the test goes on · one ad is spending $300 a day.";
+    assert_eq!(sections[0].lines[1..], [next]);
     assert_eq!(sections[2].lines[1], "The evidence is 56% of what KILL needs.");
     let acts = [
-        "About 11 more sign-ups on the same days would make it BUILD.",
-        "About 3 fewer sign-ups on the same days would make it KILL.",
+        "With about 11 more sign-ups on the same days, it would be BUILD.",
+        "With about 3 fewer sign-ups on the same days, it would be KILL.",
     ];
     assert_eq!(sections[3].lines, acts);
-    let outlook = "If the days ahead are like the last 20, an estimate: KILL about Mon 6 Apr, after 13 more settled days, \
-                   1,300 more visitors, 45 more sign-ups and $3,900 more.";
+    let outlook = "Estimate, if days stay like the last 20: KILL about Mon 6 Apr, for $3,900 more (13 more settled days, 1,300 \
+                   visitors and 45 sign-ups).";
     assert_eq!(sections[4].lines, [outlook]);
     assert_eq!(sections[6].lines[0], "Mon 2 Mar: 100 visitors, 3 sign-ups, $300");
     assert_eq!(sections[6].lines.len(), 23);
@@ -330,7 +332,7 @@ fn the_acts_between_a_verdict_and_its_withdrawal_are_counted() {
         let sections = derivation::derive(&experiment, &generation(), data, &decide(&experiment, 20, data));
         sections.sections.into_iter().find(|section| section.title == "What would change it").unwrap().lines.remove(0)
     };
-    assert_eq!(change(&data), "About 72 fewer sign-ups on the same days would make it COLLECTING.");
+    assert_eq!(change(&data), "With about 72 fewer sign-ups on the same days, it would still be COLLECTING.");
     // Of every eight settled sign-ups, 18 times eight in all, some are taken back.
     let without = |taken: usize| {
         let mut fewer = data.clone();

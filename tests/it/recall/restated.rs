@@ -160,11 +160,10 @@ async fn d1_there_is_no_verdict_while_much_of_what_had_counted_moves() {
     assert!(last.contains("The BUILD of Wed 18 Mar cannot be confirmed for now."), "{last}");
     assert!(
         last.contains(
-            "From Mon 2 Mar to Fri 6 Mar, on 5 days, 25 of 87 sign-ups came or went after those days had counted, so \
-             there is no verdict. Find out what changed in the source. If that is how it should be, write accept_shrink = \
-             \"2026-03-23\" under its [source.NAME]: what was seen up to that day then counts. If sign-ups often come late \
-             there, set a longer maturity_lag_days, which begins a new test. Otherwise this ends by itself once other days \
-             outweigh these."
+            "25 of 87 sign-ups were added or taken away after their days (5 days from Mon 2 Mar to Fri 6 Mar) had counted. \
+             Find out what changed in the source. If the numbers are right now, write accept_shrink = \"2026-03-23\" under \
+             its [source.NAME], and they count. If sign-ups often come late, a longer maturity_lag_days helps, but begins a \
+             new test. Otherwise the block ends by itself once other days outweigh these."
         ),
         "{last}"
     );
