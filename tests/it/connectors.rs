@@ -74,7 +74,7 @@ impl RowSink for MemorySink {
                     row.depth.name(),
                     row.arm_key.as_deref().unwrap_or("-"),
                     row.at.to_rfc3339()
-                )
+                ) + row.void.map(|void| format!(" void={}", void.name())).as_deref().unwrap_or_default()
             }
         };
         self.batches.push(page.iter().map(line).collect());

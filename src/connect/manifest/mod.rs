@@ -60,7 +60,7 @@ use super::http::{HeaderName, Http, Method, WaitUnit};
 use super::{Connector, PullError, PullFacts, PullRequest};
 use crate::domain::connector::{ConnectorInfo, Home, RowSink, Settings};
 use crate::domain::metric::MetricId;
-use crate::domain::response::Depth;
+use crate::domain::response::{Depth, Void};
 
 pub use self::ask::Patience;
 pub use self::raw::Mistake;
@@ -317,6 +317,8 @@ struct ResponseRule {
     depth: Depth,
     /// Where an answer stands, with the user's name of its question in place of `{answer}`: the first that is there.
     answer: Vec<Template>,
+    /// Why an act no longer stands: the first condition that holds.
+    void: Vec<(Void, OnlyRule)>,
 }
 
 #[derive(Debug)]

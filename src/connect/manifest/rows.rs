@@ -24,7 +24,7 @@ use crate::domain::connector::{Facts, Field, ResponseRow, SettingValue, Settings
 use crate::domain::intake::Question;
 use crate::domain::metric::MetricId;
 use crate::domain::observation::DateWindow;
-use crate::domain::response::Depth;
+use crate::domain::response::{Depth, Void};
 
 const NO_ZONE: &str = "the zone in the settings is no name of a zone such as `Europe/Berlin`";
 
@@ -116,6 +116,8 @@ pub(super) struct ResponseSlots {
     pub(super) depth: Depth,
     /// By the name of each question, where its answer may stand.
     pub(super) answers: Vec<(String, Vec<usize>)>,
+    /// Why an act no longer stands: the first that holds.
+    pub(super) void: Vec<(Void, Only)>,
 }
 
 /// What a page is read against.
@@ -239,7 +241,12 @@ impl Slots<'_> {
             let paths = rule.answer.iter().map(|path| self.add_answer(path, asked_as));
             answers.push((name.clone(), paths.collect::<Result<_, _>>()?));
         }
-        Ok(ResponseSlots { id, person, depth: rule.depth, answers })
+        let mut void = Vec::new();
+        for (why, rule) in &rule.void {
+            let slot = self.add(&rule.path, true)?;
+            void.push((*why, rule.filled(slot, self.settings)?));
+        }
+        Ok(ResponseSlots { id, person, depth: rule.depth, answers, void })
     }
 }
 

@@ -111,9 +111,15 @@ impl<'p> Taker<'_, 'p> {
         if self.inside(at.with_timezone(&self.reading.zone).date_naive()) {
             let identity = id.unwrap_or(&response_id);
             let answers = self.answers(found, slots)?;
-            let content = (&*response_id, person.as_deref(), arm.as_deref(), at, &answers);
+            let mut void = None;
+            for (why, holds) in &slots.void {
+                if void.is_none() && holds.holds(found, &self.reader.paths)? {
+                    void = Some(*why);
+                }
+            }
+            let content = (&*response_id, person.as_deref(), arm.as_deref(), at, &answers, void);
             let fingerprint = Fingerprint::of(identity, content);
-            let row = ResponseRow { response_id, person, depth: slots.depth, void: None, arm_key: arm, at, answers };
+            let row = ResponseRow { response_id, person, depth: slots.depth, void, arm_key: arm, at, answers };
             self.out.responses.push((fingerprint, row));
         }
         Ok(())

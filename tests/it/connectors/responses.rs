@@ -90,3 +90,25 @@ fn the_paths_of_answers_must_hold_the_users_name() {
     let offered = Manifest::load("typeform.toml", typeform).unwrap();
     assert!(offered.info().reads_answers);
 }
+
+#[tokio::test]
+async fn an_act_that_no_longer_stands_says_why() {
+    let asked = r#"void = { no_show = { path = "$.calculated.score", in = [7] }, refunded = { path = "$.calculated.score", not_in = [0, 7] } }"#;
+    let till = embedded("typeform").replacen("[response]", &format!("[response]\n{asked}"), 1);
+    assert!(till.contains("no_show"), "the file has another form");
+    let read = async |score: &str| {
+        let item = format!(
+            r#"{{"response_id":"r1","token":"r1","submitted_at":"2026-11-03T09:00:00Z","hidden":{{}},"calculated":{{{score}}},"answers":[]}}"#
+        );
+        let page = format!(r#"{{"total_items":1,"page_count":1,"items":[{item}]}}"#);
+        let vendor = pages(vec![page, r#"{"total_items":0,"page_count":0,"items":[]}"#.into()]).await;
+        pull_asking(&till, "typeform", &vendor, hasty(), &Jobs::default(), &[]).await
+    };
+    for (score, expected) in [("\"score\":0", ""), ("\"score\":7", "void=no_show"), ("\"score\":3", "void=refunded")] {
+        assert_eq!(said(&read(score).await), expected, "{score}");
+    }
+    let gone = read("").await.error();
+    assert!(gone.contains("decides whether the row counts"), "{gone}");
+    let wrong = Manifest::load("typeform.toml", &till.replace("no_show", "no_shows")).unwrap_err().to_string();
+    assert!(wrong.contains("`no_shows` is not known here") && wrong.contains("no_show"), "{wrong}");
+}

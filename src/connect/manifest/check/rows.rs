@@ -14,7 +14,7 @@ use super::super::raw::{Raw, RawOnly, RawResponse, RawRows, unknown};
 use super::super::{ArmRule, Day, DayZone, NoneIf, Paging, ResponseRule, Rows};
 use super::reading::texts;
 use super::{Check, or_unused};
-use crate::domain::response::Depth;
+use crate::domain::response::{Depth, Void};
 
 impl Check<'_, '_> {
     pub(super) fn rows(&mut self, raw: &RawRows, days: Option<&DayZone>, responses: bool) -> Option<Rows> {
@@ -227,7 +227,16 @@ impl Check<'_, '_> {
         let depth = self.one_of(&raw.depth, &depths).map(|position| Depth::ALL[position]);
         let answer = raw.answer.as_ref().map(|answer| self.answer(answer));
         let answer = or_unused(answer)?.unwrap_or_default();
-        Some(ResponseRule { id: id?, person: or_unused(person)?.unwrap_or_default(), depth: depth?, answer })
+        let void: Vec<_> = raw.void.iter().map(|(name, rule)| self.void(name, rule)).collect();
+        let (person, void) = (or_unused(person)?.unwrap_or_default(), void.into_iter().collect::<Option<_>>()?);
+        Some(ResponseRule { id: id?, person, depth: depth?, answer, void })
+    }
+
+    fn void(&mut self, name: &Spanned<String>, rule: &Spanned<RawOnly>) -> Option<(Void, OnlyRule)> {
+        let known = Void::ALL.map(Void::name);
+        let void = self.one_of(name, &known).map(|position| Void::ALL[position]);
+        let rule = self.only(rule);
+        Some((void?, rule?))
     }
 
     /// The paths of an answer: what the user calls its question is known only when a source is read.

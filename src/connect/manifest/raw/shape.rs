@@ -367,6 +367,8 @@ pub(in crate::connect::manifest) struct RawResponse {
     pub(in crate::connect::manifest) person: Option<Spanned<toml::Value>>,
     pub(in crate::connect::manifest) depth: Spanned<String>,
     pub(in crate::connect::manifest) answer: Option<Spanned<toml::Value>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) void: BTreeMap<Spanned<String>, Spanned<RawOnly>>,
 }
 
 #[derive(Deserialize)]
