@@ -230,8 +230,23 @@ fn read_by_hand(transaction: &rusqlite::Transaction<'_>, source: usize, per_sour
     counts
 }
 
+/// What we wrote about one concept.
+struct Written {
+    stored: StoredScorecard,
+    setup: [String; 2],
+}
+
+/// What we wrote, read back from our file.
+fn written(database: &Path, judged: Vec<StoredScorecard>) -> Vec<Written> {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let text = "SELECT setup.hash, setup.body FROM scorecard JOIN setup ON setup.hash = setup WHERE id = ?1";
+    let mut query = connection.prepare(text).unwrap();
+    let mut setup = |id: i64| query.query_row([id], |row| Ok([row.get(0)?, row.get(1)?])).unwrap();
+    judged.into_iter().map(|stored| Written { setup: setup(stored.id), stored }).collect()
+}
+
 /// The same rows, the same sums, the same texts, as many concepts in a transaction; a source is read once in each.
-fn judged_by_hand(database: &Path, written: &[(StoredScorecard, String)], per_source: usize, at_once: usize) -> u32 {
+fn judged_by_hand(database: &Path, written: &[Written], per_source: usize, at_once: usize) -> u32 {
     let mut connection = rusqlite::Connection::open(database).unwrap();
     connection.execute_batch("PRAGMA synchronous = FULL").unwrap();
     let mut running = Counts::rate(0.02, 0.03, true);
@@ -239,8 +254,9 @@ fn judged_by_hand(database: &Path, written: &[(StoredScorecard, String)], per_so
     for (chunk, written) in written.chunks(at_once).enumerate() {
         let transaction = connection.transaction().unwrap();
         let mut source = None;
-        for (position, (stored, body)) in written.iter().enumerate() {
+        for (position, written) in written.iter().enumerate() {
             let number = chunk * at_once + position;
+            stands_by_hand(&transaction, written, number / per_source);
             let read = match source.take() {
                 Some((read, counts)) if read == number / per_source => (read, counts),
                 _ => (number / per_source, read_by_hand(&transaction, number / per_source, per_source)),
@@ -263,18 +279,41 @@ fn judged_by_hand(database: &Path, written: &[(StoredScorecard, String)], per_so
                 spoke += u32::from(decided);
             }
             source = Some(read);
-            write_by_hand(&transaction, stored, body);
+            write_by_hand(&transaction, written);
         }
         transaction.commit().unwrap();
     }
     spoke
 }
 
-fn write_by_hand(transaction: &rusqlite::Transaction<'_>, stored: &StoredScorecard, body: &str) {
+/// Who read the source's days and when, the test that runs and the latest verdict.
+fn stands_by_hand(transaction: &rusqlite::Transaction<'_>, written: &Written, source: usize) {
+    let text = "SELECT id, first_day, last_day, currency, day_zone, committed_at, facts FROM pull WHERE source_id = ?1";
+    let mut query = transaction.prepare_cached(text).unwrap();
+    let pulls = query.query_map([format!("ads-{source}")], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(5)?))
+    });
+    let concept = written.stored.scorecard.concept.as_str();
+    let text =
+        "SELECT number, first_day, policy_hash FROM generation WHERE concept_id = ?1 ORDER BY number DESC LIMIT 1";
+    let mut query = transaction.prepare_cached(text).unwrap();
+    let begun = query.query_row([concept], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
+    let text = "SELECT id, body FROM scorecard WHERE concept_id = ?1 ORDER BY id DESC LIMIT 1";
+    let mut query = transaction.prepare_cached(text).unwrap();
+    let latest = query.query_row([concept], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
+    assert!(pulls.unwrap().all(|pull| pull.is_ok()) && begun.is_err() && latest.is_err());
+}
+
+fn write_by_hand(transaction: &rusqlite::Transaction<'_>, Written { stored, setup }: &Written) {
     let scorecard = &stored.scorecard;
+    let text = "INSERT INTO generation (concept_id, number, first_day, policy_hash) VALUES (?1, 1, ?2, ?3)";
+    let mut write = transaction.prepare_cached(text).unwrap();
+    write.execute((scorecard.concept.as_str(), first_day().to_string(), &scorecard.policy_hash)).unwrap();
+    let mut write = transaction.prepare_cached("INSERT INTO setup (hash, body) VALUES (?1, ?2)").unwrap();
+    write.execute((&setup[0], &setup[1])).unwrap();
     let text = "INSERT INTO scorecard (id, concept_id, generation, as_of, last_settled_day, verdict, policy_hash, \
-                data_hash, program_version, known_at, replaces, body) \
-                VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10)";
+                data_hash, program_version, known_at, replaces, body, setup, cause) \
+                VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10, ?11, 'decided')";
     let mut write = transaction.prepare_cached(text).unwrap();
     write
         .execute((
@@ -287,7 +326,8 @@ fn write_by_hand(transaction: &rusqlite::Transaction<'_>, stored: &StoredScoreca
             &scorecard.data_hash,
             &scorecard.program_version,
             stored.known_at,
-            body,
+            serde_json::to_string(scorecard).unwrap(),
+            &setup[0],
         ))
         .unwrap();
 }
@@ -333,16 +373,18 @@ async fn compare(filled: &Path, experiments: &[Experiment], per_source: usize, a
         fs::copy(filled, copy).unwrap();
     }
     let store = Store::open(&format!("sqlite://{}", ours.display())).await.unwrap();
-    let (written, [total, sql], wall) = measured(judged(&store, experiments, at_once, as_of())).await;
+    let (judged_anew, [total, sql], wall) = measured(judged(&store, experiments, at_once, as_of())).await;
     let next = as_of() + TimeDelta::hours(1);
     let (_, [again, _], _) = measured(judged(&store, experiments, at_once, next)).await;
     let few = &experiments[..experiments.len().min(1_000)];
     let decision = deciding(&store, few).await / few.len() as f64;
     store.close().await;
 
-    assert!(written.iter().all(|one| one.scorecard.arms.iter().all(|arm| arm.evidence.days > 50)), "nothing blocks");
-    let body = |one: &StoredScorecard| serde_json::to_string(&one.scorecard).unwrap();
-    let written: Vec<_> = written.into_iter().map(|one| (one.clone(), body(&one))).collect();
+    assert!(
+        judged_anew.iter().all(|one| one.scorecard.arms.iter().all(|arm| arm.evidence.days > 50)),
+        "nothing blocks"
+    );
+    let written = written(&ours, judged_anew);
     let by_hand = async { judged_by_hand(&hand, &written, per_source, at_once) };
     let (spoke, [theirs, _], hand_wall) = measured(by_hand).await;
     assert!(spoke > 0);

@@ -220,12 +220,12 @@ impl Bulk {
         rows: &[T],
         shared: impl Fn(&mut AnyArguments) -> Bound + Sync,
         own: impl Fn(&mut AnyArguments, &T) -> Bound + Sync,
-        mut take: impl FnMut(&AnyRow) -> Result<(), StoreError>,
+        mut take: impl FnMut(AnyRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         for rows in pieces(rows) {
             let arguments = bind(rows, &shared, &own)?;
             let answer = self.query(rows.len(), arguments).fetch_all(&mut *connection).await?;
-            answer.iter().try_for_each(&mut take)?;
+            answer.into_iter().try_for_each(&mut take)?;
         }
         Ok(())
     }

@@ -144,7 +144,7 @@ impl Responses {
         .await?;
         let mut stored = columns::rows(text.as_deref()).map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
         let elsewhere: Vec<&str> = staged.keys().map(String::as_str).filter(|&id| !stored.contains_key(id)).collect();
-        let take = |row: &AnyRow| {
+        let take = |row: AnyRow| {
             columns::rows(row.try_get(0)?).map(read).try_for_each(|found| {
                 let (id, found) = found?;
                 stored.insert(id, found);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::any::{Any, AnyArguments};
+use sqlx::any::{Any, AnyArguments, AnyRow};
 use sqlx::{Arguments, Row, Transaction};
 
 use super::Store;
@@ -89,16 +89,8 @@ impl View<'_> {
             to.add(instants.end)
         };
         let mut rows = Rows::default();
-        let take = |row: &sqlx::any::AnyRow| {
-            let texts = Texts {
-                pulls: row.try_get(1)?,
-                shrinks: row.try_get(2)?,
-                observations: row.try_get(3)?,
-                observations_before: row.try_get(4)?,
-                responses: row.try_get(5)?,
-                responses_before: row.try_get(6)?,
-            };
-            rows.0.insert(SourceId::new(row.try_get::<&str, _>(0)?), texts);
+        let take = |row: AnyRow| {
+            rows.0.insert(SourceId::new(row.try_get::<&str, _>(0)?), Texts(row));
             Ok(())
         };
         query.fetch(&mut self.read, &windows, |_| Ok(()), own, take).await?;
@@ -110,30 +102,25 @@ impl View<'_> {
 #[derive(Default)]
 pub struct Rows(BTreeMap<SourceId, Texts>);
 
-/// That of one source.
-#[derive(Default)]
-pub(super) struct Texts {
-    pub(super) pulls: Option<String>,
-    pub(super) shrinks: Option<String>,
-    pub(super) observations: Option<String>,
-    pub(super) observations_before: Option<String>,
-    pub(super) responses: Option<String>,
-    pub(super) responses_before: Option<String>,
+/// That of one source, as the database gave it: the texts are long, and are not copied out of it.
+pub(super) struct Texts(AnyRow);
+
+/// What there is of a source, in the order of the statement's columns.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Pulls = 1,
+    Shrinks,
+    Observations,
+    ObservationsBefore,
+    Responses,
+    ResponsesBefore,
 }
 
-static NOTHING: Texts = Texts {
-    pulls: None,
-    shrinks: None,
-    observations: None,
-    observations_before: None,
-    responses: None,
-    responses_before: None,
-};
-
 impl Rows {
-    /// What was read of a source.
-    pub(super) fn of(&self, source: &SourceId) -> &Texts {
-        self.0.get(source).unwrap_or(&NOTHING)
+    /// What was read of a source, its rows joined into one text; `None` where there are none.
+    pub(super) fn text(&self, source: &SourceId, kind: Kind) -> Result<Option<&str>, StoreError> {
+        let text = self.0.get(source).map(|Texts(row)| row.try_get(kind as usize)).transpose()?;
+        Ok(text.flatten())
     }
 
     /// What a verdict on some of the sources, over some of the days that were asked for, may depend on.
@@ -146,11 +133,11 @@ impl Rows {
         sources.dedup();
         let mut inputs = Inputs::default();
         for source in sources {
-            let texts = self.of(source);
-            inputs.observations.extend(observations::read(source, days, texts.observations.as_deref())?);
-            inputs.responses.extend(responses::read_days(source, days, texts.responses.as_deref())?);
-            inputs.pulls.extend(pulls::read_pulls(source, texts.pulls.as_deref())?);
-            inputs.shrinks.extend(quarantine::read_shrinks(source, texts.shrinks.as_deref())?);
+            let text = |kind| self.text(source, kind);
+            inputs.observations.extend(observations::read(source, days, text(Kind::Observations)?)?);
+            inputs.responses.extend(responses::read_days(source, days, text(Kind::Responses)?)?);
+            inputs.pulls.extend(pulls::read_pulls(source, text(Kind::Pulls)?)?);
+            inputs.shrinks.extend(quarantine::read_shrinks(source, text(Kind::Shrinks)?)?);
         }
         inputs.pulls.sort_by_key(|pull| pull.id);
         Ok(inputs)

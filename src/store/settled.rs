@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use super::error::StoreError;
 use super::observations;
 use super::responses;
-use super::rows::Rows;
+use super::rows::{Kind, Rows};
 use crate::domain::concept::Source;
 use crate::domain::observation::{DateWindow, Inputs, Observation, Pull};
 use crate::domain::response::Response;
@@ -84,11 +84,11 @@ impl Rows {
             let is_new = |row: &Observation| row.source == source.id && since(row.day, row.pull_id);
             let is_new_act = |act: &Response| act.source == source.id && since(day(act.at), act.pull_id);
 
-            let texts = self.of(&source.id);
-            let was = observations::read_before(&source.id, texts.observations_before.as_deref(), stood)?;
-            let was_acts = responses::read_before(&source.id, texts.responses_before.as_deref(), |act, until| {
-                stood(day(act.at), act.pull_id, until)
-            })?;
+            let was = observations::read_before(&source.id, self.text(&source.id, Kind::ObservationsBefore)?, stood)?;
+            let was_acts =
+                responses::read_before(&source.id, self.text(&source.id, Kind::ResponsesBefore)?, |act, until| {
+                    stood(day(act.at), act.pull_id, until)
+                })?;
             let is_as_now = was.is_empty() && was_acts.is_empty();
             if is_as_now && !inputs.observations.iter().any(is_new) && !inputs.responses.iter().any(is_new_act) {
                 continue;

@@ -79,8 +79,8 @@ impl View<'_> {
     /// Where each of some concepts stands.
     pub async fn standings(&mut self, concepts: &[&ConceptId]) -> Result<OfConcepts<Standing>, StoreError> {
         let mut found = BTreeMap::new();
-        let take = |row: &AnyRow| {
-            found.insert(concept(row)?, read_standing(row));
+        let take = |row: AnyRow| {
+            found.insert(concept(&row)?, read_standing(&row));
             Ok(())
         };
         let query = &self.store.standings.standings;
@@ -94,8 +94,8 @@ impl View<'_> {
         concepts: &[&ConceptId],
     ) -> Result<OfConcepts<StoredScorecard>, StoreError> {
         let mut found = BTreeMap::new();
-        let take = |row: &AnyRow| {
-            found.insert(concept(row)?, read_scorecard(row));
+        let take = |row: AnyRow| {
+            found.insert(concept(&row)?, read_scorecard(&row));
             Ok(())
         };
         let query = &self.store.standings.sound;
@@ -106,7 +106,7 @@ impl View<'_> {
     /// Setups by their hashes, or why one cannot be read.
     pub async fn setups(&mut self, hashes: &[&str]) -> Result<BTreeMap<String, Result<Setup, StoreError>>, StoreError> {
         let mut found = BTreeMap::new();
-        let take = |row: &AnyRow| {
+        let take = |row: AnyRow| {
             found.insert(row.try_get("hash")?, columns::from_json(row.try_get("body")?));
             Ok(())
         };
@@ -122,8 +122,8 @@ impl View<'_> {
         last: Option<i64>,
     ) -> Result<OfConcepts<Vec<Decision>>, StoreError> {
         let mut bodies: BTreeMap<ConceptId, BTreeMap<i64, String>> = BTreeMap::new();
-        let take = |row: &AnyRow| {
-            bodies.entry(concept(row)?).or_default().insert(row.try_get("id")?, row.try_get("body")?);
+        let take = |row: AnyRow| {
+            bodies.entry(concept(&row)?).or_default().insert(row.try_get("id")?, row.try_get("body")?);
             Ok(())
         };
         let query = &self.store.standings.decisions;
