@@ -129,12 +129,7 @@ fn verdict(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Sco
     let mut lines =
         vec![explain::banner(experiment, card), format!("Next: {}.", next::to_do(experiment, card, ads.as_ref()))];
     lines.extend(notes::how_to_settle(experiment, card));
-    if card.verdict.is_terminal() {
-        lines.push(format!(
-            "To write down what was decided: `willitsell decide {} build --by NAME --reason TEXT`; or kill, or extend.",
-            experiment.concept.id
-        ));
-    }
+    lines.extend(next::how_to_decide(experiment, card));
     lines
 }
 

@@ -51,6 +51,20 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
     }
 }
 
+/// What to write once somebody has decided: first what the verdict recommends, then what else there is.
+pub fn how_to_decide(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+    let (choice, others) = match card.verdict {
+        Verdict::Build => ("build", "`kill` or `extend` in its place to override it"),
+        Verdict::Kill => ("kill", "`build` in its place to override it"),
+        Verdict::Review => ("build", "`kill` in its place, or `extend` with `--days` or `--budget` to test again"),
+        Verdict::Collecting | Verdict::Blocked => return None,
+    };
+    let concept = &experiment.concept.id;
+    Some(format!(
+        "To write the decision down: `willitsell decide {concept} {choice} --by NAME --reason TEXT`; {others}."
+    ))
+}
+
 /// Whether no mending brings a verdict of this test.
 pub fn ends_the_test(why: &Reason) -> bool {
     matches!(why, Reason::UnevenSplit { .. })
