@@ -111,12 +111,13 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
 
 /// `Another $412 (18% of all spend) went to campaigns of no version (ads: 7003 and ads: 7009)`.
 pub fn unmapped(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
-    let amount = amount.map_or_else(|| "More money".to_owned(), |amount| format!("Another {amount}"));
-    format!(
-        "{amount} ({} of all spend) went to campaigns of no version ({})",
-        figures::share(share),
-        figures::list(&disputed_named(experiment, keys))
-    )
+    let keys = figures::list(&disputed_named(experiment, keys));
+    let spent = match amount {
+        Some(amount) if share >= 1.0 => format!("All spend ({amount})"),
+        Some(amount) => format!("Another {amount} ({} of all spend)", figures::share(share)),
+        None => format!("More money ({} of all spend)", figures::share(share)),
+    };
+    format!("{spent} went to campaigns of no version ({keys})")
 }
 
 /// Spend that belongs to no arm, whether or not it is enough to block.
