@@ -59,7 +59,7 @@ async fn expire(connection: &mut AnyConnection, first: i64) -> Result<(), StoreE
 }
 
 impl Store {
-    /// Deletes what was written freely more than [`KEPT_DAYS`] days ago, from the log too where no other process reads it.
+    /// Deletes what was written freely more than 90 days ago, from the log too where no other process reads it.
     pub async fn expire_free_text(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let first = oldest(now);
         let any: i64 =
