@@ -117,6 +117,7 @@ fn number(text: &str) -> Option<f64> {
     let rest: Vec<&str> = parts.collect();
     let are_thousands = first.len() <= 3 && rest.iter().all(|part| part.len() == 3);
     let text = match rest.as_slice() {
+        [] => first.to_owned(),
         _ if are_thousands => text.replace(separators, ""),
         [decimals] => format!("{first}.{decimals}"),
         _ => return None,
@@ -135,6 +136,9 @@ mod tests {
         let open = f64::INFINITY;
         for (answer, expected) in [
             ("137", Some((137.0, 137.0))),
+            ("1200", Some((1200.0, 1200.0))),
+            ("1000-5000", Some((1000.0, 5000.0))),
+            ("10001+", Some((10_001.0, open))),
             ("51-200", Some((51.0, 200.0))),
             ("51 \u{2013} 200 employees", Some((51.0, 200.0))),
             ("1,001 to 5.000", Some((1001.0, 5000.0))),
@@ -167,6 +171,7 @@ mod tests {
         assert_eq!(says(within(), "201+"), Fit::Outside);
         assert_eq!(says(within(), "some"), Fit::Unknown);
         assert_eq!(says(IcpTest::Within(Some(200.0), None), "5,000+"), Fit::Inside);
+        assert_eq!(says(IcpTest::Within(Some(1000.0), None), "1200"), Fit::Inside);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) const NOBODY: char = '\u{1}';
 const UNSAID: &str = "forgotten";
 
 /// Longest number that is kept, in digits: a telephone has more.
-const MOST_DIGITS: usize = 7;
+const MOST_DIGITS: usize = 6;
 
 /// Instants are made coarse to this, in milliseconds: all zones of today cut their days at quarters of an hour.
 const QUARTER: i64 = 15 * 60 * 1000;
@@ -220,14 +220,20 @@ impl Kept {
     fn answer(&self, answer: &str) -> String {
         let parts = std::iter::once(answer).chain(answer.split(';')).map(plain);
         let mut said: BTreeSet<String> = parts.filter(|part| self.words.contains(part)).collect();
-        let digits = answer.chars().filter(char::is_ascii_digit).count();
-        said.extend(range(answer).filter(|_| digits <= 2 * MOST_DIGITS).and_then(number));
+        said.extend(range(answer).filter(|_| !looks_dialled(answer)).and_then(number));
         if said.is_empty() { UNSAID.to_owned() } else { said.into_iter().collect::<Vec<_>>().join("; ") }
     }
 }
 
 fn plain(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a text may be a telephone's number: too many digits for two ends of a range, or one that begins with 0.
+fn looks_dialled(answer: &str) -> bool {
+    let numbers = || answer.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty());
+    numbers().map(str::len).sum::<usize>() > 2 * MOST_DIGITS
+        || numbers().any(|number| number.len() > 1 && number.starts_with('0') && number != "000")
 }
 
 /// A range as an answer that stands for it again.
