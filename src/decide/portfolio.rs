@@ -11,7 +11,7 @@ use super::judge::Hold;
 use super::{explain, figures};
 use crate::domain::concept::Experiment;
 use crate::domain::portfolio::{Others, Withheld, ratio};
-use crate::domain::verdict::{ArmScore, Reason, Scorecard, Verdict};
+use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard, Verdict};
 use crate::stats::many::e_bh;
 
 /// Fewer concepts are each judged for themselves.
@@ -77,6 +77,9 @@ pub(super) fn beside(
     // Others may have counted on what was stored, so it still does. A test that ended keeps what it ended with.
     let then = before.and_then(Scorecard::withheld).map(|withheld| withheld.evidence);
     let ended = [before.map(|before| before.verdict), Some(card.verdict)] == [Some(Verdict::Review); 2];
+    if ended && then.is_none() {
+        return card;
+    }
     let evidence = then.filter(|_| ended).unwrap_or(today);
     if then.map_or(evidence, |then| evidence.max(then)) >= bar.needed {
         return if then.is_some() { as_of_today(experiment, alone) } else { alone };
@@ -89,10 +92,15 @@ pub(super) fn beside(
     card
 }
 
-/// The concept's log e-value: that of its best arm that neither KILL nor a guardrail ended, shared among all arms.
+/// The concept's log e-value: that of its best arm that neither KILL nor a guardrail ended, shared among all arms. Counts
+/// that cannot be are no evidence.
 fn best(experiment: &Experiment, held: &Scorecard) -> Option<f64> {
     let open = |reason: &Reason| matches!(reason, Reason::Portfolio(_) | Reason::CapReached { .. } | Reason::Undecided);
-    let arms = held.arms.iter().filter(|arm| arm.reason.as_ref().is_some_and(open));
+    let cannot_be = |flag: &Flag| matches!(flag, Flag::ConversionsExceedVisits | Flag::ConversionsWithoutExposure);
+    let is_sound = |arm: &ArmScore| {
+        !arm.evidence.flags.iter().any(cannot_be) && !arm.guardrails.iter().any(|guardrail| guardrail.breached)
+    };
+    let arms = held.arms.iter().filter(|arm| arm.reason.as_ref().is_some_and(open) && is_sound(arm));
     let best = arms.filter_map(|arm| arm.evidence.log_e_build).reduce(f64::max)?;
     let tested = experiment.arms.iter().filter(|arm| !arm.control).count();
     Some(best - ratio(tested.max(1), 1).ln())
