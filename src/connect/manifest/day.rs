@@ -8,10 +8,14 @@ use chrono_tz::Tz;
 pub(super) enum DayForm {
     /// `2026-11-03`
     Date,
+    /// `20261103`
+    Digits,
     /// `2026-11-03 00:00:00`: a day, written as its beginning.
     Midnight,
     /// `2026-11-03T09:00:00Z`, or with another offset.
     Instant,
+    /// Seconds since 1970, as a number or its digits.
+    EpochSeconds,
     /// Milliseconds since 1970, as a number or its digits.
     EpochMillis,
     /// `2026-11-03 09:00:00`, by the clocks of a zone that stands elsewhere.
@@ -19,14 +23,17 @@ pub(super) enum DayForm {
 }
 
 impl DayForm {
-    pub(super) const ALL: [Self; 5] = [Self::Date, Self::Midnight, Self::Instant, Self::EpochMillis, Self::Local];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Date, Self::Digits, Self::Midnight, Self::Instant, Self::EpochSeconds, Self::EpochMillis, Self::Local];
 
     /// As written in a manifest.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Date => "date",
+            Self::Digits => "digits",
             Self::Midnight => "midnight",
             Self::Instant => "instant",
+            Self::EpochSeconds => "epoch_s",
             Self::EpochMillis => "epoch_ms",
             Self::Local => "local",
         }
@@ -34,15 +41,17 @@ impl DayForm {
 
     /// Whether it says a moment, which becomes a day in some zone.
     pub(super) fn is_instant(self) -> bool {
-        matches!(self, Self::Instant | Self::EpochMillis | Self::Local)
+        matches!(self, Self::Instant | Self::EpochSeconds | Self::EpochMillis | Self::Local)
     }
 
     /// What a value of another form is not.
     pub(super) fn else_not(self) -> &'static str {
         match self {
             Self::Date => "is not a day such as 2026-11-22",
+            Self::Digits => "is not a day such as 20261122",
             Self::Midnight => "is not a day such as 2026-11-22 00:00:00",
             Self::Instant => "is not an instant such as 2026-11-22T17:00:00Z",
+            Self::EpochSeconds => "is not a number of seconds since 1970",
             Self::EpochMillis => "is not a number of milliseconds since 1970",
             Self::Local => "is not a time such as 2026-11-22 17:00:00",
         }
@@ -52,11 +61,15 @@ impl DayForm {
     pub(super) fn day(self, text: &str) -> Option<NaiveDate> {
         match self {
             Self::Date => plain_date(text),
+            Self::Digits => {
+                let digits = text.len() == 8 && text.is_ascii();
+                plain_date(&digits.then(|| format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]))?)
+            }
             Self::Midnight => {
                 let day = text.strip_suffix("00:00:00")?;
                 plain_date(day.strip_suffix([' ', 'T'])?)
             }
-            Self::Instant | Self::EpochMillis | Self::Local => None,
+            Self::Instant | Self::EpochSeconds | Self::EpochMillis | Self::Local => None,
         }
     }
 
@@ -68,14 +81,18 @@ impl DayForm {
                 .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
                 .ok()
                 .map(|instant| instant.with_timezone(&Utc)),
-            Self::EpochMillis => {
-                let digits = text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
-                DateTime::from_timestamp_millis(text.parse().ok().filter(|_| digits)?)
-            }
+            Self::EpochSeconds => DateTime::from_timestamp_secs(digits(text, 12)?),
+            Self::EpochMillis => DateTime::from_timestamp_millis(digits(text, 15)?),
             Self::Local => by_the_clocks(NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()?, zone),
-            Self::Date | Self::Midnight => None,
+            Self::Date | Self::Digits | Self::Midnight => None,
         }
     }
+}
+
+/// A whole number of at most so many digits.
+fn digits(text: &str, most: usize) -> Option<i64> {
+    let digits = text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
 }
 
 /// The day of three numbers as text.
@@ -122,6 +139,10 @@ mod tests {
         {
             assert_eq!(DayForm::Date.day(text), None, "{text}");
         }
+        assert_eq!(DayForm::Digits.day("20261103"), third);
+        for text in ["", "20261131", "2026-1-3", "2026-11-03", "2026113", "202611030", "2026110３", "１0261103"] {
+            assert_eq!(DayForm::Digits.day(text), None, "{text}");
+        }
         assert_eq!(DayForm::Midnight.day("2026-11-03 00:00:00"), third);
         assert_eq!(DayForm::Midnight.day("2026-11-03T00:00:00"), third);
         for text in ["2026-11-03", "2026-11-03 00:00:01", "2026-11-03 00:00:00Z", "2026-11-0300:00:00", "00:00:00"] {
@@ -140,6 +161,10 @@ mod tests {
             assert_eq!(DayForm::Instant.instant(text, Tz::UTC), nine, "{text}");
         }
         assert_eq!(DayForm::EpochMillis.instant("1793696400000", Tz::UTC), nine);
+        assert_eq!(DayForm::EpochSeconds.instant("1793696400", Tz::UTC), nine);
+        for text in ["1793696400000", "-1", "1793696400.0", "", "1e9"] {
+            assert_eq!(DayForm::EpochSeconds.instant(text, Tz::UTC), None, "{text}");
+        }
         for text in ["2026-11-03", "2026-11-03T09:00:00", "1793696400000", ""] {
             assert_eq!(DayForm::Instant.instant(text, Tz::UTC), None, "{text}");
         }

@@ -9,7 +9,7 @@ use super::errors::{Judged, Then, judge};
 use super::extract::Broken;
 use super::identity::{Ledger, Row};
 use super::rows::{Reader, Reading};
-use super::unpack::Records;
+use super::unpack::{self, Records};
 use super::{Example, Expected, Manifest, Meaning};
 use crate::domain::connector::{SettingValue, Settings, SourceRow};
 use crate::domain::millionths;
@@ -56,8 +56,11 @@ impl Manifest {
         Err(format!("expects {}; the answer says {}", list(&expected), list(&found)))
     }
 
-    /// The pages as they are read: a report's CSV is cut into JSON first.
+    /// The pages as they are read: a report's CSV is cut into JSON first, and lines are made the list they are.
     fn as_read(&self, pages: &[String]) -> Result<Vec<String>, String> {
+        if self.rows.lines {
+            return Ok(pages.iter().map(|page| unpack::list_of_lines(page)).collect());
+        }
         if !self.report.as_ref().is_some_and(|report| report.csv) {
             return Ok(pages.to_vec());
         }

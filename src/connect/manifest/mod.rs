@@ -50,7 +50,7 @@ use self::day::DayForm;
 use self::errors::{ErrorRule, Then};
 use self::facts::FactsRule;
 use self::fan::Fan;
-use self::fill::Template;
+use self::fill::{End, Hole, Template};
 use self::number::Form;
 use self::only::OnlyRule;
 use self::proof::Proof;
@@ -244,6 +244,8 @@ struct Rows {
     full_at: Option<u64>,
     /// Rows come from the newest to the oldest, so reading may end where the days asked for do.
     newest_first: bool,
+    /// The answer is no list, but a row in each line.
+    lines: bool,
 }
 
 /// When an answer without the list of rows has none.
@@ -372,6 +374,12 @@ impl Manifest {
     /// [`ManifestError`] with every mistake at once.
     pub fn load(file: &str, text: &str) -> Result<Self, ManifestError> {
         check::load(file, text)
+    }
+
+    /// Answers hold rows of other days than those asked for, as the file itself says.
+    fn answers_more(&self) -> bool {
+        let early = |hole: &Hole| matches!(hole.as_day(), Some((End::Early, _)));
+        self.unbounded || self.request.holes().any(early)
     }
 
     /// Every call it makes to the vendor with a proof of who asks.

@@ -13,6 +13,7 @@ use super::fill::Filling;
 use super::pager::Pager;
 use super::report;
 use super::rows::{Dated, Reader, Reading};
+use super::unpack;
 use super::window::Window;
 use super::{Manifest, ManifestConnector};
 use crate::connect::{PullError, PullFacts, PullRequest};
@@ -160,7 +161,10 @@ impl Run<'_, '_> {
             let mut number = String::new();
             let answer = self.asker.call(prepared, pager.extra(&mut number).as_slice()).await?;
             let (answered, headers) = (Answered::of(&answer), answer.headers);
-            let page = into_text(answer.body, &reader.each)?;
+            let mut page = into_text(answer.body, &reader.each)?;
+            if manifest.rows.lines && (200..300).contains(&answered.status) {
+                page = unpack::list_of_lines(&page);
+            }
             match judge(reader, &manifest.errors, answered.status, &page, self.asker.has_login(), reading) {
                 Judged::Rows(found, rows) => {
                     let marks = reader.marks(&page, &found)?;

@@ -216,6 +216,9 @@ async fn rows(run: &mut Run<'_, '_>, report: &Report, answer: Answer, reading: R
     if !report.csv {
         let mut page = String::new();
         opened.read_to_string(&mut page).map_err(|error| wrong(unpack::io_sentence(&error)))?;
+        if run.connector.manifest.rows.lines {
+            page = unpack::list_of_lines(&page);
+        }
         return take(run, &page, reading, &mut 0).await;
     }
     let mut records = Records::new(opened).map_err(wrong)?;

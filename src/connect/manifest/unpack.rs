@@ -1,5 +1,5 @@
 //! Opens a downloaded report: plain, gzip or a zip of one file, under a limit counted after inflation, and cuts
-//! CSV into pages of JSON, so that the rows of both are read alike. Not what the rows say.
+//! CSV into pages of JSON, so that the rows of both are read alike. Also a list of what stands in lines. Not what the rows say.
 
 use std::io::{self, BufReader, Cursor, Read};
 
@@ -108,6 +108,12 @@ impl Read for Proven {
     }
 }
 
+/// JSON that stands in lines as the list it is. A line that breaks off stays broken.
+pub(super) fn list_of_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    format!("[{}]", lines.join(",\n"))
+}
+
 /// The records of a CSV file, a page at a time: a list of objects whose names are those of the columns.
 pub(super) struct Records<R> {
     csv: csv::Reader<R>,
@@ -210,6 +216,15 @@ mod tests {
         for (text, says) in [("", "each column once"), ("a,a\n1,2", "each column once"), ("a,b\n1", "line 2 has")] {
             let error = all(text.as_bytes().to_vec(), Packing::None, 99).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn lines_become_the_list_they_are() {
+        for (text, list) in
+            [("", "[]"), ("\n", "[]"), ("{\"a\":1}\r\n\n[2]", "[{\"a\":1},\n[2]]"), ("{}\n{", "[{},\n{]")]
+        {
+            assert_eq!(list_of_lines(text), list, "{text}");
         }
     }
 

@@ -167,7 +167,7 @@ impl Window {
         if self.repeats > 0 {
             warnings.push(format!("{} rows came twice, word for word, and were counted once", self.repeats));
         }
-        if let Some((count, day)) = self.outside.filter(|_| !manifest.unbounded) {
+        if let Some((count, day)) = self.outside.filter(|_| !manifest.answers_more()) {
             warnings.push(format!("{count} rows of days that were not asked for, such as {day}, were left out"));
         }
         // No rows say nothing of what stands in them.

@@ -235,7 +235,11 @@ fn f7_words_about_acts_that_make_no_sense_are_refused_with_the_fix() {
         ("depth  = \"booking\"", "depth  = \"bookin\"", "did you mean `booking`?"),
         ("person = [\"$.email\"", "person = [5", "`person` is a path, or a list"),
         ("ends     = \"open\"", "ends     = \"none\"", "must name no day"),
-        ("ends     = \"open\"", "ends     = \"exclusive\"", "ask for {window.start} to {window.next}"),
+        (
+            "ends     = \"open\"",
+            "ends     = \"exclusive\"",
+            "ask for {window.start} or {window.early} to {window.next}",
+        ),
         ("since = \"{window.early}\"", "since = \"{window.end}\"", "from {window.start} or {window.early} on"),
         ("lookback = 3", "lookback = 3\nlongest = 31", "leave `longest` out"),
         ("each = \"$.acts[*]\"", "each = \"$.acts[*]\"\nfull_at = 10", "leave `full_at` out"),

@@ -219,7 +219,10 @@ impl Check<'_, '_> {
         let days: BTreeSet<_> = asked.iter().map(|(end, _)| *end).collect();
         let (fits, must) = match ends {
             0 => (days == BTreeSet::from([End::Start, End::Last]), "ask for {window.start} to {window.end}"),
-            1 => (days == BTreeSet::from([End::Start, End::Next]), "ask for {window.start} to {window.next}"),
+            1 => (
+                days == BTreeSet::from([End::Start, End::Next]) || days == BTreeSet::from([End::Early, End::Next]),
+                "ask for {window.start} or {window.early} to {window.next}",
+            ),
             2 => (
                 days == BTreeSet::from([End::Start]) || days == BTreeSet::from([End::Early]),
                 "ask from {window.start} or {window.early} on",

@@ -50,9 +50,19 @@ impl Check<'_, '_> {
         }
         let full_at = raw.full_at.as_ref().map(|full_at| *full_at.get_ref());
         let newest_first = raw.newest_first.as_ref().is_some_and(|newest_first| *newest_first.get_ref());
+        let lines = self.lines(raw);
         let only = only.into_iter().collect::<Option<_>>()?;
         let (none_if, id, (day, clock)) = (or_unused(none_if)?, id?, day?);
-        Some(Rows { each: each?, only, none_if, id, day, clock, arm, cut, full_at, newest_first })
+        Some(Rows { each: each?, only, none_if, id, day, clock, arm, cut, full_at, newest_first, lines })
+    }
+
+    /// Whether each line of an answer is a row.
+    fn lines(&mut self, raw: &RawRows) -> bool {
+        let Some(lines) = raw.lines.as_ref().filter(|lines| *lines.get_ref()) else { return false };
+        if raw.each.get_ref() != "$[*]" {
+            self.wrong::<()>(lines.span(), "with `lines` each line is a row: write `each = \"$[*]\"`");
+        }
+        true
     }
 
     /// What only rows, days and pages together can get wrong.
@@ -268,7 +278,7 @@ impl Check<'_, '_> {
     }
 }
 
-const INSTANTS: &str = "`zone = \"experiment\"` in `[days]` is for vendors that give instants: write `form = \"instant\"`, \"epoch_ms\" or \"local\", or name the zone in which the vendor cuts days";
+const INSTANTS: &str = "`zone = \"experiment\"` in `[days]` is for vendors that give instants: write `form = \"instant\"`, \"epoch_s\", \"epoch_ms\" or \"local\", or name the zone in which the vendor cuts days";
 
 const ARM: &str = "`arm` is a path, a list of paths of which the first there counts, `{ path = …, cut = \"what it begins with\" }`, or `{ path = …, parameter = \"utm_content\" }` where an address stands there";
 

@@ -321,6 +321,7 @@ pub(in crate::connect::manifest) struct RawRows {
     pub(in crate::connect::manifest) arm: Spanned<toml::Value>,
     pub(in crate::connect::manifest) full_at: Option<Spanned<u64>>,
     pub(in crate::connect::manifest) newest_first: Option<Spanned<bool>>,
+    pub(in crate::connect::manifest) lines: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]
