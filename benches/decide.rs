@@ -85,6 +85,7 @@ fn experiment(number: usize, per_source: usize) -> Experiment {
         leave_out: [].into(),
         people: None,
         depth: None,
+        nameless: false,
         fractional: vec![],
         scheduled: true,
         set_aside: beside.flat_map(|other| (0..ARMS).map(move |arm| key(other, arm))).collect(),

@@ -81,6 +81,7 @@ fn access(parts: &Parts, vendor: &str, address: &str) -> SourceAccess {
         leave_out: [].into(),
         people: None,
         depth: None,
+        nameless: false,
         fractional: info.fractional.clone(),
         scheduled: true,
         set_aside: [].into(),

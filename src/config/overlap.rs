@@ -1,5 +1,5 @@
 //! Sources of one experiment that count the same people or acts for an arm: their counts would be added up (D2). Sources
-//! that hand over the people may overlap, for each person counts once.
+//! that hand over the people may overlap, for each person counts once; those whose acts name nobody may not.
 
 use super::check::Check;
 use super::raw::Section;
@@ -9,12 +9,24 @@ use crate::domain::metric::MetricId;
 
 /// What happens on the page and after it. Platforms count it of the clicks they sent, each its own; whatever counts it on
 /// the page counts all of it.
-const ON_THE_PAGE: [MetricId; 5] =
-    [MetricId::VISITS, MetricId::FORM_OPENS, MetricId::SIGNUPS, MetricId::CONVERSIONS, MetricId::LEADS];
+const ON_THE_PAGE: [MetricId; 10] = [
+    MetricId::VISITS,
+    MetricId::FORM_OPENS,
+    MetricId::SIGNUPS,
+    MetricId::CONVERSIONS,
+    MetricId::LEADS,
+    MetricId::DEMOS,
+    MetricId::CARDS,
+    MetricId::DEPOSITS,
+    MetricId::ORDERS,
+    // A deposit of one source, and of another the order.
+    MetricId::PAYMENTS,
+];
 
 /// Reports each metric that two sources of an arm both count; `None` beside a name stands for files, of which nobody
 /// knows yet what they hold.
 pub(super) fn refuse(check: &Check<'_>, section: &Section<'_>, arms: &[(Section<'_>, Arm)], sources: &[Source]) {
+    let mut nameless_told = false;
     for metric in ON_THE_PAGE {
         let mut told = false;
         for (_, arm) in arms {
@@ -24,6 +36,13 @@ pub(super) fn refuse(check: &Check<'_>, section: &Section<'_>, arms: &[(Section<
             let counting: Vec<&Source> = sources.iter().filter(counting).collect();
             let Some((one, other)) = overlapping(&counting, metric).filter(|_| !told) else { continue };
             told = true;
+            if one.people.is_some() && other.people.is_some() {
+                if !nameless_told {
+                    refuse_nameless(check, section, (metric, arm), [one, other]);
+                }
+                nameless_told = true;
+                continue;
+            }
             let uncertain = counting.iter().any(|source| source.connector == "file");
             let if_there = if uncertain { ", where the file has them" } else { "" };
             let what = format!(
@@ -46,9 +65,25 @@ pub(super) fn refuse(check: &Check<'_>, section: &Section<'_>, arms: &[(Section<
     }
 }
 
+/// Acts that name nobody, beside another source of the same acts.
+fn refuse_nameless(check: &Check<'_>, section: &Section<'_>, (metric, arm): (MetricId, &Arm), pair: [&Source; 2]) {
+    let [one, other] = pair;
+    let nameless = if one.nameless { one } else { other };
+    let what = format!(
+        "{metric} of arm {} come from {} and from {}, and the acts of {} name nobody, so whoever is in both would count \
+         twice",
+        arm.id,
+        quoted(one.id.as_str()),
+        quoted(other.id.as_str()),
+        quoted(nameless.id.as_str())
+    );
+    let advice = format!("let one of them count: take {} out of the keys of the arms, or the other", nameless.id);
+    check.report.error(section.key_span("sources"), what, advice);
+}
+
 /// Two sources that count the same, where nothing tells whom both have counted.
 fn overlapping<'s>(counting: &[&'s Source], metric: MetricId) -> Option<(&'s Source, &'s Source)> {
-    let knows_people = |source: &Source| source.people.is_some() && metric.is_of_people();
+    let knows_people = |source: &Source| source.people.is_some() && !source.nameless && metric.is_of_people();
     counting.iter().enumerate().find_map(|(position, one)| {
         let other = counting[position + 1..]
             .iter()

@@ -125,7 +125,13 @@ pub(super) fn depth(check: &Check<'_>, section: &Section<'_>, info: Option<&Conn
 pub(super) fn metrics(info: &ConnectorInfo, depth: Option<Depth>) -> Vec<MetricId> {
     let mut metrics = info.metrics.clone();
     if let Some(deepest) = depth.or(info.people).filter(|_| info.people.is_some()) {
-        metrics.extend(MetricId::of_people(deepest).filter(|metric| !info.metrics.contains(metric)));
+        let of_acts: Vec<MetricId> = if info.names_people {
+            MetricId::of_people(deepest).collect()
+        } else {
+            MetricId::of_nobody(deepest).collect()
+        };
+        metrics.retain(|metric| !metric.is_of_people() || of_acts.contains(metric));
+        metrics.extend(of_acts.into_iter().filter(|metric| !info.metrics.contains(metric)));
     }
     metrics
 }

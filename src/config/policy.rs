@@ -260,7 +260,9 @@ fn primary(check: &Check<'_>, section: &Section<'_>, facts: &Facts<'_>, model: M
         check.report.error(written.span(), what, advice);
     }
     let needs_verified = [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&rate.numerator);
-    let verifies = |source: &Source| source.depth.or(source.people).is_some_and(|depth| depth >= Depth::VerifiedEmail);
+    let verifies = |source: &Source| {
+        !source.nameless && source.depth.or(source.people).is_some_and(|depth| depth >= Depth::VerifiedEmail)
+    };
     if needs_verified && facts.all_sources_known && !facts.sources.iter().any(verifies) {
         let what = format!("no source says that an address was verified, so {} would stay at zero", rate.numerator);
         let advice = "where a form or list verifies addresses itself, write depth = \"verified_email\" in its [source]; \

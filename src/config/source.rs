@@ -198,6 +198,7 @@ fn source(
         leave_out,
         people: info.people,
         depth,
+        nameless: info.people.is_some() && !info.names_people,
         fractional: info.fractional.clone(),
         scheduled,
         set_aside: set_aside.into_iter().filter_map(|key| checked_key(check, &key)).collect(),

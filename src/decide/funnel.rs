@@ -121,5 +121,6 @@ fn in_words(why: LeftOut) -> &'static str {
         LeftOut::IcpUnknown => "of whom it is not known whether they are in the ICP",
         LeftOut::Canceled => "called off or moved",
         LeftOut::NoShow => "to which nobody came",
+        LeftOut::Nameless => "without an address, which another source may count too",
     }
 }

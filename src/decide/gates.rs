@@ -25,7 +25,10 @@ const UNMAPPED_SHARE_AT_MOST: f64 = 0.10;
 /// Settled days a source may bring nothing before its silence is a defect.
 const SILENT_SETTLED_DAYS: u64 = 2;
 
-/// Unclaimed acts that are more than a test answer or two.
+/// Share of deciding acts that may be others' too above which nothing is decided; as of spend.
+const NAMELESS_SHARE_AT_MOST: f64 = 0.10;
+
+/// Unclaimed or nameless acts that are more than a test answer or two.
 const UNMAPPED_ACTS_AT_LEAST: f64 = 3.0;
 
 /// Share of the days with counts on which they contradict each other above which nothing is decided, and how many such
@@ -45,6 +48,7 @@ pub fn defects(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, unmapp
     found.extend(stale(experiment, data, &tally.calendar, tally.as_of));
     found.extend(unmapped.filter(|reason| blocks(reason)).cloned());
     found.extend(unmapped_acts(tally));
+    found.extend(nameless_acts(tally));
     found.extend(mixed_currencies(tally));
     found.extend(mixed_zones(tally));
     found.extend(day_zones(experiment, tally));
@@ -160,6 +164,18 @@ fn unmapped_acts(tally: &Tally<'_>) -> Option<Reason> {
     let claimed = tally.arms.iter().flat_map(|(_, days)| tally.settled(days)).any(|day| day.conversions > 0);
     (acts >= UNMAPPED_ACTS_AT_LEAST && !claimed)
         .then(|| Reason::UnmappedActs { acts, keys: largest(&tally.unclaimed_acts) })
+}
+
+/// So many deciding acts may be others' too that it matters whether they are.
+fn nameless_acts(tally: &Tally<'_>) -> Option<Reason> {
+    let acts: i128 = tally.nameless.values().sum();
+    let counted: i128 = tally.arms.iter().flat_map(|(_, days)| tally.settled(days)).map(|day| day.conversions).sum();
+    let share = units(acts) / units(acts + counted.max(0)).max(1.0);
+    (units(acts) >= UNMAPPED_ACTS_AT_LEAST && share > NAMELESS_SHARE_AT_MOST).then(|| Reason::NamelessActs {
+        acts: units(acts),
+        counted: units(counted),
+        sources: tally.nameless.keys().cloned().collect(),
+    })
 }
 
 /// The keys with most, as `source: key`.

@@ -144,6 +144,7 @@ mod tests {
             leave_out: [].into(),
             people: None,
             depth: None,
+            nameless: false,
             fractional: vec![],
             scheduled: true,
             set_aside: ["cats-old".to_owned(), "*-brand".to_owned(), "*cats-at*".to_owned()].into(),

@@ -89,6 +89,7 @@ fn mends(why: &Reason) -> Option<String> {
         Reason::Stale { .. } => "Run `willitsell pull`".to_owned(),
         Reason::UnmappedSpend { .. } => "Say which version each campaign tests".to_owned(),
         Reason::UnmappedActs { .. } => "Give each version its keys".to_owned(),
+        Reason::NamelessActs { .. } => "Have one source tell who acted".to_owned(),
         Reason::MixedCurrencies { .. } => "Give each currency its own experiment".to_owned(),
         Reason::MixedZones { source, .. } => format!("Read all days of {source} again"),
         Reason::DayZones { .. } => "Set the same time zone in both accounts".to_owned(),

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::keys::ArmKeys;
-use crate::domain::concept::{Experiment, Source};
+use crate::domain::concept::{Arm, Experiment, Source};
 use crate::domain::icp::{Fit, IcpRule, fit};
 use crate::domain::id::SourceId;
 use crate::domain::metric::MetricId;
@@ -25,6 +25,8 @@ pub struct Rules<'a> {
     depths: BTreeMap<&'a SourceId, Depth>,
     icp: &'a [IcpRule],
     internal: &'a BTreeSet<DomainHash>,
+    /// Sources that hand over acts of people, with what those count as and the positions of the arms they are on.
+    tellers: Vec<(&'a SourceId, &'a [MetricId], Vec<usize>)>,
 }
 
 /// One act that counts.
@@ -57,6 +59,8 @@ pub enum LeftOut {
     Canceled,
     /// A booking to which nobody came.
     NoShow,
+    /// It does not say who did it, and another source may tell of the same act.
+    Nameless,
 }
 
 /// Everything that the responses come to.
@@ -66,6 +70,8 @@ pub struct Qualified {
     pub acts: Vec<Act>,
     /// By position of the arm, day and reason, how many do not.
     pub left_out: BTreeMap<(usize, NaiveDate, LeftOut), u32>,
+    /// What would count if it were sure that no other source tells of it: by source.
+    pub nameless: Vec<(SourceId, Act)>,
 }
 
 impl<'a> Rules<'a> {
@@ -79,7 +85,16 @@ impl<'a> Rules<'a> {
             depths: experiment.sources.iter().filter_map(depth).collect(),
             icp: &experiment.policy.icp,
             internal: &data.internal,
+            tellers: tellers(experiment),
         }
+    }
+
+    /// Whether no other source tells of acts of an arm that count as the same.
+    fn is_only_teller(&self, source: &SourceId, arm: usize, metric: MetricId) -> bool {
+        let tells = |(other, metrics, arms): &(&SourceId, &[MetricId], Vec<usize>)| {
+            *other != source && metrics.contains(&metric) && arms.contains(&arm)
+        };
+        !self.tellers.iter().any(tells)
     }
 
     fn depth(&self, response: &Response) -> Depth {
@@ -103,6 +118,15 @@ impl<'a> Rules<'a> {
     }
 }
 
+fn tellers(experiment: &Experiment) -> Vec<(&SourceId, &[MetricId], Vec<usize>)> {
+    let telling = experiment.sources.iter().filter(|source| source.people.is_some());
+    let arms_of = |source: &Source| {
+        let has_keys = |arm: &Arm| arm.keys.get(&source.id).is_some_and(|keys| !keys.is_empty());
+        (0..).zip(&experiment.arms).filter(|(_, arm)| has_keys(arm)).map(|(position, _)| position).collect()
+    };
+    telling.map(|source| (&source.id, source.metrics.as_slice(), arms_of(source))).collect()
+}
+
 /// What is known of a person from all their acts, on an arm or not.
 #[derive(Default)]
 struct Known<'a> {
@@ -112,8 +136,9 @@ struct Known<'a> {
 }
 
 /// The acts that count. A person seen twice, across sources and arms, counts once for each metric, at the earliest act
-/// (ties by source, then response id); acts where no person is known count each. Only acts on an arm and inside the days
-/// are looked at: what belongs to no arm is no part of the test, so it can take nobody away from one. A click is no
+/// (ties by source, then response id). Acts where no person is known count each, as what they are; where another source
+/// tells of such acts of the arm too, they may be the same ones, and count as nothing. Only acts on an arm and inside the
+/// days are looked at: what belongs to no arm is no part of the test, so it can take nobody away from one. A click is no
 /// sign-up.
 ///
 /// Somebody counts as verified on the day on which both are there, the sign-up on an arm and a verified address from any
@@ -137,19 +162,32 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
             leave_out(day, why);
             continue;
         }
-        let person = response.person.as_ref();
-        let mut is_first = |metric| person.is_none_or(|person| seen.insert((person, metric)));
+        match response.void {
+            Some(Void::Canceled) => leave_out(day, LeftOut::Canceled),
+            Some(Void::NoShow) => leave_out(day, LeftOut::NoShow),
+            None | Some(Void::Refunded) => {}
+        }
         let depth = rules.depth(response);
+        let Some(person) = &response.person else {
+            let counts = MetricId::of_nobody(depth).filter(|&metric| stands(metric, response.void));
+            let (sure, doubtful): (Vec<_>, Vec<_>) = counts
+                .map(|metric| Act { arm, day, metric })
+                .partition(|act| rules.is_only_teller(&response.source, arm, act.metric));
+            if !doubtful.is_empty() {
+                leave_out(day, LeftOut::Nameless);
+            }
+            found.acts.extend(sure);
+            found.nameless.extend(doubtful.into_iter().map(|act| (response.source.clone(), act)));
+            continue;
+        };
+        let mut is_first = |metric| seen.insert((person, metric));
         if is_first(MetricId::SIGNUPS) {
             found.acts.push(Act { arm, day, metric: MetricId::SIGNUPS });
-            let known = person.and_then(|person| people.get(person));
-            let alone = (depth >= Depth::VerifiedEmail).then_some(response.at);
-            let verified_at = known.map_or(alone, |known| known.verified_at);
-            let verified_on = verified_at.map(|at| rules.day(at.max(response.at)));
-            if let Some(day) = verified_on.filter(|&day| rules.days.contains(day)) {
+            let known = people.get(person);
+            let verified_on = known.and_then(|known| Some(rules.day(known.verified_at?.max(response.at))));
+            if let Some((known, day)) = known.zip(verified_on).filter(|(_, day)| rules.days.contains(*day)) {
                 found.acts.push(Act { arm, day, metric: MetricId::VERIFIED_SIGNUPS });
-                let answers: Answers =
-                    known.map_or_else(|| response.answers.clone(), |known| known.answers.iter().copied().collect());
+                let answers: Answers = known.answers.iter().copied().collect();
                 match fit(rules.icp, &answers) {
                     Fit::Inside => found.acts.push(Act { arm, day, metric: MetricId::QUALIFIED_SIGNUPS }),
                     Fit::Outside => leave_out(day, LeftOut::OutsideIcp),
@@ -159,12 +197,7 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
         } else {
             leave_out(day, LeftOut::Repeat);
         }
-        match response.void {
-            Some(Void::Canceled) => leave_out(day, LeftOut::Canceled),
-            Some(Void::NoShow) => leave_out(day, LeftOut::NoShow),
-            None | Some(Void::Refunded) => {}
-        }
-        for metric in counts_as(depth, response.void) {
+        for metric in MetricId::of_people(depth).filter(|&metric| !is_signup(metric) && stands(metric, response.void)) {
             if is_first(metric) {
                 found.acts.push(Act { arm, day, metric });
             }
@@ -173,14 +206,19 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
     found
 }
 
-/// What an act counts as besides a sign-up.
-fn counts_as(depth: Depth, void: Option<Void>) -> impl Iterator<Item = MetricId> {
-    MetricId::of_people(depth).filter(move |&metric| match metric {
-        MetricId::SIGNUPS | MetricId::VERIFIED_SIGNUPS | MetricId::QUALIFIED_SIGNUPS => false,
+/// Whether it is one of the metrics that each person counts in once for all their acts together.
+fn is_signup(metric: MetricId) -> bool {
+    [MetricId::SIGNUPS, MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&metric)
+}
+
+/// Whether an act still counts as something. Whoever called off had left their details all the same.
+fn stands(metric: MetricId, void: Option<Void>) -> bool {
+    match metric {
+        MetricId::SIGNUPS => true,
         MetricId::PAYMENTS => matches!(void, None | Some(Void::Refunded)),
         MetricId::REFUNDS => void == Some(Void::Refunded),
         _ => void.is_none(),
-    })
+    }
 }
 
 /// By person, what their acts say together.
@@ -210,7 +248,10 @@ pub fn unclaimed<'a>(responses: &'a [Response], rules: &Rules<'_>, metric: Metri
     let counts = |response: &&Response| {
         rules.days.contains(rules.day(response.at))
             && rules.refused(response).is_none()
-            && MetricId::of_people(rules.depth(response)).any(|own| own == metric)
+            && match &response.person {
+                Some(_) => MetricId::of_people(rules.depth(response)).any(|own| own == metric),
+                None => MetricId::of_nobody(rules.depth(response)).any(|own| own == metric),
+            }
             && rules.keys.owner(&response.source, &response.arm_key).is_none()
     };
     latest(responses).into_iter().filter(counts).collect()

@@ -10,7 +10,7 @@ use super::judge::Hold;
 use super::keys::{ArmKeys, Owner};
 use super::portfolio;
 use super::pulls::{Known, Pulls, is_same_day};
-use super::qualify::{self, LeftOut, Qualified, Rules};
+use super::qualify::{self, Act, LeftOut, Qualified, Rules};
 use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Policy};
 use crate::domain::day_note::Word;
 use crate::domain::decision::Decision;
@@ -109,6 +109,9 @@ pub struct Tally<'a> {
     pub unclaimed_spend: Unclaimed<'a>,
     /// Settled acts of the deciding rate with keys no arm claims.
     pub unclaimed_acts: Unclaimed<'a>,
+    /// By source, settled acts of the deciding rate on an arm that do not say who did them and that another source may
+    /// count too.
+    pub nameless: BTreeMap<SourceId, i128>,
     /// What settled spend is in, and the budget cap; `None` is a currency the source did not name.
     pub currencies: BTreeSet<Option<Currency>>,
     /// Clicks and impressions of rows with more clicks than impressions, by position of the arm and settled day.
@@ -161,6 +164,7 @@ impl<'a> Tally<'a> {
             unclaimed_acts: BTreeMap::new(),
             clicks_unseen: BTreeMap::new(),
             left_out: BTreeMap::new(),
+            nameless: BTreeMap::new(),
             zones: BTreeMap::new(),
             hold: portfolio::ahead(experiment, data.others.as_deref(), calendar.last_settled),
             currencies: currencies_set(experiment).map(Some).collect(),
@@ -207,9 +211,15 @@ impl<'a> Tally<'a> {
             }
         }
         let rules = |days| Rules::of(experiment, data, &keys, pulls.acts_zone, days);
-        let Qualified { acts, left_out } = qualify::qualified(&data.responses, &rules(days));
+        let Qualified { acts, left_out, nameless } = qualify::qualified(&data.responses, &rules(days));
         for act in acts.into_iter().filter(|act| counts_for(experiment, Owner::Arm(act.arm), act.day)) {
             sums.of(act.arm, act.day)[act.metric.index()] += i128::from(millionths::ONE);
+        }
+        let decides = |act: &Act| act.metric == policy.primary.numerator && act.day <= calendar.last_settled;
+        for (source, act) in nameless.into_iter().filter(|(_, act)| decides(act)) {
+            if counts_for(experiment, Owner::Arm(act.arm), act.day) {
+                *tally.nameless.entry(source).or_default() += i128::from(millionths::ONE);
+            }
         }
         tally.left_out = left_out;
         tally.left_out.retain(|&(arm, day, _), _| counts_for(experiment, Owner::Arm(arm), day));

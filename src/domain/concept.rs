@@ -115,6 +115,9 @@ pub struct Source {
     /// The same, where the user knows better: it then holds for every act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depth: Option<Depth>,
+    /// Those acts never say who did them, so each counts by itself, and beside no other source of the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nameless: bool,
     /// Those of them that may be fractions: modelled by the vendor, or one act shared among several clicks.
     pub fractional: Vec<MetricId>,
     /// Whether the schedule pulls it; otherwise a person imports files into it.

@@ -111,6 +111,8 @@ pub struct ConnectorInfo {
     pub fractional: Vec<MetricId>,
     /// How deep the acts go that it hands over with the people who did them; `None` where it hands over counts.
     pub people: Option<Depth>,
+    /// Whether those acts say who did them. Where they do not, nobody is told apart: see [`Source::nameless`].
+    pub names_people: bool,
     /// Whether it can read what people answered to questions the user names.
     pub reads_answers: bool,
     /// What the numbers mean.

@@ -167,6 +167,19 @@ impl MetricId {
 
     /// What acts of a depth may count as: the metrics that a source of such acts supplies.
     pub fn of_people(depth: Depth) -> impl Iterator<Item = Self> {
+        let people = [Self::SIGNUPS, Self::VERIFIED_SIGNUPS, Self::QUALIFIED_SIGNUPS];
+        people.into_iter().filter(move |_| depth >= Depth::Email).chain(Self::own(depth))
+    }
+
+    /// The same of acts that say nobody's name: what they are, and a sign-up only where they are nothing more. Nobody can
+    /// be verified of whom nothing is known.
+    pub fn of_nobody(depth: Depth) -> impl Iterator<Item = Self> {
+        let is_signup = depth >= Depth::Email && Self::own(depth).next().is_none();
+        is_signup.then_some(Self::SIGNUPS).into_iter().chain(Self::own(depth))
+    }
+
+    /// What acts of a depth are, besides that somebody left their details.
+    fn own(depth: Depth) -> impl Iterator<Item = Self> {
         let own: &[Self] = match depth {
             Depth::Click | Depth::Email | Depth::VerifiedEmail | Depth::QualifiedSignup | Depth::Booking => &[],
             Depth::Demo => &[Self::DEMOS],
@@ -174,8 +187,7 @@ impl MetricId {
             Depth::Deposit => &[Self::DEPOSITS, Self::PAYMENTS, Self::REFUNDS],
             Depth::Order => &[Self::ORDERS, Self::PAYMENTS, Self::REFUNDS],
         };
-        let people = [Self::SIGNUPS, Self::VERIFIED_SIGNUPS, Self::QUALIFIED_SIGNUPS];
-        people.into_iter().filter(move |_| depth >= Depth::Email).chain(own.iter().copied())
+        own.iter().copied()
     }
 
     /// Its entry.

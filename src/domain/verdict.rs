@@ -115,6 +115,15 @@ pub enum Reason {
         /// The commonest unclaimed keys, at most five, as `source: key`.
         keys: Vec<String>,
     },
+    /// Many deciding acts do not say who did them, and other sources may count the same.
+    NamelessActs {
+        /// How many.
+        acts: f64,
+        /// How many count beside them.
+        counted: f64,
+        /// The sources they are from, in order of name.
+        sources: Vec<SourceId>,
+    },
     /// Sources report in different currencies, which are never added.
     MixedCurrencies {
         /// The codes seen.
@@ -248,6 +257,7 @@ impl Reason {
             Self::Stale { .. } => "stale",
             Self::UnmappedSpend { .. } => "unmapped_spend",
             Self::UnmappedActs { .. } => "unmapped_acts",
+            Self::NamelessActs { .. } => "nameless_acts",
             Self::MixedCurrencies { .. } => "mixed_currencies",
             Self::MixedZones { .. } => "mixed_zones",
             Self::DayZones { .. } => "day_zones",

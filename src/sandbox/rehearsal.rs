@@ -222,7 +222,7 @@ fn configuration(sandbox: &Sandbox, offers: &[Offer], tools: &[Tool]) -> String 
              \"file:secrets/typeform-token\", base_url = \"{typeform}\", per_second = \"1000\" }}\n"
         );
         let searched: Vec<&Offer> = offers.iter().filter(|offer| offer.source == "search").collect();
-        text.push_str(&experiment(sandbox, &concept, id, &searched, Some(&format!("{id}-form"))));
+        text.push_str(&experiment(sandbox, &concept, id, &searched, Some((&format!("{id}-form"), "signups"))));
     }
     // The other platforms advertise the same product: a test each, judged by what the platform itself counts.
     let [concept, ..] = demo::concepts();
@@ -235,7 +235,7 @@ fn configuration(sandbox: &Sandbox, offers: &[Offer], tools: &[Tool]) -> String 
         let aside: Vec<String> = others.flat_map(|other| other.truth.arms).map(|arm| arm.key).collect();
         text.push_str(&tool.table(sandbox, &concept.truth.form_id, &aside));
         let key = format!("{}-by-{}", concept.id, tool.source);
-        text.push_str(&experiment(sandbox, &concept, &key, &[platform], Some(tool.source)));
+        text.push_str(&experiment(sandbox, &concept, &key, &[platform], Some((tool.source, tool.act))));
     }
     text
 }
@@ -258,12 +258,13 @@ fn experiment(
     concept: &demo::DemoConcept,
     key: &str,
     platforms: &[&Offer],
-    form: Option<&str>,
+    acts: Option<(&str, &str)>,
 ) -> String {
+    let form = acts.map(|(form, _)| form);
     let World { first_day, zone, .. } = sandbox.world();
     let sources = platforms.iter().map(|offer| offer.source).chain(form);
     let listed: Vec<String> = sources.map(|source| format!("\"{source}\"")).collect();
-    let act = if form.is_some() { "signups" } else { "conversions" };
+    let act = acts.map_or("conversions", |(_, act)| act);
     let mut text = format!(
         r#"
 [experiment.{key}]

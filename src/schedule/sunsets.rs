@@ -80,6 +80,7 @@ mod tests {
             leave_out: [].into(),
             people: None,
             depth: None,
+            nameless: false,
             fractional: vec![],
             set_aside: BTreeSet::new(),
             accept_shrink: None,

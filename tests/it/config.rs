@@ -61,6 +61,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
     vec![
         ConnectorInfo {
             people: Some(Depth::Email),
+            names_people: true,
             reads_answers: true,
             ..connector(
                 "typeform",

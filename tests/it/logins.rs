@@ -347,6 +347,7 @@ async fn a7_a_login_that_ends_is_told_of_14_3_and_1_days_before_with_the_command
             leave_out: [].into(),
             people: None,
             depth: None,
+            nameless: false,
             fractional: vec![],
             scheduled: true,
             set_aside: [].into(),

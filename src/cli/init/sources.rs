@@ -122,15 +122,17 @@ impl<R: BufRead, W: Write> Talk<R, W> {
         let ads = offered[self.choose(&titles)?];
         let own: Vec<MetricId> =
             [MetricId::CONVERSIONS, MetricId::LEADS].into_iter().filter(|&metric| counts(ads, metric)).collect();
-        let is_form = |info: &&ConnectorInfo| counts(info, MetricId::SIGNUPS) && !counts(info, MetricId::CLICKS);
-        let mut forms: Vec<_> = known.iter().filter(is_form).collect();
-        forms.sort_by_key(|form| form.scheduled_by.is_some());
+        let act_of = |info: &ConnectorInfo| {
+            info.metrics.iter().copied().find(|metric| metric.is_of_people() && info.people.is_some())
+        };
+        let mut forms: Vec<_> = known.iter().filter_map(|info| Some((info, act_of(info)?))).collect();
+        forms.sort_by_key(|(form, _)| form.scheduled_by.is_some());
         let words: Vec<String> = own
             .iter()
             .map(|metric| format!("{metric}, as the platform counts them"))
-            .chain(forms.iter().map(|form| match form.scheduled_by {
+            .chain(forms.iter().map(|(form, act)| match form.scheduled_by {
                 Some(_) => "sign-ups in answers I export from a form".to_owned(),
-                None => format!("sign-ups with {}", form.title),
+                None => format!("{}s with {}", act.metric().noun, form.title),
             }))
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -141,8 +143,8 @@ impl<R: BufRead, W: Write> Talk<R, W> {
             0
         };
         let form = if act < own.len() { None } else { forms.get(act - own.len()).copied() };
-        let act = own.get(act).copied().unwrap_or(MetricId::SIGNUPS);
-        Ok(Reads { ads: self.needs_of(ads)?, act, form: form.map(|form| self.needs_of(form)).transpose()? })
+        let act = own.get(act).copied().or(form.map(|(_, act)| act)).unwrap_or(MetricId::SIGNUPS);
+        Ok(Reads { ads: self.needs_of(ads)?, act, form: form.map(|(form, _)| self.needs_of(form)).transpose()? })
     }
 
     /// Asks for what a connector needs and nobody else can know. Secrets stay out of the file.

@@ -28,6 +28,7 @@ use super::{Manifest, ManifestError};
 use crate::connect::auth::{ClientAuth, GrantKind, Oauth2};
 use crate::connect::http::{Url, address};
 use crate::domain::connector::{ConnectorInfo, Facts, Home, SettingInfo, SettingValue, Settings};
+use crate::domain::metric::MetricId;
 
 /// Reads and checks a manifest.
 pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
@@ -148,6 +149,9 @@ impl Check<'_, '_> {
                           deleted ads, rows without delivery), or `nothing`";
             self.wrong::<()>(raw.facts.as_ref().map_or(0..0, Spanned::span), advice);
         }
+        let acts = response.iter().flatten().next();
+        let nameless =
+            acts.filter(|acts| acts.person.is_empty()).and_then(|acts| MetricId::of_nobody(acts.depth).next());
         let examples = self.examples(&raw.example);
         let login = proof.as_ref().and_then(|proof| proof.oauth2());
         let info = self.info(file, raw, login);
@@ -155,10 +159,11 @@ impl Check<'_, '_> {
         Some(Manifest {
             info: ConnectorInfo {
                 prepares_for: report.as_ref().map(|report| report.within).unwrap_or_default(),
-                metrics: metrics.iter().map(|metric| metric.id).collect(),
+                metrics: metrics.iter().map(|metric| nameless.unwrap_or(metric.id)).collect(),
                 fractional: metrics.iter().filter(|metric| metric.is_fractional()).map(|metric| metric.id).collect(),
-                people: response.as_ref().and_then(|response| Some(response.as_ref()?.depth)),
-                reads_answers: response.iter().flatten().any(|response| !response.answer.is_empty()),
+                people: acts.map(|acts| acts.depth),
+                names_people: acts.is_some_and(|acts| !acts.person.is_empty()),
+                reads_answers: acts.is_some_and(|acts| !acts.answer.is_empty()),
                 facts: said,
                 ..info?
             },
@@ -253,6 +258,7 @@ impl Check<'_, '_> {
             metrics: Vec::new(),
             fractional: Vec::new(),
             people: None,
+            names_people: false,
             reads_answers: false,
             facts: Facts::default(),
             lookback_days: days.lookback,

@@ -36,8 +36,9 @@ fn employees() -> Vec<IcpRule> {
     vec![IcpRule { field: "employees".into(), test: IcpTest::Within(Some(20.0), Some(200.0)) }]
 }
 
-/// Arms `a` and `b` claim their own names on `landing`; colleagues have the domain `ours`.
-fn judge(responses: &[Response], icp: &[IcpRule]) -> Qualified {
+/// Arms `a` and `b` claim their own names on `landing`; colleagues have the domain `ours`. Other sources tell of acts on
+/// `a`.
+fn judge_beside(others: &[(SourceId, &[MetricId])], responses: &[Response], icp: &[IcpRule]) -> Qualified {
     let arms = ["a", "b"].map(|name| Arm {
         id: ArmId::new(name),
         title: name.into(),
@@ -50,8 +51,13 @@ fn judge(responses: &[Response], icp: &[IcpRule]) -> Qualified {
     let days = DateWindow::new("2026-03-02".parse().unwrap(), "2026-03-31".parse().unwrap()).unwrap();
     let internal = [DomainHash::from_hex("ours".into())].into();
     let depths = BTreeMap::new();
-    let rules = Rules { keys: &keys, zone: Tz::Europe__Berlin, days, depths, icp, internal: &internal };
+    let tellers = others.iter().map(|(source, metrics)| (source, *metrics, vec![0])).collect();
+    let rules = Rules { keys: &keys, zone: Tz::Europe__Berlin, days, depths, icp, internal: &internal, tellers };
     qualified(responses, &rules)
+}
+
+fn judge(responses: &[Response], icp: &[IcpRule]) -> Qualified {
+    judge_beside(&[], responses, icp)
 }
 
 /// Position of the arm and day of each act that counts as something.
@@ -98,6 +104,31 @@ fn unknown_people_count_each_and_the_same_id_counts_once() {
     let act = response("1", None, "a", "2026-03-04T12:00:00Z");
     let other = response("2", None, "a", "2026-03-04T12:00:00Z");
     assert_eq!(count(&[act.clone(), other, act]).len(), 2);
+}
+
+#[test]
+fn an_act_that_names_nobody_is_what_it_is_and_never_verified() {
+    let nameless = |id: &str, depth| Response { depth, ..response(id, None, "a", "2026-03-04T12:00:00Z") };
+    let acts = [
+        nameless("1", Depth::VerifiedEmail),
+        nameless("2", Depth::Demo),
+        nameless("3", Depth::Booking),
+        Response { void: Some(Void::Refunded), ..nameless("4", Depth::Order) },
+    ];
+    let metrics = |found: &Qualified| found.acts.iter().map(|act| act.metric).collect::<Vec<_>>();
+    let alone = judge(&acts, &[]);
+    let each = [MetricId::SIGNUPS, MetricId::DEMOS, MetricId::SIGNUPS, MetricId::PAYMENTS, MetricId::REFUNDS];
+    assert_eq!(metrics(&alone), each);
+    // A second form may have the same people, and the till has none of the demos.
+    let beside = [
+        (SourceId::new("landing"), each.as_slice()),
+        (SourceId::new("form"), &[MetricId::SIGNUPS]),
+        (SourceId::new("till"), &[MetricId::DEPOSITS]),
+    ];
+    let found = judge_beside(&beside, &acts, &[]);
+    assert_eq!(metrics(&found), [MetricId::DEMOS, MetricId::PAYMENTS, MetricId::REFUNDS]);
+    assert_eq!(left_out(&found), [(LeftOut::Nameless, 2)]);
+    assert_eq!(found.nameless.iter().map(|(_, act)| act.metric).collect::<Vec<_>>(), [MetricId::SIGNUPS; 2]);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use super::super::{Endpoint, Sandbox, calendly, google_forms, hubspot, jotform, 
 pub(super) struct Tool {
     /// Name of its source.
     pub(super) source: &'static str,
+    /// What it counts.
+    pub(super) act: &'static str,
     /// What its connector is called; a program that has no such connector leaves the tool out.
     pub(super) connector: &'static str,
     /// Where it answers.
@@ -24,6 +26,7 @@ pub(super) struct Tool {
 pub(super) const TOOLS: [Tool; 10] = [
     Tool {
         source: "tally",
+        act: "signups",
         connector: "tally",
         api: Endpoint::Tally,
         settings: |form| {
@@ -35,6 +38,7 @@ pub(super) const TOOLS: [Tool; 10] = [
     },
     Tool {
         source: "jotform",
+        act: "signups",
         connector: "jotform",
         api: Endpoint::Jotform,
         settings: |form| format!("form_id = \"{}\", zone = \"{}\"", jotform::form_number(form), jotform::ZONE),
@@ -43,6 +47,7 @@ pub(super) const TOOLS: [Tool; 10] = [
     },
     Tool {
         source: "google-form",
+        act: "signups",
         connector: "google_forms",
         api: Endpoint::GoogleForms,
         settings: |form| format!("form_id = \"{form}\", arm_question = \"{}\"", google_forms::ARM_QUESTION),
@@ -51,6 +56,7 @@ pub(super) const TOOLS: [Tool; 10] = [
     },
     Tool {
         source: "survey",
+        act: "signups",
         connector: "surveymonkey",
         api: Endpoint::Surveymonkey,
         settings: |form| {
@@ -62,6 +68,7 @@ pub(super) const TOOLS: [Tool; 10] = [
     },
     Tool {
         source: "hubspot-form",
+        act: "signups",
         connector: "hubspot_forms",
         api: Endpoint::Hubspot,
         settings: |form| format!("form_id = \"{}\"", hubspot::guid(form)),
@@ -70,6 +77,7 @@ pub(super) const TOOLS: [Tool; 10] = [
     },
     Tool {
         source: "contacts",
+        act: "signups",
         connector: "hubspot_contacts",
         api: Endpoint::Hubspot,
         settings: |_| String::new(),
@@ -78,6 +86,7 @@ pub(super) const TOOLS: [Tool; 10] = [
     },
     Tool {
         source: "meetings",
+        act: "demos",
         connector: "hubspot_meetings",
         api: Endpoint::Hubspot,
         settings: |_| String::new(),
@@ -86,6 +95,7 @@ pub(super) const TOOLS: [Tool; 10] = [
     },
     Tool {
         source: "deals",
+        act: "orders",
         connector: "hubspot_deals",
         api: Endpoint::Hubspot,
         settings: |_| "arm_property = \"concept\"".to_owned(),
@@ -94,6 +104,7 @@ pub(super) const TOOLS: [Tool; 10] = [
     },
     Tool {
         source: "bookings",
+        act: "signups",
         connector: "calendly",
         api: Endpoint::Calendly,
         settings: |_| format!("organization = \"{}\"", calendly::ORGANIZATION),
@@ -102,6 +113,7 @@ pub(super) const TOOLS: [Tool; 10] = [
     },
     Tool {
         source: "audience",
+        act: "signups",
         connector: "mailchimp",
         api: Endpoint::Mailchimp,
         settings: |form| format!("list_id = \"{form}\", dc = \"us19\", source = \"{}\"", mailchimp::FORM_SOURCE),

@@ -3,6 +3,7 @@
 use super::*;
 use willitsell::domain::icp::{IcpRule, IcpTest};
 use willitsell::domain::metric::MetricId;
+use willitsell::domain::response::Depth;
 
 const FORM: &str = "settings = { form_id = \"u6nXL7\", token = \"env:TYPEFORM_TOKEN\" }";
 
@@ -176,4 +177,37 @@ fn d2_two_sources_that_count_the_same_are_an_error_that_says_how_to_mend_it() {
     );
     let form = with(FORM, &format!("{FORM}\nleave_out = [\"signups\"]"));
     refused(&form, "people are not left out by what they count as", "take the source out");
+}
+
+/// The form beside another source of the same arm, whose acts name nobody.
+fn beside_nameless(of: Depth, more: &str) -> Result<willitsell::config::Loaded, Vec<String>> {
+    let mut known = connectors();
+    let deals = ConnectorInfo {
+        name: "deals".into(),
+        title: "Deals".into(),
+        metrics: vec![MetricId::SIGNUPS],
+        people: Some(of),
+        ..ConnectorInfo::default()
+    };
+    known.push(deals);
+    let text = with("sources = [\"landing\", \"search\"]", "sources = [\"landing\", \"search\", \"crm\"]")
+        .replace("keys = { landing = [\"a\"],", "keys = { landing = [\"a\"], crm = [\"a\"],")
+        .replace("[experiment.cats]", &format!("[source.crm]\nconnector = \"deals\"\n{more}\n[experiment.cats]"));
+    let loaded = File::new(&text).load_knowing(&known, &full_env);
+    loaded.map_err(|problems| lines(&problems.iter().cloned().collect::<Vec<_>>(), false))
+}
+
+#[test]
+fn d2_acts_that_name_nobody_are_refused_beside_a_source_of_the_same() {
+    let loaded = beside_nameless(Depth::Order, "").unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let crm = loaded.config.experiments[0].sources.iter().find(|it| it.id.as_str() == "crm").unwrap();
+    assert!(crm.nameless);
+    let orders = [MetricId::ORDERS, MetricId::PAYMENTS, MetricId::REFUNDS];
+    assert_eq!(crm.metrics, orders, "what they are, and nobody's sign-up");
+    let said = beside_nameless(Depth::Email, "").unwrap_err();
+    let [signups] = said.as_slice() else { panic!("{said:#?}") };
+    assert!(signups.contains("signups of arm a come from \"landing\" and from \"crm\""), "{signups}");
+    assert!(signups.contains("the acts of \"crm\" name nobody"), "{signups}");
+    assert!(signups.contains("take crm out of the keys of the arms"), "{signups}");
+    assert!(beside_nameless(Depth::Order, "depth = \"email\"").is_err(), "as deep as the user says");
 }

@@ -167,6 +167,7 @@ fn defects() -> Vec<Story> {
         story("unmapped_acts", autopilot(), 20, &[SELLS], |data| {
             data.responses.iter_mut().for_each(|act| act.arm_key.clear());
         }),
+        nameless_acts(),
         story("mixed_currencies", autopilot(), 20, &[SELLS], |data| {
             let last = data.pulls.iter_mut().rfind(of("ads")).unwrap();
             (last.currency, last.first_day) = (Currency::from_code("EUR"), day("2026-03-10"));
@@ -197,6 +198,18 @@ fn defects() -> Vec<Story> {
         clicked("tracking_broken", |day| [100, 90, if day < 10 { 8 } else { 0 }]),
         clicked("bot_burst", |day| [100, 90, if day == 6 { 70 } else { 3 }]),
     ]
+}
+
+/// A second form that asks for no address, on the same page.
+fn nameless_acts() -> Story {
+    let mut experiment = autopilot();
+    experiment.sources.push(Source { id: SourceId::new("poll"), ..experiment.sources[1].clone() });
+    experiment.arms[0].keys.insert(SourceId::new("poll"), vec!["a".into()]);
+    story("nameless_acts", experiment, 20, &[SELLS], |data| {
+        let of_poll = |act: &Response| Response { source: SourceId::new("poll"), person: None, ..act.clone() };
+        let others: Vec<_> = data.responses.iter().take(60).map(of_poll).collect();
+        data.responses.extend(others);
+    })
 }
 
 /// Sign-ups and visitors that are both counted by days, in two zones.
@@ -266,10 +279,11 @@ fn place(reason: &Reason) -> usize {
         Reason::ImpossibleCounts { .. } => 19,
         Reason::Portfolio(_) => 20,
         Reason::DayZones { .. } => 21,
+        Reason::NamelessActs { .. } => 22,
     }
 }
 
-const REASONS: usize = 22;
+const REASONS: usize = 23;
 
 #[test]
 fn every_verdict_and_reason_has_a_story_read_aloud() {

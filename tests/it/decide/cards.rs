@@ -143,12 +143,16 @@ fn every_defect() -> Vec<(Experiment, Scorecard)> {
                 examples: vec!["Plan a on 2026-03-12: 12 sign-ups, 10 visitors".into()],
             }),
         ),
+        (
+            autopilot(),
+            blocked(Reason::NamelessActs { acts: 12.0, counted: 74.0, sources: vec![SourceId::new("poll")] }),
+        ),
         (autopilot(), blocked(Reason::MixedCurrencies { currencies: vec!["EUR".into(), "USD".into()] })),
     ]
 }
 
 /// What is said of each of them, in the same order.
-pub const SENTENCES: [&str; 36] = [
+pub const SENTENCES: [&str; 37] = [
     "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, fixed on Mon 2 Mar, is 3.0%. All guardrails hold.",
     "BUILD: Invoice Autopilot. 74 of 1,240 visitors (6.0%, range 4.0 to 8.5%) signed up; break-even, changed after the start (this is test 2), is 3.0%. All guardrails hold.",
     "KILL: Team Chat Widget. Even the best case (2.1%) misses the 4.5% worth building for, and break-even (3.0%) too. 9 of 1,050 visitors (0.9%, range 0.0 to 2.1%) signed up. Expected build cost avoided: up to $46,800.",
@@ -184,5 +188,6 @@ pub const SENTENCES: [&str; 36] = [
     "BLOCKED: Invoice Autopilot, no verdict until this is fixed. For Mon 2 Mar to Thu 12 Mar, source ads now shows 1 row and $12.50 of spend; before, it showed 1,320 rows and $3,170 of spend. Check that the account still shows everything and that nobody has narrowed its access. If the lower numbers are right, write accept_shrink = \"2026-03-17\" under [source.ads], and they count.",
     "BLOCKED: Invoice Autopilot, no verdict until this is fixed. For Mon 2 Mar to Thu 12 Mar, source form now shows 40 rows; before, it showed 74 rows. Check that the account still shows everything and that nobody has narrowed its access. If the lower numbers are right, write accept_shrink = \"2026-03-17\" under [source.form], and they count.",
     "BLOCKED: Invoice Autopilot, no verdict until this is fixed. On 4 of 14 days more was counted than can be, for example Plan a on Thu 12 Mar: 12 sign-ups from 10 visitors. Check that both numbers count the same people on the same pages. Where an ad platform counts conversions, leave out those after a view without a click.",
+    "BLOCKED: Invoice Autopilot, no verdict until this is fixed. 12 sign-ups of poll carry no address and count for nothing, because they may be among the 74 of other sources. Have the form ask for an address, or count this act in one source only: take the other out of the keys of the version (arm).",
     "BLOCKED: Invoice Autopilot, no verdict until this is fixed. The money of this test is in EUR and USD, which are never added up. Give each currency its own experiment.",
 ];

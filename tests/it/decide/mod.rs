@@ -79,6 +79,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
         leave_out: [].into(),
         people: (id == "form").then_some(Depth::Email),
         depth: None,
+        nameless: false,
         fractional: vec![],
         scheduled: true,
         set_aside: [].into(),

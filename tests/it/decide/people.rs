@@ -142,6 +142,24 @@ fn every_depth_can_decide_and_icp_share_and_refunds_can_be_limits() {
 }
 
 #[test]
+fn d2_acts_that_name_nobody_are_no_further_signups_beside_a_form_that_names_them() {
+    let mut experiment = experiment(&["a"]);
+    let deals = Source { id: SourceId::new("deals"), people: Some(Depth::Order), ..experiment.sources[1].clone() };
+    experiment.sources.push(Source { nameless: true, metrics: vec![MetricId::ORDERS], ..deals });
+    experiment.arms[0].keys.insert(SourceId::new("deals"), vec!["a".into()]);
+    let mut data = inputs(&experiment, 20, &[BETWEEN]);
+    let before = decide(&experiment, 20, &data).arms[0].evidence.clone();
+    let of_deals = |act: &Response| Response { person: None, ..told("till", act, Depth::Order, 0) };
+    let deals: Vec<_> = data.responses.iter().map(of_deals).collect();
+    data.responses.extend(deals.into_iter().map(|act| Response { source: SourceId::new("deals"), ..act }));
+    assert_eq!(decide(&experiment, 20, &data).arms[0].evidence, before, "who ordered had signed up");
+    assert_eq!(count(&funnel(&experiment, &data), MetricId::ORDERS), before.successes);
+    experiment.policy.primary.numerator = MetricId::VERIFIED_SIGNUPS;
+    experiment.sources[1].metrics.push(MetricId::VERIFIED_SIGNUPS);
+    assert_eq!(decide(&experiment, 20, &data).arms[0].evidence.successes, 0.0, "nobody's address was verified");
+}
+
+#[test]
 fn d2_the_order_in_which_sources_tell_of_people_changes_nothing() {
     let experiment = deep();
     let mut data = mixed(&experiment);

@@ -7,6 +7,7 @@ use super::{DAY, LATER};
 
 fn tool() -> Tool {
     Tool {
+        act: "signups",
         api: Endpoint::Calendly,
         source: |sandbox| {
             let (organization, url) = (calendly::ORGANIZATION, sandbox.url(Endpoint::Calendly));

@@ -27,6 +27,7 @@ settings = {{ form_id = "{FORM}", arm_question = "{}", base_url = "{}", per_seco
 
 fn tool() -> Tool {
     Tool {
+        act: "signups",
         api: Endpoint::GoogleForms,
         source,
         secrets: |sandbox| [sandbox.refresh_token(Endpoint::GoogleToken), "unused".into()],

@@ -21,6 +21,7 @@ fn source(sandbox: &Sandbox, connector: &str, settings: &str) -> String {
 
 fn forms() -> Tool {
     Tool {
+        act: "signups",
         api: Endpoint::Hubspot,
         source: |sandbox| source(sandbox, "hubspot_forms", &format!(", form_id = \"{}\"", hubspot::guid(FORM))),
         secrets: |sandbox| ["unused".into(), sandbox.api_token(Endpoint::Hubspot)],
@@ -89,6 +90,7 @@ async fn more_contacts_than_a_search_gives_are_asked_for_in_fewer_days() {
 #[tokio::test]
 async fn hubspot_deals_that_are_lost_again_count_no_more() {
     let tool = Tool {
+        act: "orders",
         source: |sandbox| source(sandbox, "hubspot_deals", ", arm_property = \"concept\""),
         truth: hubspot::deals_truth,
         ..forms()
@@ -102,8 +104,12 @@ async fn hubspot_deals_that_are_lost_again_count_no_more() {
 
 #[tokio::test]
 async fn hubspot_meetings_count_once_they_were_held() {
-    let tool =
-        Tool { source: |sandbox| source(sandbox, "hubspot_meetings", ""), truth: hubspot::meetings_truth, ..forms() };
+    let tool = Tool {
+        act: "demos",
+        source: |sandbox| source(sandbox, "hubspot_meetings", ""),
+        truth: hubspot::meetings_truth,
+        ..forms()
+    };
     let story = Story::begin(tool, many()).await;
     let refused = End::Fault(hubspot::unauthorized());
     let told = story.told(4, hubspot::throttled(), refused, Some("setting `token`")).await;
@@ -114,6 +120,7 @@ async fn hubspot_meetings_count_once_they_were_held() {
 #[tokio::test]
 async fn a_property_that_does_not_exist_is_told_and_not_taken_for_nobody() {
     let tool = Tool {
+        act: "orders",
         source: |sandbox| source(sandbox, "hubspot_deals", ", arm_property = \"concept\", date_property = \"closed\""),
         ..forms()
     };

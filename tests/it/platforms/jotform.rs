@@ -15,6 +15,7 @@ fn source(sandbox: &Sandbox, zone: &str) -> String {
 
 fn tool() -> Tool {
     Tool {
+        act: "signups",
         api: Endpoint::Jotform,
         source: |sandbox| source(sandbox, jotform::ZONE.name()),
         secrets: |sandbox| ["unused".into(), sandbox.api_token(Endpoint::Jotform)],

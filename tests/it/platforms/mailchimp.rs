@@ -7,6 +7,7 @@ use super::{DAY, LATER};
 
 fn tool() -> Tool {
     Tool {
+        act: "signups",
         api: Endpoint::Mailchimp,
         source: |sandbox| {
             let (from, url) = (mailchimp::FORM_SOURCE, sandbox.url(Endpoint::Mailchimp));

@@ -29,6 +29,8 @@ pub struct Tool {
     pub api: Endpoint,
     /// `[login.…]` where there is one, and all of `[source.form]`.
     pub source: fn(&Sandbox) -> String,
+    /// What it counts.
+    pub act: &'static str,
     /// What is put into `secrets/refresh` and `secrets/token`.
     pub secrets: fn(&Sandbox) -> [String; 2],
     pub truth: fn(&World, DateTime<Utc>) -> People,
@@ -216,7 +218,7 @@ notify = []
 [source.clicks]
 connector = "file"
 [experiment.story.rate.signup]
-numerator = "signups"
+numerator = "{}"
 denominator = "clicks"
 [experiment.story.policy]
 primary = "signup"
@@ -224,6 +226,7 @@ kill_bar = 0.02
 build_bar = 0.03
 "#,
         (tool.source)(sandbox),
+        tool.act,
     );
     for arm in sandbox.world().concepts.iter().flat_map(|concept| &concept.arms) {
         let key = &arm.key;

@@ -8,6 +8,7 @@ use super::{DAY, LATER};
 
 fn tool() -> Tool {
     Tool {
+        act: "signups",
         api: Endpoint::Surveymonkey,
         source: |sandbox| {
             let (survey, url) = (surveymonkey::survey_number(FORM), sandbox.url(Endpoint::Surveymonkey));

@@ -7,6 +7,7 @@ use super::{DAY, LATER};
 
 fn tool() -> Tool {
     Tool {
+        act: "signups",
         api: Endpoint::Tally,
         source: |sandbox| {
             let [arm, email] = tally::QUESTIONS;

@@ -17,6 +17,7 @@ fn truth(world: &World, now: chrono::DateTime<chrono::Utc>) -> People {
 
 fn tool() -> Tool {
     Tool {
+        act: "signups",
         api: Endpoint::Typeform,
         source: |sandbox| {
             let url = sandbox.url(Endpoint::Typeform);

@@ -67,6 +67,7 @@ impl FormFileConnector {
                 settings: settings::offered(),
                 metrics: vec![MetricId::FORM_OPENS, MetricId::SIGNUPS],
                 people: Some(Depth::Email),
+                names_people: true,
                 reads_answers: true,
                 scheduled_by: Some("path"),
                 ..ConnectorInfo::default()
