@@ -23,6 +23,7 @@ use crate::sandbox::demo::{self, DemoConcept};
 use crate::sandbox::{Endpoint, Received, Sandbox, Setup, google_ads, typeform};
 use crate::schedule::deliver::deliver;
 use crate::schedule::due::due;
+use crate::schedule::portfolio;
 use crate::schedule::tick::{Ticked, tick};
 
 /// Arguments of `demo`.
@@ -104,6 +105,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<ExitCode, Failure> 
 async fn live(app: &App, now: DateTime<Utc>, rng: &mut ChaCha8Rng) -> Result<Vec<Event>, Failure> {
     let experiments = &app.loaded.config.experiments;
     let mut events = Vec::new();
+    portfolio::begin(&app.parts.store, experiments, now).await?;
     for due in due(experiments, &app.parts.store.last_runs().await?, now) {
         let Some(experiment) = experiments.iter().find(|experiment| experiment.concept.id == due.concept) else {
             continue;

@@ -47,7 +47,7 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
     let mut inputs = recall::inputs(store, &setup, card.as_of, Some(basis.known)).await?;
     // A BUILD stays, whatever others do; what would make one of another verdict depends on them.
     if setup.experiment.false_build_rate == FalseBuildRate::Together && card.verdict != Verdict::Build {
-        portfolio::ask(store, &setup, &mut inputs, card.as_of, Some(stored.id - 1)).await?;
+        portfolio::recall(store, &setup, &mut inputs, card.as_of, basis.known).await?;
     }
     let Setup { experiment, generation } = &setup;
     let mut derivation = derivation::derive(experiment, generation, &inputs, card);

@@ -19,6 +19,7 @@ use crate::schedule::daemon;
 use crate::schedule::deliver::{Delivered, deliver};
 use crate::schedule::due::DueRun;
 use crate::schedule::notices::Notices;
+use crate::schedule::portfolio;
 use crate::schedule::tick::{Ticked, tick};
 
 /// Arguments of `run`.
@@ -84,6 +85,7 @@ pub(super) async fn cancel_when_asked(stop: CancellationToken) {
 async fn once(app: &App, now: DateTime<Utc>, output: &Output) -> Result<ExitCode, Failure> {
     app.parts.store.abandon_open_runs(now).await?;
     app.parts.store.expire_free_text(now).await?;
+    portfolio::begin(&app.parts.store, &app.loaded.config.experiments, now).await?;
     let mut failed = Vec::new();
     for experiment in &app.loaded.config.experiments {
         let concept = &experiment.concept.id;

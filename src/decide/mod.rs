@@ -72,7 +72,9 @@ pub fn with_outlook(
     let tally = Tally::of(experiment, generation, data, as_of);
     let alone = watched(experiment, &tally, None);
     let card = decided(experiment, generation, data, &tally, &alone);
-    let ahead = if tally.hold.is_some() { watched(experiment, &tally, tally.hold) } else { alone };
+    // Beside other concepts BUILD takes more.
+    let hold = tally.hold.filter(|_| card.verdict == Verdict::Collecting);
+    let ahead = if hold.is_some() { watched(experiment, &tally, hold) } else { alone };
     let outlook = outlook::outlook(experiment, &tally, &ahead, &card);
     (card, outlook)
 }
@@ -94,7 +96,7 @@ fn decided(
         let unmapped = card.unmapped.clone();
         let held = |hold| {
             let held = watched(experiment, tally, Some(hold));
-            scorecard((experiment, generation), data, tally, &held, unmapped, vec![])
+            scorecard((experiment, generation), data, tally, &held, unmapped.clone(), vec![])
         };
         card = portfolio::beside(experiment, others, card, held);
     }
@@ -249,6 +251,7 @@ fn scorecard(
         guardrails,
         spend: tally.money(spend),
         spend_after: None,
+        given_with: None,
         best: vec![],
         unmapped,
         unseen: unseen::unseen(experiment, data, &tally.calendar),

@@ -1,11 +1,18 @@
 //! Several concepts at once: which BUILDs may stand when of all of them together at most alpha may be wrong (e-BH,
 //! statistics.md section 8). Takes BUILD away or leaves it; never gives one that a concept would not have alone.
 //!
-//! A concept has BUILD when its e-value reaches m ÷ (k · alpha): m concepts were ever tested, and k have BUILD with this one.
-//! One that had BUILD keeps it. Only concepts with BUILD, or whose BUILD is withheld, can be among the k: evidence that is not
-//! enough alone is not enough together. Where alphas differ, each counts by what its evidence has beyond its own.
+//! A concept has BUILD when its e-value reaches m ÷ (k · alpha). m is the number of concepts that were ever tested: all of the
+//! configuration from their first day on, judged already or not, and all that the store has seen, also where they were taken
+//! out of the file since: whoever drops the duds may not ask less of the rest. k is the number of BUILDs there would be with
+//! this one among concepts with BUILD, or whose BUILD is withheld: evidence that is not enough alone is not enough together.
+//! Each counts with what its evidence has beyond its own alpha, a BUILD with what it had on the day it was given: one given
+//! when fewer were tested stays, but makes room for another only if it is enough for that beside as many as there are now.
+//!
+//! What concepts know of each other is as old as their last verdicts, so what was stored may be what another counted on:
+//! a withheld BUILD is given for that too, and one whose test has ended for what it had at the end, as long as the days as
+//! they are known today still carry it.
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use super::judge::Hold;
 use super::{explain, figures};
@@ -28,14 +35,13 @@ pub struct Bar {
     pub needed: f64,
 }
 
-/// The bar beside `others` concepts, of which `builds` have BUILD and `withheld` (excess over their own alpha) would have it
-/// alone; `None` where there are too few concepts.
-pub fn bar(others: usize, builds: usize, withheld: &[f64], alpha: f64) -> Option<Bar> {
-    let concepts = others + 1;
+/// The bar among so many `concepts`, this one too; the other ones that have BUILD, or would have it alone, with so much
+/// `excess` over their own alpha. `None` where there are too few concepts.
+pub fn bar(concepts: usize, excess: &[f64], alpha: f64) -> Option<Bar> {
     // Whether this one is selected depends on its own evidence only through the bar it must reach if it is: so it stands
-    // here as one that is, as do those that have BUILD already.
-    let mut excess = withheld.to_vec();
-    excess.resize(withheld.len() + builds + 1, f64::INFINITY);
+    // here as one that is.
+    let excess: Vec<f64> = excess.iter().copied().chain([f64::INFINITY]).collect();
+    let concepts = concepts.max(excess.len());
     let builds = e_bh(&excess, concepts, 1.0).len();
     (concepts >= LEAST).then(|| Bar { concepts, builds, needed: (ratio(concepts, builds) / alpha).ln() })
 }
@@ -43,7 +49,7 @@ pub fn bar(others: usize, builds: usize, withheld: &[f64], alpha: f64) -> Option
 impl Bar {
     /// Of the concept of `experiment` beside the others.
     fn beside(others: &Others, experiment: &Experiment) -> Option<Self> {
-        bar(others.concepts, others.builds, &others.withheld, experiment.policy.alpha)
+        bar(others.concepts, &others.excess, experiment.policy.alpha)
     }
 
     /// The bar as the judge takes it.
@@ -59,48 +65,66 @@ pub(super) fn ahead(experiment: &Experiment, others: Option<&Others>, last_settl
     Some(Bar::beside(others?, experiment)?.hold(Some(last_settled)))
 }
 
-/// The scorecard of a concept that has BUILD `alone`, beside `others`. `held` is what it is when no evidence is enough for
-/// BUILD: whatever the rule gives instead, KILL and the caps among it.
+/// The scorecard of a concept that has BUILD `alone`, beside `others`. `held` is what it is when BUILD takes more, or no
+/// evidence is enough for it: whatever the rule gives instead, KILL and the caps among it.
 pub(super) fn beside(
     experiment: &Experiment,
     others: &Others,
     alone: Scorecard,
-    held: impl FnOnce(Hold) -> Scorecard,
+    held: impl Fn(Hold) -> Scorecard,
 ) -> Scorecard {
     let before = others.before.as_deref();
     if let Some(before) = before.filter(|before| before.verdict == Verdict::Build) {
-        return no_sooner_than(before, alone);
+        return no_sooner_than(experiment, before, alone);
     }
-    let Some(bar) = Bar::beside(others, experiment) else { return alone };
+    let Some(bar) = Bar::beside(others, experiment) else {
+        let evidence = best(experiment, &alone);
+        return with_proof(experiment, evidence, alone);
+    };
     let mut card = held(bar.hold(None));
     let Some(today) = best(experiment, &card) else { return card };
-    // Others may have counted on what was stored, so it still does. A test that ended keeps what it ended with.
     let then = before.and_then(Scorecard::withheld).map(|withheld| withheld.evidence);
-    let ended = [before.map(|before| before.verdict), Some(card.verdict)] == [Some(Verdict::Review); 2];
-    if ended && then.is_none() {
+    let has_ended = [before.map(|before| before.verdict), Some(card.verdict)] == [Some(Verdict::Review); 2];
+    if has_ended && then.is_none() {
         return card;
     }
-    let evidence = then.filter(|_| ended).unwrap_or(today);
-    if then.map_or(evidence, |then| evidence.max(then)) >= bar.needed {
-        return if then.is_some() { as_of_today(experiment, alone) } else { alone };
+    let was_enough = then.is_some_and(|then| then >= bar.needed);
+    let still_is = || {
+        let from = if has_ended { ended(experiment, &card) } else { before.map(|before| before.last_settled_day) };
+        held(bar.hold(from)).verdict == Verdict::Build
+    };
+    if !has_ended && today >= bar.needed || was_enough && still_is() {
+        let evidence = if has_ended { bar.needed } else { today.max(bar.needed) };
+        return as_of_today(experiment, with_proof(experiment, Some(evidence), alone));
     }
+    // What it had at the end, unless days have changed so that it no longer had that.
+    let evidence = then.filter(|_| has_ended && !was_enough).unwrap_or(today);
     let Bar { concepts, builds, needed } = bar;
-    let would_do = ended && then.is_some() || enough_alone(&card);
-    if card.verdict == Verdict::Review && would_do {
+    if card.verdict == Verdict::Review && (has_ended || enough_alone(&card)) {
         card.reasons.push(Reason::Portfolio(Withheld { concepts, builds, evidence, needed }));
     }
     card
 }
 
+/// The last settled day of the look at which the first arm came to its cap.
+fn ended(experiment: &Experiment, card: &Scorecard) -> Option<NaiveDate> {
+    let at_cap = card.arms.iter().filter(|arm| matches!(arm.reason, Some(Reason::CapReached { .. })));
+    let looked = at_cap.filter_map(|arm| arm.since).min()?;
+    looked.checked_sub_days(Days::new(experiment.policy.maturity_lag_days.into()))
+}
+
 /// The concept's log e-value: that of its best arm that neither KILL nor a guardrail ended, shared among all arms. Counts
 /// that cannot be are no evidence.
-fn best(experiment: &Experiment, held: &Scorecard) -> Option<f64> {
-    let open = |reason: &Reason| matches!(reason, Reason::Portfolio(_) | Reason::CapReached { .. } | Reason::Undecided);
+fn best(experiment: &Experiment, card: &Scorecard) -> Option<f64> {
+    let is_open = |arm: &ArmScore| match &arm.reason {
+        Some(reason) => matches!(reason, Reason::Portfolio(_) | Reason::CapReached { .. } | Reason::Undecided),
+        None => arm.verdict == Verdict::Build,
+    };
     let cannot_be = |flag: &Flag| matches!(flag, Flag::ConversionsExceedVisits | Flag::ConversionsWithoutExposure);
     let is_sound = |arm: &ArmScore| {
         !arm.evidence.flags.iter().any(cannot_be) && !arm.guardrails.iter().any(|guardrail| guardrail.breached)
     };
-    let arms = held.arms.iter().filter(|arm| arm.reason.as_ref().is_some_and(open) && is_sound(arm));
+    let arms = card.arms.iter().filter(|arm| is_open(arm) && is_sound(arm));
     let best = arms.filter_map(|arm| arm.evidence.log_e_build).reduce(f64::max)?;
     let tested = experiment.arms.iter().filter(|arm| !arm.control).count();
     Some(best - ratio(tested.max(1), 1).ln())
@@ -116,7 +140,7 @@ fn enough_alone(card: &Scorecard) -> bool {
     card.arms.iter().any(enough)
 }
 
-/// A BUILD that was withheld begins on the day it is given.
+/// A BUILD beside others begins on the day it is given, however long it was withheld or nobody looked.
 fn as_of_today(experiment: &Experiment, mut card: Scorecard) -> Scorecard {
     let today = explain::today(experiment, &card);
     for arm in card.arms.iter_mut().filter(|arm| arm.verdict == Verdict::Build) {
@@ -125,13 +149,22 @@ fn as_of_today(experiment: &Experiment, mut card: Scorecard) -> Scorecard {
     card
 }
 
-/// A BUILD stands since the day it was given, also where it was withheld until then.
-fn no_sooner_than(before: &Scorecard, mut card: Scorecard) -> Scorecard {
+/// A BUILD with what other concepts may count on.
+fn with_proof(experiment: &Experiment, evidence: Option<f64>, card: Scorecard) -> Scorecard {
+    Scorecard { given_with: evidence.map(|evidence| evidence + experiment.policy.alpha.ln()), ..card }
+}
+
+/// A BUILD stands since the day it was given, also where it was withheld until then, and with what it was given with.
+fn no_sooner_than(experiment: &Experiment, before: &Scorecard, mut card: Scorecard) -> Scorecard {
     for arm in card.arms.iter_mut().filter(|arm| arm.verdict == Verdict::Build) {
         let then = before.arms.iter().find(|then| then.arm == arm.arm && then.verdict == Verdict::Build);
         arm.since = arm.since.max(then.and_then(|then| then.since));
     }
-    card
+    match before.given_with {
+        Some(_) => Scorecard { given_with: before.given_with, ..card },
+        // It was given to one concept alone.
+        None => with_proof(experiment, best(experiment, &card), card),
+    }
 }
 
 /// `It would be enough for BUILD alone. But 4 concepts are tested at once …`
@@ -154,6 +187,10 @@ pub(super) fn rule(experiment: &Experiment, others: &Others) -> Option<String> {
          evidence it would take alone ({}).",
         figures::share(experiment.policy.alpha),
         figures::factor(needed / alone),
-        if builds == 1 { "it would be the only one".to_owned() } else { format!("it would be one of {builds}") },
+        if builds == 1 {
+            "it would be the only one with that much".to_owned()
+        } else {
+            format!("it would be one of {builds} with that much")
+        },
     ))
 }

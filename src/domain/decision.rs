@@ -96,9 +96,12 @@ pub struct Known {
     pub pull: i64,
     /// Last decision on the concept; 0 for none.
     pub decision: i64,
-    /// Last verdict on any concept, where a BUILD asked for the others; else 0.
+    /// Last verdict on any concept, where the others were asked for; else 0.
     #[serde(default)]
     pub scorecard: i64,
+    /// Concepts ever tested, where the others were asked for; else 0.
+    #[serde(default)]
+    pub tested: i64,
 }
 
 /// Which of the two ways a stored verdict came about.

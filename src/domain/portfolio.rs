@@ -55,18 +55,16 @@ pub fn ratio(one: usize, other: usize) -> f64 {
     one as f64 / other as f64
 }
 
-/// What a verdict knows of other concepts: their latest stored verdicts of earlier instants. Those decided for the same
-/// instant do not know each other, so that their order changes nothing.
+/// What a verdict knows of other concepts: how many there are, and their latest stored verdicts of earlier instants. Those
+/// decided for the same instant do not know each other's, so that their order changes nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Others {
     /// The last verdict on any concept that was known; 0 for none.
     pub known: i64,
-    /// Concepts ever tested besides this one.
+    /// Concepts ever tested, this one too.
     pub concepts: usize,
-    /// How many of them stand at BUILD.
-    pub builds: usize,
-    /// Of those whose BUILD is withheld, [`Withheld::excess`].
-    pub withheld: Vec<f64>,
+    /// [`Scorecard::beyond_own`] of those others that have BUILD, or whose BUILD is withheld.
+    pub excess: Vec<f64>,
     /// The latest verdict before on this test itself that was not BLOCKED.
     pub before: Option<Box<Scorecard>>,
 }
@@ -75,6 +73,12 @@ impl Scorecard {
     /// The BUILD that is withheld, where one is.
     pub fn withheld(&self) -> Option<Withheld> {
         self.reasons.iter().find_map(Reason::withheld)
+    }
+
+    /// The log e-value that other concepts count on, beyond ln(1/alpha) of its own: what a BUILD was given with, or what one
+    /// that is withheld has.
+    pub fn beyond_own(&self) -> Option<f64> {
+        self.given_with.or_else(|| self.withheld().map(|withheld| withheld.excess()))
     }
 }
 

@@ -422,6 +422,9 @@ pub struct Scorecard {
     /// What the ads went on spending after BUILD, KILL or REVIEW.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend_after: Option<SpendAfter>,
+    /// Of a BUILD beside other concepts: its log e-value beyond ln(1/alpha) on the day it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_with: Option<f64>,
     /// Of several versions of a concept with BUILD, those not ruled out as the best, the highest estimate first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub best: Vec<ArmId>,

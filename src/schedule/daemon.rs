@@ -11,6 +11,7 @@ use super::Parts;
 use super::deliver::deliver;
 use super::due::{due, next_slot};
 use super::notices::Notices;
+use super::portfolio;
 use super::tick::{TickError, Ticked, ask, judge};
 use crate::domain::concept::Experiment;
 use crate::store::StoreError;
@@ -45,7 +46,11 @@ pub async fn run(parts: &Parts, experiments: &[Experiment], stop: &CancellationT
 async fn decide_when_due(parts: &Parts, experiments: &[Experiment], decided: &Notify) -> Result<(), TickError> {
     let mut notices = Notices::default();
     loop {
-        let due = due(experiments, &parts.store.last_runs().await?, Utc::now());
+        let now = Utc::now();
+        let due = due(experiments, &parts.store.last_runs().await?, now);
+        if !due.is_empty() {
+            portfolio::begin(&parts.store, experiments, now).await?;
+        }
         let (asked, mut waiting) = mpsc::channel(AT_ONCE);
         let asking = async move {
             for due in &due {

@@ -120,6 +120,7 @@ pub fn known(inputs: &Inputs) -> Known {
         pull: inputs.pulls.iter().map(|pull| pull.id).max().unwrap_or(0),
         decision: inputs.decisions.iter().map(|decision| decision.id).max().unwrap_or(0),
         scorecard: inputs.others.as_ref().map_or(0, |others| others.known),
+        tested: inputs.others.as_ref().map_or(0, |others| i64::try_from(others.concepts).unwrap_or(i64::MAX)),
     }
 }
 

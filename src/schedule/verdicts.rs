@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::portfolio;
+use super::portfolio::Peers;
 use super::recall::{self, Recalled};
 use crate::decide::outlook::Outlook;
 use crate::decide::removed::continued;
@@ -61,11 +61,11 @@ async fn attempt(store: &Store, cases: &[Case<'_>]) -> Result<Option<Vec<Judged>
     waiting.sort_by(|(_, (one, first)), (_, (other, second))| {
         sources(one).cmp(sources(other)).then_with(|| first_day(first).cmp(&first_day(second)))
     });
-    let mut done = BTreeMap::new();
+    let (mut done, mut peers) = (BTreeMap::new(), Peers::of(store));
     for (position, (case, begun)) in waiting {
         let sound = sound.remove(&case.experiment.concept.id).transpose();
         let found = match begun.and_then(|begun| Ok((begun, sound?))) {
-            Ok((begun, sound)) => its_own(find(store, case, begun, sound, &mut recalled).await)?,
+            Ok((begun, sound)) => its_own(find(store, case, begun, sound, (&mut recalled, &mut peers)).await)?,
             Err(error) => Err(error),
         };
         done.insert(position, found.map_or_else(|error| (unjudged(case, &error), Some(error)), |found| (found, None)));
@@ -178,25 +178,28 @@ async fn find<'a>(
     case: &Case<'a>,
     begun: Begun,
     sound: Option<StoredScorecard>,
-    recalled: &mut Recalled,
+    (recalled, peers): (&mut Recalled, &mut Peers<'_>),
 ) -> Result<Finding<'a>, StoreError> {
     let Begun { setup, packed, standing: Standing { generation, latest: previous, .. } } = begun;
     let inputs = recalled.inputs(store, &setup, case.as_of)?;
+    let is_blocked = |card: &&StoredScorecard| card.scorecard.verdict == Verdict::Blocked;
+    let sound = sound.as_ref().or(previous.as_ref().filter(|previous| !is_blocked(previous)));
     let (how, end) = if case.failed.is_empty() {
         (Cause::Decided, Outcome::Decided)
     } else {
         (Cause::Stale, Outcome::Failed { advice: case.failed.to_vec() })
     };
     let decided = match how {
-        Cause::Decided => Some(decided(store, &setup, inputs, case.as_of).await?),
+        Cause::Decided => {
+            inputs.others = peers.others(&setup, case.as_of, sound).await?;
+            Some(decide::with_outlook(&setup.experiment, &setup.generation, inputs, case.as_of))
+        }
         Cause::Stale => {
             decide::stale(&setup.experiment, &setup.generation, inputs, case.as_of).map(|card| (card, None))
         }
     };
     let verdict = match decided {
         Some((scorecard, outlook)) => {
-            let is_blocked = |card: &&StoredScorecard| card.scorecard.verdict == Verdict::Blocked;
-            let sound = sound.as_ref().or(previous.as_ref().filter(|previous| !is_blocked(previous)));
             let before = (previous.as_ref().map(|stored| &stored.scorecard), sound);
             let deliveries = told(store, (&setup, inputs), before, &scorecard, outlook.as_ref()).await?;
             let known = recall::known(inputs);
@@ -207,21 +210,6 @@ async fn find<'a>(
     let opened = Some(setup.generation).filter(|test| generation.as_ref() != Some(test));
     let run = Some(Ending { id: case.run, at: case.now, outcome: end });
     Ok(Finding { concept: &case.experiment.concept.id, opened, verdict, run })
-}
-
-/// The verdict and what lies ahead; where it would be BUILD, beside the other concepts.
-async fn decided(
-    store: &Store,
-    setup: &Setup,
-    inputs: &mut Inputs,
-    as_of: DateTime<Utc>,
-) -> Result<(Scorecard, Option<Outlook>), StoreError> {
-    let alone = decide::with_outlook(&setup.experiment, &setup.generation, inputs, as_of);
-    if !portfolio::concerns(setup, &alone.0) {
-        return Ok(alone);
-    }
-    portfolio::ask(store, setup, inputs, as_of, None).await?;
-    Ok(decide::with_outlook(&setup.experiment, &setup.generation, inputs, as_of))
 }
 
 /// The messages that a verdict causes, held against the one before and the latest that was not BLOCKED.

@@ -42,6 +42,7 @@ pub use error::StoreError;
 pub use files::DaemonClaim;
 pub use forget::Forgotten;
 pub use outbox::Undelivered;
+pub use portfolio::Portfolio;
 pub use pulls::{Slice, SliceChange};
 pub use quarantine::Wary;
 pub use rows::{Rows, View};

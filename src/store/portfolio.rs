@@ -1,7 +1,7 @@
-//! What a verdict knows of the other concepts: their latest stored verdicts.
+//! What a verdict knows of the other concepts: which were ever tested, and their latest stored verdicts.
 
 use chrono::{DateTime, Utc};
-use sqlx::Row;
+use sqlx::{Arguments, Row};
 
 use super::Store;
 use super::columns;
@@ -10,21 +10,67 @@ use crate::domain::id::ConceptId;
 use crate::domain::portfolio::Others;
 use crate::domain::verdict::{Scorecard, Verdict};
 
+/// All concepts ever tested, as they stood before an instant.
+#[derive(Debug)]
+pub struct Portfolio {
+    /// The last verdict on any concept that was known.
+    known: i64,
+    /// What others may count on of each: see [`Scorecard::beyond_own`].
+    stands: Vec<(ConceptId, Option<f64>)>,
+}
+
+impl Portfolio {
+    /// What `concept` knows of the others, but for its own verdict before.
+    pub fn others(&self, concept: &ConceptId) -> Others {
+        let others = || self.stands.iter().filter(|(other, _)| other != concept);
+        // In an order that is not the database's: sums and ties come out the same.
+        let mut excess: Vec<f64> = others().filter_map(|(_, excess)| *excess).collect();
+        excess.sort_by(f64::total_cmp);
+        Others { known: self.known, concepts: others().count() + 1, excess, before: None }
+    }
+}
+
 impl Store {
-    /// What is known of other concepts than `concept` from verdicts of earlier instants than `as_of`: now, or up to the
-    /// verdict `known`. Where the concept's own test has BUILD already, only that.
-    pub async fn others(
-        &self,
-        concept: &ConceptId,
-        generation: u32,
-        as_of: DateTime<Utc>,
-        known: Option<i64>,
-    ) -> Result<Others, StoreError> {
+    /// Remembers for ever that these concepts are tested. One that is known already stays as it is.
+    pub async fn begin_tests(&self, concepts: &[&ConceptId]) -> Result<(), StoreError> {
+        let mut write = self.backend.write().await?;
+        let own = |to: &mut _, concept: &&ConceptId| Arguments::add(to, concept.as_str());
+        self.scorecards.tested.execute(&mut write, concepts, |_| Ok(()), own).await?;
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// How all concepts stand by verdicts of earlier instants than `as_of`: now, or up to the verdict `known`. One that is
+    /// BLOCKED stands where it stood, and so does one that is no longer configured.
+    pub async fn portfolio(&self, as_of: DateTime<Utc>, known: Option<i64>) -> Result<Portfolio, StoreError> {
         let mut read = self.backend.read().await?;
         let known = match known {
             Some(known) => known,
             None => sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM scorecard").fetch_one(&mut *read).await?,
         };
+        let rows = sqlx::query(
+            "SELECT concept_id, (SELECT excess FROM scorecard WHERE concept_id = tested.concept_id AND id <= $1 \
+             AND as_of < $2 AND verdict <> $3 ORDER BY id DESC LIMIT 1) AS excess FROM tested",
+        )
+        .bind(known)
+        .bind(as_of.timestamp_millis())
+        .bind(Verdict::Blocked.word())
+        .fetch_all(&mut *read)
+        .await?;
+        let stand = |row: &sqlx::any::AnyRow| {
+            Ok((ConceptId::new(row.try_get::<&str, _>("concept_id")?), row.try_get("excess")?))
+        };
+        let stands = rows.iter().map(stand).collect::<Result<_, sqlx::Error>>()?;
+        Ok(Portfolio { known, stands })
+    }
+
+    /// The latest verdict on a test before an instant that was not BLOCKED, up to the verdict `known`.
+    pub async fn verdict_before(
+        &self,
+        (concept, generation): (&ConceptId, u32),
+        as_of: DateTime<Utc>,
+        known: i64,
+    ) -> Result<Option<Box<Scorecard>>, StoreError> {
         let before: Option<String> = sqlx::query_scalar(
             "SELECT body FROM scorecard WHERE concept_id = $1 AND generation = $2 AND id <= $3 AND as_of < $4 \
              AND verdict <> $5 ORDER BY id DESC LIMIT 1",
@@ -34,36 +80,8 @@ impl Store {
         .bind(known)
         .bind(as_of.timestamp_millis())
         .bind(Verdict::Blocked.word())
-        .fetch_optional(&mut *read)
+        .fetch_optional(&mut *self.backend.read().await?)
         .await?;
-        let before: Option<Box<Scorecard>> = before.map(|body| columns::from_json(&body)).transpose()?;
-        let mut others = Others { known, before, ..Others::default() };
-        if others.before.as_ref().is_some_and(|before| before.verdict == Verdict::Build) {
-            return Ok(others);
-        }
-        // A concept that is BLOCKED stands where it stood; one that never was anything else has been tested all the same.
-        let rows = sqlx::query(
-            "SELECT latest.verdict AS verdict, latest.excess AS excess \
-             FROM (SELECT DISTINCT concept_id FROM generation WHERE concept_id <> $1) AS concept \
-             LEFT JOIN scorecard AS latest ON latest.id = (SELECT id FROM scorecard \
-             WHERE concept_id = concept.concept_id AND id <= $2 AND as_of < $3 AND verdict <> $4 ORDER BY id DESC LIMIT 1) \
-             WHERE EXISTS (SELECT 1 FROM scorecard \
-             WHERE concept_id = concept.concept_id AND id <= $2 AND as_of < $3)",
-        )
-        .bind(concept.as_str())
-        .bind(known)
-        .bind(as_of.timestamp_millis())
-        .bind(Verdict::Blocked.word())
-        .fetch_all(&mut *read)
-        .await?;
-        others.concepts = rows.len();
-        for row in rows {
-            let verdict: Option<String> = row.try_get("verdict")?;
-            others.builds += usize::from(verdict.as_deref() == Some(Verdict::Build.word()));
-            others.withheld.extend(row.try_get::<Option<f64>, _>("excess")?);
-        }
-        // In an order that is not the database's: sums and ties come out the same.
-        others.withheld.sort_by(f64::total_cmp);
-        Ok(others)
+        before.map(|body| columns::from_json(&body)).transpose()
     }
 }

@@ -62,6 +62,7 @@ pub struct Ending<'a> {
 /// The statements, each for many rows.
 pub(super) struct Statements {
     generations: Bulk,
+    pub(super) tested: Bulk,
     scorecards: Bulk,
     setups: Bulk,
     finishes: Bulk,
@@ -88,6 +89,7 @@ impl Statements {
             "last_decision",
             "excess",
             "last_scorecard",
+            "tested",
         ];
         Self {
             generations: Bulk::insert(
@@ -97,6 +99,7 @@ impl Statements {
                 "ON CONFLICT (concept_id, number) DO UPDATE SET first_day = excluded.first_day, \
                  policy_hash = excluded.policy_hash",
             ),
+            tested: Bulk::insert("tested", &[], &["concept_id"], "ON CONFLICT (concept_id) DO NOTHING"),
             scorecards: Bulk::insert("scorecard", &[], &own, ""),
             setups: Bulk::insert("setup", &[], &["hash", "body"], "ON CONFLICT (hash) DO NOTHING"),
             finishes: runs::finishes(),
@@ -132,6 +135,7 @@ impl Store {
             to.add(&opened.policy_hash)
         };
         self.scorecards.generations.execute(&mut write, &opened, |_| Ok(()), generation).await?;
+        self.scorecards.tested.execute(&mut write, &opened, |_| Ok(()), |to, (concept, _)| to.add(*concept)).await?;
 
         let (mut id, mut stored, mut new, mut endings) = (last, Vec::new(), Vec::new(), Vec::new());
         for Finding { verdict, run, .. } in findings {
@@ -187,8 +191,9 @@ impl Store {
             to.add(new.setup.as_ref().map(|setup| &setup.hash))?;
             to.add(setups::word(new.cause))?;
             to.add(new.known.decision)?;
-            to.add(scorecard.withheld().map(|withheld| withheld.excess()))?;
-            to.add(new.known.scorecard)
+            to.add(scorecard.beyond_own())?;
+            to.add(new.known.scorecard)?;
+            to.add(new.known.tested)
         };
         self.scorecards.scorecards.execute(write, &rows, |_| Ok(()), row).await?;
         for (stored, new) in &rows {

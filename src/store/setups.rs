@@ -26,11 +26,12 @@ impl Store {
     /// What a stored verdict rests on.
     pub async fn basis(&self, scorecard: i64) -> Result<Basis, StoreError> {
         let mut read = self.backend.read().await?;
-        let row =
-            sqlx::query("SELECT setup, cause, known_at, last_decision, last_scorecard FROM scorecard WHERE id = $1")
-                .bind(scorecard)
-                .fetch_one(&mut *read)
-                .await?;
+        let row = sqlx::query(
+            "SELECT setup, cause, known_at, last_decision, last_scorecard, tested FROM scorecard WHERE id = $1",
+        )
+        .bind(scorecard)
+        .fetch_one(&mut *read)
+        .await?;
         let setup: Option<String> = row.try_get("setup")?;
         let setup = match setup {
             Some(hash) => Some(find(&mut read, &hash).await?),
@@ -40,6 +41,7 @@ impl Store {
             pull: row.try_get("known_at")?,
             decision: row.try_get("last_decision")?,
             scorecard: row.try_get("last_scorecard")?,
+            tested: row.try_get("tested")?,
         };
         Ok(Basis { setup, cause: cause(row.try_get("cause")?)?, known })
     }

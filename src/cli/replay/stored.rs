@@ -146,7 +146,7 @@ async fn derive(store: &Store, setup: &Setup, kept: &Kept, card: &Scorecard) -> 
     let mut inputs = recall::inputs(store, &setup, card.as_of, Some(known)).await?;
     let mut derived = recall::derive(&setup, kept.basis.cause, &inputs, card.as_of);
     if derived.as_ref().is_some_and(|derived| portfolio::concerns(&setup, derived)) {
-        portfolio::ask(store, &setup, &mut inputs, card.as_of, Some(known.scorecard)).await?;
+        portfolio::recall(store, &setup, &mut inputs, card.as_of, known).await?;
         derived = recall::derive(&setup, kept.basis.cause, &inputs, card.as_of);
     }
     Ok(derived.map(|derived| Scorecard {

@@ -54,11 +54,11 @@ struct Standing {
     alone: Verdict,
     /// Beside the others.
     together: Verdict,
-    /// The log e-value of a BUILD that is withheld.
-    withheld: Option<f64>,
+    /// The log e-value of a BUILD: withheld, or as it was given.
+    proof: Option<f64>,
 }
 
-const BEGUN: Standing = Standing { alone: Verdict::Collecting, together: Verdict::Collecting, withheld: None };
+const BEGUN: Standing = Standing { alone: Verdict::Collecting, together: Verdict::Collecting, proof: None };
 
 impl Standing {
     /// After one more day, which alone gives `verdict` with this log e-value; `others` are what they were the day before.
@@ -69,15 +69,16 @@ impl Standing {
         if self.together != Verdict::Collecting {
             return self;
         }
-        let before = self.withheld.take();
+        let before = self.proof.take();
         self.together = verdict;
         if let Some(evidence) = evidence.filter(|_| verdict == Verdict::Build) {
-            let (built, collecting): (Vec<_>, Vec<_>) = others.partition(|other| other.together == Verdict::Build);
-            let excess: Vec<f64> = collecting.iter().filter_map(|other| Some(other.withheld? + alpha.ln())).collect();
-            let bar = bar(CONCEPTS - 1, built.len(), &excess, alpha);
-            if bar.is_some_and(|bar| before.map_or(evidence, |before| evidence.max(before)) < bar.needed) {
+            let excess: Vec<f64> = others.filter_map(|other| Some(other.proof? + alpha.ln())).collect();
+            let needed = bar(CONCEPTS, &excess, alpha).map_or(f64::NEG_INFINITY, |bar| bar.needed);
+            if before.map_or(evidence, |before| evidence.max(before)) < needed {
                 self.together = Verdict::Collecting;
-                self.withheld = Some(evidence);
+                self.proof = Some(evidence);
+            } else {
+                self.proof = Some(evidence.max(needed));
             }
         }
         self

@@ -5,13 +5,15 @@ use std::cell::RefCell;
 use proptest::prelude::*;
 use willitsell::decide::portfolio::bar;
 use willitsell::domain::portfolio::{Others, Withheld};
-use willitsell::domain::verdict::{Lean, Reason, Verdict};
+use willitsell::domain::verdict::{Flag, Lean, Reason, Verdict};
 
 use super::*;
 
-fn beside(concepts: usize, builds: usize, withheld: &[f64], before: Option<&Scorecard>) -> Others {
+/// Among so many others, of which some have all the evidence one could want, and some so much beyond their own alpha.
+fn beside(others: usize, builds: usize, excess: &[f64], before: Option<&Scorecard>) -> Others {
     let before = before.cloned().map(Box::new);
-    Others { known: 1, concepts, builds, withheld: withheld.to_vec(), before }
+    let excess = excess.iter().copied().chain(std::iter::repeat_n(f64::INFINITY, builds)).collect();
+    Others { known: 1, concepts: others + 1, excess, before }
 }
 
 fn decided(experiment: &Experiment, days: u64, data: &Inputs, others: Others) -> Scorecard {
@@ -23,7 +25,11 @@ fn withheld(card: &Scorecard) -> Withheld {
 }
 
 /// Not far below the build bar: a BUILD that comes slowly.
-pub const BARELY: Daily = Daily { key: "a", visits: 100, signups: |day| 4 + u64::from(day % 5 == 0), spend: 300 };
+pub const BARELY: Daily = Daily { key: "a", visits: 100, signups: barely, spend: 300 };
+
+fn barely(day: u64) -> u64 {
+    4 + u64::from(day.is_multiple_of(5))
+}
 
 #[test]
 fn one_of_two_concepts_is_judged_for_itself_and_one_of_twenty_needs_more() {
@@ -31,7 +37,9 @@ fn one_of_two_concepts_is_judged_for_itself_and_one_of_twenty_needs_more() {
     let data = inputs(&experiment, 40, &[BARELY]);
     let first = (14..40).find(|&days| decide(&experiment, days, &data).verdict == Verdict::Build).unwrap();
     let alone = decide(&experiment, first, &data);
-    assert_eq!(decided(&experiment, first, &data, beside(1, 0, &[], None)), alone);
+    let of_two = decided(&experiment, first, &data, beside(1, 0, &[], None));
+    let proof = alone.arms[0].evidence.log_e_build.unwrap() + 0.05f64.ln();
+    assert_eq!(of_two, Scorecard { given_with: Some(proof), ..alone.clone() });
 
     let among = decided(&experiment, first, &data, beside(19, 0, &[], None));
     assert_eq!(among.verdict, Verdict::Collecting);
@@ -82,10 +90,54 @@ fn two_that_are_not_enough_one_by_one_may_be_enough_together() {
     // Another has 41 times its odds at alpha 0.05: with it there would be two of four, and 40 are enough for each.
     let excess = 41f64.ln() + 0.05f64.ln();
     assert_eq!(decided(&experiment, days, &data, beside(3, 0, &[excess], None)).verdict, Verdict::Build);
-    // What was stored counts once more, for others may have counted on it.
-    let mut stored = alone.clone();
-    stored.reasons = vec![Reason::Portfolio(Withheld { evidence: 81f64.ln(), ..withheld(&alone) })];
-    assert_eq!(decided(&experiment, days, &data, beside(3, 0, &[], Some(&stored))).verdict, Verdict::Build);
+}
+
+#[test]
+fn a_build_makes_room_for_another_only_with_what_it_was_given_with() {
+    // One that was given when it was alone has its own alpha's worth: too little to be one of twenty.
+    let weak = bar(20, &[0.1], 0.05).unwrap();
+    assert_eq!((weak.builds, weak.needed), (1, 400f64.ln()));
+    let strong = bar(20, &[10f64.ln()], 0.05).unwrap();
+    assert_eq!((strong.builds, strong.needed), (2, 200f64.ln()));
+
+    // What it is given with stays on it, whatever comes after.
+    let experiment = experiment(&["a"]);
+    let data = inputs(&experiment, 40, &[SELLS]);
+    let given = decided(&experiment, 25, &data, beside(3, 0, &[], None));
+    let proof = given.arms[0].evidence.log_e_build.unwrap() + 0.05f64.ln();
+    assert_eq!((given.verdict, given.given_with), (Verdict::Build, Some(proof)));
+    let later = decided(&experiment, 30, &data, beside(3, 0, &[], Some(&given)));
+    assert_ne!(later.arms[0].evidence.log_e_build, given.arms[0].evidence.log_e_build);
+    assert_eq!((later.given_with, later.beyond_own()), (Some(proof), Some(proof)));
+}
+
+#[test]
+fn what_others_may_have_counted_on_still_counts_unless_days_have_changed() {
+    let experiment = experiment(&["a"]);
+    // The day that settles last is a bad one.
+    let signups: fn(u64) -> u64 = |day| if day == 31 { 0 } else { barely(day) };
+    let worse = Daily { signups, ..BARELY };
+    let data = inputs(&experiment, 40, &[worse]);
+    let (then, now) = (decide(&experiment, 33, &data), decide(&experiment, 34, &data));
+    let evidence = |card: &Scorecard| card.arms[0].evidence.log_e_build.unwrap();
+    let needed = |others: usize| bar(others + 1, &[], 0.05).unwrap().needed;
+    let others = (2..1000).find(|others| needed(*others) > evidence(&now)).unwrap();
+    let needed = needed(others);
+    assert!(evidence(&now) < needed && needed <= evidence(&then), "{} {}", evidence(&now), evidence(&then));
+
+    let waits = decided(&experiment, 33, &data, beside(999, 0, &[], None));
+    assert!(withheld(&waits).evidence >= needed);
+    let unknown = decided(&experiment, 34, &data, beside(others, 0, &[], None));
+    assert_eq!(unknown.verdict, Verdict::Collecting);
+    let given = decided(&experiment, 34, &data, beside(others, 0, &[], Some(&waits)));
+    assert_eq!((given.verdict, given.given_with), (Verdict::Build, Some(needed + 0.05f64.ln())));
+
+    // Restated since, yesterday's days carry less than they did.
+    let fewer = Daily { signups: |day| if day > 27 { 1 } else { barely(day) }, ..BARELY };
+    let restated = inputs(&experiment, 40, &[fewer]);
+    assert_eq!(decide(&experiment, 34, &restated).verdict, Verdict::Build, "it would have been enough earlier, alone");
+    let card = decided(&experiment, 34, &restated, beside(others, 0, &[], Some(&waits)));
+    assert_eq!(card.verdict, Verdict::Collecting);
 }
 
 #[test]
@@ -106,6 +158,88 @@ fn at_its_cap_a_person_looks_and_more_evidence_after_it_does_not_count() {
     // Others' BUILDs can still make room for it.
     let room = decided(&experiment, 40, &data, beside(999, 998, &[], Some(&capped)));
     assert_eq!((room.verdict, room.arms[0].since), (Verdict::Build, Some(room.as_of.date_naive())));
+
+    // But not if days of the test were restated, so that it no longer had at its end what it was stored with.
+    let fewer = Daily { signups: |day| if day > 13 { 3 } else { barely(day) }, ..BARELY };
+    let restated = inputs(&experiment, 60, &[fewer]);
+    assert_eq!(decide(&experiment, 40, &restated).verdict, Verdict::Build, "enough alone all the same");
+    let excess = frozen.evidence + 0.05f64.ln();
+    let others = (1..998).rev().find(|builds| bar(1000, &vec![f64::INFINITY; *builds], 0.05).unwrap().needed > 3.2);
+    let others = beside(999, others.unwrap(), &[excess], Some(&capped));
+    assert!(bar(1000, &others.excess, 0.05).unwrap().needed <= frozen.evidence);
+    assert_eq!(decided(&experiment, 40, &data, others.clone()).verdict, Verdict::Build);
+    assert_eq!(decided(&experiment, 40, &restated, others).verdict, Verdict::Review);
+}
+
+#[test]
+fn a_build_beside_others_begins_on_the_day_it_is_given_however_long_nobody_looked() {
+    let experiment = experiment(&["a"]);
+    let data = inputs(&experiment, 40, &[SELLS]);
+    let early = decided(&experiment, 12, &data, beside(3, 0, &[], None));
+    assert_eq!((early.verdict, early.withheld()), (Verdict::Collecting, None));
+    let after = decided(&experiment, 35, &data, beside(3, 0, &[], Some(&early)));
+    assert!(decide(&experiment, 35, &data).arms[0].since < Some(day("2026-03-25")));
+    assert_eq!((after.verdict, after.arms[0].since), (Verdict::Build, Some(after.as_of.date_naive())));
+}
+
+#[test]
+fn an_arm_whose_counts_cannot_be_or_that_breaches_a_limit_carries_no_build() {
+    let mut experiment = experiment(&["a", "b"]);
+    // People without a visitor on one day, and far more proof than the other.
+    let b = Daily { key: "b", signups: |_| 9, ..BARELY };
+    let mut data = inputs(&experiment, 40, &[BARELY, b]);
+    data.observations.retain(|row| row.arm_key != "b" || row.day != experiment.start);
+    let alone = decide(&experiment, 38, &data);
+    let evidence = |at: usize| alone.arms[at].evidence.log_e_build.unwrap() - 2f64.ln();
+    assert_eq!((alone.verdict, alone.arms[1].verdict), (Verdict::Build, Verdict::Collecting));
+    assert!(alone.arms[1].evidence.flags.contains(&Flag::ConversionsWithoutExposure));
+    let others = (2..1000).find(|others| bar(others + 1, &[], 0.05).unwrap().needed > evidence(0)).unwrap();
+    assert!(bar(others + 1, &[], 0.05).unwrap().needed < evidence(1), "{} {}", evidence(0), evidence(1));
+    let card = decided(&experiment, 38, &data, beside(others, 0, &[], None));
+    assert_eq!((card.verdict, withheld(&card).evidence), (Verdict::Collecting, evidence(0)));
+
+    // At its cap without enough; what came later is much, and too dear.
+    experiment.policy.horizon_days = 18;
+    experiment.policy.guardrails = vec![cost_guardrail(60.0)];
+    let a = Daily { signups: |day| if day < 18 { 5 } else { 3 }, ..BARELY };
+    let b = Daily { key: "b", signups: |day| if day < 18 { 4 } else { 15 }, spend: 3000, ..BARELY };
+    let data = inputs(&experiment, 50, &[a, b]);
+    let alone = decide(&experiment, 45, &data);
+    let evidence = |at: usize| alone.arms[at].evidence.log_e_build.unwrap() - 2f64.ln();
+    assert_eq!((alone.verdict, alone.arms[1].verdict), (Verdict::Build, Verdict::Review));
+    assert_eq!(alone.arms[1].reason, Some(Reason::CapReached { lean: Lean::Build }));
+    assert!(alone.arms[1].guardrails[0].breached && evidence(1) > 10_000f64.ln(), "{}", evidence(1));
+    let others = (2..500).find(|others| bar(others + 1, &[], 0.05).unwrap().needed > evidence(0)).unwrap();
+    assert_eq!(decided(&experiment, 45, &data, beside(others, 0, &[], None)).verdict, Verdict::Review);
+}
+
+#[test]
+fn a_test_that_ended_without_proof_stays_ended_when_its_days_look_better_later() {
+    let mut experiment = experiment(&["a"]);
+    experiment.policy.horizon_days = 21;
+    let ended = decided(&experiment, 30, &inputs(&experiment, 40, &[BETWEEN]), beside(3, 0, &[], None));
+    assert_eq!((ended.verdict, ended.withheld()), (Verdict::Review, None));
+    let restated = inputs(&experiment, 40, &[SELLS]);
+    assert_eq!(decided(&experiment, 31, &restated, beside(3, 0, &[], None)).verdict, Verdict::Build);
+    let card = decided(&experiment, 31, &restated, beside(3, 0, &[], Some(&ended)));
+    assert_eq!((card.verdict, card.withheld()), (Verdict::Review, None));
+}
+
+#[test]
+fn what_lies_ahead_of_a_test_that_collects_is_reckoned_with_what_build_takes_beside_the_others() {
+    let mut experiment = experiment(&["a"]);
+    let ahead = |experiment: &Experiment, others: usize| {
+        let data = inputs(experiment, 14, &[BARELY]);
+        let data = Inputs { others: Some(Box::new(beside(others, 0, &[], None))), ..data };
+        let (card, outlook) = willitsell::decide::with_outlook(experiment, &generation(), &data, as_of(experiment, 14));
+        assert_eq!((card.verdict, card.withheld()), (Verdict::Collecting, None));
+        outlook.unwrap()
+    };
+    let days = |others| ahead(&experiment, others).arms[0].likely.as_ref().map(|likely| likely.days).unwrap();
+    assert!(days(1) < days(19), "{} {}", days(1), days(19));
+    experiment.policy.horizon_days = 18;
+    let out_of_reach = |others| ahead(&experiment, others).build_out_of_reach;
+    assert_eq!([1, 1_000_000_000].map(out_of_reach), [false, true]);
 }
 
 #[test]
@@ -136,6 +270,7 @@ fn what_is_withheld_is_said_with_how_far_it_has_come() {
 /// A store's worth of concepts that look at each other once a day.
 struct World {
     alpha: Vec<f64>,
+    /// Whether each has BUILD, and the log e-value that it was given with, or that a withheld one has.
     standing: RefCell<Vec<(bool, Option<f64>)>>,
 }
 
@@ -154,17 +289,15 @@ impl World {
                 continue;
             }
             let others = before.iter().zip(&self.alpha).enumerate().filter(|(other, _)| *other != concept);
-            let builds = others.clone().filter(|(_, ((built, _), _))| *built).count();
-            let excess: Vec<f64> = others
-                .filter_map(|(_, ((built, withheld), alpha))| withheld.filter(|_| !built).map(|e| e + alpha.ln()))
-                .collect();
+            let excess: Vec<f64> =
+                others.filter_map(|(_, ((_, proof), alpha))| proof.map(|proof| proof + alpha.ln())).collect();
             let enough_alone = evidence[concept] >= -alpha.ln();
-            let bar = bar(before.len() - 1, builds, &excess, alpha);
+            let bar = bar(before.len(), &excess, alpha);
             let needed = bar.map_or(f64::NEG_INFINITY, |bar| bar.needed);
             let has = own.map_or(evidence[concept], |own| own.max(evidence[concept]));
             let given = enough_alone && has >= needed;
-            let withheld = (enough_alone && !given).then_some(evidence[concept]);
-            self.standing.borrow_mut()[concept] = (given, withheld);
+            let proof = if given { evidence[concept].max(needed) } else { evidence[concept] };
+            self.standing.borrow_mut()[concept] = (given, enough_alone.then_some(proof));
         }
     }
 

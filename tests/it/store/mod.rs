@@ -178,6 +178,7 @@ fn scorecard(as_of: &str, verdict: Verdict) -> Scorecard {
         guardrails: vec![],
         spend: None,
         spend_after: None,
+        given_with: None,
         best: vec![],
         unmapped: None,
         unseen: vec![],
