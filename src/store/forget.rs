@@ -1,6 +1,7 @@
-//! Forgetting a person: their rows stay as acts of nobody, so that every count and every stored verdict stays as it was,
-//! and nothing of them is left in the file, its free pages or its log. A mark keeps later readings from bringing them
-//! back. Not what other machines hold: backups, messages, and the vendor's own copy.
+//! Forgetting a person: all states of their acts, those under another address too, stay as acts of nobody, so that every
+//! count and every stored verdict stays as it was, and nothing of them is left in the file, its free pages or its log.
+//! Marks of the person and of each act keep later readings from bringing them back. Not what other machines hold:
+//! backups, messages, and the vendor's own copy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +16,13 @@ use super::responses::{answers_as_text, read_answers};
 use super::stage::StagedResponse;
 use crate::domain::decision::Setup;
 use crate::domain::icp::{IcpTest, range};
+use crate::domain::id::SourceId;
 use crate::domain::response::{Answers, PersonHash};
 
 /// Begins the id of an act whose person was forgotten. No vendor's id holds a control character.
 pub(super) const NOBODY: char = '\u{1}';
 
-/// In place of an answer that no rule reads.
+/// In place of an answer in which no rule finds a word of its own: it was given, which rules ask too.
 const UNSAID: &str = "forgotten";
 
 /// Longest number that is kept, in digits: a telephone has more.
@@ -40,13 +42,14 @@ pub struct Forgotten {
     pub texts: u64,
 }
 
-/// A row that names the person.
+/// A state of an act that names the person, or did or will in another state.
 struct Named {
     table: &'static str,
     source: String,
     id: String,
     at: i64,
     pull: i64,
+    person: Option<String>,
     domain: Option<String>,
     answers: Answers,
 }
@@ -72,21 +75,24 @@ impl Store {
         let hash = self.people.hash(person)?;
         let mut write = self.backend.write().await?;
         self.remember_key(&mut write).await?;
-        sqlx::query("INSERT INTO forgotten (mark) VALUES ($1) ON CONFLICT (mark) DO NOTHING")
-            .bind(self.people.mark(&hash)?)
-            .execute(&mut *write)
-            .await?;
         let named = named(&mut write, &hash).await?;
+        let acts = acts(&named).into_iter().map(|(source, id)| self.people.mark_of_act(source, id));
+        for mark in std::iter::once(self.people.mark(&hash)).chain(acts) {
+            sqlx::query("INSERT INTO forgotten (mark) VALUES ($1) ON CONFLICT (mark) DO NOTHING")
+                .bind(mark?)
+                .execute(&mut *write)
+                .await?;
+        }
         let found = sum(&named, texts(&mut write, &named).await?);
         let kept = Kept::of(&mut write, &self.people).await?;
-        let nobody = Nobody::of(&named)?;
+        let nobody = Nobody::of(&named, others_elsewhere(&mut write, &named, &hash).await?)?;
         for row in &named {
             sqlx::query("DELETE FROM free_text WHERE source_id = $1 AND response_id = $2")
                 .bind(&row.source)
                 .bind(&row.id)
                 .execute(&mut *write)
                 .await?;
-            nobody.takes(&mut write, row, &hash, &kept).await?;
+            nobody.takes(&mut write, row, &kept).await?;
         }
         write.commit().await?;
         self.backend.scrub().await?;
@@ -99,35 +105,75 @@ fn sum(named: &[Named], texts: u64) -> Forgotten {
     Forgotten { acts, earlier: named.len() as u64 - acts, texts }
 }
 
+/// Source and id of each.
+fn acts(named: &[Named]) -> BTreeSet<(&str, &str)> {
+    named.iter().map(|row| (row.source.as_str(), row.id.as_str())).collect()
+}
+
+/// Every state of every act that was the person's in any state.
 async fn named(connection: &mut AnyConnection, person: &PersonHash) -> Result<Vec<Named>, StoreError> {
     let mut found = Vec::new();
-    for table in ["response", "response_before"] {
-        let rows = sqlx::query(AssertSqlSafe(format!(
-            "SELECT source_id, response_id, at, pull_id, domain, answers FROM {table} WHERE person = $1"
-        )))
-        .bind(person.as_hex())
-        .fetch_all(&mut *connection)
-        .await?;
-        for row in rows {
-            let answers: Option<&str> = row.try_get("answers")?;
-            found.push(Named {
-                table,
-                source: row.try_get("source_id")?,
-                id: row.try_get("response_id")?,
-                at: row.try_get("at")?,
-                pull: row.try_get("pull_id")?,
-                domain: row.try_get("domain")?,
-                answers: answers.map_or_else(|| Ok(Answers::default()), read_answers)?,
-            });
+    for (source, id) in acts_of(connection, person.as_hex()).await? {
+        for table in ["response", "response_before"] {
+            let rows = sqlx::query(AssertSqlSafe(format!(
+                "SELECT at, pull_id, person, domain, answers FROM {table} WHERE source_id = $1 AND response_id = $2"
+            )))
+            .bind(&source)
+            .bind(&id)
+            .fetch_all(&mut *connection)
+            .await?;
+            for row in rows {
+                let answers: Option<&str> = row.try_get("answers")?;
+                found.push(Named {
+                    table,
+                    source: source.clone(),
+                    id: id.clone(),
+                    at: row.try_get("at")?,
+                    pull: row.try_get("pull_id")?,
+                    person: row.try_get("person")?,
+                    domain: row.try_get("domain")?,
+                    answers: answers.map_or_else(|| Ok(Answers::default()), read_answers)?,
+                });
+            }
         }
     }
     Ok(found)
 }
 
+/// Source and id of each act that some state says a person did.
+async fn acts_of(connection: &mut AnyConnection, person: &str) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT source_id, response_id FROM response WHERE person = $1 \
+         UNION SELECT source_id, response_id FROM response_before WHERE person = $1",
+    )
+    .bind(person)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("source_id")?, row.try_get("response_id")?))).collect()
+}
+
+/// Other people whose these acts were in other states, and who did more than these: they go on being one person each.
+async fn others_elsewhere(
+    connection: &mut AnyConnection,
+    named: &[Named],
+    person: &PersonHash,
+) -> Result<BTreeSet<String>, StoreError> {
+    let acts = acts(named);
+    let others: BTreeSet<&String> =
+        named.iter().filter_map(|row| row.person.as_ref()).filter(|other| *other != person.as_hex()).collect();
+    let mut elsewhere = BTreeSet::new();
+    for other in others {
+        let theirs = acts_of(connection, other).await?;
+        if theirs.iter().any(|(source, id)| !acts.contains(&(source.as_str(), id.as_str()))) {
+            elsewhere.insert(other.clone());
+        }
+    }
+    Ok(elsewhere)
+}
+
 async fn texts(connection: &mut AnyConnection, named: &[Named]) -> Result<u64, StoreError> {
     let mut found = 0;
-    let acts: BTreeSet<(&str, &str)> = named.iter().map(|row| (row.source.as_str(), row.id.as_str())).collect();
-    for (source, id) in acts {
+    for (source, id) in acts(named) {
         let texts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM free_text WHERE source_id = $1 AND response_id = $2")
             .bind(source)
             .bind(id)
@@ -138,48 +184,54 @@ async fn texts(connection: &mut AnyConnection, named: &[Named]) -> Result<u64, S
     Ok(found)
 }
 
-/// Who stands in the person's place: one nobody, the order of whose acts is the person's, so that the same act counts.
+/// Who stands in the person's place: one nobody, the order of whose acts is the person's, so that the same act counts; and
+/// one for each other address of these acts that is known of nothing else.
 struct Nobody {
-    person: String,
+    people: BTreeMap<String, String>,
     ids: BTreeMap<(String, String), String>,
     instants: BTreeMap<i64, i64>,
 }
 
 impl Nobody {
-    fn of(named: &[Named]) -> Result<Self, StoreError> {
+    fn of(named: &[Named], elsewhere: BTreeSet<String>) -> Result<Self, StoreError> {
         let mut tokens: BTreeSet<String> = BTreeSet::new();
-        let acts: BTreeSet<(&str, &str)> = named.iter().map(|row| (row.source.as_str(), row.id.as_str())).collect();
+        let acts = acts(named);
         while tokens.len() < acts.len() {
             tokens.insert(format!("{NOBODY}{}", drawn::<16>()?));
         }
         let ids = acts.into_iter().map(|(source, id)| (source.to_owned(), id.to_owned())).zip(tokens).collect();
-        let instants: BTreeSet<i64> = named.iter().map(|row| row.at).collect();
+        // An act that is somebody else's too keeps its place among theirs.
+        let is_theirs = |row: &&Named| row.person.as_ref().is_some_and(|person| elsewhere.contains(person));
+        let shared: BTreeSet<i64> = named.iter().filter(is_theirs).map(|row| row.at).collect();
+        let instants: BTreeSet<i64> = named.iter().map(|row| row.at).filter(|at| !shared.contains(at)).collect();
         let coarse = |(rank, at): (i64, i64)| (at, at.div_euclid(QUARTER) * QUARTER + rank);
-        Ok(Self { person: drawn::<32>()?, ids, instants: (0..).zip(instants).map(coarse).collect() })
+        let mut people: BTreeMap<String, String> =
+            elsewhere.into_iter().map(|person| (person.clone(), person)).collect();
+        for person in named.iter().filter_map(|row| row.person.as_ref()) {
+            if !people.contains_key(person) {
+                people.insert(person.clone(), drawn::<32>()?);
+            }
+        }
+        let kept = shared.into_iter().map(|at| (at, at));
+        Ok(Self { people, ids, instants: (0..).zip(instants).map(coarse).chain(kept).collect() })
     }
 
-    async fn takes(
-        &self,
-        connection: &mut AnyConnection,
-        row: &Named,
-        person: &PersonHash,
-        kept: &Kept,
-    ) -> Result<(), StoreError> {
-        let answers: Answers = row.answers.iter().map(|(name, answer)| (name, kept.answer(answer))).collect();
+    async fn takes(&self, connection: &mut AnyConnection, row: &Named, kept: &Kept) -> Result<(), StoreError> {
+        let answers: Answers =
+            row.answers.iter().filter_map(|(name, answer)| Some((name, kept.answer(name, answer)?))).collect();
         let table = row.table;
         sqlx::query(AssertSqlSafe(format!(
             "UPDATE {table} SET response_id = $1, person = $2, domain = $3, at = $4, answers = $5 \
-             WHERE source_id = $6 AND response_id = $7 AND pull_id = $8 AND person = $9"
+             WHERE source_id = $6 AND response_id = $7 AND pull_id = $8"
         )))
         .bind(&self.ids[&(row.source.clone(), row.id.clone())])
-        .bind(&self.person)
+        .bind(row.person.as_ref().map(|person| &self.people[person]))
         .bind(row.domain.as_ref().filter(|domain| kept.domains.contains(*domain)))
         .bind(self.instants[&row.at])
         .bind(answers_as_text(&answers))
         .bind(&row.source)
         .bind(&row.id)
         .bind(row.pull)
-        .bind(person.as_hex())
         .execute(connection)
         .await?;
         Ok(())
@@ -195,17 +247,20 @@ fn drawn<const BYTES: usize>() -> Result<String, StoreError> {
 
 /// What verdicts that are stored have read of anybody's answers and address: it stays, so that they come out the same.
 struct Kept {
+    /// What the rules call the answers they read.
+    fields: BTreeSet<String>,
     words: BTreeSet<String>,
     domains: BTreeSet<String>,
 }
 
 impl Kept {
     async fn of(connection: &mut AnyConnection, people: &People) -> Result<Self, StoreError> {
-        let mut kept = Self { words: BTreeSet::new(), domains: BTreeSet::new() };
+        let mut kept = Self { fields: BTreeSet::new(), words: BTreeSet::new(), domains: BTreeSet::new() };
         let bodies: Vec<String> = sqlx::query_scalar("SELECT body FROM setup").fetch_all(connection).await?;
         for body in bodies {
             let setup: Setup = columns::from_json(&body)?;
             for rule in &setup.experiment.policy.icp {
+                kept.fields.insert(rule.field.clone());
                 if let IcpTest::OneOf(words) | IcpTest::NoneOf(words) = &rule.test {
                     kept.words.extend(words.iter().map(|word| plain(word)));
                 }
@@ -216,12 +271,16 @@ impl Kept {
         Ok(kept)
     }
 
-    /// The words that rules name and the number it stands for, and nothing else of an answer.
-    fn answer(&self, answer: &str) -> String {
+    /// The words that rules name and the number it stands for, and nothing else of an answer; `None` of one that no rule
+    /// reads.
+    fn answer(&self, name: &str, answer: &str) -> Option<String> {
+        if !self.fields.contains(name) {
+            return None;
+        }
         let parts = std::iter::once(answer).chain(answer.split(';')).map(plain);
         let mut said: BTreeSet<String> = parts.filter(|part| self.words.contains(part)).collect();
         said.extend(range(answer).filter(|_| !looks_dialled(answer)).and_then(number));
-        if said.is_empty() { UNSAID.to_owned() } else { said.into_iter().collect::<Vec<_>>().join("; ") }
+        Some(if said.is_empty() { UNSAID.to_owned() } else { said.into_iter().collect::<Vec<_>>().join("; ") })
     }
 }
 
@@ -251,6 +310,7 @@ fn number((low, high): (f64, f64)) -> Option<String> {
 pub(super) async fn leave_out(
     connection: &mut AnyConnection,
     people: &People,
+    source: &SourceId,
     staged: &mut BTreeMap<String, StagedResponse>,
 ) -> Result<(), StoreError> {
     let marks: Vec<String> = sqlx::query_scalar("SELECT mark FROM forgotten").fetch_all(connection).await?;
@@ -258,15 +318,17 @@ pub(super) async fn leave_out(
         return Ok(());
     }
     let marks: BTreeSet<String> = marks.into_iter().collect();
+    let is_forgotten = |id: &str, response: &StagedResponse| {
+        let person = response.person.as_ref().map(|person| people.mark(person)).transpose()?;
+        let act = people.mark_of_act(source.as_str(), id)?;
+        Ok(marks.contains(&act) || person.is_some_and(|person| marks.contains(&person)))
+    };
     let mut failed = None;
-    staged.retain(|_, response| {
-        let mark = response.person.as_ref().map(|person| people.mark(person)).transpose();
-        match mark {
-            Ok(mark) => mark.is_none_or(|mark| !marks.contains(&mark)),
-            Err(error) => {
-                failed = Some(error);
-                true
-            }
+    staged.retain(|id, response| match is_forgotten(id, response) {
+        Ok(forgotten) => !forgotten,
+        Err(error) => {
+            failed = Some(error);
+            true
         }
     });
     failed.map_or(Ok(()), Err)

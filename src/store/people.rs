@@ -77,6 +77,11 @@ impl People {
         self.sign(&format!("forgotten: {}", person.as_hex()))
     }
 
+    /// What is kept of an act of theirs, which may come again under another address or none.
+    pub fn mark_of_act(&self, source: &str, id: &str) -> Result<String, StoreError> {
+        self.sign(&format!("forgotten act: {source}\n{id}"))
+    }
+
     /// Hashes domains, where anybody has been hashed yet: else none can be equal to one of them.
     pub fn domains(&self, domains: &[String]) -> Result<BTreeSet<DomainHash>, StoreError> {
         if self.fingerprint().is_none() {

@@ -138,7 +138,7 @@ impl Store {
             change.add(self.observations.replace_days(&mut write, &slice.source, &some, id).await?);
         }
         let (mut staged, said) = stage.take_responses();
-        forget::leave_out(&mut write, &self.people, &mut staged).await?;
+        forget::leave_out(&mut write, &self.people, &slice.source, &mut staged).await?;
         if staged.values().any(|response| response.person.is_some()) {
             self.remember_key(&mut write).await?;
         }

@@ -112,3 +112,10 @@ async fn an_act_that_no_longer_stands_says_why() {
     let wrong = Manifest::load("typeform.toml", &till.replace("no_show", "no_shows")).unwrap_err().to_string();
     assert!(wrong.contains("`no_shows` is not known here") && wrong.contains("no_show"), "{wrong}");
 }
+
+#[test]
+fn what_tells_acts_apart_is_not_the_address() {
+    let address = embedded("mailchimp").replace("\"$.contact_id\"", "\"$.email_address\"");
+    let said = Manifest::load("mailchimp.toml", &address).unwrap_err().to_string();
+    assert!(said.contains("`id` is kept as it stands, so it is not the person"), "{said}");
+}

@@ -271,6 +271,7 @@ fn what_is_not_clear_is_asked_or_refused_with_its_line() {
             "nothing says when this answer was sent",
         ),
         (format!("{head}{}", row("", day, "Complete")), "no id"),
+        (format!("{head}{}", row("ann@example.org", day, "Complete")), "never kept as they stand"),
         (
             format!("{head}{}{}", row("x", day, "Complete"), row("x", day, "Complete ")),
             "has the id of the one on line 2",

@@ -145,6 +145,63 @@ async fn x6_nothing_of_a_forgotten_person_is_left_and_every_verdict_stays() {
     assert_eq!(verdicts(&store, &pulls).await, before);
 }
 
+/// An act whose address was mended, and then taken away.
+fn mended(person: Option<&'static str>) -> SourceRow<'static> {
+    let SourceRow::Response(row) = act("vendor-id-77", "", "b", "2026-03-04T12:08:00Z", &of_ann("owner")) else {
+        unreachable!()
+    };
+    SourceRow::Response(ResponseRow { person: person.map(Into::into), ..row })
+}
+
+#[tokio::test]
+async fn x6_all_states_of_an_act_go_whatever_address_they_carry() {
+    const TYPO: &str = "ann.canary-51f0@acne.io";
+    // Bob has answered too, so that as an address of this act he stays the one person he is.
+    let bob = || act("1", "bob@acme.io", "a", "2026-03-03T12:00:00Z", &[("role", "owner")]);
+    for whom in [ANN, TYPO] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, mut pulls) = lived(&folder).await;
+        for (person, committed) in [
+            (Some("bob@acme.io"), "2026-03-12T05:00:00Z"),
+            (Some(TYPO), "2026-03-12T05:10:00Z"),
+            (Some(ANN), "2026-03-12T05:20:00Z"),
+            (None, "2026-03-12T05:30:00Z"),
+        ] {
+            pulls.push(read(&store, &[bob(), mended(person)], committed).await.pull.id);
+        }
+        // The rows of the mornings before hold two acts of one instant, whose order only their ids tell.
+        pulls.drain(1..3);
+        let before = verdicts(&store, &pulls).await;
+        assert!(before.windows(2).filter(|pair| pair[0] != pair[1]).count() >= 2, "{before:#?}");
+        store.forget(whom).await.unwrap();
+        assert_eq!(verdicts(&store, &pulls).await, before, "{whom}: bit for bit");
+        // Under her own address Ann has another act.
+        let gone = if whom == ANN { &MARKS[..] } else { &MARKS[..2] };
+        for mark in gone {
+            assert!(!stands_in_files(&folder, mark), "{whom}: {mark}");
+        }
+        let told = [bob(), mended(Some("else@acme.io"))];
+        assert_eq!(
+            counts(&read(&store, &told, "2026-03-13T05:00:00Z").await),
+            [0, 0, 0, 1],
+            "nor does the act come back"
+        );
+        assert!(!stands_in_files(&folder, "vendor-id-77"), "{whom}");
+    }
+}
+
+#[tokio::test]
+async fn x6_answers_that_no_rule_reads_are_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = lived(&folder).await;
+    store.forget(ANN).await.unwrap();
+    let known = everything(&store, &SourceId::new("form"), None).await;
+    let of_nobody = known.responses.iter().filter(|act| act.response_id.starts_with(char::is_control));
+    let answers: Vec<String> = of_nobody.map(|act| format!("{:?}", act.answers.iter().collect::<Vec<_>>())).collect();
+    assert_eq!(answers.len(), 2);
+    assert!(answers.iter().all(|said| said == r#"[("employees", "51-200"), ("role", "owner")]"#), "{answers:?}");
+}
+
 #[tokio::test]
 async fn x6_a_person_may_be_forgotten_before_anything_is_known_and_twice() {
     let folder = tempfile::tempdir().unwrap();

@@ -232,6 +232,13 @@ impl Check<'_, '_> {
             self.wrong::<()>(raw.id.span(), "a response is an instant: write `zone = \"experiment\"` in `[days]`");
         }
         let id = self.row_path(&raw.id);
+        let persons = raw.person.as_ref().and_then(|person| texts(person.get_ref())).unwrap_or_default();
+        if persons.contains(raw.id.get_ref()) {
+            self.wrong::<()>(
+                raw.id.span(),
+                "`id` is kept as it stands, so it is not the person: name what tells acts apart",
+            );
+        }
         let person = raw.person.as_ref().map(|person| self.person(person));
         let depths = Depth::ALL.map(Depth::name);
         let depth = self.one_of(&raw.depth, &depths).map(|position| Depth::ALL[position]);

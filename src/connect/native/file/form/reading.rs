@@ -219,6 +219,13 @@ impl Counter {
         if id.is_empty() {
             return Err(mend("this answer has no id: export it again without editing it".to_owned()));
         }
+        if is_address(id) {
+            return Err(FileError::Answer {
+                setting: "id_column",
+                what: "its column holds addresses, which are never kept as they stand: name the column of the answers' ids"
+                    .to_owned(),
+            });
+        }
         if is_rounded(id) {
             return Err(mend(format!(
                 "the id \"{id}\" was shortened by a spreadsheet, so answers cannot be told apart: export again, and import \
