@@ -9,6 +9,7 @@ pub mod economics;
 pub mod generation;
 pub mod icp;
 pub mod id;
+pub mod inbound;
 pub mod intake;
 pub mod message;
 pub mod metric;

@@ -12,12 +12,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("decide", &["domain", "stats"]),
     ("connect", &["domain"]),
     ("store", &["domain"]),
+    ("inbound", &["connect", "store", "domain"]),
     ("notify", &["domain"]),
     ("config", &["domain"]),
     ("sandbox", &["domain"]),
     ("schedule", &["decide", "connect", "store", "notify", "domain"]),
-    ("app", &["config", "connect", "decide", "domain", "notify", "sandbox", "schedule", "store"]),
-    ("cli", &["app", "config", "connect", "decide", "domain", "notify", "sandbox", "schedule", "stats", "store"]),
+    ("app", &["config", "connect", "decide", "domain", "inbound", "notify", "sandbox", "schedule", "store"]),
+    (
+        "cli",
+        &["app", "config", "connect", "decide", "domain", "inbound", "notify", "sandbox", "schedule", "stats", "store"],
+    ),
 ];
 
 const LONGEST_FILE: usize = 500;
