@@ -106,11 +106,10 @@ impl Manifest {
                 }
             })?;
         }
-        let metrics = &self.info.metrics;
         read.extend(acts.into_iter().map(|((arm, day), count)| Expected {
             arm,
             day,
-            values: metrics.iter().map(|&metric| (metric, count)).collect(),
+            values: self.metrics.iter().map(|metric| (metric.id, count)).collect(),
         }));
         Ok(read)
     }
