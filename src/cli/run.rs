@@ -14,13 +14,15 @@ use super::output::{Failure, Output, counted, indented};
 use crate::app::App;
 use crate::decide::explain;
 use crate::domain::concept::Experiment;
+use crate::domain::id::ConceptId;
 use crate::domain::verdict::StoredScorecard;
 use crate::schedule::daemon;
 use crate::schedule::deliver::{Delivered, deliver};
 use crate::schedule::due::DueRun;
 use crate::schedule::notices::Notices;
 use crate::schedule::portfolio;
-use crate::schedule::tick::{Ticked, tick};
+use crate::schedule::tick::{TickError, Ticked, tick};
+use crate::store::StoreError;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -95,9 +97,14 @@ async fn once(app: &App, now: DateTime<Utc>, output: &Output) -> Result<ExitCode
         }
         let due = DueRun { concept: concept.clone(), due_at: now, missed: 0 };
         let working = output.spinner(&format!("{concept}: pulling"));
-        let ticked = tick(&app.parts, experiment, &due, now).await.map_err(|error| Failure::general(error.to_string()));
+        let ticked = tick(&app.parts, experiment, &due, now).await;
         working.finish_and_clear();
-        failed.extend(show(output, &app.loaded.config.experiments, experiment, &ticked?));
+        match ticked {
+            Ok(ticked) => failed.extend(show(output, &app.loaded.config.experiments, experiment, &ticked)),
+            // The others are judged all the same, and everybody told.
+            Err(TickError::Unjudged(error)) => failed.push(unjudged(output, concept, &error)),
+            Err(TickError::Store(error)) => return Err(error.into()),
+        }
     }
     Notices::default().write_down(&app.parts, &app.loaded.config.experiments, now).await?;
     tell(output, &deliver(&app.parts, now, &mut rand::rng()).await?);
@@ -136,6 +143,14 @@ fn show(output: &Output, experiments: &[Experiment], experiment: &Experiment, ti
             failures
         }
     }
+}
+
+/// Prints that nothing could be decided on a concept; gives back why.
+fn unjudged(output: &Output, concept: &ConceptId, error: &StoreError) -> String {
+    let failure = format!("{concept}: {error}");
+    let line = Line { concept: concept.as_str(), scorecard: None, failures: vec![failure.clone()] };
+    output.show(&line, || format!("{concept}: not decided, because what is stored of it cannot be read"));
+    failure
 }
 
 fn tell(output: &Output, delivered: &Delivered) {

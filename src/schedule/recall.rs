@@ -52,7 +52,7 @@ impl Recalled {
     /// unpacked once.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when something of it cannot be read; that of other concepts may be all the same.
+    /// [`StoreError::Unreadable`] when something of it cannot be read; that of other concepts may be all the same.
     pub fn inputs(&mut self, store: &Store, setup: &Setup, as_of: DateTime<Utc>) -> Result<&mut Inputs, StoreError> {
         let Setup { experiment, generation } = setup;
         let days = days(setup, as_of);

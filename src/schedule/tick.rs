@@ -44,6 +44,9 @@ pub enum TickError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Something stored of the concept cannot be read. Its run has ended with that; other concepts can be judged.
+    #[error("not decided: {0}")]
+    Unjudged(#[source] StoreError),
 }
 
 /// A slot whose sources have been asked.
@@ -66,7 +69,8 @@ impl<'a> Asked<'a> {
 /// Runs one slot of one experiment.
 ///
 /// # Errors
-/// [`TickError`] when the store fails; the slot stays open and is taken up again at the next start.
+/// [`TickError::Store`] when the store fails; the slot stays open and is taken up again at the next start.
+/// [`TickError::Unjudged`] when only the concept cannot be judged.
 pub async fn tick(
     parts: &Parts,
     experiment: &Experiment,
@@ -75,7 +79,7 @@ pub async fn tick(
 ) -> Result<Ticked, TickError> {
     let Some(asked) = ask(parts, experiment, due, now).await? else { return Ok(Ticked::AlreadyRan) };
     let ticked = judge(parts, vec![asked]).await?.pop();
-    Ok(ticked.map_or(Ok(Ticked::AlreadyRan), |(_, ticked)| ticked)?)
+    ticked.map_or(Ok(Ticked::AlreadyRan), |(_, ticked)| ticked.map_err(TickError::Unjudged))
 }
 
 /// The first half of a tick: opens the run and asks the sources; `None` where another run had this slot.

@@ -83,10 +83,10 @@ fn first_day(begun: &Result<Begun, StoreError>) -> Option<NaiveDate> {
     begun.as_ref().ok().map(|begun| begun.setup.generation.first_day)
 }
 
-/// What cannot be read is the concept's own trouble; all else is the store's.
+/// A record that cannot be read is the concept's own trouble; all else, a damaged file too, is the store's.
 fn its_own<T>(result: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
     match result {
-        Err(error @ StoreError::Damaged(_)) => Ok(Err(error)),
+        Err(error @ StoreError::Unreadable(_)) => Ok(Err(error)),
         Err(error) => Err(error),
         Ok(done) => Ok(Ok(done)),
     }
@@ -163,7 +163,7 @@ async fn begun(view: &mut View<'_>, cases: &[Case<'_>]) -> Result<Vec<Result<Beg
         // An arm that was taken out of the file goes on as it was.
         let Some(running) = begun.before().map(|hash| before.remove(hash)) else { continue };
         let standing = std::mem::take(&mut begun.standing);
-        let missing = || Err(StoreError::Damaged("what a verdict was decided with is gone from it".to_owned()));
+        let missing = || Err(StoreError::Unreadable("what a verdict was decided with is gone".to_owned()));
         *one = running.unwrap_or_else(missing).and_then(|running| {
             let today = today(case);
             Begun::of(continued(case.experiment, &running, today), today, standing)
@@ -223,7 +223,11 @@ async fn told(
     let experiment = &setup.experiment;
     let changed = match sound {
         Some(sound) if message::withdrawn(previous, Some(&sound.scorecard), scorecard).is_some() => {
-            changed_since(store, sound, (setup, inputs), scorecard).await?
+            its_own(changed_since(store, sound, (setup, inputs), scorecard).await)?.unwrap_or_else(|error| {
+                // The verdict does without: only a line of its message needs it.
+                tracing::warn!(concept = %scorecard.concept, %error, "the days that changed cannot be named");
+                Vec::new()
+            })
         }
         _ => Vec::new(),
     };
@@ -255,4 +259,17 @@ async fn changed_since(
     let setup = basis.setup.as_ref().unwrap_or(now.0);
     let then = recall::inputs(store, setup, earlier.scorecard.as_of, Some(basis.known)).await?;
     Ok(revision::changed(&earlier.scorecard, (setup, &then), now, scorecard))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_store_is_nobodys_own_trouble() {
+        let what = || "a page".to_owned();
+        assert!(matches!(its_own::<()>(Err(StoreError::Damaged(what()))), Err(StoreError::Damaged(_))));
+        assert!(matches!(its_own::<()>(Err(StoreError::Unreadable(what()))), Ok(Err(StoreError::Unreadable(_)))));
+        assert!(matches!(its_own::<()>(Err(StoreError::Full)), Err(StoreError::Full)));
+    }
 }

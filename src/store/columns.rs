@@ -83,7 +83,7 @@ pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 
 /// For values that are not what this program writes.
 pub fn unreadable(what: &str) -> StoreError {
-    StoreError::Damaged(format!("{what} in it cannot be read"))
+    StoreError::Unreadable(format!("{what} cannot be read"))
 }
 
 /// The rows of a joined text; none where the database joined no row.

@@ -54,6 +54,13 @@ pub enum StoreError {
          files beside it that end in -wal and -shm to another folder, and restore your last good copy of the store"
     )]
     Damaged(String),
+    /// Restore a backup; what does not depend on it goes on.
+    #[error(
+        "the store holds what this program did not write ({0}); nothing was changed or deleted. Stop every willitsell, move \
+         the store and the files beside it that end in -wal and -shm to another folder, and restore your last good copy of \
+         the store"
+    )]
+    Unreadable(String),
     /// Use the newer program.
     #[error(
         "the store was written by a newer willitsell ({0}): use that version, or restore an older copy of the store"
@@ -202,5 +209,9 @@ mod tests {
             assert!(said.contains(&format!("(disk I/O error, code {code})")), "{said}");
         }
         assert!(matches!(of(1), StoreError::Database(_)));
+        // 267: a virtual table that is damaged. Not a record: nothing of the file can be trusted.
+        for code in [11, 26, 267] {
+            assert!(matches!(of(code), StoreError::Damaged(_)));
+        }
     }
 }

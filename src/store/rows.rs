@@ -126,7 +126,7 @@ impl Rows {
     /// What a verdict on some of the sources, over some of the days that were asked for, may depend on.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] where a row cannot be read; other sources' rows can be all the same.
+    /// [`StoreError::Unreadable`] where a row cannot be read; other sources' rows can be all the same.
     pub fn inputs(&self, sources: &[SourceId], days: DateWindow) -> Result<Inputs, StoreError> {
         let mut sources: Vec<_> = sources.iter().collect();
         sources.sort_unstable();

@@ -60,7 +60,7 @@ impl Rows {
     /// of them has changed since. `inputs` are those known at `settling.known_at`, their pulls in order of commit.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] where a row cannot be read.
+    /// [`StoreError::Unreadable`] where a row cannot be read.
     pub fn first_settled(
         &self,
         inputs: &Inputs,

@@ -187,3 +187,27 @@ async fn from_the_first_check_to_the_verdicts_every_result_is_an_object_a_line()
     assert!(project.succeeds(&["explain", "fridge-chat"]).lines().count() > 10);
     project.assert_no_secret_kept();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_once_judges_and_tells_all_others_where_one_concept_cannot_be_read() {
+    let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
+    let project = Project::demo(&sandbox);
+    project.run(&["run", "--once"]);
+    assert_eq!(messages(&sandbox, Endpoint::Slack).len(), 3);
+    let raw = rusqlite::Connection::open(project.path().join("willitsell.db")).unwrap();
+    let held_to: i64 = raw.query_row("SELECT MIN(tested) FROM scorecard", [], |row| row.get(0)).unwrap();
+    assert_eq!(held_to, 3, "each of them is held to all that are tested");
+    raw.execute_batch(
+        "DELETE FROM delivery; DELETE FROM scorecard WHERE concept_id <> 'cat-meals'; UPDATE scorecard SET body = '{'",
+    )
+    .unwrap();
+
+    let ended = project.run(&["run", "--once", "--json"]);
+    assert_eq!(ended.code, 1, "{ended:#?}");
+    assert!(ended.stderr.contains("cat-meals: the store holds what this program did not write"), "{ended:#?}");
+    let lines = json_lines(&ended.stdout);
+    let stands: Vec<_> = lines.iter().map(|line| [&line["concept"], &line["scorecard"]["verdict"]]).collect();
+    assert_eq!(stands[1..], [["fridge-chat", "KILL"], ["plant-sitter", "REVIEW"]]);
+    assert!(lines[0]["scorecard"].is_null() && lines[0]["failures"][0].to_string().contains("cat-meals"), "{lines:#?}");
+    assert_eq!(messages(&sandbox, Endpoint::Slack).len(), 3 + 2, "who has news is told");
+}

@@ -102,7 +102,7 @@ pub async fn replay(
         after = kept.id;
         replayed.verdicts += 1;
         let Ok(card) = serde_json::from_str::<Scorecard>(&kept.body) else {
-            return Err(StoreError::Damaged(format!("verdict {} in it cannot be read", kept.id)));
+            return Err(StoreError::Unreadable(format!("verdict {} cannot be read", kept.id)));
         };
         let without_setup = kept.basis.setup.is_none();
         replayed.without_setup += u64::from(without_setup);

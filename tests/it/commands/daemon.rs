@@ -58,6 +58,10 @@ async fn n4_s8_the_daemon_takes_up_a_due_slot_keeps_others_out_and_stops_when_as
     }
     assert_eq!(project.run(&["status"]).code, 10, "reading needs no claim");
 
+    let raw = rusqlite::Connection::open(project.path().join("willitsell.db")).unwrap();
+    let held_to: i64 = raw.query_row("SELECT MIN(tested) FROM scorecard", [], |row| row.get(0)).unwrap();
+    assert_eq!(held_to, 3, "the first verdicts are held to all that are tested");
+    drop(raw);
     let store = project.store().await;
     let delivered = async {
         while !store.undelivered().await.unwrap().is_empty() {

@@ -177,3 +177,29 @@ async fn d1_there_is_no_verdict_while_much_of_what_had_counted_moves() {
     let replayed = rig.replay(&experiment.concept.id).await;
     assert_eq!((replayed.verdicts, replayed.same), (days, days), "{replayed:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d1_a_verdict_is_withdrawn_also_where_what_it_was_decided_with_can_no_longer_be_read() {
+    let mut rig = Rig::new().await;
+    let mut experiment = concept();
+    for days in 1..=26 {
+        live(&rig, &experiment, days, sound).await;
+    }
+    let setup: String = rig.raw().query_row("SELECT setup FROM scorecard WHERE id = 26", [], |row| row.get(0)).unwrap();
+    experiment.concept.title = "A better name".into();
+    let form = experiment.sources[1].clone();
+    rig.fail(&form, true);
+    let silent = [27, 28, 29].map(|days| morning(experiment.start + Days::new(days)));
+    let mut last = None;
+    for at in silent {
+        last = rig.slot(&experiment, at).await.or(last);
+    }
+    assert_eq!(last.map(|stored| stored.scorecard.verdict), Some(Verdict::Blocked));
+    assert_eq!(rig.raw().execute("UPDATE setup SET body = '{' WHERE hash = ?1", [setup]).unwrap(), 1);
+
+    rig.fail(&form, false);
+    let withdrawn = live(&rig, &experiment, 30, |day| if (4..7).contains(&day) { 0 } else { sound(day) }).await;
+    assert_eq!(withdrawn.scorecard.verdict, Verdict::Collecting, "{:?}", withdrawn.scorecard.reasons);
+    let message = told(&rig).await.pop().unwrap();
+    assert!(message.contains("is withdrawn") && !message.contains("Changed:"), "{message}");
+}

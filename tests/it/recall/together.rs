@@ -131,7 +131,7 @@ async fn one_that_cannot_be_read_takes_no_other_with_it() {
     let ticked = together(&rig, &experiments, at).await;
     let is_decided = |ticked: &Result<Ticked, StoreError>| matches!(ticked, Ok(Ticked::Decided { .. }));
     assert_eq!(ticked.iter().map(is_decided).collect::<Vec<_>>(), [true, false, true, true]);
-    assert!(matches!(ticked[1], Err(StoreError::Damaged(_))));
+    assert!(matches!(ticked[1], Err(StoreError::Unreadable(_))));
     for run in rig.parts.store.last_runs().await.unwrap() {
         match (run.concept.as_str(), run.outcome) {
             ("fair", Some(Outcome::Failed { advice })) => assert!(advice[0].contains("restore your last good copy")),
