@@ -308,7 +308,8 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
 /// What each source says of its numbers, from its last pull.
 fn meanings(experiment: &Experiment, data: &Inputs) -> Vec<String> {
     let of_source = |source: &Source| {
-        let pull = data.pulls.iter().filter(|pull| pull.source == source.id).max_by_key(|pull| pull.id)?;
+        let readings = data.pulls.iter().filter(|pull| pull.source == source.id && pull.is_reading());
+        let pull = readings.max_by_key(|pull| pull.id)?;
         let facts = &pull.facts;
         let said = |what: &str, text: &Option<String>| text.as_ref().map(|text| format!("{what}: {text}"));
         let parts = [

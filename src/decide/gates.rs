@@ -134,8 +134,8 @@ pub fn stale(experiment: &Experiment, data: &Inputs, calendar: &Calendar, as_of:
     primary_sources(experiment)
         .filter(|source| source.scheduled)
         .filter_map(|source| {
-            let last_pull =
-                data.pulls.iter().filter(|pull| pull.source == source.id).map(|pull| pull.committed_at).max();
+            let readings = data.pulls.iter().filter(|pull| pull.source == source.id && pull.is_reading());
+            let last_pull = readings.map(|pull| pull.committed_at).max();
             if last_pull.zip(complete).is_some_and(|(at, day)| at.with_timezone(&zone).date_naive() >= day) {
                 return None;
             }

@@ -152,6 +152,14 @@ pub struct Pull {
     pub committed_at: DateTime<Utc>,
 }
 
+impl Pull {
+    /// Whether days were read. A record of acts that their vendor sent by itself reads none: its last day lies before its
+    /// first.
+    pub fn is_reading(&self) -> bool {
+        self.first_day <= self.last_day
+    }
+}
+
 /// Everything stored that one experiment's verdict may depend on.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Inputs {

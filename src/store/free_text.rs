@@ -11,7 +11,6 @@ use super::Store;
 use super::backend::Bulk;
 use super::columns;
 use super::error::StoreError;
-use super::pulls::Slice;
 use super::stage::StagedResponse;
 use crate::domain::id::SourceId;
 use crate::domain::response::{Answers, FreeText};
@@ -19,15 +18,15 @@ use crate::domain::response::{Answers, FreeText};
 /// How long free text is kept, counted from when it was written.
 pub const KEPT_DAYS: i64 = 90;
 
-/// Puts what was written in a window in place of what is stored of its responses, without what is too old to keep.
+/// Puts what was written in place of what is stored of some responses, without what is too old to keep.
 pub(super) async fn keep(
     connection: &mut AnyConnection,
-    slice: &Slice,
+    (source, now): (&SourceId, DateTime<Utc>),
     responses: &BTreeMap<String, StagedResponse>,
     said: BTreeMap<String, Answers>,
 ) -> Result<(), StoreError> {
-    let source = slice.source.as_str();
-    let first = oldest(slice.at);
+    let source = source.as_str();
+    let first = oldest(now);
     let ids: Vec<&str> = responses.keys().map(String::as_str).collect();
     let of_source = |to: &mut AnyArguments| to.add(source);
     Bulk::new("DELETE FROM free_text WHERE source_id = ? AND response_id IN (VALUES ", 1, ")")

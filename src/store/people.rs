@@ -82,6 +82,11 @@ impl People {
         self.sign(&format!("forgotten act: {source}\n{id}"))
     }
 
+    /// What is remembered of a delivery, to know it again.
+    pub fn mark_of_delivery(&self, name: &str) -> Result<String, StoreError> {
+        self.sign(&format!("delivery: {name}"))
+    }
+
     /// Hashes domains, where anybody has been hashed yet: else none can be equal to one of them.
     pub fn domains(&self, domains: &[String]) -> Result<BTreeSet<DomainHash>, StoreError> {
         if self.fingerprint().is_none() {

@@ -13,6 +13,7 @@ use super::fields;
 use super::forget;
 use super::free_text;
 use super::quarantine::{self, Wary};
+use super::received;
 use super::responses;
 use super::stage::Stage;
 use crate::domain::connector::Facts;
@@ -143,8 +144,9 @@ impl Store {
             self.remember_key(&mut write).await?;
         }
         let instants = responses::instants(slice.window, slice.zone);
-        free_text::keep(&mut write, slice, &staged, said).await?;
-        change.add(self.responses.replace(&mut write, &slice.source, instants, staged, id).await?);
+        free_text::keep(&mut write, (&slice.source, slice.at), &staged, said).await?;
+        let unlisted = received::unlisted(&mut write, &slice.source, slice.at).await?;
+        change.add(self.responses.replace(&mut write, &slice.source, (instants, &unlisted), staged, id).await?);
         if let Some(wary) = slice.wary
             && let Some(shrink) = quarantine::suspect(&mut write, slice, wary, before, id).await?
         {
@@ -178,9 +180,10 @@ impl Store {
         self.people.domains(domains)
     }
 
-    /// Every committed pull of a source, in order of commit.
+    /// Every committed reading of a source, in order of commit.
     pub async fn pulls(&self, source: &SourceId) -> Result<Vec<Pull>, StoreError> {
-        let sql = format!("SELECT {} FROM pull WHERE source_id = $1", columns::joined(&FIELDS));
+        let joined = columns::joined(&FIELDS);
+        let sql = format!("SELECT {joined} FROM pull WHERE source_id = $1 AND first_day <= last_day");
         let text: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(source.as_str())
             .fetch_one(&mut *self.backend.read().await?)
@@ -189,7 +192,8 @@ impl Store {
     }
 }
 
-async fn record(connection: &mut AnyConnection, pull: &Pull) -> Result<(), StoreError> {
+/// Writes the record of a pull.
+pub(super) async fn record(connection: &mut AnyConnection, pull: &Pull) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO pull (id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at, facts) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -208,10 +212,14 @@ async fn record(connection: &mut AnyConnection, pull: &Pull) -> Result<(), Store
     Ok(())
 }
 
-/// SQL for all pulls of a source that `asked` names, up to the one it names, joined into one text.
+/// SQL for all pulls of a source that `asked` names, up to the one it names, joined into one text. Of acts that were
+/// received, which may be many, the last record is enough to say what was known.
 pub(super) fn text() -> String {
     let joined = columns::joined(&FIELDS);
-    format!("SELECT {joined} FROM pull WHERE source_id = asked.column1 AND id <= asked.column4")
+    format!(
+        "SELECT {joined} FROM pull WHERE source_id = asked.column1 AND id <= asked.column4 AND (first_day <= last_day OR id = (\
+         SELECT MAX(id) FROM pull AS received WHERE received.source_id = asked.column1 AND received.id <= asked.column4))"
+    )
 }
 
 /// Pulls of a source that speak for any day of a window, in order of commit.

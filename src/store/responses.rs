@@ -2,7 +2,7 @@
 //! every earlier state is kept. People arrive here as keyed hashes. Not what an act counts for: see
 //! `decide::qualify`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
@@ -15,6 +15,7 @@ use super::columns::{self, Fields};
 use super::error::StoreError;
 use super::forget;
 use super::pulls::Change;
+use super::received;
 use super::stage::StagedResponse;
 use crate::domain::id::SourceId;
 use crate::domain::observation::{DateWindow, first_instant};
@@ -67,12 +68,13 @@ impl Responses {
         }
     }
 
-    /// Puts a window's responses in place of those stored for the same instants.
+    /// Puts a window's responses in place of those stored for the same instants, but for acts that these pulls brought,
+    /// which the window may not hold yet.
     pub async fn replace(
         &self,
         connection: &mut AnyConnection,
         source: &SourceId,
-        instants: Range<i64>,
+        (instants, unlisted): (Range<i64>, &BTreeSet<i64>),
         mut responses: BTreeMap<String, StagedResponse>,
         pull: i64,
     ) -> Result<Change, StoreError> {
@@ -95,6 +97,8 @@ impl Responses {
                     continue;
                 }
                 Some(_) => change.changed += 1,
+                // It was sent a moment ago: the vendor's list does not show it yet.
+                None if unlisted.contains(&old.0) => continue,
                 None => {
                     change.vanished += 1;
                     gone.push(id.clone());
@@ -102,9 +106,48 @@ impl Responses {
             }
             before.push((id, old));
         }
-        let written: Vec<_> = responses.into_iter().collect();
-        change.new = written.len() as u64 - change.changed;
+        change.new = responses.len() as u64 - change.changed;
+        self.execute(connection, source, &before, &responses, pull).await?;
+        self.delete.execute(connection, &gone, |to| to.add(source.as_str()), |to, id| to.add(id)).await?;
+        Ok(change)
+    }
 
+    /// Adds responses that came by themselves, and takes out of `responses` what was not written: what is known already,
+    /// and what a reading has said, which knows better.
+    pub async fn add(
+        &self,
+        connection: &mut AnyConnection,
+        source: &SourceId,
+        responses: &mut BTreeMap<String, StagedResponse>,
+        pull: i64,
+    ) -> Result<Change, StoreError> {
+        let stored = self.stored(connection, source, 0..0, responses).await?;
+        let pulls: BTreeSet<i64> = stored.values().map(|(pull, _)| *pull).collect();
+        let arrivals = received::arrivals(connection, &pulls).await?;
+        let mut before = Vec::new();
+        for (id, old) in stored {
+            if arrivals.contains(&old.0) && responses.get(&id).is_some_and(|new| *new != old.1) {
+                before.push((id, old));
+            } else {
+                responses.remove(&id);
+            }
+        }
+        let changed = before.len() as u64;
+        let change = Change { new: responses.len() as u64 - changed, changed, ..Change::default() };
+        self.execute(connection, source, &before, responses, pull).await?;
+        Ok(change)
+    }
+
+    /// Keeps earlier states, and writes the new ones.
+    async fn execute(
+        &self,
+        connection: &mut AnyConnection,
+        source: &SourceId,
+        before: &[(String, Stored)],
+        written: &BTreeMap<String, StagedResponse>,
+        pull: i64,
+    ) -> Result<(), StoreError> {
+        let written: Vec<_> = written.iter().collect();
         let source = source.as_str();
         let shared = |to: &mut AnyArguments| {
             to.add(source)?;
@@ -115,14 +158,12 @@ impl Responses {
             to.add(pull)?;
             bind(to, response)
         };
-        self.keep.execute(connection, &before, shared, keep).await?;
-        let write = |to: &mut AnyArguments, (id, response): &(String, StagedResponse)| {
+        self.keep.execute(connection, before, shared, keep).await?;
+        let write = |to: &mut AnyArguments, &(id, response): &(&String, &StagedResponse)| {
             to.add(id)?;
             bind(to, response)
         };
-        self.write.execute(connection, &written, shared, write).await?;
-        self.delete.execute(connection, &gone, |to| to.add(source), |to, id| to.add(id)).await?;
-        Ok(change)
+        self.write.execute(connection, &written, shared, write).await
     }
 
     /// What is stored for these instants, and for these ids at any instant: an act can be dated anew.

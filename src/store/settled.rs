@@ -32,7 +32,7 @@ impl Settling {
         let mut first = vec![None; usize::try_from(self.days.days()).unwrap_or_default()];
         let read_on = |pull: &Pull| pull.committed_at.with_timezone(&self.zone).date_naive();
         // A day after the last reading accepts nothing: nobody has seen what it would accept.
-        let last_read = pulls.iter().map(|pull| read_on(pull)).max();
+        let last_read = pulls.iter().filter(|pull| pull.is_reading()).map(|pull| read_on(pull)).max();
         let accepts_until = source.accept_shrink.filter(|&until| last_read.is_some_and(|last| until <= last));
         for pull in pulls {
             let read_on = read_on(pull);

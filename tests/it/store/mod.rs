@@ -7,6 +7,7 @@ mod files;
 mod forget;
 mod model;
 mod quarantine;
+mod received;
 mod story;
 
 use std::borrow::Cow;
