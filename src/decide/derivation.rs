@@ -120,7 +120,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         ],
     ));
     sections.retain(|section| !section.lines.is_empty());
-    Derivation { sections, money, funnel, flips, outlook, versions: best, prices: prices.unwrap_or_default() }
+    Derivation { sections, money, funnel, flips, outlook, versions: best, prices: prices.unwrap_or_default().seen }
 }
 
 /// The verdict, what to do about it, and what to write for that.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::judge::{self, ArmDay};
 use super::tally::{DayCounts, Tally};
 use super::{explain, figures, series, verdicts, watch, watched};
-use crate::domain::concept::{Arm, Experiment, Source};
+use crate::domain::concept::{Arm, Experiment, Model, Policy, Source};
 use crate::domain::id::ArmId;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{Generation, Reason, Scorecard, Verdict};
@@ -28,8 +28,10 @@ pub struct Flips {
 /// So many acts more (or, below zero, fewer) on the same days would change an arm's verdict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ActsFlip {
-    /// Which arm.
+    /// Whose verdict.
     pub arm: ArmId,
+    /// Whether the acts are those of the control it is compared with, and not its own.
+    pub of_control: bool,
     /// How many.
     pub acts: f64,
     /// What it would then be.
@@ -62,15 +64,30 @@ pub fn flips(
         let settled: Vec<_> = tally.settled(days).cloned().collect();
         let days = series(&experiment.policy, tally, &settled);
         let verdict = |days: &[ArmDay]| watch(experiment, tally, (arm, days), tested.len(), tally.hold).verdict().0;
-        let changes = [Change::more(&days), Change::fewer(&days)];
-        let found = changes.iter().filter_map(|change| change.fewest(&days, &verdict));
-        acts.extend(found.map(|(acts, to)| ActsFlip { arm: score.arm.clone(), acts, to }));
+        let flip = |of_control| {
+            let arm = score.arm.clone();
+            move |(acts, to)| ActsFlip { arm: arm.clone(), of_control, acts, to }
+        };
+        acts.extend(Change::both(&experiment.policy, &days, &verdict).map(flip(false)));
+        if experiment.policy.model == Model::Compare {
+            let verdict = |days: &[ArmDay]| verdict(&exchanged(days));
+            acts.extend(Change::both(&experiment.policy, &exchanged(&days), &verdict).map(flip(true)));
+        }
     }
     let mut parts = without_an_arm(experiment, tally);
     parts.extend(without_a_channel(experiment, generation, data, card));
     let has_parts = !parts.is_empty();
     parts.retain(|part| part.verdict != card.verdict);
     Flips { acts, without: parts, has_parts }
+}
+
+/// The days with the control in the place of the arm.
+fn exchanged(days: &[ArmDay]) -> Vec<ArmDay> {
+    let exchanged = |day: &ArmDay| {
+        let [conversions, exposures] = day.control;
+        ArmDay { conversions, exposures, control: [day.conversions, day.exposures], ..day.clone() }
+    };
+    days.iter().map(exchanged).collect()
 }
 
 /// A way to change an arm's days by a number of acts.
@@ -83,6 +100,28 @@ struct Change {
 }
 
 impl Change {
+    /// The fewest acts more, and the fewest fewer, that give another verdict.
+    fn both(
+        policy: &Policy,
+        days: &[ArmDay],
+        verdict: &dyn Fn(&[ArmDay]) -> Verdict,
+    ) -> impl Iterator<Item = (f64, Verdict)> {
+        let more = if policy.model == Model::Cpa { Self::more_for_money(policy, days) } else { Self::more(days) };
+        [more, Self::fewer(days)].into_iter().filter_map(|change| change.fewest(days, verdict))
+    }
+
+    /// Spread over the days as their spend is. A unit of money may bring several acts, but no more than what brings down their
+    /// cost to a hundredth of the build bar.
+    fn more_for_money(policy: &Policy, days: &[ArmDay]) -> Self {
+        let spend: f64 = days.iter().map(|day| day.exposures).sum();
+        let apply = |days: &[ArmDay], acts: f64| {
+            let spend: f64 = days.iter().map(|day| day.exposures).sum();
+            let more = |day: &ArmDay| day.conversions + acts * day.exposures / spend;
+            days.iter().map(|day| ArmDay { conversions: more(day), ..day.clone() }).collect()
+        };
+        Self { sign: 1.0, room: 100.0 * spend / policy.build_bar, apply }
+    }
+
     /// Spread over the days as their exposures are, and never more acts than exposures.
     fn more(days: &[ArmDay]) -> Self {
         let room = days.iter().map(|day| (day.exposures - day.conversions).max(0.0)).sum();
@@ -188,6 +227,7 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
             let arm = card.arms.iter().find(|arm| arm.arm == flip.arm)?;
             let acts =
                 if flip.acts > 0.0 { figures::further(flip.acts, noun) } else { figures::fewer(-flip.acts, noun) };
+            let whose = if flip.of_control { format!(" of {}", explain::control(experiment)) } else { String::new() };
             let who = if card.arms.len() == 1 {
                 "it".to_owned()
             } else {
@@ -201,7 +241,7 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
                 (_, Verdict::Collecting) => format!("would still be {}", flip.to),
                 _ => format!("would be {}", flip.to),
             };
-            Some(format!("With about {acts} on the same days, {who} {then}."))
+            Some(format!("With about {acts}{whose} on the same days, {who} {then}."))
         })
         .collect();
     lines.extend(flips.without.iter().map(|part| format!("Without {} the test would be {}.", part.part, part.verdict)));

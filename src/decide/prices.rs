@@ -41,8 +41,17 @@ pub struct Price {
     pub open: bool,
 }
 
-/// Every price in ascending order; `None` unless at least two prices have settled days and the question is a rate.
-pub(super) fn prices(experiment: &Experiment, tally: &Tally<'_>) -> Option<Vec<Price>> {
+/// A ladder of prices, each in ascending order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Prices {
+    /// Those with settled days.
+    pub seen: Vec<Price>,
+    /// Those without: nothing rules one of them out.
+    pub unseen: Vec<Money>,
+}
+
+/// Every price; `None` unless at least two prices have settled days and the question is a rate.
+pub(super) fn prices(experiment: &Experiment, tally: &Tally<'_>) -> Option<Prices> {
     let priced = tally.arms.iter().filter_map(|(arm, days)| Some((arm, arm.price.filter(|_| !arm.control)?, days)));
     let mut rungs: BTreeMap<i64, (Money, Vec<ArmId>, BTreeMap<_, ArmDay>)> = BTreeMap::new();
     for (arm, price, days) in priced {
@@ -61,7 +70,7 @@ pub(super) fn prices(experiment: &Experiment, tally: &Tally<'_>) -> Option<Vec<P
     }
     let policy = together(&experiment.policy, rungs.len());
     let rule = Rule { policy: &policy, arms: 1, arm_budget_cap: None, stop: None, uneven_since: None };
-    let mut seen = Vec::new();
+    let (mut seen, mut unseen) = (Vec::new(), Vec::new());
     // Before, the noise of the days is not known well enough to rule a price out.
     let mut is_early = false;
     for (price, arms, days) in rungs.into_values() {
@@ -69,10 +78,17 @@ pub(super) fn prices(experiment: &Experiment, tally: &Tally<'_>) -> Option<Vec<P
         for day in days.values() {
             settled.add(day);
         }
-        let said = settled.assess()?;
+        let Some(said) = settled.assess() else {
+            unseen.push(price);
+            is_early = true;
+            continue;
+        };
         let active = days.values().filter(|day| day.exposures > 0.0).count();
         is_early |= active < usize::try_from(policy.min_days).unwrap_or(usize::MAX);
         seen.push((price, arms, said, settled.interval(&said)));
+    }
+    if seen.len() < 2 {
+        return None;
     }
     let amounts: Vec<f64> = seen.iter().map(|(price, ..)| millionths::to_f64(price.micros)).collect();
     let ends: Vec<(f64, f64)> = seen.iter().map(|(.., ends)| *ends).collect();
@@ -80,7 +96,8 @@ pub(super) fn prices(experiment: &Experiment, tally: &Tally<'_>) -> Option<Vec<P
     let counted: Vec<(f64, f64)> = seen.iter().map(|(.., said, _)| (said.estimate, said.trials)).collect();
     let rates = isotonic_decreasing(&counted);
     let of_hundred = |price: Money, rate: f64| price.times(rate * VISITORS);
-    seen.into_iter()
+    let seen: Option<Vec<Price>> = seen
+        .into_iter()
         .enumerate()
         .map(|(at, (price, arms, said, _))| {
             let (low, high) = ladder.rates[at];
@@ -96,7 +113,8 @@ pub(super) fn prices(experiment: &Experiment, tally: &Tally<'_>) -> Option<Vec<P
                 open: is_early || ladder.open.contains(&at),
             })
         })
-        .collect()
+        .collect();
+    Some(Prices { seen: seen?, unseen })
 }
 
 /// The policy by which each of so many prices has a range, so that all hold together.
@@ -112,7 +130,7 @@ fn together(policy: &Policy, prices: usize) -> Policy {
 }
 
 /// `$29: 74 of 1,240 visitors …`, and which price may earn the most.
-pub(super) fn sentences(experiment: &Experiment, prices: &[Price]) -> Vec<String> {
+pub(super) fn sentences(experiment: &Experiment, prices: &Prices) -> Vec<String> {
     let rate = &experiment.policy.primary;
     let exposures = figures::many(rate.denominator);
     let bars = [experiment.policy.kill_bar, experiment.policy.build_bar];
@@ -131,8 +149,12 @@ pub(super) fn sentences(experiment: &Experiment, prices: &[Price]) -> Vec<String
             if one.open { "" } else { ", surely less than another price" },
         )
     };
-    let open: Vec<String> = prices.iter().filter(|one| one.open).map(|one| one.price.as_set()).collect();
-    let mut lines: Vec<String> = prices.iter().map(rung).collect();
+    let mut lines: Vec<String> = prices.seen.iter().map(rung).collect();
+    lines.extend(prices.unseen.iter().map(|price| format!("{}: no settled day yet.", price.as_set())));
+    let open = prices.seen.iter().filter(|one| one.open).map(|one| one.price);
+    let mut open: Vec<Money> = open.chain(prices.unseen.iter().copied()).collect();
+    open.sort_unstable_by_key(|price| price.micros);
+    let open: Vec<String> = open.iter().map(Money::as_set).collect();
     lines.push(match &open[..] {
         [one] => format!("{one} earns the most."),
         several => format!("Which price earns the most is still open between {}.", figures::list(several)),

@@ -7,6 +7,7 @@ use willitsell::decide::outlook::Outlook;
 use willitsell::decide::with_outlook;
 use willitsell::domain::verdict::{Reason, Verdict};
 
+use super::models::{OLD, comparison, costs};
 use super::*;
 
 fn ahead(experiment: &Experiment, days: u64, data: &Inputs) -> Outlook {
@@ -141,6 +142,49 @@ fn so_many_acts_more_or_fewer_change_the_verdict_and_one_less_does_not() {
     // Before the minimums no number of acts makes a verdict.
     let early = inputs(&experiment, 10, &[BETWEEN]);
     assert_eq!(flips(&experiment, 10, &early).acts, []);
+}
+
+#[test]
+fn a_unit_of_money_may_bring_several_acts_more() {
+    let mut experiment = costs(&["a"]);
+    (experiment.policy.kill_bar, experiment.policy.build_bar) = (0.9, 0.6);
+    // $44 a day: 73 cents each.
+    let data = inputs(&experiment, 20, &[Daily { signups: |_| 60, spend: 44, ..SELLS }]);
+    assert_eq!(decide(&experiment, 20, &data).verdict, Verdict::Collecting);
+    let acts = flips(&experiment, 20, &data).acts;
+    let build = acts.iter().find(|flip| flip.to == Verdict::Build).expect("more acts for the same money are a BUILD");
+    assert!(build.acts > 0.0 && build.acts < 1000.0, "{build:?}");
+}
+
+#[test]
+fn acts_of_the_control_change_a_comparison_as_those_of_the_version_do() {
+    let experiment = comparison(&["a", "old"]);
+    let data = inputs(&experiment, 20, &[SELLS, OLD]);
+    let card = decide(&experiment, 20, &data);
+    assert_eq!(card.verdict, Verdict::Build);
+    let acts = flips(&experiment, 20, &data).acts;
+    let fewer = acts.iter().find(|flip| !flip.of_control).expect("fewer of its own");
+    let more = acts.iter().find(|flip| flip.of_control).expect("more of the control's");
+    assert!(fewer.acts < 0.0 && more.acts > 0.0 && fewer.to != Verdict::Build && more.to != Verdict::Build, "{acts:?}");
+    let said = derive(&experiment, &generation(), &data, &card).sections;
+    let said = &said.iter().find(|section| section.title == "What would change it").unwrap().lines;
+    assert!(said.iter().any(|line| line.contains(" more sign-ups of Plan old on the same days, it would")), "{said:?}");
+    // So many more in the data give that verdict, and one less does not.
+    let with = |acts: u32| {
+        let mut data = data.clone();
+        for observation in data.observations.iter_mut().filter(|row| row.arm_key == "old") {
+            let number = u32::try_from((observation.day - experiment.start).num_days()).unwrap();
+            // Settled days only, as evenly as people come.
+            if number < 18 {
+                let more = acts * (number + 1) / 18 - acts * number / 18;
+                let at = observation.day.and_hms_opt(9, 0, 0).unwrap().and_utc();
+                data.responses.extend((0..more).map(|one| signup(&format!("more-{number}-{one}"), "old", at)));
+            }
+        }
+        decide(&experiment, 20, &data).verdict
+    };
+    let acts: u32 = more.acts.to_string().parse().unwrap();
+    assert_eq!((with(acts + 2), with(acts - 2)), (more.to, Verdict::Build));
 }
 
 #[test]

@@ -73,6 +73,19 @@ fn a_rate_that_rises_with_the_price_is_smoothed_and_equal_prices_are_one() {
 }
 
 #[test]
+fn a_price_without_a_settled_day_is_named_beside_the_others_and_keeps_the_question_open() {
+    let experiment = ladder(&["20", "40", "600"]);
+    let dear = Daily { key: "c", ..DEAR };
+    let data = inputs(&experiment, 60, &[CHEAP, dear]);
+    let derived = derived(&experiment, 60, &data);
+    assert_eq!(derived.prices.iter().map(|one| one.price).collect::<Vec<_>>(), ["20", "600"].map(usd));
+    let said = lines(&derived);
+    assert!(said[0].starts_with("$20: ") && said[1].starts_with("$600: "), "{said:?}");
+    assert_eq!(said[2], "$40: no settled day yet.");
+    assert_eq!(said[3], "Which price earns the most is still open between $20, $40 and $600.");
+}
+
+#[test]
 fn without_two_prices_nothing_is_said_of_them() {
     for experiment in [experiment(&["a", "b"]), ladder(&["20"])] {
         let data = inputs(&experiment, 30, &[CHEAP, DEAR]);
