@@ -16,3 +16,4 @@ pub mod sandbox;
 pub mod schedule;
 pub mod stats;
 pub mod store;
+pub mod themes;

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use chrono::Utc;
 use serde::Serialize;
 
-use super::output::{Failure, Output, indented, wrapped};
-use super::{experiment_named, keys};
+use super::output::{Failure, Output, counted, indented, wrapped};
+use super::{experiment_named, keys, themes};
 use crate::app::App;
 use crate::decide;
 use crate::decide::decision::{self, Overrides};
@@ -17,6 +18,7 @@ use crate::domain::portfolio::FalseBuildRate;
 use crate::domain::verdict::{Generation, Scorecard, StoredScorecard, Verdict};
 use crate::schedule::{portfolio, recall};
 use crate::store::{Store, StoreError};
+use crate::themes::Themes;
 
 #[derive(Serialize)]
 struct Explained<'a> {
@@ -58,6 +60,10 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
         lines.push(decision::said(Overrides::among(&decisions)));
         derivation.sections.insert(1, Section { title: "Decisions".into(), lines });
     }
+    let written = themes::of(&app, configured, Utc::now()).await?;
+    if written.answers > 0 {
+        derivation.sections.push(what_people_write(configured, &written));
+    }
     let explained = Explained { stored: &stored, derivation: &derivation };
     output.show(&explained, || match keys::mending(experiments, card) {
         Some(mending) => format!("{}\nHow to mend it\n  {}", text(&derivation.sections), indented(&mending)),
@@ -70,6 +76,22 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
     }
     app.parts.store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The most frequent themes with a quote each. They come from what is kept today, whatever the verdict's day.
+fn what_people_write(experiment: &Experiment, written: &Themes) -> Section {
+    let answers = written.answers;
+    let named = written.groups.iter().filter(|group| group.answers > 0).take(3);
+    let mut lines: Vec<String> = named
+        .map(|group| format!("{} ({} of {answers} answers): “{}”", group.name, group.answers, group.quote))
+        .collect();
+    let command = format!("`willitsell themes {}`", experiment.concept.id);
+    lines.push(if lines.is_empty() {
+        format!("{}, in no theme yet: {command} suggests some.", counted(answers as u64, "answer"))
+    } else {
+        format!("{command} shows all themes. No test reads them.")
+    });
+    Section { title: "What people write".into(), lines }
 }
 
 /// For a verdict stored before setups were: what is configured today, in the test it speaks of.

@@ -20,6 +20,7 @@ pub mod run;
 pub mod sandbox;
 pub mod simulate;
 pub mod status;
+pub mod themes;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -102,6 +103,8 @@ enum Command {
     Status,
     /// How a verdict came about: formula, days, rows, money, what would change it and what lies ahead.
     Explain(ConceptArg),
+    /// What people write, by theme, with counts and quotes: no part of any test.
+    Themes(ConceptArg),
     /// Write down what a person decided on a verdict: build, kill, or extend the test.
     Decide(decide::DecideArgs),
     /// Take all that is known of one person out of the store; what they did still counts, as nobody's.
@@ -143,6 +146,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Pull(args) => pull::run(args, config, &output).await,
             Command::Run(args) => run::run(args, config, &output).await,
             Command::Status => status::run(config, &output).await,
+            Command::Themes(args) => themes::run(&args.concept, config, &output).await,
             Command::Explain(args) => explain::run(&args.concept, config, &output).await,
             Command::Decide(args) => decide::run(args, config, &output).await,
             Command::Forget(args) => forget::run(args, config, &output).await,

@@ -22,9 +22,10 @@ use super::raw::{self, Section, Span};
 use super::report::{Report, quoted};
 use super::secret::{self, SecretError};
 use super::source;
+use super::themes::themes;
 use super::{Config, Known, Loaded, Problems, defaults};
 use crate::domain::concept::Experiment;
-use crate::domain::id::SourceId;
+use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::pattern;
 use crate::domain::portfolio::FalseBuildRate;
 
@@ -151,6 +152,8 @@ fn read<'t>(
     }
     let experiments: Option<Vec<_>> =
         sections.iter().map(|(name, section)| experiment(&check, name, section, &declared)).collect();
+    let themes = sections.iter().map(|(name, section)| (ConceptId::new(*name), themes(&check, section)));
+    let themes = themes.filter(|(_, themes)| !themes.is_empty()).collect();
     if let Some(experiments) = &experiments {
         one_zone_a_source(report, &sections, experiments);
         one_test_a_key(report, &sections, experiments);
@@ -174,6 +177,7 @@ fn read<'t>(
             .into_iter()
             .map(|experiment| Experiment { false_build_rate, ..experiment })
             .collect(),
+        themes,
     })
 }
 

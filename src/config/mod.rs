@@ -17,6 +17,7 @@ pub mod report;
 mod secret;
 mod source;
 mod summary;
+mod themes;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,8 +28,9 @@ use secrecy::SecretString;
 
 use crate::domain::concept::Experiment;
 use crate::domain::connector::{ConnectorInfo, SourceAccess};
-use crate::domain::id::SourceId;
+use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::message::{Destination, NotifierInfo};
+use crate::domain::theme::Theme;
 
 pub use folder::connectors_folder;
 pub use report::{Problem, Problems};
@@ -52,6 +54,8 @@ pub struct Config {
     pub sources: BTreeMap<SourceId, SourceAccess>,
     /// What is tested, in order of name.
     pub experiments: Vec<Experiment>,
+    /// What people write is grouped by, for each concept that names any.
+    pub themes: BTreeMap<ConceptId, Vec<Theme>>,
 }
 
 /// Leaves out the store's address, in which a password may stand.

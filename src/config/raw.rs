@@ -84,6 +84,7 @@ pub(super) const EXPERIMENT: Shape = Shape {
         "money",
         "set_aside_days",
         "real_days",
+        "themes",
     ],
     public: true,
 };

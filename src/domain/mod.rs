@@ -22,4 +22,5 @@ pub mod response;
 pub mod run;
 pub mod schedule;
 pub mod sunset;
+pub mod theme;
 pub mod verdict;

@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("connect", &["domain"]),
     ("store", &["domain"]),
     ("inbound", &["connect", "store", "domain"]),
+    ("themes", &["domain"]),
     ("notify", &["domain"]),
     ("config", &["domain"]),
     ("sandbox", &["domain"]),
@@ -20,7 +21,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("app", &["config", "connect", "decide", "domain", "inbound", "notify", "sandbox", "schedule", "store"]),
     (
         "cli",
-        &["app", "config", "connect", "decide", "domain", "inbound", "notify", "sandbox", "schedule", "stats", "store"],
+        &[
+            "app", "config", "connect", "decide", "domain", "inbound", "notify", "sandbox", "schedule", "stats",
+            "store", "themes",
+        ],
     ),
 ];
 

@@ -27,4 +27,5 @@ mod simulate;
 mod spreadsheet;
 mod stats_vectors;
 mod store;
+mod themes;
 mod tick;
