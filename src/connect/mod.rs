@@ -14,7 +14,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use thiserror::Error;
 
-use crate::domain::connector::{ConnectorInfo, Facts, JobBook, Login, RowSink, Settings, SinkError, TokenVault};
+use crate::domain::connector::{
+    ConnectorInfo, Facts, JobBook, Login, ResponseRow, RowSink, Settings, SinkError, TokenVault,
+};
 use crate::domain::id::{LoginId, SourceId};
 use crate::domain::intake::Question;
 use crate::domain::money::Currency;
@@ -33,12 +35,30 @@ pub trait Connector: Send + Sync {
         None
     }
 
+    /// What reads the deliveries that the vendor sends by itself, of a source with these settings and questions; `None`
+    /// where they bring no acts, but say only that there is something new.
+    ///
+    /// # Errors
+    /// A sentence, where the settings do not fit.
+    fn deliveries(&self, _settings: &Settings, _questions: &[Question]) -> Result<Option<Box<dyn Deliveries>>, String> {
+        Ok(None)
+    }
+
     /// Reads one window of one source, a page at a time, into the sink. Memory does not grow with the
     /// rows but for two machine words each, by which repeated rows are known.
     ///
     /// # Errors
     /// [`PullError`]; whatever the sink has taken by then must be thrown away.
     async fn pull(&self, request: &PullRequest<'_>, sink: &mut dyn RowSink) -> Result<PullFacts, PullError>;
+}
+
+/// Reads what a vendor sends by itself for one source.
+pub trait Deliveries: Send + Sync {
+    /// The act that a delivery brings, the same row with the same id as a pull gives; `None` where it brings none.
+    ///
+    /// # Errors
+    /// A sentence naming the place that cannot be read, and nothing of what stands there.
+    fn read(&self, body: &str) -> Result<Option<ResponseRow<'static>>, String>;
 }
 
 /// What is asked of a connector.

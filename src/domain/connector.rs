@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::concept::Source;
 use super::id::{LoginId, SourceId};
+use super::inbound::Scheme;
 use super::intake::Intake;
 use super::metric::MetricId;
 use super::response::{Depth, Void};
@@ -115,6 +116,8 @@ pub struct ConnectorInfo {
     pub names_people: bool,
     /// Whether it can read what people answered to questions the user names.
     pub reads_answers: bool,
+    /// How deliveries that the vendor sends by itself are told from others', where it sends any.
+    pub inbound: Option<Scheme>,
     /// What the numbers mean.
     pub facts: Facts,
     /// Days re-read on every pull, because the vendor still changes them.
@@ -264,6 +267,22 @@ pub struct ResponseRow<'p> {
     pub at: DateTime<Utc>,
     /// What the person answered, of the questions that were named, by their names.
     pub answers: Vec<(String, String)>,
+}
+
+impl ResponseRow<'_> {
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> ResponseRow<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        ResponseRow {
+            response_id: owned(self.response_id),
+            person: self.person.map(owned),
+            arm_key: self.arm_key.map(owned),
+            depth: self.depth,
+            void: self.void,
+            at: self.at,
+            answers: self.answers,
+        }
+    }
 }
 
 impl std::fmt::Debug for ResponseRow<'_> {

@@ -5,6 +5,7 @@
 mod examples;
 mod facts;
 mod failing;
+mod inbound;
 mod paging;
 mod proof;
 mod reading;
@@ -140,6 +141,7 @@ impl Check<'_, '_> {
         let rows = raw.rows.as_ref().and_then(|rows| self.rows(rows.get_ref(), days.as_ref(), raw.response.is_some()));
         self.rows_and_days(&raw, unbounded, paging.iter().flatten().next());
         let response = raw.response.as_ref().map(|response| self.response(response.get_ref(), days.as_ref()));
+        let inbound = raw.inbound.as_ref().map(|inbound| self.inbound(inbound, &raw, days.as_ref()));
         let metrics = self.metrics(&raw.metric, response.is_some());
         let said = raw.facts.as_ref().map(|facts| facts::as_written(facts.get_ref())).unwrap_or_default();
         let facts = raw.facts.as_ref().map(|facts| self.facts(facts.get_ref()));
@@ -164,6 +166,7 @@ impl Check<'_, '_> {
                 people: acts.map(|acts| acts.depth),
                 names_people: acts.is_some_and(|acts| !acts.person.is_empty()),
                 reads_answers: acts.is_some_and(|acts| !acts.answer.is_empty()),
+                inbound: inbound.iter().flatten().map(|inbound| inbound.scheme).next(),
                 facts: said,
                 ..info?
             },
@@ -180,6 +183,7 @@ impl Check<'_, '_> {
             rows: rows?,
             metrics,
             response: or_unused(response)?,
+            inbound: or_unused(inbound)?,
             facts: facts.unwrap_or_default(),
             examples,
         })
@@ -260,6 +264,7 @@ impl Check<'_, '_> {
             people: None,
             names_people: false,
             reads_answers: false,
+            inbound: None,
             facts: Facts::default(),
             lookback_days: days.lookback,
             longest_days: days.longest.map(Spanned::into_inner),

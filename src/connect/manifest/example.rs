@@ -1,5 +1,6 @@
 //! Reads pages without asking anybody: a manifest's own examples, which must mean what the file says. Days of instants are cut in UTC; people's acts are counted per arm and day.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
@@ -37,6 +38,7 @@ impl Manifest {
             settings.insert(name.as_str(), SettingValue::Plain(value.clone()));
         }
         match &example.means {
+            Meaning::Rows(rows) if example.is_delivery => self.means_act(&example.pages[0], &settings, rows),
             Meaning::Rows(rows) => self.means_rows(&example.pages, &settings, rows),
             Meaning::Then(status, then) => self.means_error(&example.pages[0], &settings, *status, *then),
         }
@@ -44,16 +46,18 @@ impl Manifest {
     }
 
     fn means_rows(&self, pages: &[String], settings: &Settings, expect: &[Expected]) -> Result<(), String> {
-        let read = self.read_example(&self.as_read(pages)?, settings)?;
-        let mut expected: Vec<_> = expect.iter().map(shown).collect();
-        let mut found: Vec<_> = read.iter().map(shown).collect();
-        expected.sort();
-        found.sort();
-        if expected == found {
-            return Ok(());
-        }
-        let list = |rows: &[String]| if rows.is_empty() { "no rows".to_owned() } else { rows.join(" and ") };
-        Err(format!("expects {}; the answer says {}", list(&expected), list(&found)))
+        same(expect, &self.read_example(&self.as_read(pages)?, settings)?)
+    }
+
+    fn means_act(&self, delivery: &str, settings: &Settings, expect: &[Expected]) -> Result<(), String> {
+        let deliveries =
+            self.deliveries(settings, &[])?.ok_or("no delivery brings an act: write `act` in `[inbound]`")?;
+        let values: Vec<_> = self.info.metrics.iter().map(|&metric| (metric, millionths::ONE)).collect();
+        let read = deliveries.read(delivery)?.map(|act| {
+            let arm = act.arm_key.map(Cow::into_owned);
+            Expected { arm, day: act.at.date_naive(), values: values.clone() }
+        });
+        same(expect, read.as_slice())
     }
 
     /// The pages as they are read: a report's CSV is cut into JSON first, and lines are made the list they are.
@@ -154,6 +158,19 @@ impl Manifest {
         })?;
         Ok(take(&batch))
     }
+}
+
+/// Whether what was read is what is expected.
+fn same(expect: &[Expected], read: &[Expected]) -> Result<(), String> {
+    let mut expected: Vec<_> = expect.iter().map(shown).collect();
+    let mut found: Vec<_> = read.iter().map(shown).collect();
+    expected.sort();
+    found.sort();
+    if expected == found {
+        return Ok(());
+    }
+    let list = |rows: &[String]| if rows.is_empty() { "no rows".to_owned() } else { rows.join(" and ") };
+    Err(format!("expects {}; the answer says {}", list(&expected), list(&found)))
 }
 
 fn always() -> Result<DateWindow, String> {

@@ -19,6 +19,7 @@ mod facts;
 mod fan;
 mod fill;
 mod identity;
+mod inbound;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod look;
 mod number;
@@ -51,14 +52,16 @@ use self::errors::{ErrorRule, Then};
 use self::facts::FactsRule;
 use self::fan::Fan;
 use self::fill::{End, Hole, Template};
+use self::inbound::InboundRule;
 use self::number::Form;
 use self::only::OnlyRule;
 use self::proof::Proof;
 use self::report::Report;
 use super::auth::{Auth, Oauth2};
 use super::http::{HeaderName, Http, Method, WaitUnit};
-use super::{Connector, PullError, PullFacts, PullRequest};
+use super::{Connector, Deliveries, PullError, PullFacts, PullRequest};
 use crate::domain::connector::{ConnectorInfo, Home, RowSink, Settings};
+use crate::domain::intake::Question;
 use crate::domain::metric::MetricId;
 use crate::domain::response::{Depth, Void};
 
@@ -86,6 +89,7 @@ pub struct Manifest {
     rows: Rows,
     metrics: Vec<MetricRule>,
     response: Option<ResponseRule>,
+    inbound: Option<InboundRule>,
     facts: FactsRule,
     examples: Vec<Example>,
 }
@@ -326,6 +330,8 @@ struct ResponseRule {
 #[derive(Debug)]
 struct Example {
     line: usize,
+    /// Its page is a delivery of the vendor's.
+    is_delivery: bool,
     /// Answers to as many calls.
     pages: Vec<String>,
     settings: Vec<(String, String)>,
@@ -425,6 +431,10 @@ impl Connector for ManifestConnector {
 
     fn oauth2(&self) -> Option<&Oauth2> {
         self.manifest.proof.oauth2()
+    }
+
+    fn deliveries(&self, settings: &Settings, questions: &[Question]) -> Result<Option<Box<dyn Deliveries>>, String> {
+        self.manifest.deliveries(settings, questions)
     }
 
     async fn pull(&self, request: &PullRequest<'_>, sink: &mut dyn RowSink) -> Result<PullFacts, PullError> {

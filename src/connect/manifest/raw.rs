@@ -74,6 +74,7 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         rows: file.must("rows"),
         metric: file.named("metric"),
         response: file.one("response"),
+        inbound: file.one("inbound"),
         facts: file.one("facts"),
         example: file.list("example"),
     };

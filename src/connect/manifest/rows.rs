@@ -17,7 +17,7 @@ use super::pager::{MarkSlots, Marks};
 use super::path::{Path, quoted};
 use super::plan::{Plan, Wanted};
 use super::taker::{Taker, text};
-use super::{ANSWER, ArmRule, CurrencyRule, Day, DayZone, Manifest, NoneIf, ResponseRule, stated_zone};
+use super::{ANSWER, ArmRule, CurrencyRule, Day, DayZone, Manifest, NoneIf, ResponseRule, Rows, stated_zone};
 use crate::connect::PullError;
 use crate::connect::http::HeaderName;
 use crate::domain::connector::{Facts, Field, ResponseRow, SettingValue, Settings, SourceRow};
@@ -248,6 +248,65 @@ impl Slots<'_> {
         }
         Ok(ResponseSlots { id, person, depth: rule.depth, answers, void })
     }
+
+    /// The paths of a row, and what its money is in, where that is stated.
+    fn rows(
+        &mut self,
+        manifest: &Manifest,
+        rows: &Rows,
+        response: Option<&ResponseRule>,
+        questions: &[Question],
+    ) -> Result<(RowSlots, Option<String>), String> {
+        let settings = self.settings;
+        let mut only = Vec::new();
+        for rule in &rows.only {
+            let slot = self.add(&rule.path, true)?;
+            only.push(rule.filled(slot, settings)?);
+        }
+        let clock = match &rows.clock {
+            None => Tz::UTC,
+            Some(zone) => stated_zone(zone, settings).ok_or(NO_ZONE)?,
+        };
+        let day = match &rows.day {
+            Day::One(path, form) => DaySlots::One(self.add(path, true)?, *form),
+            Day::YearMonthDay([year, month, day]) => {
+                DaySlots::YearMonthDay([self.add(year, true)?, self.add(month, true)?, self.add(day, true)?])
+            }
+        };
+        let id = rows.id.iter().map(|id| self.add(id, true)).collect::<Result<_, _>>()?;
+        let arm = rows.arm.iter().map(|arm| self.arm(arm)).collect::<Result<_, _>>()?;
+        let cut = rows.cut.iter().map(|cut| cut.fill_plain(settings, |text| text));
+        let cut = cut.collect::<Option<_>>().ok_or("a setting in `cut` was not given")?;
+        let zone = match &manifest.days {
+            DayZone::Row(zone) => Some(self.add(zone, true)?),
+            DayZone::Stated(zone) if stated_zone(zone, settings).is_none() => {
+                return Err(NO_ZONE.into());
+            }
+            _ => None,
+        };
+        let (mut currency, mut stated_currency, mut numbers) = (Vec::new(), None, Vec::new());
+        for rule in &manifest.metrics {
+            let Some(number) = &rule.number else { continue };
+            match &number.currency {
+                Some(CurrencyRule::Row(path)) => currency.push(self.add(path, true)?),
+                Some(CurrencyRule::Stated(code)) => {
+                    stated_currency =
+                        Some(code.fill_plain(settings, |text| text).ok_or("a setting in `currency` was not given")?);
+                }
+                Some(CurrencyRule::Account) | None => {}
+            }
+            numbers.push(Number {
+                metric: rule.id,
+                slots: number.paths.iter().map(|path| self.add(path, true)).collect::<Result<_, _>>()?,
+                form: number.form,
+                exponent: number.exponent,
+                absent_is_zero: number.absent_is_zero,
+                empty: number.empty.clone(),
+            });
+        }
+        let response = response.map(|rule| self.response(rule, questions)).transpose()?;
+        Ok((RowSlots { only, day, clock, id, arm, cut, zone, currency, numbers, response }, stated_currency))
+    }
 }
 
 impl Reader {
@@ -272,55 +331,7 @@ impl Reader {
             rules.push(rule.values.iter().map(|(path, _)| slots.add(path, false)).collect::<Result<_, _>>()?);
         }
         let page_paths = slots.paths.len();
-
-        let mut only = Vec::new();
-        for rule in &manifest.rows.only {
-            let slot = slots.add(&rule.path, true)?;
-            only.push(rule.filled(slot, settings)?);
-        }
-        let clock = match &manifest.rows.clock {
-            None => Tz::UTC,
-            Some(zone) => stated_zone(zone, settings).ok_or(NO_ZONE)?,
-        };
-        let day = match &manifest.rows.day {
-            Day::One(path, form) => DaySlots::One(slots.add(path, true)?, *form),
-            Day::YearMonthDay([year, month, day]) => {
-                DaySlots::YearMonthDay([slots.add(year, true)?, slots.add(month, true)?, slots.add(day, true)?])
-            }
-        };
-        let id = manifest.rows.id.iter().map(|id| slots.add(id, true)).collect::<Result<_, _>>()?;
-        let arm = manifest.rows.arm.iter().map(|arm| slots.arm(arm)).collect::<Result<_, _>>()?;
-        let cut = manifest.rows.cut.iter().map(|cut| cut.fill_plain(settings, |text| text));
-        let cut = cut.collect::<Option<_>>().ok_or("a setting in `cut` was not given")?;
-        let zone = match &manifest.days {
-            DayZone::Row(zone) => Some(slots.add(zone, true)?),
-            DayZone::Stated(zone) if stated_zone(zone, settings).is_none() => {
-                return Err(NO_ZONE.into());
-            }
-            _ => None,
-        };
-        let (mut currency, mut stated_currency, mut numbers) = (Vec::new(), None, Vec::new());
-        for rule in &manifest.metrics {
-            let Some(number) = &rule.number else { continue };
-            match &number.currency {
-                Some(CurrencyRule::Row(path)) => currency.push(slots.add(path, true)?),
-                Some(CurrencyRule::Stated(code)) => {
-                    stated_currency =
-                        Some(code.fill_plain(settings, |text| text).ok_or("a setting in `currency` was not given")?);
-                }
-                Some(CurrencyRule::Account) | None => {}
-            }
-            numbers.push(Number {
-                metric: rule.id,
-                slots: number.paths.iter().map(|path| slots.add(path, true)).collect::<Result<_, _>>()?,
-                form: number.form,
-                exponent: number.exponent,
-                absent_is_zero: number.absent_is_zero,
-                empty: number.empty.clone(),
-            });
-        }
-        let response = manifest.response.as_ref().map(|rule| slots.response(rule, questions)).transpose()?;
-        let row = RowSlots { only, day, clock, id, arm, cut, zone, currency, numbers, response };
+        let (row, stated_currency) = slots.rows(manifest, &manifest.rows, manifest.response.as_ref(), questions)?;
 
         let each = manifest.rows.each.fill_plain(settings, quoted).ok_or("a setting in `each` was not given")?;
         let each_path = Path::parse(&each)?;
@@ -342,6 +353,40 @@ impl Reader {
             slots: row,
             stated_currency,
             facts: manifest.facts.filled(settings),
+        })
+    }
+
+    /// Compiles the paths of an act that stands alone, as the one row of a page that is a list.
+    ///
+    /// # Errors
+    /// As [`Self::compile`].
+    pub(super) fn of_act(
+        manifest: &Manifest,
+        rows: &Rows,
+        response: &ResponseRule,
+        settings: &Settings,
+        questions: &[Question],
+    ) -> Result<Self, String> {
+        let mut slots = Slots { settings, paths: Vec::new() };
+        let (row, stated_currency) = slots.rows(manifest, rows, Some(response), questions)?;
+        let each = Path::parse("$[*]")?;
+        let wanted: Vec<_> = slots.paths.iter().map(|(path, strict)| Wanted { path, strict: *strict }).collect();
+        Ok(Self {
+            plan: Plan::compile(&[], Some(&each), &wanted)?,
+            probe: Plan::compile(&[], None, &[])?,
+            paths: slots.paths.iter().map(|(path, _)| path.text.clone()).collect(),
+            each: each.text,
+            marks: MarkSlots::default(),
+            none_if: None,
+            message: Vec::new(),
+            wait: None,
+            as_of: None,
+            version: None,
+            version_header: None,
+            rules: Vec::new(),
+            slots: row,
+            stated_currency,
+            facts: Facts::default(),
         })
     }
 

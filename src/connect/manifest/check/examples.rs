@@ -28,11 +28,16 @@ impl Check<'_, '_> {
             let what = unknown(name.get_ref(), &known);
             self.wrong::<()>(name.span(), what);
         }
-        let pages = match (&raw.page, &raw.pages) {
-            (Some(page), None) => vec![page.clone()],
-            (None, Some(pages)) if !pages.get_ref().is_empty() => pages.get_ref().clone(),
-            _ => return self.wrong(span, "an example shows an answer: write `page`, or `pages` for several calls"),
-        };
+        let pages =
+            match (&raw.page, &raw.pages, &raw.delivery) {
+                (Some(page), None, None) => vec![page.clone()],
+                (None, Some(pages), None) if !pages.get_ref().is_empty() => pages.get_ref().clone(),
+                (None, None, Some(delivery)) if raw.then.is_none() => vec![delivery.clone()],
+                _ => return self.wrong(
+                    span,
+                    "an example shows an answer: write `page`, `pages` for several calls, or `delivery` with `expect`",
+                ),
+            };
         let means = match (&raw.expect, &raw.then) {
             (Some(rows), None) => {
                 if let Some(status) = raw.status.as_ref().filter(|status| !(200..300).contains(status.get_ref())) {
@@ -63,7 +68,7 @@ impl Check<'_, '_> {
             }
         };
         let settings = raw.settings.iter().map(|(name, value)| (name.get_ref().clone(), value.clone())).collect();
-        Some(Example { line, pages, settings, means })
+        Some(Example { line, is_delivery: raw.delivery.is_some(), pages, settings, means })
     }
 }
 

@@ -28,6 +28,7 @@ pub(in crate::connect::manifest) struct Raw {
     pub(in crate::connect::manifest) rows: Option<Spanned<RawRows>>,
     pub(in crate::connect::manifest) metric: Vec<(Spanned<String>, Spanned<RawMetric>)>,
     pub(in crate::connect::manifest) response: Option<Spanned<RawResponse>>,
+    pub(in crate::connect::manifest) inbound: Option<Spanned<RawInbound>>,
     pub(in crate::connect::manifest) facts: Option<Spanned<RawFacts>>,
     pub(in crate::connect::manifest) example: Vec<Spanned<RawExample>>,
 }
@@ -324,7 +325,7 @@ pub(in crate::connect::manifest) struct RawRows {
     pub(in crate::connect::manifest) lines: Option<Spanned<bool>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawOnly {
     pub(in crate::connect::manifest) path: Spanned<String>,
@@ -361,7 +362,7 @@ pub(in crate::connect::manifest) struct RawFacts {
     pub(in crate::connect::manifest) version: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawResponse {
     pub(in crate::connect::manifest) id: Spanned<String>,
@@ -372,9 +373,30 @@ pub(in crate::connect::manifest) struct RawResponse {
     pub(in crate::connect::manifest) void: BTreeMap<Spanned<String>, Spanned<RawOnly>>,
 }
 
+/// Deliveries that the vendor sends by itself. What is not said is as in `[rows]` and `[response]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawInbound {
+    pub(in crate::connect::manifest) scheme: Spanned<String>,
+    pub(in crate::connect::manifest) event: Option<Spanned<RawEvent>>,
+    pub(in crate::connect::manifest) act: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) id: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) only: Option<Vec<Spanned<RawOnly>>>,
+    pub(in crate::connect::manifest) void: Option<BTreeMap<Spanned<String>, Spanned<RawOnly>>>,
+}
+
+/// What a delivery must be about to bring an act.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawEvent {
+    pub(in crate::connect::manifest) path: Spanned<String>,
+    pub(in crate::connect::manifest) r#in: Spanned<Vec<String>>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawExample {
+    pub(in crate::connect::manifest) delivery: Option<String>,
     pub(in crate::connect::manifest) page: Option<String>,
     pub(in crate::connect::manifest) pages: Option<Spanned<Vec<String>>>,
     pub(in crate::connect::manifest) status: Option<Spanned<u16>>,
