@@ -169,21 +169,17 @@ pub async fn pull(
         slot: errand.due_at,
         accepts: access.source.accept_shrink,
     });
-    let mut fields: Vec<Field> = Vec::new();
-    for slice in window.slices(connector.info().longest_days) {
+    let (mut fields, mut is_all_known): (Vec<Field>, _) = (Vec::new(), false);
+    let slices = window.slices(connector.info().longest_days);
+    let mut at = 0;
+    while let Some(&slice) = slices.get(at) {
         let mut stage = parts.store.stage_of(&access.intake);
         let (mut facts, noted) = match keys {
             Some(_) => ask_noting(parts, connector, access, slice, errand, &mut stage).await?,
             None => (ask(parts, connector, access, slice, errand, &mut stage).await?, Survey::default()),
         };
-        for field in &mut facts.facts.fields {
-            // A field that stands in one window of a reading has not been renamed in the next.
-            let before = fields.iter().find(|before| (before.metric, &before.path) == (field.metric, &field.path));
-            if let Some(before) = before {
-                field.of += before.of;
-                field.rows += before.rows;
-            }
-        }
+        // A field that stands in one window of a reading has not been renamed in the next.
+        add(&mut facts.facts.fields, &fields);
         if !facts.facts.fields.is_empty() {
             fields.clone_from(&facts.facts.fields);
         }
@@ -204,9 +200,26 @@ pub async fn pull(
                 if let Some(keys) = &mut keys {
                     keys.merge(noted);
                 }
+                at += 1;
             }
             // The other parts are read all the same: each is confirmed, or not, by its own next reading.
-            Err(error @ StoreError::Less(_)) => less = less.or(Some(error)),
+            Err(error @ StoreError::Less(_)) => {
+                less = less.or(Some(error));
+                at += 1;
+            }
+            // It may stand in a later window: then the only acts of this one were struck out.
+            Err(StoreError::Lost(lost)) if !is_all_known => {
+                is_all_known = true;
+                for &later in &slices[at + 1..] {
+                    let mut dropped = parts.store.stage_of(&access.intake);
+                    let facts = ask(parts, connector, access, later, errand, &mut dropped).await?;
+                    add(&mut fields, &facts.facts.fields);
+                }
+                let stands = |field: &Field| (field.metric, &field.path) == (lost.metric, &lost.path) && field.rows > 0;
+                if !fields.iter().any(stands) {
+                    return Err(SourceFailed::Store(source.clone(), StoreError::Lost(lost)));
+                }
+            }
             // But where a field is gone, the days that follow would be zeros too, and nothing stored would contradict.
             Err(error) => return Err(SourceFailed::Store(source.clone(), error)),
         }
@@ -214,6 +227,17 @@ pub async fn pull(
     match less {
         Some(error) => Err(SourceFailed::Store(source.clone(), error)),
         None => Ok(pulled),
+    }
+}
+
+/// Adds in how many rows the same fields stood elsewhere.
+fn add(fields: &mut [Field], elsewhere: &[Field]) {
+    for field in fields {
+        let same = elsewhere.iter().find(|one| (one.metric, &one.path) == (field.metric, &field.path));
+        if let Some(same) = same {
+            field.of += same.of;
+            field.rows += same.rows;
+        }
     }
 }
 

@@ -3,12 +3,17 @@
 //! verdict says so.
 
 use chrono::Duration;
+use chrono_tz::Tz;
 use willitsell::app::App;
 use willitsell::decide::explain;
+use willitsell::domain::id::SourceId;
 use willitsell::domain::metric::MetricId;
+use willitsell::domain::observation::DateWindow;
 use willitsell::domain::verdict::{Reason, Unseen, Verdict};
 use willitsell::sandbox::{Endpoint, Fault, Sandbox};
+use willitsell::schedule::pull::{Errand, SourceFailed, pull};
 use willitsell::schedule::tick::Ticked;
+use willitsell::store::StoreError;
 
 use super::{DAY, Kept, at, slot};
 use crate::project::{Project, experiment, setup};
@@ -86,4 +91,48 @@ async fn h18_where_a_count_never_was_the_verdict_says_that_it_may_have_another_n
     assert!(warnings.iter().any(|said| said.contains("either there were none yet, or the vendor renamed it")));
     // It goes on like this without a fault: zeros take the place of zeros.
     assert!(matches!(morning(&app, &sandbox, 1).await, Ticked::Decided { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h18_acts_struck_out_of_an_early_window_of_a_reading_are_no_renamed_field() {
+    let read_on = at("2026-04-20T12:00:00Z");
+    let sandbox = Sandbox::start(setup("2026-04-20T12:00:00Z")).await.unwrap();
+    let (_project, app) = by_conversions(&sandbox).await;
+    let access = &app.parts.sources[&SourceId::new("search")];
+    // Two windows: Google is asked for 31 days at most.
+    let window = DateWindow::new("2026-03-02".parse().unwrap(), "2026-04-20".parse().unwrap()).unwrap();
+    let [early, late] = window.slices(Some(31))[..] else { panic!("{window:?}") };
+    let read = async |window: DateWindow, hour: i64| {
+        let now = read_on + Duration::hours(hour);
+        let errand = Errand { run_id: "by hand", zone: Tz::UTC, due_at: now, now };
+        pull(&app.parts, access, window, errand, None).await
+    };
+    let acts = async || {
+        let inputs = app.parts.store.inputs(std::slice::from_ref(&access.source.id), window, None).await.unwrap();
+        let (mut march, mut later) = (0, 0);
+        for row in &inputs.observations {
+            let sum = if early.contains(row.day) { &mut march } else { &mut later };
+            *sum += row.values.get(MetricId::CONVERSIONS).unwrap_or(0);
+        }
+        (march, later)
+    };
+    let calls = async |window: DateWindow| {
+        let asked = sandbox.calls(Endpoint::GoogleAds);
+        read(window, 0).await.unwrap();
+        usize::try_from(sandbox.calls(Endpoint::GoogleAds) - asked).unwrap()
+    };
+    let (of_early, of_late) = (calls(early).await, calls(late).await);
+    let before = acts().await;
+    assert!(before.0 > 0 && before.1 > 0, "{before:?}");
+    let gone = |calls| vec![Fault::Renamed("conversions", "renamedByTheVendor"); calls];
+    let there = |calls| vec![Fault::Renamed("nothing", "nothing"); calls];
+
+    sandbox.script(Endpoint::GoogleAds, gone(of_early + of_late));
+    let neither = read(window, 1).await;
+    assert!(matches!(neither, Err(SourceFailed::Store(_, StoreError::Lost(_)))), "{neither:?}");
+    assert_eq!(acts().await, before);
+    // What stands in a later window is asked for before the early one is refused; then both are read.
+    sandbox.script(Endpoint::GoogleAds, [gone(of_early), there(of_late), gone(of_early)].concat());
+    read(window, 2).await.unwrap();
+    assert_eq!(acts().await, (0, before.1));
 }
