@@ -1,6 +1,7 @@
 //! Every money figure opened: its formula in words, each number in it with where it comes from (a line of the
 //! configuration, or settled days and rows), and what comes out. The arithmetic is `money` and the inputs' own.
 
+use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::keys::ArmKeys;
@@ -60,30 +61,39 @@ impl Figure {
 
 /// Every figure there are inputs for, those of the data first. `data` is what the scorecard was decided on.
 pub fn figures(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Scorecard) -> Vec<Figure> {
-    let sheet = Sheet { experiment, card, money: &experiment.money, days: settled_days(experiment, data, tally, card) };
+    let calendar = &tally.calendar;
+    let rows = |first, last| rows(experiment, data, (first, last), explain::today(experiment, card));
+    let young = calendar.last_settled.succ_opt().zip(calendar.days);
+    let young = young.map(|(first, all)| (first.max(all.first()), all.last()));
+    let sheet = Sheet {
+        experiment,
+        card,
+        money: &experiment.money,
+        days: format!("settled days {}", rows(calendar.first, calendar.last_settled)),
+        unsettled: money::unsettled(tally).zip(young.map(|(first, last)| rows(first, last))),
+    };
     [sheet.of_the_data(), sheet.of_a_customer(), sheet.of_the_build(), sheet.of_the_test(), sheet.of_the_verdict()]
         .into_iter()
         .flatten()
         .collect()
 }
 
-/// Where the counts of the settled days come from: `settled days Mon 2 Mar to Sun 15 Mar, 28 rows of ads`.
-fn settled_days(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Scorecard) -> String {
-    let (calendar, today) = (&tally.calendar, explain::today(experiment, card));
+/// Where the spend of some days comes from: `Mon 2 Mar to Sun 15 Mar, 28 rows of ads`.
+fn rows(experiment: &Experiment, data: &Inputs, (first, last): (NaiveDate, NaiveDate), today: NaiveDate) -> String {
     let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
     let counts = |source: &&Source| source.metrics.contains(&MetricId::SPEND);
     let rows = experiment.sources.iter().filter(counts).map(|source| {
-        let settled = last_known(data).into_iter().filter(|row| {
-            let is_settled = calendar.first <= row.day && row.day <= calendar.last_settled;
-            is_settled && row.source == source.id && keys.arm(&row.source, &row.arm_key).is_some()
+        let rows = last_known(data).into_iter().filter(|row| {
+            let is_among = first <= row.day && row.day <= last;
+            is_among && row.source == source.id && keys.arm(&row.source, &row.arm_key).is_some()
         });
-        let rows = settled.count();
+        let rows = rows.count();
         format!("{rows} {} of {}", if rows == 1 { "row" } else { "rows" }, source.id)
     });
     format!(
-        "settled days {} to {}, {}",
-        figures::day(calendar.first, today),
-        figures::day(calendar.last_settled, today),
+        "{} to {}, {}",
+        figures::day(first, today),
+        figures::day(last, today),
         figures::list(&rows.collect::<Vec<_>>())
     )
 }
@@ -100,6 +110,7 @@ struct Sheet<'a> {
     card: &'a Scorecard,
     money: &'a MoneyInputs,
     days: String,
+    unsettled: Option<(Money, String)>,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "values are made where they are named")]
@@ -147,6 +158,14 @@ impl Sheet<'_> {
             vec![term("cost", spend, self.days.clone())],
             spend,
         ));
+        if let Some((young, days)) = &self.unsettled {
+            figures.push(Figure::amount(
+                "Spent since",
+                "the same on days that have not settled and do not count yet",
+                vec![term("cost", young, days.clone())],
+                *young,
+            ));
+        }
         let acts: f64 = self.card.arms.iter().map(|arm| arm.evidence.successes).sum();
         let trials: f64 = self.card.arms.iter().map(|arm| arm.evidence.trials).sum();
         let on_acts = self.cost_per_act().and_then(|cost| Some((cost, cost.times(acts)?)));
@@ -356,12 +375,14 @@ impl Sheet<'_> {
         if let Some(after) = self.card.spend_after.as_ref().filter(|after| after.total.micros > 0) {
             let (first, last) = (figures::day(after.since, today), figures::day(after.last_day, today));
             let young = after.total.minus(after.settled).unwrap_or(after.total);
-            let days = format!("from {first}, the day of the verdict");
-            let mut terms = vec![term("settled days", after.settled, days.clone())];
-            terms.extend((young.micros > 0).then(|| term("younger days, which may still change", young, days)));
+            let mut terms = vec![term("settled days", after.settled, format!("from {first}, the day of the verdict"))];
+            let young_from = self.card.last_settled_day.succ_opt().unwrap_or(after.since).max(after.since);
+            let so_far = format!("from {}, and may still change", figures::day(young_from, today));
+            terms.extend((young.micros > 0).then(|| term("younger days", young, so_far)));
             if after.on_last_day.micros > 0 {
-                let ads = format!("on {last}, {} of the versions' ads", figures::in_words(after.ads));
-                terms.push(term("each day now", after.on_last_day, ads));
+                let ads = if after.ads == 1 { "ad" } else { "ads" };
+                let ads = format!("on {last}, by {} {ads}", figures::in_words(after.ads));
+                terms.push(term("a day lately", after.on_last_day, ads));
             }
             let formula = "sum of what the ads cost from the day of the verdict on";
             figures.push(Figure::amount("Spent after the verdict", formula, terms, after.total));

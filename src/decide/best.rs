@@ -17,6 +17,9 @@ use crate::domain::verdict::{Scorecard, Verdict};
 const NO_BETTER: f64 = 1.0;
 const BETTER: f64 = 1.2;
 
+/// A ratio that is at least less than this prints as at least nothing.
+const LEAST_TOLD: f64 = 0.005;
+
 /// Spend is compared in parts of a unit so small that no act is cheaper.
 const PARTS: f64 = 1e6;
 
@@ -124,11 +127,12 @@ fn compare(policy: &Policy, (arm, days): &(&ArmId, Vec<ArmDay>), (other, of_othe
     }
 }
 
-/// `Annual does better than Monthly.`, or that they cannot be told apart yet; `None` where there is nothing to compare.
+/// `Annual does better than Monthly, each delivered with its own audience.`, or that they cannot be told apart yet; `None`
+/// where there is nothing to compare.
 pub(super) fn said(experiment: &Experiment, card: &Scorecard, open: &[ArmId]) -> Option<String> {
     let name = |id: &ArmId| explain::name(experiment, id).to_owned();
     let behind: Vec<String> = card.arms.iter().map(|arm| &arm.arm).filter(|id| !open.contains(id)).map(name).collect();
-    let audience = if experiment.policy.srm.is_some() { "" } else { ", as delivered: each has an audience of its own" };
+    let audience = if experiment.policy.srm.is_some() { "" } else { ", each delivered with its own audience" };
     match open {
         [] => None,
         [one] => Some(format!("{} does better than {}{audience}.", name(one), figures::list(&behind))),
@@ -155,14 +159,17 @@ pub(super) fn sentences(experiment: &Experiment, card: &Scorecard, best: &Best) 
     let policy = comparison(&experiment.policy, card.arms.len().max(2));
     let beside = |one: &Beside| {
         let (arm, other) = (name(&one.arm), name(&one.other));
-        let range = one.low.map(|low| measure::range(&policy, (low, one.high.unwrap_or(f64::INFINITY))));
-        match (one.ratio, range) {
-            (Some(ratio), Some(range)) => {
-                format!("{arm} has {} the {what} of {other} (range {range}).", measure::value(&policy, ratio))
+        let ends = one.low.map(|low| (low, one.high.unwrap_or(f64::INFINITY)));
+        match (one.ratio, ends) {
+            // Any ratio fits: there is no more to say than that they cannot be told apart.
+            (_, Some((low, high))) if low < LEAST_TOLD && high.is_infinite() => None,
+            (Some(ratio), Some(ends)) => {
+                let range = measure::named_range(&policy, ends);
+                Some(format!("{arm} has {} the {what} of {other} ({range}).", measure::value(&policy, ratio)))
             }
-            (None, Some(range)) => format!("{arm} has {range} the {what} of {other}."),
-            _ => format!("{arm} and {other} have no settled day in common yet."),
+            (None, Some(ends)) => Some(format!("{arm} has {} the {what} of {other}.", measure::range(&policy, ends))),
+            _ => Some(format!("{arm} and {other} have no settled day in common yet.")),
         }
     };
-    said(experiment, card, &best.open).into_iter().chain(best.beside.iter().map(beside)).collect()
+    said(experiment, card, &best.open).into_iter().chain(best.beside.iter().filter_map(beside)).collect()
 }

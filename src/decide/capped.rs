@@ -4,7 +4,7 @@
 use super::explain::{self, acted, arm_cap, ends, name, today, whole};
 use super::figures;
 use super::measure;
-use crate::domain::concept::Experiment;
+use crate::domain::concept::{Experiment, Policy};
 use crate::domain::verdict::{ArmScore, Evidence, Flag, Lean, Reason, Scorecard, Verdict};
 
 /// `the cap of 18 settled days was reached on Sun 22 Mar. 98 of 2,800 visitors (…) signed up; the range still … It leans to
@@ -15,7 +15,7 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, lean:
     let lately = arm.since.is_some_and(|since| since < today(experiment, card))
         && last.is_none_or(|last| card.last_settled_day < last);
     let stands = match came_late(experiment, &arm.evidence) {
-        Some((side, verdict)) => format!("the range is now {side}, too late for {verdict}"),
+        Some((side, verdict)) => format!("the range is now {side}, but the cap came first, so it is no {verdict}"),
         None => explain::covers(experiment, &arm.evidence),
     };
     format!(
@@ -48,14 +48,17 @@ fn cap(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
     }
 }
 
-/// `It leans to KILL: its numbers fit break-even better than what is worth building for. A lean is a hint, not a verdict.`
+/// `It leans to KILL, for its numbers look more like 3.0% than like 4.5%: a hint, not a verdict.`
 fn leans(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, lean: Lean) -> String {
     let who = if card.arms.len() == 1 { "It" } else { name(experiment, &arm.arm) };
-    let (verdict, [better, worse]) = match lean {
-        Lean::Build => (Verdict::Build, ["what is worth building for", "break-even"]),
-        Lean::Kill => (Verdict::Kill, ["break-even", "what is worth building for"]),
+    let policy = &experiment.policy;
+    let [kill, build] = [policy.kill_bar, policy.build_bar].map(|bar| measure::bar(policy, bar));
+    let (verdict, [like, unlike]) = match lean {
+        Lean::Build => (Verdict::Build, [build, kill]),
+        Lean::Kill => (Verdict::Kill, [kill, build]),
     };
-    let because = arm.evidence.log_e_build.map(|_| format!(", for the numbers fit {better} better than {worse}"));
+    let because =
+        arm.evidence.log_e_build.map(|_| format!(", for its numbers look more like {like} than like {unlike}"));
     format!("{who} leans to {verdict}{}: a hint, not a verdict.", because.unwrap_or_default())
 }
 
@@ -73,16 +76,14 @@ fn came_late(experiment: &Experiment, evidence: &Evidence) -> Option<(String, Ve
         Some((format!("{good} break-even ({bar})"), Verdict::Build))
     } else if measure::misses_worth(policy, ends) {
         let (bad, bar) = (measure::bad_side(policy), measure::bar(policy, policy.build_bar));
-        Some((format!("{bad} worth building for ({bar})"), Verdict::Kill))
+        Some((format!("{bad} the {bar} worth building for"), Verdict::Kill))
     } else {
         None
     }
 }
 
-/// What an arm with evidence enough for a verdict it has not got is short of, to follow `The evidence is 5.7 times what BUILD
-/// needs`; nothing where it has it, or where nothing here says why.
-pub fn short_of(experiment: &Experiment, arm: &ArmScore, verdict: Verdict) -> Option<String> {
-    let (policy, evidence) = (&experiment.policy, &arm.evidence);
+/// What a verdict takes besides evidence, and is not there: `14 settled days and 300 visitors`.
+pub fn minimums_missing(policy: &Policy, evidence: &Evidence, verdict: Verdict) -> Option<String> {
     let mut missing = Vec::new();
     if evidence.days < policy.min_days {
         missing.push(format!("{} settled days", policy.min_days));
@@ -93,11 +94,18 @@ pub fn short_of(experiment: &Experiment, arm: &ArmScore, verdict: Verdict) -> Op
     if verdict == Verdict::Build && evidence.successes < whole(policy.min_conversions) {
         missing.push(figures::counted(whole(policy.min_conversions), policy.primary.numerator));
     }
+    (!missing.is_empty()).then(|| figures::list(&missing))
+}
+
+/// What an arm with evidence enough for a verdict it has not got is short of, to follow `The evidence is 5.7 times what BUILD
+/// needs`; nothing where it has it, or where nothing here says why.
+pub fn short_of(experiment: &Experiment, arm: &ArmScore, verdict: Verdict) -> Option<String> {
+    let evidence = &arm.evidence;
     let distrusted = |flag: &Flag| matches!(flag, Flag::ConversionsWithoutExposure | Flag::ConversionsExceedVisits);
     if arm.verdict == verdict {
         None
-    } else if !missing.is_empty() {
-        Some(format!("but {verdict} also needs {}", figures::list(&missing)))
+    } else if let Some(missing) = minimums_missing(&experiment.policy, evidence, verdict) {
+        Some(format!("but {verdict} also needs {missing}"))
     } else if verdict == Verdict::Build && evidence.flags.iter().any(distrusted) {
         Some("but BUILD is withheld until its counts are mended".to_owned())
     } else {

@@ -91,18 +91,35 @@ pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, o
                 "Stop the ads, or let the test go on"
             },
         ),
-        Choice::Extend => {
-            ("extended the test".to_owned(), "Nothing to do: the test goes on, its bars stay where they are")
-        }
+        Choice::Extend => (
+            "extended the test".to_owned(),
+            match card.verdict {
+                Verdict::Build | Verdict::Kill => {
+                    "Let the ads run on, or start them again: the verdict stays meanwhile"
+                }
+                Verdict::Review => {
+                    "Start the ads again, if they stopped: the test goes on, its bars stay where they are"
+                }
+                _ => "Nothing to do: the test goes on, its bars stay where they are",
+            },
+        ),
     };
     let mut lines = vec![("Why", ended(&decision.reason))];
     if decision.choice == Choice::Extend {
         let (days, budget) = caps(&experiment.policy, card.raises().chain([decision]));
         let budget = budget.filter(|_| decision.budget.is_some()).map(|cap| cap.to_string());
-        let caps: Vec<String> = decision.days.map(|_| figures::days(days)).into_iter().chain(budget).collect();
+        let days = decision.days.map(|_| format!("{} settled days", figures::count(days.into())));
+        let caps: Vec<String> = days.into_iter().chain(budget).collect();
         lines.push(("Cap", format!("Now {}", figures::list(&caps))));
     }
-    lines.push(("Verdict", if decision.is_override() { format!("{verdict}. {}", said(overrides)) } else { verdict }));
+    lines.push((
+        "Verdict",
+        if decision.is_override() {
+            format!("{verdict}: the decision goes against it. {}", said(overrides))
+        } else {
+            verdict
+        },
+    ));
     lines.push(("Next", next.to_owned()));
     Message {
         concept: decision.concept.clone(),
@@ -120,7 +137,7 @@ pub fn said(Overrides { decisions, against }: Overrides) -> String {
         if decisions == 1 { "the only decision so far".to_owned() } else { format!("{decisions} decisions so far") };
     match against {
         0 => format!("None of {of} went against its verdict."),
-        1 if decisions == 1 => "It is the only decision so far, and goes against the verdict.".to_owned(),
+        1 if decisions == 1 => "It is the only decision so far.".to_owned(),
         _ => format!("{against} of {of} went against their verdict."),
     }
 }

@@ -23,9 +23,12 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             let read = match last_pull {
                 Some(at) => {
                     let day = figures::day(at.with_timezone(&experiment.timezone).date_naive(), today);
-                    format!("Source {source} was last read on {day}; two planned readings since then brought no data")
+                    format!(
+                        "Source {source} was last read on {day}; no reading planned since then has brought anything, so \
+                         its later days are missing"
+                    )
                 }
-                None => format!("Source {source} has never been read, although two readings were planned"),
+                None => format!("Source {source} has never been read, although two readings or more were planned"),
             };
             format!("{read}. To see what is wrong, run `willitsell pull`.")
         }
@@ -56,12 +59,16 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
         ),
         Reason::DayZones { acts, acts_zone, exposures, exposures_zone } => format!(
             "Source {acts} counts days of {acts_zone} and source {exposures} days of {exposures_zone}, which are not the \
-             same hours. Set the same time zone in both accounts, or let acts be counted by a \
-             source that hands over the people: those are cut into days where the visitors are counted."
+             same hours. Set the same time zone in both accounts. Or read {} one by one, from a source that says when \
+             each came: those fit the days of any zone.",
+            figures::many(experiment.policy.primary.numerator)
         ),
         Reason::MixedCurrencies { currencies } => format!(
-            "The money of this test is in {}, which are never added up. Give each currency its own experiment.",
-            figures::list(currencies)
+            "The money of this test is in {}. Amounts in different currencies are never added up, so nobody can say what a \
+             {} costs. Have all accounts and the budget in one currency. Where that cannot be, split the test: an experiment \
+             of its own for each currency.",
+            figures::list(currencies),
+            experiment.policy.primary.numerator.metric().noun
         ),
         Reason::FewerRows { source, first_day, last_day, rows, metric, amounts, seen_on } => {
             let amount = |metric: MetricId, value| match metric.metric().unit {
@@ -85,11 +92,11 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                 size(0)
             )
         }
-        Reason::Restated { .. } => restated::told(why, today),
+        Reason::Restated { .. } => restated::told(experiment, card, why),
         Reason::ImpossibleCounts { arm_days, of, examples } => format!(
             "On {arm_days} of {}{} more was counted than can be, for example {}. Check that both numbers count the same \
-             people on the same pages. Where an ad platform counts conversions, leave out those after a view without a \
-             click.",
+             people on the same pages. Where an ad platform counts conversions, have it leave out people who saw the ad \
+             but did not click.",
             figures::days(*of),
             if card.arms.len() > 1 { " of the versions" } else { "" },
             examples.iter().map(|one| example(one, today)).collect::<Vec<_>>().join("; ")
@@ -102,7 +109,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             });
             format!(
                 "Visitors are not split between the versions as planned: {}. Since {} that is too much for chance, so this \
-                 test stays blocked. Mend what splits them, then begin a new test by a change of its policy.",
+                 test stays blocked. Mend what splits them, then begin a new test: any change of its policy does.",
                 shares.collect::<Vec<_>>().join("; "),
                 figures::day(*since, today)
             )

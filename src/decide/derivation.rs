@@ -137,8 +137,8 @@ fn verdict(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Sco
 fn settles_on(experiment: &Experiment, today: NaiveDate) -> String {
     let last = experiment.stop.map_or(today, |stop| stop.min(today));
     let counts = last.checked_add_days(Days::new(u64::from(experiment.policy.maturity_lag_days))).unwrap_or(last);
-    let what = if last < today { "The last day: " } else { "" };
-    format!("{what}{} counts from {} on.", figures::day(last, today), figures::day(counts, today))
+    let what = if last < today { "The last day" } else { "Today" };
+    format!("{what} ({}) counts from {} on.", figures::day(last, today), figures::day(counts, today))
 }
 
 fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
@@ -177,10 +177,11 @@ fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             measure::bar(policy, policy.build_bar),
             in_hundred(policy.beta)
         ),
-        "One that truly lies between the two may get either: it is better than break-even, but not worth building for."
+        "One that truly lies between the two may get either, and either will do: building it loses no money and gains \
+         little."
             .to_owned(),
         format!(
-            "For either, each version needs {}{} settled days with {exposures}; BUILD also needs {}.",
+            "For BUILD or KILL, each version needs {}{} settled days with {exposures}; BUILD also needs {}.",
             match policy.min_exposures {
                 0 => String::new(),
                 least => format!("{} and ", figures::counted(explain::whole(least), rate.denominator)),
@@ -227,7 +228,7 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
         return vec![format!("{who}No settled day with {counted} yet.")];
     }
     let impossible = card.reasons.iter().any(|why| matches!(why, Reason::ImpossibleCounts { .. }));
-    let cut = if impossible { ", without what cannot be" } else { "" };
+    let cut = if impossible { ", leaving out what cannot be" } else { "" };
     let mut lines = vec![format!("{who}{}, over {}{cut}.", acted(experiment, evidence), figures::days(evidence.days))];
     lines.extend(traffic::visit_rate(experiment, tally, &arm.arm).map(|[clicks, visits]| {
         format!(
@@ -238,9 +239,15 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
         )
     }));
     let side = |verdict: Verdict, evidence: Option<f64>, needed: Option<f64>| {
-        let factor = Some(evidence? / needed?).filter(|factor| factor.is_finite() && *factor > 0.0)?;
+        // How much is missing is said in acts ("What would change it"): evidence grows faster than they do. What other
+        // concepts withhold is said in the verdict's sentence, in a measure of their own.
+        let factor = Some(evidence? / needed?).filter(|factor| factor.is_finite() && *factor >= 1.0)?;
+        let is_withheld = arm.reason.as_ref().is_some_and(|why| why.withheld().is_some());
         let alone = if verdict == Verdict::Build && tally.hold.is_some() { " alone" } else { "" };
-        let short = capped::short_of(experiment, arm, verdict).filter(|_| factor >= 1.0);
+        if verdict == Verdict::Build && is_withheld {
+            return None;
+        }
+        let short = capped::short_of(experiment, arm, verdict);
         let short = short.map_or_else(String::new, |short| format!(", {short}"));
         Some(format!("{who}The evidence is {} what {verdict} needs{alone}{short}.", figures::factor(factor)))
     };
@@ -297,7 +304,7 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         .collect();
     if !lines.is_empty() {
         lines.push(
-            "A limit is breached when the whole range lies beyond it. Each limit has a test of its own, beside that of the \
+            "A limit is breached when the whole range lies beyond it. These ranges are worked out apart from that of the \
              verdict."
                 .into(),
         );
@@ -371,8 +378,11 @@ fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: 
         } else if set_aside(first) {
             vec!["set aside, does not count".to_owned()]
         } else {
-            let since = if is_settled(first) { " since it settled, does not count" } else { " yet" };
-            vec![format!("not read from every source{since}")]
+            vec![match (is_settled(first), run.len()) {
+                (false, _) => "not read from every source yet".to_owned(),
+                (true, 1) => "does not count, for not every source was read since it settled".to_owned(),
+                (true, _) => "do not count, for not every source was read since they settled".to_owned(),
+            }]
         };
         let spend: i128 = run.iter().map(|day| day.spend).sum();
         if spend != 0 {

@@ -26,8 +26,17 @@ use crate::domain::verdict::{ArmScore, Evidence, Flag, GuardrailScore, Reason, S
 
 /// The verdict with its concept and its sentence: `BUILD: Invoice Autopilot. 74 of 1,240 …`.
 pub fn banner(experiment: &Experiment, card: &Scorecard) -> String {
-    let withheld = withheld(card).map_or_else(String::new, |withheld| format!(", {withheld}"));
-    format!("{}: {}{withheld}. {}", card.verdict, experiment.concept.title, sentence(experiment, card))
+    let besides = withheld(card).map(ToOwned::to_owned).or_else(|| reached_before(experiment, card));
+    let besides = besides.map_or_else(String::new, |besides| format!(", {besides}"));
+    format!("{}: {}{besides}. {}", card.verdict, experiment.concept.title, sentence(experiment, card))
+}
+
+/// `reached on Wed 18 Mar`, of a verdict that is not of today; a cap says itself when it was reached.
+pub fn reached_before(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+    let at_cap = card.arms.iter().any(|arm| matches!(arm.reason, Some(Reason::CapReached { .. })));
+    let (since, today) = (since(experiment, card), today(experiment, card));
+    let is_old = card.verdict.is_terminal() && !at_cap && since < today;
+    is_old.then(|| format!("reached on {}", figures::day(since, today)))
 }
 
 /// What a defect of the data holds back, and until when.
@@ -109,7 +118,7 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
     }
 }
 
-/// `Another $412 (18% of all spend) went to campaigns of no version (ads: 7003 and ads: 7009)`.
+/// `Another $412 (18% of all spend) went to campaigns that no version claims (ads: 7003 and ads: 7009)`.
 pub fn unmapped(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
     let keys = figures::list(&disputed_named(experiment, keys));
     let spent = match amount {
@@ -117,7 +126,7 @@ pub fn unmapped(experiment: &Experiment, amount: Option<Money>, share: f64, keys
         Some(amount) => format!("Another {amount} ({} of all spend)", figures::share(share)),
         None => format!("More money ({} of all spend)", figures::share(share)),
     };
-    format!("{spent} went to campaigns of no version ({keys})")
+    format!("{spent} went to campaigns that no version claims ({keys})")
 }
 
 /// Spend that belongs to no arm, whether or not it is enough to block.
@@ -245,7 +254,7 @@ pub fn weakest(experiment: &Experiment, card: &Scorecard) -> Option<String> {
     Some(match (&weakest.reason, ends(&weakest.evidence)) {
         (Some(Reason::Guardrail { name: rail }), _) => format!("{name} alone breaches {rail}"),
         (_, Some(ends)) if weakest.verdict == Verdict::Kill && measure::misses_worth(policy, ends) => format!(
-            "{name} alone is a KILL ({}; worth building for is {})",
+            "{name} alone is a KILL ({}; {} would be worth building for)",
             measure::range(policy, ends),
             measure::bar(policy, policy.build_bar)
         ),
@@ -341,15 +350,19 @@ pub fn covers(experiment: &Experiment, evidence: &Evidence) -> String {
     let policy = &experiment.policy;
     let (break_even, worth) = (measure::bar(policy, policy.kill_bar), measure::bar(policy, policy.build_bar));
     let (good, bad) = (measure::good_side(policy), measure::bad_side(policy));
+    let short_of = |verdict| {
+        let missing = capped::minimums_missing(policy, evidence, verdict);
+        missing.map_or_else(String::new, |missing| format!(", but {verdict} needs {missing}"))
+    };
     match ends(evidence) {
         None => "there is no range yet".into(),
         Some(ends) if measure::clears_break_even(policy, ends) => {
-            format!("the range is {good} break-even ({break_even}), but a minimum is not met")
+            format!("the range is {good} break-even ({break_even}){}", short_of(Verdict::Build))
         }
         Some(ends) if measure::misses_worth(policy, ends) => {
-            format!("the range is {bad} worth building for ({worth}), but a minimum is not met")
+            format!("the range is {bad} the {worth} worth building for{}", short_of(Verdict::Kill))
         }
-        Some(_) => format!("the range still covers break-even ({break_even}) and worth building for ({worth})"),
+        Some(_) => format!("the range still covers both break-even ({break_even}) and the {worth} worth building for"),
     }
 }
 
@@ -409,11 +422,10 @@ pub fn acted(experiment: &Experiment, evidence: &Evidence) -> String {
     };
     let estimate = evidence.estimate.filter(|_| is_cost || figures::enough_for_a_share(evidence.trials));
     let estimate = estimate.map(|estimate| format!("{}{of_what}", measure::value(policy, estimate)));
-    let range = ends(evidence).map(|ends| measure::range(policy, ends));
-    let figures = match (estimate, range) {
-        (Some(estimate), Some(range)) => format!(" ({estimate}, range {range})"),
+    let figures = match (estimate, ends(evidence)) {
+        (Some(estimate), Some(ends)) => format!(" ({estimate}, {})", measure::named_range(policy, ends)),
         (Some(estimate), None) => format!(" ({estimate})"),
-        (None, Some(range)) if is_cost => format!(" ({range}{of_what})"),
+        (None, Some(ends)) if is_cost => format!(" ({}{of_what})", measure::range(policy, ends)),
         (None, _) => String::new(),
     };
     if is_cost { format!("{counts}{figures}") } else { format!("{counts}{figures} {}", did(experiment)) }

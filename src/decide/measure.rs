@@ -59,6 +59,12 @@ pub fn range(policy: &Policy, (low, high): (f64, f64)) -> String {
     }
 }
 
+/// A range by its name, `range 4.0 to 8.5%`; without an upper end it is none, but `at least $16.24`.
+pub fn named_range(policy: &Policy, ends: (f64, f64)) -> String {
+    let name = if ends.1.is_infinite() { "" } else { "range " };
+    format!("{name}{}", range(policy, ends))
+}
+
 /// Spend as a count of what was paid for: `$3,170`.
 pub fn money(policy: &Policy, amount: f64) -> String {
     let text = format!("{amount:.2}");

@@ -5,6 +5,7 @@ use std::mem::discriminant;
 
 use chrono::Days;
 
+use super::Lately;
 use super::best;
 use super::decision;
 use super::explain::{self, today};
@@ -31,6 +32,8 @@ enum Change<'a> {
     Withdrawn(&'a Scorecard),
     /// An earlier verdict that cannot be confirmed while the data is defective.
     Suspended(&'a Scorecard),
+    /// That verdict, once the data can be trusted again.
+    Confirmed,
     /// The data can be trusted again.
     Recovered,
 }
@@ -38,18 +41,19 @@ enum Change<'a> {
 /// The message for the step from `previous`, the concept's last stored scorecard, to `now`; `None` when
 /// nothing a reader must know changed: a range that moved, a first COLLECTING, a new test begun. `sound` is
 /// the last stored scorecard that was not BLOCKED: while the data is defective, what it said is suspended,
-/// not gone. `changed` are the days that [`withdrawn`]'s verdict saw otherwise, `ads` what the ads of a test without a
-/// verdict spend on a day.
+/// not gone. `changed` are the days that [`withdrawn`]'s verdict saw otherwise; `lately` is asked for where there is something
+/// to tell.
 pub fn message(
     experiment: &Experiment,
     previous: Option<&Scorecard>,
     sound: Option<&Scorecard>,
     now: &Scorecard,
     changed: &[Changed],
-    ads: Option<&SpendAfter>,
+    lately: impl FnOnce() -> Lately,
 ) -> Option<Message> {
     let of_this_test = |card: &&Scorecard| card.generation == now.generation;
     let change = change(previous.filter(of_this_test), sound.filter(of_this_test), now)?;
+    let lately = lately();
     let decided = decision::latest(&now.decisions).map(|it| decision::decided(experiment, it, today(experiment, now)));
     let parts = [
         Some(("Why", why(experiment, &change, now))),
@@ -59,8 +63,8 @@ pub fn message(
             .map(|line| ("Changed", line)),
         decided.map(|decided| ("Decided", decided)),
         evidence(experiment, now).map(|line| ("Evidence", line)),
-        money(experiment, now).map(|line| ("Money", line)),
-        Some(("Next", next(experiment, &change, now, ads))),
+        money(experiment, now, lately.unsettled).map(|line| ("Money", line)),
+        Some(("Next", next(experiment, &change, now, lately.ads.as_ref()))),
     ];
     Some(Message {
         concept: now.concept.clone(),
@@ -82,7 +86,12 @@ pub struct Notice {
 
 /// That BUILD is out of reach within the cap, and that most of the budget is used without a verdict (product.md
 /// section 9). Neither is a verdict: the test stays COLLECTING until KILL or the cap.
-pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> Vec<Notice> {
+pub fn notices(
+    experiment: &Experiment,
+    now: &Scorecard,
+    outlook: &Outlook,
+    lately: impl Fn() -> Lately,
+) -> Vec<Notice> {
     let left = outlook.budget.and_then(|budget| budget.cap.minus(budget.spent).ok()).filter(|left| left.micros > 0);
     let (horizon_days, cap) = explain::caps(experiment, now);
     let cap = cap.map_or(0, |cap| cap.micros);
@@ -91,7 +100,7 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
         let parts = [
             Some(("Why", why.join(" "))),
             evidence(experiment, now).map(|line| ("Evidence", line)),
-            money(experiment, now).map(|line| ("Money", line)),
+            money(experiment, now, lately().unsettled).map(|line| ("Money", line)),
             Some(("Next", next)),
         ];
         Notice {
@@ -115,7 +124,7 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
     }
     if let Some(budget) = outlook.budget.filter(Budget::is_nearly_used) {
         let used = figures::share(budget.spent.over(budget.cap).unwrap_or(1.0));
-        let mut why = vec![outlook::used(&budget)];
+        let mut why = vec![outlook::used(now, &budget)];
         why.extend(outlook::ahead_of_all(experiment, now, outlook));
         let next = "Raise the cap, stop the ads, or let it run: at the cap you decide".to_owned();
         notices.push(notice("budget", &format!("{used} of the budget is used without a verdict"), why, next));
@@ -137,7 +146,7 @@ impl<'a> Change<'a> {
     fn withdrawn(&self) -> Option<&'a Scorecard> {
         match self {
             Self::Withdrawn(earlier) => Some(earlier),
-            Self::Reached | Self::Suspended(_) | Self::Recovered => None,
+            Self::Reached | Self::Suspended(_) | Self::Confirmed | Self::Recovered => None,
         }
     }
 }
@@ -166,6 +175,7 @@ fn change<'a>(previous: Option<&Scorecard>, sound: Option<&'a Scorecard>, now: &
         }
         (_, new) if held.is_some_and(|card| card.verdict != new) => held.map(Change::Withdrawn),
         (Verdict::Blocked, Verdict::Collecting) => Some(Change::Recovered),
+        (Verdict::Blocked, _) if held.is_some() => Some(Change::Confirmed),
         _ => Some(Change::Reached),
     }
 }
@@ -184,7 +194,9 @@ fn headline(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> St
             format!("{earlier} is {}", if now.verdict.is_terminal() { "revised" } else { "withdrawn" })
         }),
         Change::Recovered => parts.push("data sound again".to_owned()),
-        Change::Reached | Change::Suspended(_) => {}
+        Change::Reached | Change::Suspended(_) | Change::Confirmed => {
+            parts.extend(explain::reached_before(experiment, now))
+        }
     }
     let owner = experiment.owner.as_ref().map_or_else(String::new, |owner| format!(" (owner: {owner})"));
     let today = today(experiment, now);
@@ -211,14 +223,11 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
         Change::Suspended(earlier) => {
             parts.push(format!("The {} cannot be confirmed for now.", dated(experiment, earlier, now)));
         }
+        Change::Confirmed => parts.push(format!("The data can be trusted again, and the {} stands.", now.verdict)),
         Change::Recovered => parts.push("The data can be trusted again.".to_owned()),
         Change::Withdrawn(earlier) => {
-            let noun = figures::many(experiment.policy.primary.numerator);
-            let (then, today) = (figures::count(acts(earlier)), figures::count(acts(now)));
             let old = dated(experiment, earlier, now);
-            parts.push(format!(
-                "The numbers of past days changed ({then} {noun} then, {today} now), so the {old} no longer holds."
-            ));
+            parts.push(format!("The numbers of past days changed, so the {old} no longer holds."));
         }
     }
     match now.verdict {
@@ -249,19 +258,22 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
 /// The rate and range of every arm that carries the verdict; their counts stand in the next line.
 fn rates(experiment: &Experiment, now: &Scorecard, between: &str) -> String {
     let policy = &experiment.policy;
-    let did = match policy.model {
-        Model::Rate => explain::did(experiment),
-        Model::Cpa => format!("per {}", policy.primary.numerator.metric().noun),
-        Model::Compare => {
-            format!("as many {} as with {}", explain::did(experiment), explain::control(experiment))
-        }
+    let rate = &policy.primary;
+    let [before, after] = match policy.model {
+        Model::Rate => [String::new(), format!(" {}", explain::did(experiment))],
+        Model::Cpa => [String::new(), format!(" per {}", rate.numerator.metric().noun)],
+        Model::Compare => [
+            format!("{} {} ", explain::capital(&figures::many(rate.denominator)), explain::did(experiment)),
+            format!(" as often as with {}", explain::control(experiment)),
+        ],
     };
     let rates = now.arms.iter().filter(|arm| arm.verdict == now.verdict).filter_map(|arm| {
-        let range = measure::range(policy, explain::ends(&arm.evidence)?);
+        let ends = explain::ends(&arm.evidence)?;
         let who = explain::who(experiment, now, arm);
+        let range = measure::named_range(policy, ends);
         Some(match arm.evidence.estimate {
-            Some(estimate) => format!("{who}{} {did} (range {range})", measure::value(policy, estimate)),
-            None => format!("{who}{range} {did}"),
+            Some(estimate) => format!("{who}{before}{}{after} ({range})", measure::value(policy, estimate)),
+            None => format!("{who}{before}{range}{after}"),
         })
     });
     rates.collect::<Vec<_>>().join(between)
@@ -301,18 +313,33 @@ fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     let rails = others.filter_map(|(score, rail)| {
         let value = explain::guardrail_figure(rail.numerator, score.value?, currency);
         let limit = explain::limit_figure(rail.numerator, score.limit, currency);
-        Some(format!("{} {value} (limit {limit})", score.name))
+        let least = if score.is_max { "most" } else { "least" };
+        let limit = if explain::is_beyond(score) {
+            beyond(if score.is_max { "over" } else { "under" }, &limit, score.breached)
+        } else {
+            format!("limit: at {least} {limit}")
+        };
+        Some(format!("{} {value} ({limit})", score.name))
     });
     Some([parts.join(", ")].into_iter().chain(rails).collect::<Vec<_>>().join("; "))
 }
 
+/// `over the limit of $84, which may be chance`: chance alone may do it where no breach is shown.
+fn beyond(side: &str, limit: &str, is_breached: bool) -> String {
+    format!("{side} the limit of {limit}{}", if is_breached { "" } else { ", which may be chance" })
+}
+
 /// Spent, per act with its limit, and what is at stake; each part only where it is known.
-fn money(experiment: &Experiment, now: &Scorecard) -> Option<String> {
+fn money(experiment: &Experiment, now: &Scorecard, unsettled: Option<Money>) -> Option<String> {
     let mut parts = vec![];
     if let Some(spend) = now.spend.filter(|spend| spend.micros > 0) {
-        parts.push(spent(experiment, now, spend));
+        parts.push(spent(experiment, now, spend, unsettled));
         parts.extend(per_act(experiment, now));
     }
+    parts.extend(now.reasons.iter().find_map(|why| match why {
+        Reason::MixedCurrencies { currencies } => Some(format!("spent in {}, not added up", figures::list(currencies))),
+        _ => None,
+    }));
     if let Some(cost) = experiment.money.build_cost() {
         match now.verdict {
             Verdict::Kill => parts.push(format!("expected build cost avoided: up to {cost}")),
@@ -322,32 +349,59 @@ fn money(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
-/// `$3,170 spent to Sun 15 Mar`; what of it, or besides it, is not the tested versions' own.
-fn spent(experiment: &Experiment, now: &Scorecard, spend: Money) -> String {
-    let mut text = format!("{spend} spent to {}", figures::day(now.last_settled_day, today(experiment, now)));
+/// `$3,170 spent to Sun 15 Mar, $450 since`; what of it, or besides it, is not the tested versions' own. Days that are not
+/// settled count for no verdict, but their money is gone.
+fn spent(experiment: &Experiment, now: &Scorecard, spend: Money, unsettled: Option<Money>) -> String {
+    // Of days that were not read, or are in doubt, what is known is not all.
+    let is_partial = |why: &Reason| matches!(why, Reason::Stale { .. } | Reason::FewerRows { .. });
+    let at_least = if now.reasons.iter().any(is_partial) { "at least " } else { "" };
+    let to = figures::day(now.last_settled_day, today(experiment, now));
+    let mut text = format!("{at_least}{spend} spent to {to}");
     let tested = now.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum));
-    let of_control = tested.and_then(|tested| spend.minus(tested).ok()).filter(|rest| rest.micros > 0);
-    if let Some(rest) = of_control.filter(|_| experiment.arms.iter().any(|arm| arm.control)) {
-        text += &format!(", {rest} of it on {}", explain::control(experiment));
+    let of_control = tested.and_then(|tested| Some((tested, spend.minus(tested).ok()?)));
+    let of_control = of_control.filter(|(_, rest)| rest.micros > 0 && experiment.arms.iter().any(|arm| arm.control));
+    if let Some((tested, rest)) = of_control {
+        let (on, beside) = match &now.arms[..] {
+            [arm] => (explain::name(experiment, &arm.arm), "it"),
+            _ => ("the versions tested", "them"),
+        };
+        text += &format!(" ({tested} on {on}, {rest} on {} beside {beside})", explain::control(experiment));
     }
+    text += &unsettled.map_or_else(String::new, |more| format!(", {more} since"));
     if let Some(Reason::UnmappedSpend { amount: Some(amount), .. }) = &now.unmapped {
-        text += &format!(", and {amount} more on campaigns of no version");
+        text += &format!(", and {amount} more on campaigns that no version claims");
     }
     text
 }
 
-/// `$42.84 per sign-up (limit $84)`; before the first act, more than all that was spent.
+/// `$42.84 per sign-up (limit $84)`, `… (over the limit of $84, which may be chance)`; before the first act, more than all
+/// that was spent.
 fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     if now.verdict == Verdict::Blocked {
         return None;
     }
     let noun = experiment.policy.primary.numerator.metric().noun;
+    let whose = match &now.arms[..] {
+        [arm] if experiment.arms.iter().any(|arm| arm.control) => {
+            format!(" of {}", explain::name(experiment, &arm.arm))
+        }
+        [_] => String::new(),
+        [_, _] => " over both versions".to_owned(),
+        all => format!(" over all {} versions", all.len()),
+    };
     let spent = now.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum))?;
     let cost = economics::cost_per_act(now);
-    let limit = cost_limit(experiment, cost.unwrap_or(spent)).map(|limit| format!("limit {}", limit.as_set()));
+    let score = now.guardrails.iter().zip(&experiment.policy.guardrails).find(|(_, rail)| is_cost(experiment, rail));
+    let limit = cost_limit(experiment, cost.unwrap_or(spent)).map(|limit| {
+        if cost.unwrap_or(spent).micros > limit.micros {
+            beyond("over", &limit.as_set(), score.is_none_or(|(score, _)| score.breached))
+        } else {
+            format!("limit {}", limit.as_set())
+        }
+    });
     Some(match (cost, limit) {
-        (Some(cost), Some(limit)) => format!("{cost} per {noun} ({limit})"),
-        (Some(cost), None) => format!("{cost} per {noun}"),
+        (Some(cost), Some(limit)) => format!("{cost} per {noun}{whose} ({limit})"),
+        (Some(cost), None) => format!("{cost} per {noun}{whose}"),
         (None, Some(limit)) => format!("more than {spent} per {noun} (none yet; {limit})"),
         (None, None) => format!("more than {spent} per {noun} (none yet)"),
     })
@@ -370,8 +424,23 @@ pub fn is_cost(experiment: &Experiment, rail: &Guardrail) -> bool {
 }
 
 fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard, ads: Option<&SpendAfter>) -> String {
-    if now.verdict == Verdict::Collecting && matches!(change, Change::Withdrawn(_)) {
-        return "Hold what was begun on that verdict · the test goes on".into();
+    match change {
+        Change::Withdrawn(earlier) => {
+            let stop = match earlier.verdict {
+                Verdict::Build | Verdict::Kill => format!("Stop what the {} set going · ", earlier.verdict),
+                _ => String::new(),
+            };
+            let next = if now.verdict == Verdict::Collecting {
+                let ads = ads.and_then(|ads| economics::ads_spending(ads, ""));
+                let run =
+                    ads.map_or_else(|| "start the ads again".to_owned(), |ads| format!("let the ads run ({ads})"));
+                format!("the test goes on: {run}")
+            } else {
+                next::to_do(experiment, now, ads)
+            };
+            if stop.is_empty() { explain::capital(&next) } else { stop + &next.replacen("Decide", "decide", 1) }
+        }
+        Change::Suspended(earlier) => next::to_do_meanwhile(experiment, now, ads, &dated(experiment, earlier, now)),
+        Change::Reached | Change::Confirmed | Change::Recovered => next::to_do(experiment, now, ads),
     }
-    next::to_do(experiment, now, ads)
 }

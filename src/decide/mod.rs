@@ -45,6 +45,7 @@ use serde::Serialize;
 
 use crate::domain::concept::{Arm, Experiment, Limit, Model, Policy};
 use crate::domain::millionths;
+use crate::domain::money::Money;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{
     ArmScore, Evidence, Flag, Generation, GuardrailScore, Reason, Scorecard, SpendAfter, Verdict,
@@ -120,15 +121,22 @@ fn flag(card: &mut Scorecard, tally: &Tally<'_>, restated: &BTreeSet<usize>) {
     }
 }
 
-/// What the tested arms' ads spend on a day now, of a test without a verdict; `None` where nobody knows or nothing is.
-pub fn ads_now(
-    experiment: &Experiment,
-    generation: &Generation,
-    data: &Inputs,
-    as_of: DateTime<Utc>,
-) -> Option<SpendAfter> {
+/// Money of a test that its scorecard does not hold.
+#[derive(Clone, Debug, Default)]
+pub struct Lately {
+    /// Spent by the ads of all arms on days that have not settled; `None` where nothing is, or nobody knows.
+    pub unsettled: Option<Money>,
+    /// What the tested arms' ads spend on a day now; `None` where nothing is, or nobody knows.
+    pub ads: Option<SpendAfter>,
+}
+
+/// The money that no scorecard of this instant holds.
+pub fn lately(experiment: &Experiment, generation: &Generation, data: &Inputs, as_of: DateTime<Utc>) -> Lately {
     let tally = Tally::of(experiment, generation, data, as_of);
-    money::spend_after(experiment, data, &tally, tally.calendar.today)
+    Lately {
+        unsettled: money::unsettled(&tally),
+        ads: money::spend_after(experiment, data, &tally, tally.calendar.today),
+    }
 }
 
 /// For a run in which a source failed, so that nothing may be decided on part of the data: the BLOCKED

@@ -172,6 +172,12 @@ pub fn ledger<'a>(concepts: impl IntoIterator<Item = (&'a Experiment, &'a Scorec
     totals.into_values().collect()
 }
 
+/// What the ads of all arms have cost on days that have not settled yet; `None` where that is nothing, or not known.
+pub fn unsettled(tally: &Tally<'_>) -> Option<Money> {
+    let young = tally.arms.iter().flat_map(|(_, days)| days).filter(|day| day.day > tally.calendar.last_settled);
+    tally.money(young.map(|day| day.spend).sum()).filter(|spent| spent.micros > 0)
+}
+
 /// What the tested arms' ads went on spending from the day of the verdict, also after the test's stop, and what they
 /// spent on the last whole day that every source of spend has told; `None` where nothing was spent then or since.
 pub fn spend_after(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, since: NaiveDate) -> Option<SpendAfter> {

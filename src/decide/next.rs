@@ -7,56 +7,93 @@ use super::money;
 use crate::domain::concept::Experiment;
 use crate::domain::verdict::{Flag, Reason, Scorecard, SpendAfter, Verdict};
 
-/// `Approve, override or extend · stop the ads either way: …`. `ads` is what they spend while there is no verdict; what
+/// `Decide: build as recommended, kill, or test longer · stop the ads …`. `ads` is what they spend while there is no verdict; what
 /// they spend after one stands on the scorecard.
 pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>) -> String {
     let spending = |still: &str| {
         let ads = money::ads_spending(card.spend_after.as_ref().or(ads)?, still)?;
         // What the control's ads cost is not theirs.
         let control = experiment.arms.iter().find(|arm| arm.control);
-        Some(ads + &control.map_or_else(String::new, |arm| format!(", besides those of {}", arm.title)))
+        Some(ads + &control.map_or_else(String::new, |arm| format!(", not counting those of {}", arm.title)))
     };
     let stop = |when: &str| {
         let ads = spending(" still").map_or_else(String::new, |ads| format!(": {ads}"));
         format!("stop the ads {when}{ads}")
     };
-    let meanwhile = |text: &str| spending("").map_or_else(String::new, |ads| format!(" · {text}{ads}"));
     match card.verdict {
         Verdict::Build => {
             let weak = explain::weakest(experiment, card);
             let weak = weak.map_or_else(String::new, |weak| format!(" · weak spot: {weak}"));
-            format!("Approve, override or extend · {}{weak}", stop("either way"))
+            format!("Decide: build as recommended, kill, or test longer · {}{weak}", stop("unless you test longer"))
         }
         Verdict::Kill => {
             let counted = |flag: &Flag| *flag != Flag::ZeroConversions;
             let check = card.arms.iter().flat_map(|arm| &arm.evidence.flags).all(counted);
-            let approve = if check { "Approve or override" } else { "Check the tracking, then approve or override" };
-            format!("{approve} · {}", stop("either way"))
+            let decide = if check { "Decide" } else { "Check the tracking, then decide" };
+            format!("{decide}: kill as recommended, or build all the same · {}", stop("in either case"))
         }
         Verdict::Review => {
             let decide = card.reasons.first().map_or_else(|| "Decide: build or kill".to_owned(), settles);
-            spending("").map_or_else(|| decide.clone(), |_| format!("{decide} · {}", stop("until then")))
+            spending("").map_or_else(|| decide.clone(), |_| format!("{decide} · {}", stop("until you have decided")))
         }
-        Verdict::Collecting => format!("Nothing to do: the test goes on{}", meanwhile("")),
+        Verdict::Collecting => {
+            let ads = spending("").map_or_else(String::new, |ads| format!(" · {ads}"));
+            format!("Nothing to do: the test goes on{ads}")
+        }
         Verdict::Blocked if card.reasons.iter().any(ends_the_test) => {
             format!("Mend what splits the visitors, then begin a new test · {}", stop("until then"))
         }
         Verdict::Blocked => {
-            let mut things: Vec<String> = card.reasons.iter().filter_map(mends).collect();
-            things.dedup();
             let split = |why: &Reason| matches!(why, Reason::MixedCurrencies { .. });
             let goes_on = if card.reasons.iter().any(split) { "" } else { " · the test goes on once this is fixed" };
-            format!("{}{goes_on}{}", things.join(" · "), meanwhile("meanwhile "))
+            let ads = match spending("") {
+                Some(ads) if card.reasons.iter().any(|why| spoils_days(card, why)) => {
+                    format!(" · pause the ads until then: {ads}")
+                }
+                Some(ads) => format!(" · the ads may run on: {ads}"),
+                None => String::new(),
+            };
+            format!("{}{goes_on}{ads}", repairs(card))
         }
+    }
+}
+
+/// The same where a defect holds up a verdict that had been given, `dated`.
+pub fn to_do_meanwhile(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>, dated: &str) -> String {
+    if card.reasons.iter().any(ends_the_test) {
+        return to_do(experiment, card, ads);
+    }
+    let repairs = repairs(card);
+    format!("{repairs} · then the {dated} is confirmed or withdrawn: until then leave all as it is, the ads too")
+}
+
+/// What mends every defect.
+fn repairs(card: &Scorecard) -> String {
+    let mut things: Vec<String> = card.reasons.iter().filter_map(mends).collect();
+    things.dedup();
+    things.join(" · ")
+}
+
+/// Whether days go on being lost while a defect lasts: no later reading brings back what nobody counted.
+fn spoils_days(card: &Scorecard, why: &Reason) -> bool {
+    match why {
+        Reason::NoData { .. } | Reason::ImpossibleCounts { .. } => true,
+        Reason::TrackingBroken { lasts, .. } => *lasts,
+        Reason::TrackingGap { last_day, .. } => *last_day >= card.last_settled_day,
+        _ => false,
     }
 }
 
 /// What to write once somebody has decided: first what the verdict recommends, then what else there is.
 pub fn how_to_decide(experiment: &Experiment, card: &Scorecard) -> Option<String> {
     let (choice, others) = match card.verdict {
-        Verdict::Build => ("build", "`kill` or `extend` in its place to override it"),
-        Verdict::Kill => ("kill", "`build` in its place to override it"),
-        Verdict::Review => ("build", "`kill` in its place, or `extend` with `--days` or `--budget` to test again"),
+        Verdict::Build => {
+            ("build", "`kill` in place of `build`, or `extend` with `--days` or `--budget` to test longer")
+        }
+        Verdict::Kill => ("kill", "`build` in place of `kill` to decide against it"),
+        Verdict::Review => {
+            ("build", "`kill` in place of `build`, or `extend` with `--days` or `--budget` to test longer")
+        }
         Verdict::Collecting | Verdict::Blocked => return None,
     };
     let concept = &experiment.concept.id;
@@ -75,7 +112,7 @@ fn settles(why: &Reason) -> String {
     match why {
         Reason::Guardrail { name } => format!("Decide: build although {name} is beyond its limit, or kill"),
         Reason::ArmsDisagree => "Decide: build, kill, or test one version again".to_owned(),
-        _ => "Decide: build, kill, or test again with a larger cap".to_owned(),
+        _ => "Decide: build, kill, or test longer with a larger cap".to_owned(),
     }
 }
 
@@ -88,17 +125,17 @@ fn mends(why: &Reason) -> Option<String> {
         }
         Reason::Stale { .. } => "Run `willitsell pull`".to_owned(),
         Reason::UnmappedSpend { .. } => "Say which version each campaign tests".to_owned(),
-        Reason::UnmappedActs { .. } => "Give each version its keys".to_owned(),
+        Reason::UnmappedActs { .. } => "Have each answer say which version it belongs to".to_owned(),
         Reason::NamelessActs { .. } => "Have one source tell who acted".to_owned(),
-        Reason::MixedCurrencies { .. } => "Give each currency its own experiment".to_owned(),
+        Reason::MixedCurrencies { .. } => "Use one currency, or split the test: one for each".to_owned(),
         Reason::MixedZones { source, .. } => format!("Read all days of {source} again"),
         Reason::DayZones { .. } => "Set the same time zone in both accounts".to_owned(),
         Reason::FewerRows { source, .. } => format!("Check what the account of {source} shows"),
         Reason::Restated { .. } => "Find out what changed in the source".to_owned(),
-        Reason::ImpossibleCounts { .. } => "Check what both numbers count".to_owned(),
-        Reason::TrackingGap { .. } => "Check the page".to_owned(),
+        Reason::ImpossibleCounts { .. } => "Check why more was counted than can be".to_owned(),
+        Reason::TrackingGap { .. } => "Check how the page counts visitors".to_owned(),
         Reason::TrackingBroken { .. } => "Check the page and the form".to_owned(),
-        Reason::BotBurst { .. } => "See who they were".to_owned(),
+        Reason::BotBurst { .. } => "Find out whether those were people".to_owned(),
         _ => return None,
     })
 }

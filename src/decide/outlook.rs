@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::judge::{ArmDay, Look, Watch};
 use super::tally::Tally;
-use super::{Watched, explain, figures};
+use super::{Watched, explain, figures, measure};
 use crate::domain::concept::{Experiment, Model, Policy};
 use crate::domain::id::ArmId;
 use crate::domain::money::Money;
-use crate::domain::verdict::{ArmScore, Lean, Reason, Scorecard, Verdict};
+use crate::domain::verdict::{ArmScore, Evidence, Lean, Reason, Scorecard, Verdict};
 
 /// Fewer settled days say too little of the days ahead: weekdays differ.
 const FEWEST_DAYS: u32 = 7;
@@ -142,17 +142,7 @@ impl Course<'_> {
         if policy.model == Model::Compare && self.like.iter().all(|day| day.control[0] <= 0.0) {
             return None;
         }
-        let (kill, build) = (policy.kill_bar, policy.build_bar);
-        // Costs are the better the smaller they are; without an act they have no upper end.
-        let (best, worst) = match policy.model {
-            Model::Rate | Model::Compare => {
-                (evidence.high.map_or(build, |high| high.max(build)), evidence.low.map_or(kill, |low| low.min(kill)))
-            }
-            Model::Cpa => (
-                evidence.low.map_or(build, |low| low.min(build)),
-                evidence.high.map_or(f64::INFINITY, |high| high.max(kill)),
-            ),
-        };
+        let (best, worst) = extremes(policy, evidence);
         // Guardrails are left out: how they will stand is not the question.
         let free = self.watch.clone().without_guardrails();
         let leads_to = |level: f64| {
@@ -205,6 +195,21 @@ impl Course<'_> {
     }
 }
 
+/// The best and the worst that the days ahead are taken to bring: an end of the range, or the bar where that lies beyond it.
+fn extremes(policy: &Policy, evidence: &Evidence) -> (f64, f64) {
+    let (kill, build) = (policy.kill_bar, policy.build_bar);
+    // Costs are the better the smaller they are; without an act they have no upper end.
+    match policy.model {
+        Model::Rate | Model::Compare => {
+            (evidence.high.map_or(build, |high| high.max(build)), evidence.low.map_or(kill, |low| low.min(kill)))
+        }
+        Model::Cpa => (
+            evidence.low.map_or(build, |low| low.min(build)),
+            evidence.high.map_or(f64::INFINITY, |high| high.max(kill)),
+        ),
+    }
+}
+
 /// The acts of a day at a level, which is in the unit of the policy's bars.
 fn acts_at(model: Model, day: &ArmDay, level: f64) -> f64 {
     let [control_acts, control_exposures] = day.control;
@@ -216,20 +221,23 @@ fn acts_at(model: Model, day: &ArmDay, level: f64) -> f64 {
     }
 }
 
-/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, for $3,900 more (13 more settled days, …).`
+/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled, with $3,900, …`
 pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String {
     let rate = &experiment.policy.primary;
     let condition = format!("Estimate, if days stay like the last {}", ahead.like_days);
     let Some(likely) = &ahead.likely else { return format!("{condition}: no verdict within a year.") };
     let on = figures::day(likely.on, explain::today(experiment, card));
-    let mut needs = vec![format!("{} more settled {}", likely.days, if likely.days == 1 { "day" } else { "days" })];
-    // Money stands at the end.
+    let mut brings: Vec<String> =
+        likely.spend.filter(|spend| spend.micros > 0).map(|spend| spend.to_string()).into_iter().collect();
     if experiment.policy.model != Model::Cpa {
-        needs.push(figures::counted(figures::about(likely.exposures), rate.denominator));
+        brings.push(figures::counted(figures::about(likely.exposures), rate.denominator));
     }
-    needs.push(figures::counted(figures::about(likely.acts), rate.numerator));
-    let cost = likely.spend.filter(|spend| spend.micros > 0);
-    let cost = cost.map_or_else(String::new, |spend| format!(", for {spend} more"));
+    brings.push(figures::counted(figures::about(likely.acts), rate.numerator));
+    let settled = if likely.days == 1 {
+        "1 more day has settled".to_owned()
+    } else {
+        format!("{} more days have settled", likely.days)
+    };
     let why = match &likely.reason {
         Some(Reason::CapReached { lean }) => {
             let lean = if *lean == Lean::Build { Verdict::Build } else { Verdict::Kill };
@@ -238,27 +246,49 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
         Some(Reason::Guardrail { name }) => format!(" ({name} is beyond its limit)"),
         _ => String::new(),
     };
-    format!("{condition}: {}{why} about {on}{cost} ({}).", likely.verdict, figures::list(&needs))
+    format!("{condition}: {}{why} about {on}, once {settled}, with {}.", likely.verdict, figures::list(&brings))
 }
 
-/// `Even if every day left ran at 8.5%, BUILD would not be reached before the cap.`
+/// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days), even if 4.7% signed up on every day left.
+/// KILL can still be reached.`
 pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Option<String> {
     let cap = caps(experiment, card);
+    let acts: f64 = card.arms.iter().map(|arm| arm.evidence.successes).sum();
+    let (so_far, be) = match figures::counted(acts, experiment.policy.primary.numerator) {
+        one if one.starts_with("1 ") => (one, "is"),
+        more => (more, "are"),
+    };
+    let beyond = |many: &str, verdict: Verdict, other: Verdict, how: &str| {
+        let even = even_at(experiment, card, verdict)
+            .unwrap_or_else(|| format!("every day left were as {how} as the numbers still allow"));
+        format!(
+            "The {so_far} so far {be} too {many} for {verdict} before the cap ({cap}), even if {even}. {other} can still be reached."
+        )
+    };
     match (outlook.build_out_of_reach, outlook.kill_out_of_reach) {
         (true, true) => Some(format!(
             "Neither BUILD nor KILL can be reached before the cap ({cap}), however the days left turn out: you will have \
              to decide."
         )),
-        (true, false) => Some(format!(
-            "BUILD can no longer be reached before the cap ({cap}), even if every day left were as good as the numbers \
-             still allow. KILL still can be."
-        )),
-        (false, true) => Some(format!(
-            "KILL can no longer be reached before the cap ({cap}), even if every day left were as bad as the numbers \
-             still allow. BUILD still can be."
-        )),
+        (true, false) => Some(beyond("few", Verdict::Build, Verdict::Kill, "good")),
+        (false, true) => Some(beyond("many", Verdict::Kill, Verdict::Build, "bad")),
         (false, false) => None,
     }
+}
+
+/// The most, or the least, that the days left are taken to bring before a verdict is called out of reach, to follow `even if`;
+/// nothing where every version has its own.
+fn even_at(experiment: &Experiment, card: &Scorecard, verdict: Verdict) -> Option<String> {
+    let [arm] = &card.arms[..] else { return None };
+    let policy = &experiment.policy;
+    let (best, worst) = extremes(policy, &arm.evidence);
+    let (level, only) = if verdict == Verdict::Build { (best, "") } else { (worst, "only ") };
+    let level = Some(level).filter(|level| level.is_finite()).map(|level| measure::end(policy, level))?;
+    Some(match policy.model {
+        Model::Rate => format!("{only}{level} {} on every day left", explain::did(experiment)),
+        Model::Cpa => format!("each {} cost {level} on every day left", policy.primary.numerator.metric().noun),
+        Model::Compare => format!("every day left had {only}{level} the rate of {}", explain::control(experiment)),
+    })
 }
 
 /// `60 settled days, or $3,000`.
@@ -270,10 +300,13 @@ fn caps(experiment: &Experiment, card: &Scorecard) -> String {
     caps.join(", or ")
 }
 
-/// `$1,205 of the cap of $1,500 is used (80%), days that have not settled included.`
-pub fn used(budget: &Budget) -> String {
+/// `$1,205 of the cap of $1,500 is spent (80%). The cap counts settled days, $1,100 so far.`
+pub fn used(card: &Scorecard, budget: &Budget) -> String {
+    let settled = card.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum));
+    let settled = settled.filter(|settled| settled.micros < budget.spent.micros);
+    let counts = settled.map_or_else(String::new, |settled| format!(" The cap counts settled days, {settled} so far."));
     format!(
-        "{} of the cap of {} is used ({}), days that have not settled included.",
+        "{} of the cap of {} is spent ({}).{counts}",
         budget.spent,
         budget.cap.as_set(),
         figures::share(budget.spent.over(budget.cap).unwrap_or(0.0))
@@ -296,7 +329,7 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -
         lines.push("What lies ahead is not known yet: a week of settled days shows it.".into());
     }
     lines.extend(out_of_reach(experiment, card, outlook));
-    lines.extend(outlook.budget.as_ref().map(used));
+    lines.extend(outlook.budget.as_ref().map(|budget| used(card, budget)));
     lines
 }
 

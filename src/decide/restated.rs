@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::figures;
 use super::tally::{DayCounts, Tally, units};
-use crate::domain::concept::Experiment;
+use super::{explain, figures};
+use crate::domain::concept::{Experiment, Source};
 use crate::domain::metric::MetricId;
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{Generation, Reason};
+use crate::domain::verdict::{Flag, Generation, Reason, Scorecard};
 
 /// Share of a day's acts or visitors beyond which its change is much.
 const MUCH: f64 = 0.20;
@@ -22,6 +22,9 @@ const AT_LEAST: f64 = 5.0;
 /// Share of all settled acts or visitors that may move after they counted. The build bar is half above the kill bar unless
 /// set otherwise: a fifth of the acts can carry a rate nearly half of that way.
 const SHARE_AT_MOST: f64 = 0.20;
+
+/// Less than any source counts.
+const ROUNDING: f64 = 1e-6;
 
 /// What moved after it had counted.
 pub struct Restated {
@@ -100,21 +103,58 @@ fn counts(day: &DayCounts) -> [f64; 2] {
 }
 
 /// The defect as a sentence: what moved, and what ends it.
-pub fn told(why: &Reason, today: NaiveDate) -> String {
+pub fn told(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
     let Reason::Restated { metric, moved, of, days, first_day, last_day } = why else { return String::new() };
+    let today = explain::today(experiment, card);
     let (first, last) = (figures::day(*first_day, today), figures::day(*last_day, today));
     let when = if days == &1 {
         format!("their day ({first})")
     } else {
         format!("their days ({} from {first} to {last})", figures::days(*days))
     };
+    let all = figures::counted(*of, *metric);
+    let ways = ways(experiment, card, *metric, (*moved, *of));
+    let (what, came_late) = match ways {
+        Some([added, taken]) if added > 0.0 && taken > 0.0 => {
+            let [added, taken] = [added, taken].map(figures::count);
+            (format!("Of {all}, {added} were added and {taken} taken away"), true)
+        }
+        Some([added, _]) => {
+            let way = if added > 0.0 { "added" } else { "taken away" };
+            (format!("{} of {all} were {way}", figures::count(*moved)), added > 0.0)
+        }
+        None => (format!("{} of {all} were added or taken away", figures::count(*moved)), true),
+    };
+    let counting: Vec<&Source> = experiment.sources.iter().filter(|one| one.metrics.contains(metric)).collect();
+    let (source, whose) = match counting[..] {
+        [one] => (format!("source {}", one.id), format!("[source.{}]", one.id)),
+        _ => ("the source".to_owned(), "its [source.NAME]".to_owned()),
+    };
+    let late = if came_late {
+        format!(
+            " If {} often come late, a longer maturity_lag_days helps, but begins a new test.",
+            figures::many(*metric)
+        )
+    } else {
+        String::new()
+    };
     format!(
-        "{} of {} were added or taken away after {when} had counted. Find out what changed in the source. If the numbers \
-         are right now, write accept_shrink = \"{today}\" under its [source.NAME], and they count. If {} often come \
-         late, a longer maturity_lag_days helps, but begins a new test. Otherwise the block ends by itself once other days \
-         outweigh these.",
-        figures::count(*moved),
-        figures::counted(*of, *metric),
-        figures::many(*metric)
+        "{what} after {when} had counted. Find out what changed in {source}. If the numbers are right now, write \
+         accept_shrink = \"{today}\" under {whose}, and they count.{late} Otherwise the block ends by itself once other days \
+         outweigh these."
     )
+}
+
+/// How many were added, and how many taken away; nothing where the scorecard does not tell, because it counts without what
+/// cannot be. With the larger of both counts summed over the days (`of`), all that is missing today was taken away.
+fn ways(experiment: &Experiment, card: &Scorecard, metric: MetricId, (moved, of): (f64, f64)) -> Option<[f64; 2]> {
+    let cannot_be = |flag: &Flag| matches!(flag, Flag::ConversionsExceedVisits | Flag::ConversionsWithoutExposure);
+    if card.arms.iter().flat_map(|arm| &arm.evidence.flags).any(cannot_be) {
+        return None;
+    }
+    let is_act = metric == experiment.policy.primary.numerator;
+    let now: f64 = card.arms.iter().map(|arm| if is_act { arm.evidence.successes } else { arm.evidence.trials }).sum();
+    let taken = of - now;
+    let ways = [moved - taken, taken].map(|way| if way.abs() < ROUNDING { 0.0 } else { way });
+    ways.iter().all(|&way| way >= 0.0).then_some(ways)
 }

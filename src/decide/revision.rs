@@ -53,7 +53,7 @@ pub fn changed(earlier: &Scorecard, then: (&Setup, &Inputs), now: (&Setup, &Inpu
         .collect()
 }
 
-/// `Tue 10 Mar and Wed 11 Mar: 18 sign-ups then, 2 now · data 90ab12cd34ef then, 12cd90ab34ef now`.
+/// `Tue 10 Mar and Wed 11 Mar: 18 sign-ups when read on Tue 17 Mar, 2 now · fingerprint of the data 90ab12cd34ef then, …`.
 pub fn line(experiment: &Experiment, changed: &[Changed], earlier: &Scorecard, now: &Scorecard) -> Option<String> {
     let (first, last) = (changed.first()?, changed.last()?);
     let today = super::explain::today(experiment, now);
@@ -64,10 +64,12 @@ pub fn line(experiment: &Experiment, changed: &[Changed], earlier: &Scorecard, n
         format!("{} from {first} to {last}", figures::days(u32::try_from(changed.len()).unwrap_or(u32::MAX)))
     };
     let rate = &experiment.policy.primary;
+    let seen = earlier.as_of.with_timezone(&experiment.timezone).date_naive();
+    let before = if seen < today { format!("when read on {}", figures::day(seen, today)) } else { "before".to_owned() };
     let said = |metric: MetricId, pick: fn(&Changed) -> [f64; 2]| {
         let [then, now] = changed.iter().map(pick).fold([0.0; 2], |sum, pair| [sum[0] + pair[0], sum[1] + pair[1]]);
         let differ = then.total_cmp(&now).is_ne();
-        differ.then(|| format!("{} then, {} now", figures::counted(then, metric), figures::count(now)))
+        differ.then(|| format!("{} {before}, {} now", figures::counted(then, metric), figures::count(now)))
     };
     let counts: Vec<String> = [said(rate.numerator, |one| one.acts), said(rate.denominator, |one| one.exposures)]
         .into_iter()
@@ -75,5 +77,9 @@ pub fn line(experiment: &Experiment, changed: &[Changed], earlier: &Scorecard, n
         .collect();
     let counts = if counts.is_empty() { "moved from one version to another".to_owned() } else { counts.join("; ") };
     let print = |hash: &str| hash.chars().take(DIGITS).collect::<String>();
-    Some(format!("{when}: {counts} · data {} then, {} now", print(&earlier.data_hash), print(&now.data_hash)))
+    Some(format!(
+        "{when}: {counts} · fingerprint of the data {} then, {} now",
+        print(&earlier.data_hash),
+        print(&now.data_hash)
+    ))
 }

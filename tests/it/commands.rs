@@ -183,7 +183,7 @@ async fn from_the_first_check_to_the_verdicts_every_result_is_an_object_a_line()
     // The same for people: sentences, and nothing of the logs among them.
     let shown = project.run(&["run", "--once"]);
     assert!(shown.stderr.contains("INFO pulled source=search"), "the logs that were searched: {shown:#?}");
-    assert!(shown.stdout.contains("KILL: fridge-chat.") && !shown.stdout.contains("INFO"), "{shown:#?}");
+    assert!(shown.stdout.contains("KILL: fridge-chat, reached on ") && !shown.stdout.contains("INFO"), "{shown:#?}");
     assert!(project.succeeds(&["explain", "fridge-chat"]).lines().count() > 10);
     project.assert_no_secret_kept();
 }

@@ -74,7 +74,7 @@ fn d2_a_real_typeform_export_ends_in_a_verdict_and_counts_once() {
     let (code, said) = willitsell(folder, &["import", export]);
     assert!(code == 0 && said.contains("0 changed, 0 no longer there"), "{said}");
     let (_, decided) = willitsell(folder, &["run", "--once"]);
-    assert!(decided.contains("KILL: Survey.") && decided.contains("45 of 800"), "{decided}");
+    assert!(decided.contains("KILL: Survey, reached on ") && decided.contains("45 of 800"), "{decided}");
     let (code, said) = willitsell(folder, &["import", export]);
     assert!(code == 0 && said.contains("800 answers stored for its days"), "{said}");
     assert!(said.contains("0 rows new, 0 changed, 0 no longer there"), "{said}");
@@ -107,5 +107,5 @@ fn a_real_funnel_of_begun_and_whole_answers_ends_in_a_verdict() {
     let said = configured(&words("arm = \"all\", time_zone = \"America/Los_Angeles\""));
     assert_eq!(willitsell(said.path(), &["import", export]).0, 0);
     let (_, decided) = willitsell(said.path(), &["run", "--once"]);
-    assert!(decided.contains("BUILD: Survey.") && decided.contains("779 of 1,706"), "{decided}");
+    assert!(decided.contains("BUILD: Survey, reached on ") && decided.contains("779 of 1,706"), "{decided}");
 }

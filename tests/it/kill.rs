@@ -9,6 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use willitsell::app::App;
+use willitsell::decide::Lately;
 use willitsell::decide::message::message;
 use willitsell::domain::id::SourceId;
 use willitsell::domain::message::Delivery;
@@ -144,7 +145,7 @@ async fn compare_messages(app: &App, sandbox: &Sandbox) {
         for (position, card) in cards.iter().enumerate() {
             let before = &cards[..position];
             let sound = before.iter().rev().find(|card| card.verdict != Verdict::Blocked);
-            if let Some(message) = message(experiment, before.last(), sound, card, &[], None) {
+            if let Some(message) = message(experiment, before.last(), sound, card, &[], Lately::default) {
                 expected.extend(experiment.notify.iter().map(|receiver| Delivery::first(&message, receiver).id));
             }
         }

@@ -59,7 +59,10 @@ fn delivery(attempts: u32) -> Delivery {
                 line("Why", "6.0% signed up (range 4.0-8.5%); break-even is 3.0%, fixed 2 March"),
                 line("Evidence", "1,240 visitors, 14 settled days, 2 channels"),
                 line("Money", "$3,170 spent · $42.84 per sign-up"),
-                line("Next", "Approve, override or extend · stop the ads either way"),
+                line(
+                    "Next",
+                    "Decide: build as recommended, kill, or test longer · stop the ads unless you test longer",
+                ),
             ],
             decided_at: "2026-03-14T06:00:00Z".parse().unwrap(),
         },

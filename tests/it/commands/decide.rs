@@ -60,7 +60,7 @@ fn a_decision_against_the_verdict_is_recorded_told_and_shown_for_good() {
         "Meal kit · Dana decided to build",
         "Why       the board wants it.",
         "Verdict   KILL of ",
-        "It is the only decision so far, and goes against the verdict.",
+        ": the decision goes against it. It is the only decision so far.",
         "Recorded. team will be told by `willitsell run`.",
     ] {
         assert!(shown.stdout.contains(says), "{says}: {}", shown.stdout);
@@ -104,7 +104,11 @@ fn an_extended_test_goes_on_and_every_later_verdict_says_so() {
     }
     let before = verdict()["scorecard"].clone();
     let extended = extend(&["--days", "30"]);
-    assert!(extended.stdout.contains("Cap       Now 60 days"), "{extended:#?}");
+    assert!(extended.stdout.contains("Cap       Now 60 settled days"), "{extended:#?}");
+    assert!(
+        extended.stdout.contains("Next      Start the ads again, if they stopped: the test goes on"),
+        "{extended:#?}"
+    );
     project.run(&["run", "--once"]);
     let after = verdict();
     assert_eq!(after["verdict"], "COLLECTING", "{after}");

@@ -4,7 +4,7 @@ use willitsell::decide::derivation::derive;
 use willitsell::decide::flips::{Flips, Without};
 use willitsell::decide::message::notices;
 use willitsell::decide::outlook::Outlook;
-use willitsell::decide::with_outlook;
+use willitsell::decide::{Lately, lately, with_outlook};
 use willitsell::domain::verdict::{Reason, Verdict};
 
 use super::models::{OLD, comparison, costs};
@@ -102,7 +102,8 @@ fn the_owner_is_told_once_that_build_is_out_of_reach_and_that_the_budget_is_near
     for days in 1..40 {
         let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, days));
         let Some(outlook) = outlook else { continue };
-        for notice in notices(&experiment, &card, &outlook) {
+        let since = || lately(&experiment, &generation(), &thin, card.as_of);
+        for notice in notices(&experiment, &card, &outlook, since) {
             ids.push(notice.id.clone());
             told.entry(notice.id).or_insert((days, notice.message));
         }
@@ -122,7 +123,11 @@ fn the_owner_is_told_once_that_build_is_out_of_reach_and_that_the_budget_is_near
     // A raised cap is another test of patience: it may be told again.
     experiment.policy.budget_cap = Some(usd("1300"));
     let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, 30));
-    assert!(notices(&experiment, &card, &outlook.unwrap()).iter().all(|notice| !told.contains_key(&notice.id)));
+    assert!(
+        notices(&experiment, &card, &outlook.unwrap(), Lately::default)
+            .iter()
+            .all(|notice| !told.contains_key(&notice.id))
+    );
 }
 
 #[test]
@@ -248,14 +253,14 @@ fn a_blocked_test_has_no_future_and_no_flips() {
 
 const BUDGET: &str = "\
 COLLECTING · Invoice Autopilot · 80% of the budget is used without a verdict (owner: Dana, head of product)
-Why       $960 of the cap of $1,200 is used (80%), days that have not settled included. Estimate, if days stay like the last 21: REVIEW (at the cap, leaning to KILL) about Fri 3 Apr, for $360 more (9 more settled days, 110 visitors and 3 sign-ups).
+Why       $960 of the cap of $1,200 is spent (80%). The cap counts settled days, $840 so far. Estimate, if days stay like the last 21: REVIEW (at the cap, leaning to KILL) about Fri 3 Apr, once 9 more days have settled, with $360, 110 visitors and 3 sign-ups.
 Evidence  7 of 252 visitors, 21 settled days to Sun 22 Mar
-Money     $840 spent to Sun 22 Mar · $120 per sign-up (limit $84.27) · build at stake $46,800
+Money     $840 spent to Sun 22 Mar, $120 since · $120 per sign-up (over the limit of $84.27) · build at stake $46,800
 Next      Raise the cap, stop the ads, or let it run: at the cap you decide";
 
 const FUTILE: &str = "\
 COLLECTING · Invoice Autopilot · BUILD is out of reach (owner: Dana, head of product)
 Why       Neither BUILD nor KILL can be reached before the cap (60 settled days, or $1,200), however the days left turn out: you will have to decide.
 Evidence  6 of 204 visitors, 17 settled days to Wed 18 Mar
-Money     $680 spent to Wed 18 Mar · $113 per sign-up (limit $84.27) · build at stake $46,800
+Money     $680 spent to Wed 18 Mar, $120 since · $113 per sign-up (over the limit of $84.27) · build at stake $46,800
 Next      Stop the ads and keep up to $400, raise the cap, or let it run: this is no verdict";

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use willitsell::decide::message::{message, notices};
-use willitsell::decide::{ads_now, decision, derivation, policy_hash, revision, with_outlook};
+use willitsell::decide::{Lately, decision, derivation, explain, lately, policy_hash, revision, with_outlook};
 use willitsell::domain::decision::{Choice, Decision, Setup};
 use willitsell::domain::message::Message;
 use willitsell::domain::observation::Shrink;
@@ -40,8 +40,8 @@ impl Story {
     /// The message and the long form, a line each.
     fn told(&self) -> Vec<String> {
         let (card, begun) = (self.card(), begun(&self.experiment));
-        let ads = ads_now(&self.experiment, &begun, &self.data, card.as_of);
-        let message = message(&self.experiment, None, None, &card, &[], ads.as_ref());
+        let lately = || lately(&self.experiment, &begun, &self.data, card.as_of);
+        let message = message(&self.experiment, None, None, &card, &[], lately);
         let lines = message.into_iter().flat_map(in_lines);
         let sections = derivation::derive(&self.experiment, &begun, &self.data, &card).sections;
         let long = sections.into_iter().flat_map(|section| {
@@ -298,6 +298,73 @@ fn every_verdict_and_reason_has_a_story_read_aloud() {
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), (0..REASONS).collect::<Vec<_>>(), "without a story: {seen:?}");
 }
 
+/// What somebody who heard it once asked about it: what to do with the ads, where the rest of the money went, whether a
+/// number is good, since when. Each sentence stands in a story of this name.
+const ASKED: [(&str, &str); 22] = [
+    ("BUILD", "Money     $4,200 spent to Sun 15 Mar, $600 since · $37.50 per sign-up (limit $84)"),
+    (
+        "BUILD",
+        "Spent since: $600 = the same on days that have not settled and do not count yet. Cost $600 (Mon 16 Mar to Wed 18 Mar, 2 rows of ads).",
+    ),
+    ("BUILD", "$1,200 since · $52.17 per sign-up over both versions (limit $84)"),
+    (
+        "BUILD",
+        "$8,400 spent to Sun 15 Mar ($4,200 on Plan a, $4,200 on Plan old beside it), $1,200 since · $37.50 per sign-up of Plan a",
+    ),
+    ("BUILD", "BUILD · Invoice Autopilot · reached on Wed 18 Mar · decide by Tue 31 Mar"),
+    ("KILL", "$600 per sign-up (over the limit of $84) ·"),
+    ("KILL", "build all the same · stop the ads in either case: one ad is still spending $300 a day"),
+    ("undecided", "With about 3 fewer sign-ups on the same days, it would be KILL."),
+    (
+        "insufficient",
+        "The 64 sign-ups so far are too many for KILL before the cap (60 settled days), even if only 3.0% signed up on every day left. BUILD can still be reached.",
+    ),
+    ("cap_reached", "$85.71 per sign-up (over the limit of $84, which may be chance) ·"),
+    ("stale", "no reading planned since then has brought anything, so its later days are missing."),
+    ("stale", "Tue 17 Mar to Thu 19 Mar: do not count, for not every source was read since they settled, $600"),
+    ("stale", "at least $5,100 spent to Thu 19 Mar ·"),
+    ("mixed_currencies", "so nobody can say what a sign-up costs. Have all accounts and the budget in one currency."),
+    ("mixed_currencies", "Money     spent in EUR and USD, not added up ·"),
+    (
+        "restated",
+        "40 of 144 sign-ups were taken away after their days (5 days from Mon 2 Mar to Fri 6 Mar) had counted. Find out what changed in source form.",
+    ),
+    ("no_data", "this is fixed · pause the ads until then: one ad is spending $300 a day"),
+    ("tracking_gap", "this is fixed · pause the ads until then: one ad is spending $300 a day"),
+    ("tracking_broken", "this is fixed · pause the ads until then: one ad is spending $300 a day"),
+    ("tracking_broken", "this is fixed · the ads may run on: one ad is spending $300 a day"),
+    ("unmapped_spend", "this is fixed · the ads may run on: one ad is spending $300 a day"),
+    ("portfolio", "its proof is 50% of the way there."),
+];
+
+#[test]
+fn what_was_asked_on_hearing_them_is_answered() {
+    let told: Vec<(&str, String)> = stories().iter().map(|story| (story.wanted, story.told().join("\n"))).collect();
+    for (wanted, answer) in ASKED {
+        let of_it: Vec<&String> = told.iter().filter(|(name, _)| *name == wanted).map(|(_, text)| text).collect();
+        assert!(of_it.iter().any(|text| text.contains(answer)), "{wanted}: {answer}\n{of_it:#?}");
+    }
+    // One measure of how far it is, not two.
+    assert!(told.iter().all(|(_, text)| !text.contains("% of what ") && !text.contains("needs alone")));
+}
+
+#[test]
+fn what_was_added_to_past_days_is_not_what_was_taken_away() {
+    let restated = |change: fn(&mut Inputs)| {
+        let story = story("restated", autopilot(), 20, &[SELLS], |data| {
+            data.first_settled = Some(Box::new(data.clone()));
+            data.first_settled.as_mut().unwrap().responses.retain(|act| act.at.date_naive() > day("2026-03-06"));
+            change(data);
+        });
+        explain::sentence(&story.experiment, &story.card())
+    };
+    let added = restated(|_| {});
+    assert!(added.starts_with("40 of 144 sign-ups were added after their days"), "{added}");
+    assert!(added.contains("If sign-ups often come late, a longer maturity_lag_days helps"), "{added}");
+    let both = restated(|data| data.responses.retain(|act| act.at.date_naive() != day("2026-03-09")));
+    assert!(both.starts_with("Of 144 sign-ups, 40 were added and 8 taken away after their days"), "{both}");
+}
+
 /// Words that need a statistician, or promise too much.
 pub const FORBIDDEN: [&str; 23] = [
     "significan",
@@ -341,8 +408,8 @@ fn no_word_read_aloud_needs_a_statistician_or_promises_too_much() {
 fn also_told() -> Vec<(&'static str, Message)> {
     let experiment = autopilot();
     let begun = begun(&experiment);
-    let sells = inputs(&experiment, 20, &[SELLS]);
-    let built = decide(&experiment, 20, &sells);
+    let built = decide(&experiment, 20, &inputs(&experiment, 20, &[SELLS]));
+    let sells = inputs(&experiment, 21, &[SELLS]);
     // Of every eight sign-ups so many were taken back.
     let without = |taken: usize| {
         let (mut data, mut place) = (sells.clone(), 0);
@@ -354,16 +421,23 @@ fn also_told() -> Vec<(&'static str, Message)> {
     };
     let setup = Setup { experiment: experiment.clone(), generation: begun.clone() };
     let after = |data: &Inputs| {
-        let now = decide(&experiment, 20, data);
+        let now = decide(&experiment, 21, data);
         let changed = revision::changed(&built, (&setup, &sells), (&setup, data), &now);
-        message(&experiment, Some(&built), Some(&built), &now, &changed, None).unwrap()
+        let lately = || lately(&experiment, &begun, data, now.as_of);
+        message(&experiment, Some(&built), Some(&built), &now, &changed, lately).unwrap()
     };
     let mut told = vec![("withdrawn", after(&without(4))), ("revised", after(&without(7)))];
 
     let stale = defects().into_iter().find(|story| story.wanted == "stale").unwrap().card();
-    told.push(("suspended", message(&experiment, Some(&built), Some(&built), &stale, &[], None).unwrap()));
-    let collecting = decide(&experiment, 22, &inputs(&experiment, 22, &[BETWEEN]));
-    told.push(("sound again", message(&experiment, Some(&stale), None, &collecting, &[], None).unwrap()));
+    told.push(("suspended", message(&experiment, Some(&built), Some(&built), &stale, &[], Lately::default).unwrap()));
+    let later = inputs(&experiment, 22, &[SELLS]);
+    let again = decide(&experiment, 22, &later);
+    let since = || lately(&experiment, &begun, &later, again.as_of);
+    told.push(("confirmed", message(&experiment, Some(&stale), Some(&built), &again, &[], since).unwrap()));
+    let between = inputs(&experiment, 22, &[BETWEEN]);
+    let collecting = decide(&experiment, 22, &between);
+    let since = || lately(&experiment, &begun, &between, collecting.as_of);
+    told.push(("sound again", message(&experiment, Some(&stale), None, &collecting, &[], since).unwrap()));
 
     let taken = |choice, reason: &str| Decision {
         choice,
@@ -387,7 +461,8 @@ fn also_told() -> Vec<(&'static str, Message)> {
     });
     let data = inputs(&tight, 22, &[BETWEEN]);
     let (card, outlook) = with_outlook(&tight, &self::begun(&tight), &data, as_of(&tight, 22));
-    told.extend(notices(&tight, &card, &outlook.unwrap()).into_iter().map(|notice| ("notice", notice.message)));
+    let since = || lately(&tight, &self::begun(&tight), &data, card.as_of);
+    told.extend(notices(&tight, &card, &outlook.unwrap(), since).into_iter().map(|notice| ("notice", notice.message)));
     told
 }
 
@@ -395,7 +470,31 @@ fn also_told() -> Vec<(&'static str, Message)> {
 fn all_else_that_is_told_is_read_aloud_too() {
     let told = also_told();
     let kinds: std::collections::BTreeSet<&str> = told.iter().map(|(what, _)| *what).collect();
-    assert_eq!(kinds.len(), 8, "{kinds:?}");
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    let said = |what: &str, line: &str| {
+        let of_it =
+            || told.iter().filter(|(name, _)| *name == what).map(|(_, message)| in_lines(message.clone()).join("\n"));
+        assert!(of_it().any(|text| text.contains(line)), "{what}: {line}\n{:#?}", of_it().collect::<Vec<_>>());
+    };
+    said(
+        "withdrawn",
+        "Stop what the BUILD set going · the test goes on: let the ads run (one ad is spending $300 a day)",
+    );
+    said("withdrawn", "Changed   18 days from Mon 2 Mar to Thu 19 Mar: 144 sign-ups when read on Sun 22 Mar, 72 now ·");
+    said(
+        "revised",
+        "Stop what the BUILD set going · decide: kill as recommended, or build all the same · stop the ads in",
+    );
+    said(
+        "suspended",
+        "then the BUILD of Wed 18 Mar is confirmed or withdrawn: until then leave all as it is, the ads too",
+    );
+    said("confirmed", "Why       The data can be trusted again, and the BUILD stands. 8.0% signed up");
+    said(
+        "notice",
+        "too few for BUILD before the cap (60 settled days, or $7,200), even if 4.6% signed up on every day left.",
+    );
+    said("notice", "$6,600 of the cap of $7,200 is spent (92%). The cap counts settled days, $6,000 so far. Estimate");
     for (what, message) in told {
         let lines = in_lines(message).join("\n");
         println!("\n=== {what}\n{lines}");

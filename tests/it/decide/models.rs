@@ -2,7 +2,7 @@
 //! that no verdict depends on when anybody looked.
 
 use proptest::prelude::*;
-use willitsell::decide::{derivation, explain, message::message};
+use willitsell::decide::{Lately, derivation, explain, message::message};
 use willitsell::domain::verdict::{Reason, Verdict};
 
 use super::*;
@@ -33,7 +33,8 @@ pub const OLD: Daily = Daily { key: "old", visits: 100, signups: |_| 4, spend: 3
 fn all_words(experiment: &Experiment, card: &Scorecard, data: &Inputs) -> String {
     let sections = derivation::derive(experiment, &generation(), data, card).sections;
     let lines = sections.iter().flat_map(|section| section.lines.clone());
-    let told = message(experiment, None, None, card, &[], None).map(|message| message.lines).unwrap_or_default();
+    let told =
+        message(experiment, None, None, card, &[], Lately::default).map(|message| message.lines).unwrap_or_default();
     let told = told.into_iter().map(|(label, line)| format!("{label} {line}"));
     lines.chain(told).collect::<Vec<_>>().join("\n")
 }
@@ -47,7 +48,12 @@ fn a_cheap_act_is_a_build_told_in_money() {
     assert_eq!((card.verdict, evidence.trials, evidence.successes), (Verdict::Build, 5_400.0, 144.0));
     assert_eq!(evidence.estimate, Some(37.5));
     let banner = explain::banner(&experiment, &card);
-    assert!(banner.starts_with("BUILD: Invoice Autopilot. 144 sign-ups for $5,400 ($37.50 each, range $"), "{banner}");
+    assert!(
+        banner.starts_with(
+            "BUILD: Invoice Autopilot, reached on Wed 18 Mar. 144 sign-ups for $5,400 ($37.50 each, range $"
+        ),
+        "{banner}"
+    );
     assert!(banner.contains("; break-even, fixed on Mon 2 Mar, is $60."), "{banner}");
     let words = all_words(&experiment, &card, &data);
     for wanted in [
@@ -76,7 +82,7 @@ fn a_dear_act_is_a_kill_and_one_between_collects() {
     let card = decide(&experiment, 20, &between);
     assert_eq!(card.verdict, Verdict::Collecting);
     let words = all_words(&experiment, &card, &between);
-    assert!(words.contains("still covers break-even ($60) and worth building for ($40)"), "{words}");
+    assert!(words.contains("still covers both break-even ($60) and the $40 worth building for"), "{words}");
     // Not one act: no cost of one, and money enough gone.
     let mut none = inputs(&experiment, 20, &[Daily { signups: |_| 0, ..SELLS }]);
     none.responses.push(signup("test", "", as_of(&experiment, 1)));
@@ -98,8 +104,8 @@ fn a_version_that_beats_the_control_is_a_build_and_says_whose_audience_it_had() 
         "; break-even, fixed on Mon 2 Mar, is 1.0 times.",
         "BUILD when the whole range is above 1.0 times (break-even).",
         "the difference may come from the audience and not from the version",
-        "Why 2.0 times as many signed up as with Plan old",
-        "$10,800 spent to Thu 19 Mar, $5,400 of it on Plan old",
+        "Why Visitors signed up 2.0 times as often as with Plan old",
+        "$10,800 spent to Thu 19 Mar ($5,400 on Plan a, $5,400 on Plan old beside it)",
         "Plan old (compared with): 72 of 1,800 visitors signed up.",
     ] {
         assert!(words.contains(wanted), "{wanted}:\n{words}");

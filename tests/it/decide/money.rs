@@ -1,6 +1,7 @@
 //! Money: the worked example of product.md section 8 to the cent, the ledger, what is spent after a verdict, and how
 //! each figure opens.
 
+use willitsell::decide::Lately;
 use willitsell::decide::account::Figure;
 use willitsell::decide::derivation::derive;
 use willitsell::decide::money::*;
@@ -38,7 +39,7 @@ fn anyway() -> Experiment {
 /// One line of the message for the step from `previous`.
 fn line_of(label: &str, experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<String> {
     let sound = previous.filter(|card| card.verdict != Verdict::Blocked);
-    let message = willitsell::decide::message::message(experiment, previous, sound, now, &[], None).unwrap();
+    let message = willitsell::decide::message::message(experiment, previous, sound, now, &[], Lately::default).unwrap();
     message.lines.into_iter().find(|(name, _)| name == label).map(|(_, line)| line)
 }
 
@@ -72,7 +73,7 @@ fn the_money_line_of_every_verdict_leaves_out_what_nobody_knows() {
         (
             &kill,
             None,
-            "$2,520 spent to Sun 15 Mar · $280 per sign-up (limit $84) · expected build cost avoided: up to $46,800"
+            "$2,520 spent to Sun 15 Mar · $280 per sign-up (over the limit of $84) · expected build cost avoided: up to $46,800"
                 .to_owned(),
             "$2,520 spent to Sun 15 Mar · $280 per sign-up",
         ),
@@ -95,7 +96,7 @@ fn the_money_line_of_every_verdict_leaves_out_what_nobody_knows() {
         assert_eq!(money(&bare, verdict).as_deref(), Some(plain), "{}", verdict.verdict);
         assert_eq!(money(&bare, &unpaid(verdict)), None, "{}", verdict.verdict);
         let limited = money(&act_only, verdict).unwrap();
-        assert_eq!(limited.contains("(limit $84.27)"), verdict.verdict != Verdict::Blocked, "{limited}");
+        assert_eq!(limited.contains("limit $84.27)") || limited.contains("over the limit of $84.27)"), verdict.verdict != Verdict::Blocked, "{limited}");
     }
     let mut running = kill;
     running.spend_after = Some(SpendAfter {
@@ -107,11 +108,16 @@ fn the_money_line_of_every_verdict_leaves_out_what_nobody_knows() {
         ads: 2,
     });
     let next = line_of("Next", &autopilot(), None, &running).unwrap();
-    assert_eq!(next, "Approve or override · stop the ads either way: two ads are still spending $90 a day");
+    assert_eq!(
+        next,
+        "Decide: kill as recommended, or build all the same · stop the ads in either case: two ads are still spending $90 a day"
+    );
     let review = Scorecard { spend_after: running.spend_after, ..review };
     let next = line_of("Next", &autopilot(), None, &review).unwrap();
     assert!(
-        next.ends_with("test again with a larger cap · stop the ads until then: two ads are still spending $90 a day"),
+        next.ends_with(
+            "test longer with a larger cap · stop the ads until you have decided: two ads are still spending $90 a day"
+        ),
         "{next}"
     );
 }
@@ -314,7 +320,10 @@ fn every_figure_opens_to_its_formula_its_numbers_and_where_they_come_from() {
     let bare = super::experiment(&["a"]);
     let names: Vec<_> = derive(&bare, &generation(), &data, &decide(&bare, 20, &data)).money;
     let names: Vec<_> = names.iter().map(|figure| figure.name.as_str()).collect();
-    assert_eq!(names, ["Spent", "Cost per sign-up", "Range of the cost per sign-up", "Spent after the verdict"]);
+    assert_eq!(
+        names,
+        ["Spent", "Spent since", "Cost per sign-up", "Range of the cost per sign-up", "Spent after the verdict"]
+    );
 }
 
 #[test]
@@ -334,6 +343,6 @@ fn a_kill_opens_what_it_saved_and_what_is_still_spent() {
     assert_eq!(after.amount, card.spend_after.map(|after| after.total));
     assert_eq!(
         after.inputs.iter().map(|term| term.name).collect::<Vec<_>>(),
-        ["settled days", "younger days, which may still change", "each day now"]
+        ["settled days", "younger days", "a day lately"]
     );
 }

@@ -1,6 +1,6 @@
 //! Visits that do not fit the clicks, counts that stop dead, bursts; and what the operator says of such days.
 
-use willitsell::decide::{derivation, explain, message::message};
+use willitsell::decide::{Lately, derivation, explain, message::message};
 use willitsell::domain::day_note::{DayNote, Word};
 use willitsell::domain::verdict::{Flag, Reason, Verdict};
 
@@ -124,7 +124,7 @@ fn d7_clicks_without_visits_block_from_thirty_on_until_the_days_are_set_aside() 
     let lines = "To leave those days out, write set_aside_days = [{ first = \"2026-03-12\", reason = \"…\" }] under \
                  [experiment.invoice-autopilot]; if the numbers are true, the same under the name real_days.";
     assert!(sections[0].lines.iter().any(|line| line == lines), "{:?}", sections[0].lines);
-    let notice = message(&experiment, None, None, &card, &[], None).unwrap();
+    let notice = message(&experiment, None, None, &card, &[], Lately::default).unwrap();
     assert!(notice.headline.starts_with("BLOCKED"), "{notice:?}");
 
     let before = willitsell::decide::policy_hash(&experiment);
@@ -134,7 +134,7 @@ fn d7_clicks_without_visits_block_from_thirty_on_until_the_days_are_set_aside() 
     assert_eq!(willitsell::decide::policy_hash(&experiment), before, "no new test");
     let said = "Set aside by the operator: Thu 12 Mar (the form was down).";
     assert!(told(&experiment, &card).contains(said), "{}", told(&experiment, &card));
-    let built = message(&experiment, None, None, &card, &[], None).unwrap();
+    let built = message(&experiment, None, None, &card, &[], Lately::default).unwrap();
     assert!(built.lines[0].1.contains(said), "{built:?}");
     // On a verdict that is blocked for another reason too.
     experiment.start = day("2026-02-20");

@@ -94,8 +94,9 @@ async fn d1_a_verdict_that_restated_days_no_longer_carry_is_withdrawn_once_and_r
     let message = &messages[1];
     assert!(message.starts_with("COLLECTING · Invoice Autopilot · BUILD of Wed 18 Mar is withdrawn"), "{message}");
     let [then, now] = [&earlier.scorecard, &withdrawn.scorecard].map(|card| card.data_hash[..12].to_owned());
-    let changed =
-        format!("Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups then, 0 now · data {then} then, {now} now");
+    let changed = format!(
+        "Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups when read on Mon 30 Mar, 0 now · fingerprint of the data {then} then, {now} now"
+    );
     assert!(message.contains(&changed), "{message}\n{changed}");
 
     // The same again, over a restart: nothing more is said.
@@ -111,7 +112,11 @@ async fn d1_a_verdict_that_restated_days_no_longer_carry_is_withdrawn_once_and_r
     assert!(!once_more.scorecard.arms[0].evidence.flags.contains(&Flag::RestatedDays), "as when first read");
     let messages = told(&rig).await;
     assert_eq!(messages.len(), 3);
-    assert!(messages[2].starts_with("BUILD · Invoice Autopilot · decide by"), "{}", messages[2]);
+    assert!(
+        messages[2].starts_with("BUILD · Invoice Autopilot · reached on Wed 18 Mar · decide by"),
+        "{}",
+        messages[2]
+    );
 
     let replayed = rig.replay(&experiment.concept.id).await;
     assert_eq!((replayed.verdicts, replayed.same), (31, 31), "{replayed:?}");
@@ -131,7 +136,10 @@ async fn d1_a_verdict_that_turns_into_another_is_revised_by_name() {
     assert_eq!(revised.scorecard.verdict, Verdict::Kill, "{:?}", revised.scorecard);
     let last = told(&rig).await.pop().unwrap();
     assert!(last.starts_with("KILL · Invoice Autopilot · BUILD of Wed 18 Mar is revised · decide by"), "{last}");
-    assert!(last.contains("Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups then, 0 now"), "{last}");
+    assert!(
+        last.contains("Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups when read on Wed 1 Apr, 0 now"),
+        "{last}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,10 +168,9 @@ async fn d1_there_is_no_verdict_while_much_of_what_had_counted_moves() {
     assert!(last.contains("The BUILD of Wed 18 Mar cannot be confirmed for now."), "{last}");
     assert!(
         last.contains(
-            "25 of 87 sign-ups were added or taken away after their days (5 days from Mon 2 Mar to Fri 6 Mar) had counted. \
-             Find out what changed in the source. If the numbers are right now, write accept_shrink = \"2026-03-23\" under \
-             its [source.NAME], and they count. If sign-ups often come late, a longer maturity_lag_days helps, but begins a \
-             new test. Otherwise the block ends by itself once other days outweigh these."
+            "25 of 87 sign-ups were taken away after their days (5 days from Mon 2 Mar to Fri 6 Mar) had counted. \
+             Find out what changed in source form. If the numbers are right now, write accept_shrink = \"2026-03-23\" under \
+             [source.form], and they count. Otherwise the block ends by itself once other days outweigh these."
         ),
         "{last}"
     );
