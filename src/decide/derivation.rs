@@ -249,12 +249,17 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
         }
         let short = capped::short_of(experiment, arm, verdict);
         let short = short.map_or_else(String::new, |short| format!(", {short}"));
-        Some(format!("{who}The evidence is {} what {verdict} needs{alone}{short}.", figures::factor(factor)))
+        let margin = if short.is_empty() {
+            format!("; it would shrink faster than the {}", figures::many(acts))
+        } else {
+            String::new()
+        };
+        Some(format!("{who}The evidence is {} what {verdict} needs{alone}{short}{margin}.", figures::factor(factor)))
     };
     lines.extend(side(Verdict::Build, evidence.log_e_build, evidence.build_at));
     lines.extend(side(Verdict::Kill, evidence.log_e_kill, evidence.kill_at));
     if let Some(phi) = evidence.phi.filter(|&phi| phi > 1.0) {
-        lines.push(format!("{who}To allow for good and bad days, the evidence is divided by {phi:.2} (phi)."));
+        lines.push(format!("{who}To allow for good and bad days, the evidence is divided by {phi:.2}."));
     }
     lines
 }

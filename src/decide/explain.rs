@@ -172,7 +172,7 @@ fn kill(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         card.arms.iter().map(|arm| format!("{}{}.", who(experiment, card, arm), acted(experiment, &arm.evidence))),
     );
     parts.extend(experiment.money.build_cost().map(|cost| format!("Expected build cost avoided: up to {cost}.")));
-    parts.extend(money::still_spending(card).map(|ads| capital(&ads) + "."));
+    parts.extend(money::still_spending(card, today(experiment, card)).map(|ads| capital(&ads) + "."));
     parts
 }
 

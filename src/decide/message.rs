@@ -431,7 +431,7 @@ fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard, ads: Opti
                 _ => String::new(),
             };
             let next = if now.verdict == Verdict::Collecting {
-                let ads = ads.and_then(|ads| economics::ads_spending(ads, ""));
+                let ads = ads.and_then(|ads| economics::ads_spending(ads, "", today(experiment, now)));
                 let run =
                     ads.map_or_else(|| "start the ads again".to_owned(), |ads| format!("let the ads run ({ads})"));
                 format!("the test goes on: {run}")

@@ -19,6 +19,9 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{Scorecard, SpendAfter, Verdict};
 
+/// How many days after the last one known its spend still tells of now.
+const TELLS_OF_NOW: u64 = 3;
+
 /// Expected value with a test: what following it is worth, less what it costs. See
 /// [`MoneyInputs::following_a_test`] for `alpha` and `beta`.
 pub fn with_test(inputs: &MoneyInputs, alpha: f64, beta: f64, cost: Money) -> Option<Money> {
@@ -223,15 +226,20 @@ pub fn spend_after(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, si
 }
 
 /// `two ads are still spending $90 a day`; nothing once they have stopped.
-pub fn still_spending(card: &Scorecard) -> Option<String> {
-    ads_spending(card.spend_after.as_ref()?, " still")
+pub fn still_spending(card: &Scorecard, today: NaiveDate) -> Option<String> {
+    ads_spending(card.spend_after.as_ref()?, " still", today)
 }
 
-/// `two ads are spending $90 a day`, with ` still` before the verb where that is a word of it.
-pub fn ads_spending(after: &SpendAfter, still: &str) -> Option<String> {
-    let ads = match after.ads {
-        1 => "one ad is".to_owned(),
-        more => format!("{} ads are", figures::in_words(more)),
+/// `two ads are spending $90 a day`, with ` still` before the verb where that is a word of it; of days long past, as of a
+/// report imported late, `two ads spent $90 on Mon 2 Nov, the last day known`.
+pub fn ads_spending(after: &SpendAfter, still: &str, today: NaiveDate) -> Option<String> {
+    let (last_day, spend) = (figures::day(after.last_day, today), after.on_last_day.as_set());
+    let ads = if after.ads == 1 { "ad" } else { "ads" };
+    let ads = format!("{} {ads}", figures::in_words(after.ads));
+    let told = if after.last_day.checked_add_days(Days::new(TELLS_OF_NOW)).is_some_and(|until| until < today) {
+        format!("{ads} spent {spend} on {last_day}, the last day known")
+    } else {
+        format!("{ads} {}{still} spending {spend} a day", if after.ads == 1 { "is" } else { "are" })
     };
-    (after.on_last_day.micros > 0).then(|| format!("{ads}{still} spending {} a day", after.on_last_day.as_set()))
+    (after.on_last_day.micros > 0).then_some(told)
 }

@@ -11,7 +11,8 @@ use crate::domain::verdict::{Flag, Reason, Scorecard, SpendAfter, Verdict};
 /// they spend after one stands on the scorecard.
 pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>) -> String {
     let spending = |still: &str| {
-        let ads = money::ads_spending(card.spend_after.as_ref().or(ads)?, still)?;
+        let today = explain::today(experiment, card);
+        let ads = money::ads_spending(card.spend_after.as_ref().or(ads)?, still, today)?;
         // What the control's ads cost is not theirs.
         let control = experiment.arms.iter().find(|arm| arm.control);
         Some(ads + &control.map_or_else(String::new, |arm| format!(", not counting those of {}", arm.title)))
@@ -121,16 +122,17 @@ fn mends(why: &Reason) -> Option<String> {
     Some(match why {
         Reason::NoData { sources } => {
             let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
-            format!("Find out why nothing comes from {}", figures::list(&names))
+            let what = if names.len() == 1 { "source" } else { "sources" };
+            format!("Find out why nothing comes from {what} {}", figures::list(&names))
         }
         Reason::Stale { .. } => "Run `willitsell pull`".to_owned(),
         Reason::UnmappedSpend { .. } => "Say which version each campaign tests".to_owned(),
         Reason::UnmappedActs { .. } => "Have each answer say which version it belongs to".to_owned(),
         Reason::NamelessActs { .. } => "Have one source tell who acted".to_owned(),
         Reason::MixedCurrencies { .. } => "Use one currency, or split the test: one for each".to_owned(),
-        Reason::MixedZones { source, .. } => format!("Read all days of {source} again"),
+        Reason::MixedZones { source, .. } => format!("Read all days of source {source} again"),
         Reason::DayZones { .. } => "Set the same time zone in both accounts".to_owned(),
-        Reason::FewerRows { source, .. } => format!("Check what the account of {source} shows"),
+        Reason::FewerRows { source, .. } => format!("Check what the account of source {source} shows"),
         Reason::Restated { .. } => "Find out what changed in the source".to_owned(),
         Reason::ImpossibleCounts { .. } => "Check why more was counted than can be".to_owned(),
         Reason::TrackingGap { .. } => "Check how the page counts visitors".to_owned(),

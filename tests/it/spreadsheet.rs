@@ -81,10 +81,15 @@ fn from_a_report_to_a_verdict_every_step_names_the_next() {
     let decided: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
     assert_eq!((&decided["concept"], &decided["scorecard"]["verdict"]), (&"kit".into(), &"BUILD".into()), "{said}");
     let (code, said) = go(&["status"]);
-    assert!(code == 10 && said.starts_with("kit: BUILD: Kit. 160 of 2,000 clicks (8.0%"), "{said}");
+    assert!(
+        code == 10 && said.starts_with("kit: BUILD: Kit, reached on ") && said.contains(". 160 of 2,000 clicks (8.0%"),
+        "{said}"
+    );
     let (_, said) = go(&["explain", "kit"]);
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("longer: two ads spent €70 on ") && words.contains(", the last day known."), "{said}");
     assert_eq!(
-        said.matches("not read from every source since it settled").count(),
+        said.matches("do not count, for not every source was read since they settled").count(),
         1,
         "unread days share a line: {said}"
     );

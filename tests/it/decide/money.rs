@@ -267,11 +267,11 @@ fn spend_after_a_verdict_runs_from_its_day_until_the_ads_stop() {
     stops(&mut data, "a2", since + Days::new(2));
     let later = decide(&experiment, number + 5, &data);
     assert_eq!(later.spend_after, Some(on("270", "210", since + Days::new(4), "30", 1)));
-    assert!(still_spending(&later).unwrap() == "one ad is still spending $30 a day");
+    assert!(still_spending(&later, later.as_of.date_naive()).unwrap() == "one ad is still spending $30 a day");
     stops(&mut data, "a", since + Days::new(2));
     let later = decide(&experiment, number + 9, &data);
     assert_eq!(later.spend_after, Some(on("180", "180", since + Days::new(8), "0", 0)));
-    assert_eq!(still_spending(&later), None);
+    assert_eq!(still_spending(&later, later.as_of.date_naive()), None);
     // Also after the test's last day, when nothing counts any more.
     let (mut ended, data) = killed(30);
     ended.stop = Some(day("2026-03-08"));
