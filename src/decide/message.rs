@@ -195,7 +195,7 @@ fn headline(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> St
         }),
         Change::Recovered => parts.push("data sound again".to_owned()),
         Change::Reached | Change::Suspended(_) | Change::Confirmed => {
-            parts.extend(explain::reached_before(experiment, now))
+            parts.extend(explain::reached_before(experiment, now));
         }
     }
     let owner = experiment.owner.as_ref().map_or_else(String::new, |owner| format!(" (owner: {owner})"));

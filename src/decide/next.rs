@@ -88,11 +88,8 @@ fn spoils_days(card: &Scorecard, why: &Reason) -> bool {
 /// What to write once somebody has decided: first what the verdict recommends, then what else there is.
 pub fn how_to_decide(experiment: &Experiment, card: &Scorecard) -> Option<String> {
     let (choice, others) = match card.verdict {
-        Verdict::Build => {
-            ("build", "`kill` in place of `build`, or `extend` with `--days` or `--budget` to test longer")
-        }
         Verdict::Kill => ("kill", "`build` in place of `kill` to decide against it"),
-        Verdict::Review => {
+        Verdict::Build | Verdict::Review => {
             ("build", "`kill` in place of `build`, or `extend` with `--days` or `--budget` to test longer")
         }
         Verdict::Collecting | Verdict::Blocked => return None,
