@@ -86,12 +86,7 @@ pub struct Notice {
 
 /// That BUILD is out of reach within the cap, and that most of the budget is used without a verdict (product.md
 /// section 9). Neither is a verdict: the test stays COLLECTING until KILL or the cap.
-pub fn notices(
-    experiment: &Experiment,
-    now: &Scorecard,
-    outlook: &Outlook,
-    lately: impl Fn() -> Lately,
-) -> Vec<Notice> {
+pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> Vec<Notice> {
     let left = outlook.budget.and_then(|budget| budget.cap.minus(budget.spent).ok()).filter(|left| left.micros > 0);
     let (horizon_days, cap) = explain::caps(experiment, now);
     let cap = cap.map_or(0, |cap| cap.micros);
@@ -100,7 +95,7 @@ pub fn notices(
         let parts = [
             Some(("Why", why.join(" "))),
             evidence(experiment, now).map(|line| ("Evidence", line)),
-            money(experiment, now, lately().unsettled).map(|line| ("Money", line)),
+            money(experiment, now, outlook.unsettled).map(|line| ("Money", line)),
             Some(("Next", next)),
         ];
         Notice {

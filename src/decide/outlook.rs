@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::judge::{ArmDay, Look, Watch};
 use super::tally::Tally;
-use super::{Watched, explain, figures, measure};
+use super::{Watched, explain, figures, measure, money};
 use crate::domain::concept::{Experiment, Model, Policy};
 use crate::domain::id::ArmId;
 use crate::domain::money::Money;
@@ -37,6 +37,9 @@ pub struct Outlook {
     pub kill_out_of_reach: bool,
     /// Money used of the budget cap, settled or not.
     pub budget: Option<Budget>,
+    /// Money of all arms on days that have not settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<Money>,
 }
 
 /// Money used of a cap.
@@ -121,6 +124,7 @@ pub(super) fn outlook(
         kill_out_of_reach: reviewed || arms.iter().any(|arm| arm.kill_out_of_reach),
         arms,
         budget,
+        unsettled: money::unsettled(tally),
     })
 }
 

@@ -236,7 +236,7 @@ async fn told(
     let message = message::message(experiment, previous, sound, scorecard, &changed, lately);
     let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
     let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
-    let notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook, lately)).unwrap_or_default();
+    let notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook)).unwrap_or_default();
     for message::Notice { id, message } in &notices {
         // One with a known id is the same notice: it was told, whatever has happened since.
         deliveries.extend(told(message).map(|one| Delivery { id: format!("{id}_{}", one.destination), ..one }));

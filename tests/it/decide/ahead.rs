@@ -4,7 +4,7 @@ use willitsell::decide::derivation::derive;
 use willitsell::decide::flips::{Flips, Without};
 use willitsell::decide::message::notices;
 use willitsell::decide::outlook::Outlook;
-use willitsell::decide::{Lately, lately, with_outlook};
+use willitsell::decide::with_outlook;
 use willitsell::domain::verdict::{Reason, Verdict};
 
 use super::models::{OLD, comparison, costs};
@@ -102,8 +102,7 @@ fn the_owner_is_told_once_that_build_is_out_of_reach_and_that_the_budget_is_near
     for days in 1..40 {
         let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, days));
         let Some(outlook) = outlook else { continue };
-        let since = || lately(&experiment, &generation(), &thin, card.as_of);
-        for notice in notices(&experiment, &card, &outlook, since) {
+        for notice in notices(&experiment, &card, &outlook) {
             ids.push(notice.id.clone());
             told.entry(notice.id).or_insert((days, notice.message));
         }
@@ -123,11 +122,7 @@ fn the_owner_is_told_once_that_build_is_out_of_reach_and_that_the_budget_is_near
     // A raised cap is another test of patience: it may be told again.
     experiment.policy.budget_cap = Some(usd("1300"));
     let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, 30));
-    assert!(
-        notices(&experiment, &card, &outlook.unwrap(), Lately::default)
-            .iter()
-            .all(|notice| !told.contains_key(&notice.id))
-    );
+    assert!(notices(&experiment, &card, &outlook.unwrap()).iter().all(|notice| !told.contains_key(&notice.id)));
 }
 
 #[test]

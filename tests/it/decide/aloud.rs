@@ -461,8 +461,7 @@ fn also_told() -> Vec<(&'static str, Message)> {
     });
     let data = inputs(&tight, 22, &[BETWEEN]);
     let (card, outlook) = with_outlook(&tight, &self::begun(&tight), &data, as_of(&tight, 22));
-    let since = || lately(&tight, &self::begun(&tight), &data, card.as_of);
-    told.extend(notices(&tight, &card, &outlook.unwrap(), since).into_iter().map(|notice| ("notice", notice.message)));
+    told.extend(notices(&tight, &card, &outlook.unwrap()).into_iter().map(|notice| ("notice", notice.message)));
     told
 }
 
