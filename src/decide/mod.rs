@@ -259,7 +259,7 @@ fn scorecard(
         guardrails,
         spend: tally.money(spend),
         spend_after: None,
-        given_with: None,
+        given: None,
         best: vec![],
         unmapped,
         unseen: unseen::unseen(experiment, data, &tally.calendar),

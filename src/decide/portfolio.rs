@@ -9,15 +9,15 @@
 //! when fewer were tested stays, but makes room for another only if it is enough for that beside as many as there are now.
 //!
 //! What concepts know of each other is as old as their last verdicts, so what was stored may be what another counted on:
-//! a withheld BUILD is given for that too, and one whose test has ended for what it had at the end, as long as the days as
-//! they are known today still carry it.
+//! a withheld BUILD is given for that too, and one whose test has ended for what it had at the end. All of it only as long as
+//! the days as they are known today still carry it: a BUILD too is withdrawn where restated days would not have given it.
 
 use chrono::{Days, NaiveDate};
 
 use super::judge::Hold;
 use super::{explain, figures};
 use crate::domain::concept::Experiment;
-use crate::domain::portfolio::{Others, Withheld, ratio};
+use crate::domain::portfolio::{Given, Others, Withheld, ratio};
 use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard, Verdict};
 use crate::stats::many::e_bh;
 
@@ -74,13 +74,17 @@ pub(super) fn beside(
     held: impl Fn(Hold) -> Scorecard,
 ) -> Scorecard {
     let before = others.before.as_deref();
+    let bar = Bar::beside(others, experiment);
     if let Some(before) = before.filter(|before| before.verdict == Verdict::Build) {
-        return no_sooner_than(experiment, before, alone);
+        let took = before.given.and_then(|given| Some((given, given.needed?, bar?)));
+        let still_carry = |(given, needed, bar): (Given, f64, Bar)| {
+            held(Bar { needed, ..bar }.hold(Some(given.from))).verdict == Verdict::Build
+        };
+        if took.is_none_or(still_carry) {
+            return no_sooner_than(experiment, before, alone);
+        }
     }
-    let Some(bar) = Bar::beside(others, experiment) else {
-        let evidence = best(experiment, &alone);
-        return with_proof(experiment, evidence, alone);
-    };
+    let Some(bar) = bar else { return as_if_alone(experiment, alone) };
     let mut card = held(bar.hold(None));
     let Some(today) = best(experiment, &card) else { return card };
     let then = before.and_then(Scorecard::withheld).map(|withheld| withheld.evidence);
@@ -89,13 +93,18 @@ pub(super) fn beside(
         return card;
     }
     let was_enough = then.is_some_and(|then| then >= bar.needed);
-    let still_is = || {
-        let from = if has_ended { ended(experiment, &card) } else { before.map(|before| before.last_settled_day) };
-        held(bar.hold(from)).verdict == Verdict::Build
+    // More evidence after a cap does not count.
+    let end = ended(experiment, &card).filter(|_| card.verdict == Verdict::Review);
+    let from = match before.filter(|_| was_enough) {
+        Some(_) if has_ended => end,
+        Some(before) => Some(before.last_settled_day),
+        None if has_ended => None,
+        None => end.or((today >= bar.needed).then_some(card.last_settled_day)),
     };
-    if !has_ended && today >= bar.needed || was_enough && still_is() {
-        let evidence = if has_ended { bar.needed } else { today.max(bar.needed) };
-        return as_of_today(experiment, with_proof(experiment, Some(evidence), alone));
+    if let Some(from) = from.filter(|&from| held(bar.hold(Some(from))).verdict == Verdict::Build) {
+        let evidence = if end.is_some() { bar.needed } else { today.max(bar.needed) };
+        let given = Given { excess: evidence + experiment.policy.alpha.ln(), needed: Some(bar.needed), from };
+        return as_of_today(experiment, Scorecard { given: Some(given), ..alone });
     }
     // What it had at the end, unless days have changed so that it no longer had that.
     let evidence = then.filter(|_| has_ended && !was_enough).unwrap_or(today);
@@ -149,9 +158,14 @@ fn as_of_today(experiment: &Experiment, mut card: Scorecard) -> Scorecard {
     card
 }
 
-/// A BUILD with what other concepts may count on.
-fn with_proof(experiment: &Experiment, evidence: Option<f64>, card: Scorecard) -> Scorecard {
-    Scorecard { given_with: evidence.map(|evidence| evidence + experiment.policy.alpha.ln()), ..card }
+/// A BUILD that takes no more than alone, with what other concepts may count on.
+fn as_if_alone(experiment: &Experiment, card: Scorecard) -> Scorecard {
+    let given = |evidence: f64| Given {
+        excess: evidence + experiment.policy.alpha.ln(),
+        needed: None,
+        from: card.last_settled_day,
+    };
+    Scorecard { given: best(experiment, &card).map(given), ..card }
 }
 
 /// A BUILD stands since the day it was given, also where it was withheld until then, and with what it was given with.
@@ -160,10 +174,10 @@ fn no_sooner_than(experiment: &Experiment, before: &Scorecard, mut card: Scoreca
         let then = before.arms.iter().find(|then| then.arm == arm.arm && then.verdict == Verdict::Build);
         arm.since = arm.since.max(then.and_then(|then| then.since));
     }
-    match before.given_with {
-        Some(_) => Scorecard { given_with: before.given_with, ..card },
-        // It was given to one concept alone.
-        None => with_proof(experiment, best(experiment, &card), card),
+    match before.given {
+        Some(_) => Scorecard { given: before.given, ..card },
+        // Nobody asked for the others then.
+        None => as_if_alone(experiment, card),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Several concepts at once: how their BUILDs share the risk of being wrong, and what a verdict may know of the other
 //! concepts. The rule itself is `decide::portfolio`.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::verdict::{Reason, Scorecard};
@@ -49,6 +50,17 @@ impl Withheld {
     }
 }
 
+/// What a BUILD beside other concepts was given with. It stays as long as the days that were known then still carry it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Given {
+    /// The concept's log e-value beyond ln(1/alpha): what others count on.
+    pub excess: f64,
+    /// The log e-value that it took; `None` where it took no more than alone.
+    pub needed: Option<f64>,
+    /// The last settled day of the first look at which that much would do.
+    pub from: NaiveDate,
+}
+
 /// One count ÷ another.
 #[expect(clippy::cast_precision_loss, reason = "nobody tests 2^53 concepts")]
 pub fn ratio(one: usize, other: usize) -> f64 {
@@ -78,7 +90,7 @@ impl Scorecard {
     /// The log e-value that other concepts count on, beyond ln(1/alpha) of its own: what a BUILD was given with, or what one
     /// that is withheld has.
     pub fn beyond_own(&self) -> Option<f64> {
-        self.given_with.or_else(|| self.withheld().map(|withheld| withheld.excess()))
+        self.given.map(|given| given.excess).or_else(|| self.withheld().map(|withheld| withheld.excess()))
     }
 }
 

@@ -11,7 +11,7 @@ pub use super::generation::Generation;
 use super::id::{ArmId, ConceptId, SourceId};
 use super::metric::MetricId;
 use super::money::Money;
-use super::portfolio::Withheld;
+use super::portfolio::{Given, Withheld};
 
 /// The five words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -422,9 +422,9 @@ pub struct Scorecard {
     /// What the ads went on spending after BUILD, KILL or REVIEW.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend_after: Option<SpendAfter>,
-    /// Of a BUILD beside other concepts: its log e-value beyond ln(1/alpha) on the day it was given.
+    /// What a BUILD beside other concepts was given with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub given_with: Option<f64>,
+    pub given: Option<Given>,
     /// Of several versions of a concept with BUILD, those not ruled out as the best, the highest estimate first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub best: Vec<ArmId>,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use proptest::prelude::*;
 use willitsell::decide::portfolio::bar;
-use willitsell::domain::portfolio::{Others, Withheld};
+use willitsell::domain::portfolio::{Given, Others, Withheld};
 use willitsell::domain::verdict::{Flag, Lean, Reason, Verdict};
 
 use super::*;
@@ -38,8 +38,9 @@ fn one_of_two_concepts_is_judged_for_itself_and_one_of_twenty_needs_more() {
     let first = (14..40).find(|&days| decide(&experiment, days, &data).verdict == Verdict::Build).unwrap();
     let alone = decide(&experiment, first, &data);
     let of_two = decided(&experiment, first, &data, beside(1, 0, &[], None));
-    let proof = alone.arms[0].evidence.log_e_build.unwrap() + 0.05f64.ln();
-    assert_eq!(of_two, Scorecard { given_with: Some(proof), ..alone.clone() });
+    let excess = alone.arms[0].evidence.log_e_build.unwrap() + 0.05f64.ln();
+    let given = Given { excess, needed: None, from: alone.last_settled_day };
+    assert_eq!(of_two, Scorecard { given: Some(given), ..alone.clone() });
 
     let among = decided(&experiment, first, &data, beside(19, 0, &[], None));
     assert_eq!(among.verdict, Verdict::Collecting);
@@ -105,10 +106,10 @@ fn a_build_makes_room_for_another_only_with_what_it_was_given_with() {
     let data = inputs(&experiment, 40, &[SELLS]);
     let given = decided(&experiment, 25, &data, beside(3, 0, &[], None));
     let proof = given.arms[0].evidence.log_e_build.unwrap() + 0.05f64.ln();
-    assert_eq!((given.verdict, given.given_with), (Verdict::Build, Some(proof)));
+    assert_eq!((given.verdict, given.beyond_own()), (Verdict::Build, Some(proof)));
     let later = decided(&experiment, 30, &data, beside(3, 0, &[], Some(&given)));
     assert_ne!(later.arms[0].evidence.log_e_build, given.arms[0].evidence.log_e_build);
-    assert_eq!((later.given_with, later.beyond_own()), (Some(proof), Some(proof)));
+    assert_eq!((later.given, later.beyond_own()), (given.given, Some(proof)));
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn what_others_may_have_counted_on_still_counts_unless_days_have_changed() {
     let unknown = decided(&experiment, 34, &data, beside(others, 0, &[], None));
     assert_eq!(unknown.verdict, Verdict::Collecting);
     let given = decided(&experiment, 34, &data, beside(others, 0, &[], Some(&waits)));
-    assert_eq!((given.verdict, given.given_with), (Verdict::Build, Some(needed + 0.05f64.ln())));
+    assert_eq!((given.verdict, given.beyond_own()), (Verdict::Build, Some(needed + 0.05f64.ln())));
 
     // Restated since, yesterday's days carry less than they did.
     let fewer = Daily { signups: |day| if day > 27 { 1 } else { barely(day) }, ..BARELY };
@@ -172,6 +173,29 @@ fn at_its_cap_a_person_looks_and_more_evidence_after_it_does_not_count() {
 }
 
 #[test]
+fn a_build_stays_with_poor_days_after_it_and_goes_where_those_before_it_are_restated() {
+    let experiment = experiment(&["a"]);
+    let later = Daily { signups: |day| if day > 32 { 3 } else { barely(day) }, ..BARELY };
+    let data = inputs(&experiment, 50, &[later]);
+    let waits = |days| decided(&experiment, days, &data, beside(19, 0, &[], None));
+    let first = (14..36).find(|&days| waits(days).verdict == Verdict::Build).unwrap();
+    let given = waits(first);
+    let needed = 400f64.ln();
+    assert_eq!(given.given.and_then(|given| given.needed), Some(needed));
+    let evidence = |data: &Inputs, days| decide(&experiment, days, data).arms[0].evidence.log_e_build.unwrap();
+    assert!(evidence(&data, 50) < needed, "{}", evidence(&data, 50));
+    let kept = decided(&experiment, 50, &data, beside(19, 0, &[], Some(&given)));
+    assert_eq!((kept.verdict, kept.given), (Verdict::Build, given.given));
+
+    let fewer = Daily { signups: |day| if day > 17 { 3 } else { barely(day) }, ..BARELY };
+    let restated = inputs(&experiment, 50, &[fewer]);
+    assert_eq!(decide(&experiment, 50, &restated).verdict, Verdict::Build, "enough alone all the same");
+    assert!(evidence(&restated, first) < needed);
+    let gone = decided(&experiment, 50, &restated, beside(19, 0, &[], Some(&given)));
+    assert_eq!((gone.verdict, gone.given), (Verdict::Kill, None));
+}
+
+#[test]
 fn a_build_beside_others_begins_on_the_day_it_is_given_however_long_nobody_looked() {
     let experiment = experiment(&["a"]);
     let data = inputs(&experiment, 40, &[SELLS]);
@@ -201,7 +225,7 @@ fn an_arm_whose_counts_cannot_be_or_that_breaches_a_limit_carries_no_build() {
     // At its cap without enough; what came later is much, and too dear.
     experiment.policy.horizon_days = 18;
     experiment.policy.guardrails = vec![cost_guardrail(60.0)];
-    let a = Daily { signups: |day| if day < 18 { 5 } else { 3 }, ..BARELY };
+    let a = Daily { signups: |_| 5, ..BARELY };
     let b = Daily { key: "b", signups: |day| if day < 18 { 4 } else { 15 }, spend: 3000, ..BARELY };
     let data = inputs(&experiment, 50, &[a, b]);
     let alone = decide(&experiment, 45, &data);
@@ -209,8 +233,8 @@ fn an_arm_whose_counts_cannot_be_or_that_breaches_a_limit_carries_no_build() {
     assert_eq!((alone.verdict, alone.arms[1].verdict), (Verdict::Build, Verdict::Review));
     assert_eq!(alone.arms[1].reason, Some(Reason::CapReached { lean: Lean::Build }));
     assert!(alone.arms[1].guardrails[0].breached && evidence(1) > 10_000f64.ln(), "{}", evidence(1));
-    let others = (2..500).find(|others| bar(others + 1, &[], 0.05).unwrap().needed > evidence(0)).unwrap();
-    assert_eq!(decided(&experiment, 45, &data, beside(others, 0, &[], None)).verdict, Verdict::Review);
+    let card = decided(&experiment, 45, &data, beside(9_999, 0, &[], None));
+    assert_eq!((card.verdict, withheld(&card).evidence), (Verdict::Review, evidence(0)));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub fn card(verdict: Verdict, reasons: &[Reason], arms: &[(Verdict, Option<Reaso
         guardrails: vec![],
         spend: Some(usd("3170")),
         spend_after: None,
-        given_with: None,
+        given: None,
         best: vec![],
         unmapped: None,
         unseen: vec![],

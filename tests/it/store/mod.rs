@@ -179,7 +179,7 @@ fn scorecard(as_of: &str, verdict: Verdict) -> Scorecard {
         guardrails: vec![],
         spend: None,
         spend_after: None,
-        given_with: None,
+        given: None,
         best: vec![],
         unmapped: None,
         unseen: vec![],
