@@ -43,9 +43,9 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             figures::list(&disputed_named(experiment, keys))
         ),
         Reason::NamelessActs { acts, counted, sources } => format!(
-            "{} of {} carry no address and count for nothing, because they may be among the {} of other sources. Have the \
-             form ask for an address, or count this act in one source only: take the other out of the keys of the version \
-             (arm).",
+            "{} of source {} carry no address and count for nothing, because they may be the same people as among the {} of \
+             other sources. Have the form ask for an address, or count this act in one source only: take the other out of \
+             the keys of the version (arm).",
             figures::counted(*acts, experiment.policy.primary.numerator),
             figures::list(&sources.iter().map(ToString::to_string).collect::<Vec<_>>()),
             figures::count(*counted)

@@ -125,7 +125,7 @@ fn mends(why: &Reason) -> Option<String> {
         Reason::Stale { .. } => "Run `willitsell pull`".to_owned(),
         Reason::UnmappedSpend { .. } => "Say which version each campaign tests".to_owned(),
         Reason::UnmappedActs { .. } => "Have each answer say which version it belongs to".to_owned(),
-        Reason::NamelessActs { .. } => "Have one source tell who acted".to_owned(),
+        Reason::NamelessActs { .. } => "Have the form ask for an address, or count in one source only".to_owned(),
         Reason::MixedCurrencies { .. } => "Use one currency, or split the test: one for each".to_owned(),
         Reason::MixedZones { source, .. } => format!("Read all days of source {source} again"),
         Reason::DayZones { .. } => "Set the same time zone in both accounts".to_owned(),
