@@ -309,6 +309,8 @@ fn write_by_hand(transaction: &rusqlite::Transaction<'_>, Written { stored, setu
     let text = "INSERT INTO generation (concept_id, number, first_day, policy_hash) VALUES (?1, 1, ?2, ?3)";
     let mut write = transaction.prepare_cached(text).unwrap();
     write.execute((scorecard.concept.as_str(), first_day().to_string(), &scorecard.policy_hash)).unwrap();
+    let mut write = transaction.prepare_cached("INSERT INTO tested (concept_id) VALUES (?1)").unwrap();
+    write.execute([scorecard.concept.as_str()]).unwrap();
     let mut write = transaction.prepare_cached("INSERT INTO setup (hash, body) VALUES (?1, ?2)").unwrap();
     write.execute((&setup[0], &setup[1])).unwrap();
     let text = "INSERT INTO scorecard (id, concept_id, generation, as_of, last_settled_day, verdict, policy_hash, \
@@ -332,22 +334,24 @@ fn write_by_hand(transaction: &rusqlite::Transaction<'_>, Written { stored, setu
         .unwrap();
 }
 
-/// User and system time in seconds of this process, all threads together, and of those on which SQLite runs
-/// (proc(5); 100 ticks a second).
+/// User and system time in seconds of this process, all threads together, and of those that read and write the database:
+/// all but the first (proc(5); 100 ticks a second).
 fn cpu() -> [f64; 2] {
     let (mut all, mut sql) = (0.0, 0.0);
+    let ours = std::process::id().to_string();
     for task in fs::read_dir("/proc/self/task").unwrap() {
-        let Ok(text) = fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
-        let (name, rest) = text.rsplit_once(')').unwrap();
+        let task = task.unwrap();
+        let Ok(text) = fs::read_to_string(task.path().join("stat")) else { continue };
+        let (_, rest) = text.rsplit_once(')').unwrap();
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let seconds = (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0;
         all += seconds;
-        sql += if name.contains("sqlx") { seconds } else { 0.0 };
+        sql += if task.file_name() == *ours { 0.0 } else { seconds };
     }
     [all, sql]
 }
 
-/// CPU time of some work in seconds, of all threads and of SQLite's, and the time on the wall.
+/// CPU time of some work in seconds, of all threads and of the database's, and the time on the wall.
 async fn measured<T>(work: impl Future<Output = T>) -> (T, [f64; 2], f64) {
     let (began, [before, sql_before]) = (Instant::now(), cpu());
     let done = work.await;
@@ -398,7 +402,7 @@ async fn compare(filled: &Path, experiments: &[Experiment], per_source: usize, a
     let each = 1e6 / concepts as f64;
     println!(
         "{concepts} concepts, {per_source} to a source, {at_once} at once: {:.0} µs CPU each ({:.0} µs wall), by hand \
-         {:.0} ({:.0}), ratio {:.2} ({:.2}); on SQLite's threads {:.0} %; deciding {:.0} µs; judged again {:.0} µs",
+         {:.0} ({:.0}), ratio {:.2} ({:.2}); on the database's threads {:.0} %; deciding {:.0} µs; judged again {:.0} µs",
         total * each,
         wall * each,
         theirs * each,

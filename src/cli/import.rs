@@ -299,7 +299,7 @@ async fn replaces(
     let stored = app.parts.store.inputs(std::slice::from_ref(source), window, None).await?;
     let in_file = understood.arm_keys();
     let missing: BTreeSet<&str> =
-        stored.observations.iter().map(|row| row.arm_key.as_str()).filter(|key| !in_file.contains(key)).collect();
+        stored.observations.iter().map(|row| &*row.arm_key).filter(|key| !in_file.contains(key)).collect();
     let Understood::Form(form) = understood else {
         let missing = missing.into_iter().map(str::to_owned).collect();
         return Ok(Replaces { rows: stored.observations.len() as u64, answers: 0, missing, missing_answers: 0 });

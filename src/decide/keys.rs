@@ -22,7 +22,7 @@ pub struct ArmKeys<'a> {
 
 /// The keys of one source.
 #[derive(Default)]
-struct Keys<'a> {
+pub struct Keys<'a> {
     /// In order of key, each once.
     exact: Vec<(&'a str, Owner)>,
     patterns: Vec<(&'a str, Owner)>,
@@ -50,11 +50,12 @@ impl<'a> ArmKeys<'a> {
 
     /// Whom a key of a source belongs to; `None` where nobody claims it, or patterns of two arms do.
     pub fn owner(&self, source: &SourceId, key: &str) -> Option<Owner> {
-        let keys = self.by_source.get(source)?;
-        keys.exact(key).or_else(|| match keys.by_pattern(key) {
-            (1, first) => first,
-            _ => None,
-        })
+        self.of_source(source)?.owner(key)
+    }
+
+    /// The keys of a source; `None` where nobody claims any.
+    pub fn of_source(&self, source: &SourceId) -> Option<&Keys<'a>> {
+        self.by_source.get(source)
     }
 
     /// Whether a key belongs to nobody because patterns of two arms fit it.
@@ -77,6 +78,14 @@ impl<'a> Keys<'a> {
             let kind = if pattern::is_pattern(key) { &mut self.patterns } else { &mut self.exact };
             kind.push((key, owner));
         }
+    }
+
+    /// Whom a key belongs to: see [`ArmKeys::owner`].
+    pub fn owner(&self, key: &str) -> Option<Owner> {
+        self.exact(key).or_else(|| match self.by_pattern(key) {
+            (1, first) => first,
+            _ => None,
+        })
     }
 
     fn exact(&self, key: &str) -> Option<Owner> {

@@ -36,7 +36,6 @@ mod traffic;
 mod unseen;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -182,24 +181,33 @@ pub fn policy_hash(experiment: &Experiment) -> String {
 fn data_hash(tally: &Tally<'_>) -> String {
     let Calendar { first, last_settled, .. } = tally.calendar;
     // Every arm has the same days.
-    let dates: Vec<String> =
-        first.iter_days().take_while(|&day| day <= last_settled).map(|day| day.to_string()).collect();
-    let (mut text, mut digits) = (String::new(), itoa::Buffer::new());
+    let settled = first.iter_days().take_while(|&day| day <= last_settled);
+    let dates: Vec<String> = settled.map(|day| day.to_string()).collect();
+    let mut text = String::with_capacity(tally.arms.len() * dates.len() * BYTES_A_DAY);
+    let mut digits = itoa::Buffer::new();
+    let mut write = |text: &mut String, count: i128| {
+        // Most are small, and those are quicker to write.
+        text.push_str(match i64::try_from(count) {
+            Ok(count) => digits.format(count),
+            Err(_) => digits.format(count),
+        });
+    };
     for (arm, days) in &tally.arms {
         for (day, date) in tally.settled(days).zip(&dates) {
-            for part in [arm.id.as_str(), "\t", date, "\t", if day.covered { "true" } else { "false" }] {
-                text.push_str(part);
-            }
+            text.push_str(arm.id.as_str());
+            text.push('\t');
+            text.push_str(date);
+            text.push_str(if day.covered { "\ttrue" } else { "\tfalse" });
             for count in [day.exposures, day.conversions, day.spend] {
                 text.push('\t');
-                text.push_str(digits.format(count));
+                write(&mut text, count);
             }
             text.push_str("\t[");
             for (position, [numerator, denominator]) in day.guardrails.iter().enumerate() {
                 text.push_str(if position > 0 { ", [" } else { "[" });
-                text.push_str(digits.format(*numerator));
+                write(&mut text, *numerator);
                 text.push_str(", ");
-                text.push_str(digits.format(*denominator));
+                write(&mut text, *denominator);
                 text.push(']');
             }
             text.push_str("]\n");
@@ -208,11 +216,15 @@ fn data_hash(tally: &Tally<'_>) -> String {
     hex(text.as_bytes())
 }
 
+/// About how long the line of one arm and day is.
+const BYTES_A_DAY: usize = 64;
+
 fn hex(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(64);
+    for byte in digest(&SHA256, bytes).as_ref() {
+        text.extend([byte >> 4, byte & 15].map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)])));
+    }
+    text
 }
 
 fn scorecard(
@@ -374,7 +386,12 @@ fn arm_score(arm: &Arm, tally: &Tally<'_>, days: &[DayCounts], look: Look) -> Ar
 fn is_fractional(experiment: &Experiment, tally: &Tally<'_>, days: &[DayCounts]) -> bool {
     let acts = experiment.policy.primary.numerator;
     experiment.sources.iter().any(|source| source.fractional.contains(&acts))
-        || tally.settled(days).any(|day| day.conversions % i128::from(millionths::ONE) != 0)
+        || tally.settled(days).any(|day| !is_whole(day.conversions))
+}
+
+fn is_whole(sum: i128) -> bool {
+    // Most sums are small, and the processor divides those.
+    i64::try_from(sum).map_or_else(|_| sum % i128::from(millionths::ONE) == 0, |sum| sum % millionths::ONE == 0)
 }
 
 /// What may be shown of an arm while its data cannot be trusted: counts, but no range and no verdict.

@@ -61,11 +61,11 @@ impl<'a> Pulls<'a> {
             let day = offset.and_then(|offset| source.said.get_mut(offset)).map(Option::get_or_insert_default);
             let mut unused = [false; METRICS];
             let day = day.unwrap_or(&mut unused);
-            let in_rows = |metric| rows.iter().any(|row| row.values.get(metric).is_some());
+            let in_rows = rows.iter().flat_map(|row| row.values.supplied()).map(|(metric, _)| metric);
             // What is worked out from the people a source hands over stands in none of its rows.
-            let hands_over =
-                |metric: MetricId| gives_people && metric.is_of_people() && source.may_supply[metric.index()];
-            for metric in MetricId::all().filter(|&metric| in_rows(metric) || hands_over(metric)) {
+            let may_supply = source.may_supply;
+            let hands_over = |metric: &MetricId| gives_people && metric.is_of_people() && may_supply[metric.index()];
+            for metric in in_rows.chain(MetricId::all().filter(hands_over)) {
                 day[metric.index()] = true;
                 source.supplies[metric.index()] = true;
             }

@@ -68,25 +68,34 @@ pub struct DayCounts {
 }
 
 impl DayCounts {
-    /// Takes from an arm's sums what the policy's rates read, where their sources know the day.
-    fn of(policy: &Policy, known: &Known, day: NaiveDate, sums: &Sums) -> Self {
+    /// A day of which nothing is counted yet.
+    fn on(day: NaiveDate) -> Self {
+        Self {
+            day,
+            covered: false,
+            exposures: 0,
+            conversions: 0,
+            spend: 0,
+            guardrails: Vec::new(),
+            sums: Sums::default(),
+            known: Known::default(),
+        }
+    }
+
+    /// Takes from the sums, once all is counted, what the policy's rates read, where their sources know the day.
+    fn settle(&mut self, policy: &Policy, known: &Known) {
+        let sums = &self.sums;
         let both = |numerator: MetricId, denominator: MetricId| {
             let [numerator, denominator] = [numerator.index(), denominator.index()];
             (known[numerator] && known[denominator]).then(|| [sums[numerator], sums[denominator]])
         };
         let primary = both(policy.primary.numerator, policy.primary.denominator);
-        let [conversions, exposures] = primary.unwrap_or_default();
         let guardrail = |rail: &Guardrail| both(rail.numerator, rail.denominator).unwrap_or_default();
-        Self {
-            day,
-            covered: primary.is_some(),
-            exposures,
-            conversions,
-            spend: sums[MetricId::SPEND.index()],
-            guardrails: policy.guardrails.iter().map(guardrail).collect(),
-            sums: *sums,
-            known: *known,
-        }
+        self.covered = primary.is_some();
+        [self.conversions, self.exposures] = primary.unwrap_or_default();
+        self.spend = sums[MetricId::SPEND.index()];
+        self.guardrails = policy.guardrails.iter().map(guardrail).collect();
+        self.known = *known;
     }
 
     /// Any metric, where all its sources speak for this day and the day is not set aside.
@@ -130,26 +139,6 @@ pub type Unclaimed<'a> = BTreeMap<(&'a SourceId, &'a str), i128>;
 /// Sums of one arm and day, by metric.
 type Sums = [i128; METRICS];
 
-/// Those of every arm on every day of a window.
-struct ArmSums {
-    first: NaiveDate,
-    days: usize,
-    sums: Vec<Sums>,
-}
-
-impl ArmSums {
-    fn new(arms: usize, window: DateWindow) -> Self {
-        let days = usize::try_from(window.days()).unwrap_or_default();
-        Self { first: window.first(), days, sums: vec![Sums::default(); arms * days] }
-    }
-
-    /// `day` lies in the window.
-    fn of(&mut self, arm: usize, day: NaiveDate) -> &mut Sums {
-        let offset = usize::try_from((day - self.first).num_days()).unwrap_or_default();
-        &mut self.sums[arm * self.days + offset]
-    }
-}
-
 impl<'a> Tally<'a> {
     /// Counts everything `data` holds for the test at `as_of`. The order of `data` does not matter,
     /// and what stands in it twice counts once.
@@ -175,7 +164,11 @@ impl<'a> Tally<'a> {
         let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
         let people_known: HashSet<&SourceId> = data.responses.iter().map(|response| &response.source).collect();
         let pulls = Pulls::of(experiment, data, days, calendar.today);
-        let mut sums = ArmSums::new(experiment.arms.len(), days);
+        let length = usize::try_from(days.days()).unwrap_or_default();
+        for (_, counted) in &mut tally.arms {
+            *counted = days.first().iter_days().take(length).map(DayCounts::on).collect();
+        }
+        let mut zone_of = None;
         for rows in last_known(data).chunk_by(|one, next| is_same_day(one, next)) {
             let (source, day) = (&rows[0].source, rows[0].day);
             let position = experiment.sources.iter().position(|one| &one.id == source);
@@ -183,26 +176,30 @@ impl<'a> Tally<'a> {
             let is_settled = day <= calendar.last_settled;
             // A window without rows may not know its zone; a day with rows was read by one that does.
             if let Some(pull) = pulls.latest(position, day).filter(|_| is_settled) {
-                tally.zones.entry(source).or_default().insert(pull.day_zone.name());
+                // Of most days the same.
+                if zone_of.replace((position, pull.day_zone)) != Some((position, pull.day_zone)) {
+                    tally.zones.entry(source).or_default().insert(pull.day_zone.name());
+                }
                 if rows.iter().any(|row| row.values.get(MetricId::SPEND).is_some_and(|spend| spend != 0)) {
                     tally.currencies.insert(pull.currency);
                 }
             }
             let of = (&experiment.sources[position].leave_out, people_known.contains(source));
             let counts = is_settled && experiment.word_on(day) != Some(Word::SetAside);
+            let keys = keys.of_source(source);
             for Observation { arm_key, values, .. } in rows {
-                match keys.owner(source, arm_key).filter(|&owner| counts_for(experiment, owner, day)) {
+                match keys.and_then(|keys| keys.owner(arm_key)).filter(|&owner| counts_for(experiment, owner, day)) {
                     Some(Owner::Arm(arm)) => {
                         let [clicks, seen] = [MetricId::CLICKS, MetricId::IMPRESSIONS].map(|metric| values.get(metric));
                         if let (true, Some(clicks), Some(seen)) = (counts && clicks > seen, clicks, seen) {
                             tally.clicks_unseen.insert((arm, day), [clicks, seen]);
                         }
-                        add(sums.of(arm, day), values, of);
+                        add(tally.sums(arm, day), values, of);
                     }
                     None if is_settled => {
                         let mut sums = Sums::default();
                         add(&mut sums, values, of);
-                        let key = (source, arm_key.as_str());
+                        let key = (source, &**arm_key);
                         *tally.unclaimed_spend.entry(key).or_default() += sums[MetricId::SPEND.index()];
                         *tally.unclaimed_acts.entry(key).or_default() += sums[policy.primary.numerator.index()];
                     }
@@ -213,7 +210,7 @@ impl<'a> Tally<'a> {
         let rules = |days| Rules::of(experiment, data, &keys, pulls.acts_zone, days);
         let Qualified { acts, left_out, nameless } = qualify::qualified(&data.responses, &rules(days));
         for act in acts.into_iter().filter(|act| counts_for(experiment, Owner::Arm(act.arm), act.day)) {
-            sums.of(act.arm, act.day)[act.metric.index()] += i128::from(millionths::ONE);
+            tally.sums(act.arm, act.day)[act.metric.index()] += i128::from(millionths::ONE);
         }
         let decides = |act: &Act| act.metric == policy.primary.numerator && act.day <= calendar.last_settled;
         for (source, act) in nameless.into_iter().filter(|(_, act)| decides(act)) {
@@ -231,17 +228,21 @@ impl<'a> Tally<'a> {
             }
         }
 
-        tally.arms.iter_mut().for_each(|(_, counted)| counted.reserve_exact(sums.days));
-        for (offset, day) in days.first().iter_days().take(sums.days).enumerate() {
+        for (offset, day) in days.first().iter_days().take(length).enumerate() {
             let set_aside = experiment.word_on(day) == Some(Word::SetAside);
             let known = if set_aside { Known::default() } else { pulls.metrics(offset) };
-            for (position, (arm, counted)) in tally.arms.iter_mut().enumerate() {
-                if arm.until.is_none_or(|until| day <= until) {
-                    counted.push(DayCounts::of(policy, &known, day, sums.of(position, day)));
-                }
-            }
+            tally.arms.iter_mut().for_each(|(_, counted)| counted[offset].settle(policy, &known));
+        }
+        for (arm, counted) in &mut tally.arms {
+            counted.retain(|day| arm.until.is_none_or(|until| day.day <= until));
         }
         tally
+    }
+
+    /// What is counted of an arm on a day of the test, which it has until all is.
+    fn sums(&mut self, arm: usize, day: NaiveDate) -> &mut Sums {
+        let first = self.calendar.days.map_or(day, |days| days.first());
+        &mut self.arms[arm].1[usize::try_from((day - first).num_days()).unwrap_or_default()].sums
     }
 
     /// The settled days of one arm's series, in date order.
@@ -302,15 +303,17 @@ pub fn last_known(data: &Inputs) -> Vec<&Observation> {
 /// An exact sum as the statistics take it: in whole units.
 #[expect(clippy::cast_precision_loss, reason = "statistics work in floats; 2^53 millionths are 9 billion units")]
 pub fn units(sum: i128) -> f64 {
-    sum as f64 / 1e6
+    // Most sums are small, and the processor knows those.
+    let sum = i64::try_from(sum).map_or_else(|_| sum as f64, |sum| sum as f64);
+    sum / 1e6
 }
 
 /// Adds what a row of a source supplies, without what is left out of it; sign-ups of one that hands over the people are
 /// counted from those.
 fn add(sums: &mut Sums, values: &Values, (left_out, gives_people): (&BTreeSet<MetricId>, bool)) {
-    for metric in MetricId::counted() {
+    for (metric, value) in values.supplied() {
         if !(left_out.contains(&metric) || gives_people && metric == MetricId::SIGNUPS) {
-            sums[metric.index()] += i128::from(values.get(metric).unwrap_or(0));
+            sums[metric.index()] += i128::from(value);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -84,29 +85,46 @@ impl DateWindow {
 /// A value for each metric that sources count by day and this one supplies, in millionths of the metric's unit.
 /// `None` is "not supplied", which is never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Values([Option<i64>; COUNTED]);
+pub struct Values {
+    /// Zero where not supplied.
+    values: [i64; COUNTED],
+    supplied: [bool; COUNTED],
+}
+
+impl From<[Option<i64>; COUNTED]> for Values {
+    /// Takes them in the order of the catalogue.
+    fn from(values: [Option<i64>; COUNTED]) -> Self {
+        Self { supplied: values.map(|value| value.is_some()), values: values.map(Option::unwrap_or_default) }
+    }
+}
 
 impl Values {
     /// The value of one metric; none of one that is worked out from people's acts.
     pub fn get(&self, metric: MetricId) -> Option<i64> {
-        self.0.get(metric.index()).copied().flatten()
+        let position = metric.index();
+        (position < COUNTED && self.supplied[position]).then(|| self.values[position])
     }
 
     /// Sets the value of one metric; nothing where it is worked out from people's acts.
     pub fn set(&mut self, metric: MetricId, value: Option<i64>) {
-        if let Some(known) = self.0.get_mut(metric.index()) {
-            *known = value;
+        let position = metric.index();
+        if position < COUNTED {
+            self.supplied[position] = value.is_some();
+            self.values[position] = value.unwrap_or(0);
         }
+    }
+
+    /// The metrics that are supplied, with their values.
+    pub fn supplied(&self) -> impl Iterator<Item = (MetricId, i64)> {
+        let all = MetricId::counted().zip(self.values).zip(self.supplied);
+        all.filter_map(|(value, supplied)| supplied.then_some(value))
     }
 
     /// Adds each supplied value; `None` on overflow.
     pub fn plus(&self, other: &Self) -> Option<Self> {
         let mut sum = *self;
-        for (mine, theirs) in sum.0.iter_mut().zip(other.0) {
-            *mine = match (*mine, theirs) {
-                (Some(mine), Some(theirs)) => Some(mine.checked_add(theirs)?),
-                (mine, theirs) => mine.or(theirs),
-            };
+        for (metric, value) in other.supplied() {
+            sum.set(metric, Some(self.get(metric).unwrap_or(0).checked_add(value)?));
         }
         Some(sum)
     }
@@ -121,7 +139,7 @@ pub struct Observation {
     pub day: NaiveDate,
     /// The vendor's own key (campaign id, ad id, hidden field), empty where it sent none. Arms are
     /// found by it when read, so a mended mapping needs no new pull.
-    pub arm_key: String,
+    pub arm_key: Arc<str>,
     /// The pull that last changed it.
     pub pull_id: i64,
     /// What was counted.

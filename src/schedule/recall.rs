@@ -7,7 +7,7 @@ use crate::decide;
 use crate::domain::concept::Experiment;
 use crate::domain::decision::Decision;
 use crate::domain::decision::{Cause, Known, Setup};
-use crate::domain::id::{ConceptId, SourceId};
+use crate::domain::id::SourceId;
 use crate::domain::observation::{DateWindow, Inputs};
 use crate::domain::verdict::Scorecard;
 use crate::store::{OfConcepts, Rows, Settling, Store, StoreError, View};
@@ -32,7 +32,7 @@ impl Recalled {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub async fn of(
-        view: &mut View<'_>,
+        view: &mut View,
         setups: &[(&Setup, DateTime<Utc>)],
         known: Option<Known>,
     ) -> Result<Self, StoreError> {
@@ -43,8 +43,8 @@ impl Recalled {
             }
         }
         let rows = view.rows(&asked, known.map(|known| known.pull)).await?;
-        let concepts: Vec<&ConceptId> = setups.iter().map(|(setup, _)| &setup.experiment.concept.id).collect();
-        let decisions = view.decisions(&concepts, known.map(|known| known.decision)).await?;
+        let concepts = setups.iter().map(|(setup, _)| setup.experiment.concept.id.clone()).collect();
+        let decisions = view.decisions(concepts, known.map(|known| known.decision)).await?;
         Ok(Self { rows, decisions, unpacked: None })
     }
 
@@ -110,7 +110,7 @@ pub async fn inputs(
     as_of: DateTime<Utc>,
     known: Option<Known>,
 ) -> Result<Inputs, StoreError> {
-    let mut recalled = Recalled::of(&mut store.view().await?, &[(setup, as_of)], known).await?;
+    let mut recalled = Recalled::of(&mut store.view(), &[(setup, as_of)], known).await?;
     recalled.inputs(store, setup, as_of).map(std::mem::take)
 }
 

@@ -13,7 +13,7 @@ use crate::decide::revision::{self, Changed};
 use crate::decide::{self, message};
 use crate::domain::concept::Experiment;
 use crate::domain::decision::{Cause, Setup};
-use crate::domain::id::{ConceptId, SourceId};
+use crate::domain::id::SourceId;
 use crate::domain::message::Delivery;
 use crate::domain::observation::Inputs;
 use crate::domain::run::Outcome;
@@ -109,12 +109,12 @@ struct Read {
 
 impl Read {
     async fn of(store: &Store, cases: &[Case<'_>]) -> Result<(Self, Recalled), StoreError> {
-        let mut view = store.view().await?;
+        let mut view = store.view();
         let last = view.last_scorecard().await?;
         let begun = begun(&mut view, cases).await?;
-        let sound: Vec<&ConceptId> =
-            begun.iter().flatten().filter(|one| one.is_blocked()).map(|one| &one.setup.experiment.concept.id).collect();
-        let sound = view.sound_scorecards(&sound).await?;
+        let blocked = begun.iter().flatten().filter(|one| one.is_blocked());
+        let sound = blocked.map(|one| one.setup.experiment.concept.id.clone()).collect();
+        let sound = view.sound_scorecards(sound).await?;
         let setups = begun.iter().zip(cases).filter_map(|(one, case)| Some((&one.as_ref().ok()?.setup, case.as_of)));
         let recalled = Recalled::of(&mut view, &setups.collect::<Vec<_>>(), None).await?;
         Ok((Self { last, begun, sound }, recalled))
@@ -147,17 +147,17 @@ impl Begun {
     }
 }
 
-async fn begun(view: &mut View<'_>, cases: &[Case<'_>]) -> Result<Vec<Result<Begun, StoreError>>, StoreError> {
+async fn begun(view: &mut View, cases: &[Case<'_>]) -> Result<Vec<Result<Begun, StoreError>>, StoreError> {
     let today = |case: &Case<'_>| case.as_of.with_timezone(&case.experiment.timezone).date_naive();
-    let concepts: Vec<&ConceptId> = cases.iter().map(|case| &case.experiment.concept.id).collect();
-    let mut standings = view.standings(&concepts).await?;
+    let concepts = cases.iter().map(|case| case.experiment.concept.id.clone()).collect();
+    let mut standings = view.standings(concepts).await?;
     let as_configured = cases.iter().map(|case| {
         let standing = standings.remove(&case.experiment.concept.id).unwrap_or_else(|| Ok(Standing::default()))?;
         Begun::of(case.experiment.clone(), today(case), standing)
     });
     let mut all: Vec<_> = as_configured.collect();
-    let before: Vec<&str> = all.iter().flatten().filter_map(Begun::before).collect();
-    let mut before = view.setups(&before).await?;
+    let before = all.iter().flatten().filter_map(Begun::before).map(str::to_owned).collect();
+    let mut before = view.setups(before).await?;
     for (one, case) in all.iter_mut().zip(cases) {
         let Ok(begun) = one else { continue };
         // An arm that was taken out of the file goes on as it was.

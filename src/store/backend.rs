@@ -1,5 +1,5 @@
-//! All that differs between SQLite and PostgreSQL: opening, the begin of a write, the bulk write. Only
-//! SQLite is here yet. Every other file of the store writes SQL that both take.
+//! All that differs between SQLite and PostgreSQL: opening, the begin of a write, the bulk write; and, in `snapshot.rs`, how
+//! many rows are read. Only SQLite is here yet. Every other file of the store writes SQL that both take.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Ex
 use url::Url;
 
 use super::error::StoreError;
+use super::snapshot::{Snapshot, Snapshots};
 
 /// Oldest SQLite without a known way to damage its files: 3.51.3 mends the WAL-reset bug
 /// (sqlite.org/wal.html#walresetbug).
@@ -37,6 +38,7 @@ const READER: &str = "PRAGMA busy_timeout = 75000; PRAGMA query_only = ON; PRAGM
 pub struct Backend {
     reads: AnyPool,
     writes: AnyPool,
+    snapshots: Arc<Snapshots>,
 }
 
 impl Backend {
@@ -48,7 +50,11 @@ impl Backend {
         let ready = make_ready(&mut first, path).await;
         first.close().await?;
         ready?;
-        let backend = Self { reads: pool(&options, 4, READER), writes: pool(&options, 1, WRITER) };
+        let backend = Self {
+            reads: pool(&options, 4, READER),
+            writes: pool(&options, 1, WRITER),
+            snapshots: Arc::new(Snapshots::new(path.to_owned(), READER)),
+        };
         backend.check().await?;
         Ok(backend)
     }
@@ -62,6 +68,11 @@ impl Backend {
     /// Begins a read: everything read in it is of one moment.
     pub async fn read(&self) -> Result<Transaction<'static, Any>, StoreError> {
         Ok(self.reads.begin().await?)
+    }
+
+    /// As [`Self::read`], for many rows.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshots.open()
     }
 
     /// Reads every page of the database and says whether they fit together.
@@ -85,6 +96,7 @@ impl Backend {
 
     /// Waits for what is running and closes every connection.
     pub async fn close(&self) {
+        self.snapshots.close();
         self.reads.close().await;
         self.writes.close().await;
     }

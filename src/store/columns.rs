@@ -1,8 +1,7 @@
-//! How domain values stand in columns and in the one text many rows come back as. The database joins
-//! rows into a text because many rows streamed through `sqlx::Any` cost microseconds each.
+//! How domain values stand in columns, in a row where the database has it and in the one text that many rows come back as
+//! from a write. The database joins those because many rows streamed through `sqlx::Any` cost microseconds each.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -49,11 +48,11 @@ pub fn arm_key(text: &str) -> Cow<'_, str> {
 
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.extend([byte >> 4, byte & 15].map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)])));
+    }
+    text
 }
 
 /// Reads a day.
@@ -73,7 +72,7 @@ pub fn small(number: i64) -> Result<u32, StoreError> {
 
 /// Writes a value as JSON.
 pub fn json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))
+    serde_json::to_string(value).map_err(|error| StoreError::Database(error.into()))
 }
 
 /// Reads a value from JSON.
@@ -87,16 +86,43 @@ pub fn unreadable(what: &str) -> StoreError {
 }
 
 /// The rows of a joined text; none where the database joined no row.
-pub fn rows(text: Option<&str>) -> impl Iterator<Item = Fields<'_>> {
-    text.into_iter().flat_map(|text| text.split(char::from(ROW))).map(|row| Fields(Some(row)))
+pub fn rows(text: Option<&str>) -> impl Iterator<Item = Joined<'_>> {
+    text.into_iter().flat_map(|text| text.split(char::from(ROW))).map(|row| Joined(Some(row)))
 }
 
-/// The fields of one row of a joined text, left to right.
-pub struct Fields<'a>(Option<&'a str>);
+/// The fields of one row, left to right, wherever the row is.
+pub trait Fields<'a> {
+    /// The next field as it stands; empty for NULL.
+    fn text(&mut self) -> Result<&'a str, StoreError>;
 
-impl<'a> Fields<'a> {
-    /// The next field as it stands.
-    pub fn text(&mut self) -> Result<&'a str, StoreError> {
+    /// The next field; `None` for NULL and for an empty one.
+    fn optional(&mut self) -> Result<Option<&'a str>, StoreError> {
+        Ok(Some(self.text()?).filter(|text| !text.is_empty()))
+    }
+
+    /// The next field as a number.
+    fn number(&mut self) -> Result<i64, StoreError> {
+        self.optional_number()?.ok_or_else(|| unreadable("a number"))
+    }
+
+    /// The next field as a number; `None` for NULL.
+    fn optional_number(&mut self) -> Result<Option<i64>, StoreError>;
+
+    /// The next fields as numbers, each `None` for NULL.
+    fn optional_numbers<const COUNT: usize>(&mut self) -> Result<[Option<i64>; COUNT], StoreError> {
+        let mut numbers = [None; COUNT];
+        for number in &mut numbers {
+            *number = self.optional_number()?;
+        }
+        Ok(numbers)
+    }
+}
+
+/// A row of a joined text.
+pub struct Joined<'a>(Option<&'a str>);
+
+impl<'a> Fields<'a> for Joined<'a> {
+    fn text(&mut self) -> Result<&'a str, StoreError> {
         let rest = self.0.ok_or_else(|| unreadable("a row"))?;
         // Fields are a few bytes long: looking at each in turn is quicker than a search made for long texts.
         let (field, rest) = match rest.bytes().position(|byte| byte == FIELD) {
@@ -107,18 +133,7 @@ impl<'a> Fields<'a> {
         Ok(field)
     }
 
-    /// The next field, which NULL left empty.
-    pub fn optional(&mut self) -> Result<Option<&'a str>, StoreError> {
-        Ok(Some(self.text()?).filter(|text| !text.is_empty()))
-    }
-
-    /// The next field as a number.
-    pub fn number(&mut self) -> Result<i64, StoreError> {
-        self.text()?.parse().map_err(|_| unreadable("a number"))
-    }
-
-    /// The next field as a number, which NULL left empty.
-    pub fn optional_number(&mut self) -> Result<Option<i64>, StoreError> {
+    fn optional_number(&mut self) -> Result<Option<i64>, StoreError> {
         self.optional()?.map(|text| text.parse().map_err(|_| unreadable("a number"))).transpose()
     }
 }

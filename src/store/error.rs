@@ -1,6 +1,7 @@
 //! What can go wrong with the store, in words that say what to do next. No message carries a value
 //! that was stored or a statement that was run.
 
+use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
@@ -124,28 +125,42 @@ pub enum StoreError {
     Disk(String),
     /// Report it.
     #[error("the store failed: {0}")]
-    Database(#[source] sqlx::Error),
+    Database(#[source] Box<dyn StdError + Send + Sync>),
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let (code, said) = match &error {
+        match &error {
             sqlx::Error::Database(database) => {
-                let code = database.code().unwrap_or_default();
-                (code.parse::<i32>().ok(), format!("{}, code {code}", database.message()))
+                let code = database.code().and_then(|code| code.parse().ok());
+                Self::by_code(code.unwrap_or_default(), database.message())
+                    .unwrap_or_else(|| Self::Database(error.into()))
             }
-            sqlx::Error::PoolTimedOut => return Self::Busy,
-            _ => (None, String::new()),
-        };
-        // SQLite's primary result codes (sqlite.org/rescode.html) are the low byte of what it reports.
-        match code.map(|code| code & 0xff) {
-            Some(5 | 6) => Self::Busy,
-            Some(11 | 26) => Self::Damaged(error.to_string()),
-            Some(13) => Self::Full,
+            sqlx::Error::PoolTimedOut => Self::Busy,
+            _ => Self::Database(error.into()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|told| told.extended_code);
+        Self::by_code(code.unwrap_or_default(), &error.to_string()).unwrap_or_else(|| Self::Database(error.into()))
+    }
+}
+
+impl StoreError {
+    /// What one of SQLite's result codes (sqlite.org/rescode.html) means to whoever runs this, where it means something.
+    fn by_code(code: i32, said: &str) -> Option<Self> {
+        // The primary code is the low byte.
+        match code & 0xff {
+            5 | 6 => Some(Self::Busy),
+            11 | 26 => Some(Self::Damaged(format!("{said}, code {code}"))),
+            13 => Some(Self::Full),
             // Read-only, an error of input or output, and a file that cannot be opened: SQLite names no disk that is
             // full where it is one of its own lesser files (…-shm) that does not fit.
-            Some(8 | 10 | 14) => Self::Disk(said),
-            _ => Self::Database(error),
+            8 | 10 | 14 => Some(Self::Disk(format!("{said}, code {code}"))),
+            _ => None,
         }
     }
 }

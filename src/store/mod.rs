@@ -30,6 +30,7 @@ mod scorecards;
 mod seal;
 mod settled;
 mod setups;
+mod snapshot;
 mod stage;
 mod standings;
 mod tokens;
@@ -67,8 +68,7 @@ pub struct Store {
     people: Arc<People>,
     observations: Observations,
     responses: Responses,
-    rows: rows::Statements,
-    standings: standings::Statements,
+    rows: Arc<rows::Questions>,
     scorecards: scorecards::Statements,
 }
 
@@ -102,8 +102,7 @@ impl Store {
             people,
             observations: Observations::new(),
             responses: Responses::new(),
-            rows: rows::Statements::new(),
-            standings: standings::Statements::new(),
+            rows: Arc::new(rows::Questions::new()),
             scorecards: scorecards::Statements::new(),
         })
     }

@@ -11,13 +11,13 @@ use sqlx::any::AnyArguments;
 use sqlx::{AnyConnection, Arguments, AssertSqlSafe, Row};
 
 use super::backend::{Bound, Bulk};
-use super::columns::{self, Fields};
+use super::columns::{self, Fields, Joined};
 use super::error::StoreError;
 use super::pulls::Change;
 use super::stage::Counts;
 use crate::domain::id::SourceId;
 use crate::domain::metric::{CATALOGUE, COUNTED, MetricId};
-use crate::domain::observation::{DateWindow, Observation, Values};
+use crate::domain::observation::{Observation, Values};
 
 /// The statements, made once for the catalogue.
 pub struct Observations {
@@ -122,99 +122,80 @@ fn columns_of_metrics() -> [&'static str; COUNTED] {
     std::array::from_fn(|metric| CATALOGUE[metric].name)
 }
 
-/// SQL for all observations of a source that `asked` names, on its days, joined into one text: as they are now, or as
-/// they were after the pull it names.
+/// SQL for the observations of source `$1` from day `$2` to `$3`: as they are now, or as they were after pull `$4`.
 pub fn text(known: bool) -> String {
-    let metrics = columns_of_metrics();
-    let fields = [&["day", "arm_key", "pull_id"], metrics.as_slice()].concat();
-    let joined = columns::joined(&fields);
-    let of = "source_id = asked.column1 AND day BETWEEN asked.column2 AND asked.column3";
+    let fields = fields().join(", ");
+    let of = "source_id = $1 AND day BETWEEN $2 AND $3";
     if !known {
-        return format!("SELECT {joined} FROM observation WHERE {of}");
+        return format!("SELECT {fields} FROM observation WHERE {of}");
     }
-    let fields = fields.join(", ");
     format!(
-        "SELECT {joined} FROM (\
-         SELECT {fields} FROM observation WHERE {of} AND pull_id <= asked.column4 UNION ALL \
-         SELECT {fields} FROM observation_before \
-         WHERE {of} AND pull_id <= asked.column4 AND until_pull > asked.column4) AS known"
+        "SELECT {fields} FROM observation WHERE {of} AND pull_id <= $4 UNION ALL \
+         SELECT {fields} FROM observation_before WHERE {of} AND pull_id <= $4 AND until_pull > $4"
     )
 }
 
-/// The same for earlier states that ended with the pull `asked` names or before.
+/// The same for earlier states that ended with pull `$4` or before, each behind the pull that ended it.
 pub fn before() -> String {
-    let metrics = columns_of_metrics();
-    let joined = columns::joined(&[&["until_pull", "day", "arm_key", "pull_id"], metrics.as_slice()].concat());
+    let fields = fields().join(", ");
     format!(
-        "SELECT {joined} FROM observation_before WHERE source_id = asked.column1 \
-         AND day BETWEEN asked.column2 AND asked.column3 AND until_pull <= asked.column4"
+        "SELECT until_pull, {fields} FROM observation_before \
+         WHERE source_id = $1 AND day BETWEEN $2 AND $3 AND until_pull <= $4"
     )
 }
 
-/// The observations on some days among those of [`text`], in order of day and arm key.
-pub fn read(source: &SourceId, days: DateWindow, text: Option<&str>) -> Result<Vec<Observation>, StoreError> {
-    let mut observations = Vec::with_capacity(text.map_or(0, |text| text.len() / ROW_LENGTH));
-    let mut day_of = OneDay::default();
-    for mut row in columns::rows(text) {
-        let day = day_of.read(row.text()?)?;
-        if days.contains(day) {
-            let (arm_key, (pull_id, values)) = read_row(row)?;
-            observations.push(Observation {
-                source: source.clone(),
-                day,
-                arm_key: arm_key.to_owned(),
-                pull_id,
-                values,
-            });
-        }
-    }
-    // Not by the database: each sorts text in its own way.
+fn fields() -> Vec<&'static str> {
+    [&["day", "arm_key", "pull_id"], columns_of_metrics().as_slice()].concat()
+}
+
+/// Sorts observations of one source by day and arm key. Not by the database: each sorts text in its own way.
+pub fn sort(observations: &mut [Observation]) {
     if !observations.is_sorted_by(|one, next| (one.day, &one.arm_key) <= (next.day, &next.arm_key)) {
         observations.sort_by(|one, other| (one.day, &one.arm_key).cmp(&(other.day, &other.arm_key)));
     }
-    Ok(observations)
 }
 
-/// Those among the states of [`before`] that `is_wanted`, asked with the day, the pull that brought it and the one that
-/// ended it.
-pub fn read_before(
-    source: &SourceId,
-    text: Option<&str>,
-    is_wanted: impl Fn(NaiveDate, i64, i64) -> bool,
-) -> Result<Vec<Observation>, StoreError> {
-    let mut observations = Vec::new();
-    let mut day_of = OneDay::default();
-    for mut row in columns::rows(text) {
-        let (until, day) = (row.number()?, day_of.read(row.text()?)?);
-        let (arm_key, (pull_id, values)) = read_row(row)?;
-        if is_wanted(day, pull_id, until) {
-            observations.push(Observation {
-                source: source.clone(),
-                day,
-                arm_key: arm_key.to_owned(),
-                pull_id,
-                values,
-            });
-        }
+/// Reads the rows of [`text`] and of [`before`], of one source.
+pub struct Reader<'s> {
+    source: &'s SourceId,
+    /// Many in a row are of one day.
+    day: Option<(String, NaiveDate)>,
+    /// Each day mostly has the keys of the day before, in their order.
+    keys: Vec<Arc<str>>,
+    next: usize,
+}
+
+impl<'s> Reader<'s> {
+    /// For rows of this source.
+    pub fn of(source: &'s SourceId) -> Self {
+        Self { source, day: None, keys: Vec::new(), next: 0 }
     }
-    Ok(observations)
-}
 
-/// Bytes of a joined row that says little, to guess how many there are.
-const ROW_LENGTH: usize = 64;
-
-/// Reads days, of which many in a row are the same.
-#[derive(Default)]
-struct OneDay<'a>(Option<(&'a str, NaiveDate)>);
-
-impl<'a> OneDay<'a> {
-    fn read(&mut self, text: &'a str) -> Result<NaiveDate, StoreError> {
-        match self.0 {
-            Some((known, day)) if known == text => Ok(day),
+    /// The next one.
+    pub fn read<'a>(&mut self, row: &mut impl Fields<'a>) -> Result<Observation, StoreError> {
+        let text = row.text()?;
+        let day = match &self.day {
+            Some((known, day)) if known == text => *day,
             _ => {
-                let day = columns::day(text)?;
-                self.0 = Some((text, day));
-                Ok(day)
+                self.next = 0;
+                self.day.insert((text.to_owned(), columns::day(text)?)).1
+            }
+        };
+        let (arm_key, (pull_id, values)) = read_row(row)?;
+        Ok(Observation { source: self.source.clone(), day, arm_key: self.shared(arm_key), pull_id, values })
+    }
+
+    /// A key, as the text that other rows share.
+    fn shared(&mut self, key: &str) -> Arc<str> {
+        let position = self.next;
+        self.next += 1;
+        match self.keys.get(position) {
+            Some(known) if **known == *key => Arc::clone(known),
+            _ => {
+                let shared: Arc<str> = key.into();
+                self.keys.truncate(position);
+                self.keys.push(Arc::clone(&shared));
+                shared
             }
         }
     }
@@ -222,18 +203,15 @@ impl<'a> OneDay<'a> {
 
 /// The rows of one day, in order of arm key. Sorted here: databases sort text each in their own way.
 fn read_day(text: Option<&str>) -> Result<Vec<(&str, Stored)>, StoreError> {
-    let mut rows = columns::rows(text).map(read_row).collect::<Result<Vec<_>, StoreError>>()?;
+    let rows = columns::rows(text).map(|mut row: Joined<'_>| read_row(&mut row));
+    let mut rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
     rows.sort_by_key(|&(key, _)| key);
     Ok(rows)
 }
 
-fn read_row(mut row: Fields<'_>) -> Result<(&str, Stored), StoreError> {
+fn read_row<'a>(row: &mut impl Fields<'a>) -> Result<(&'a str, Stored), StoreError> {
     let (key, pull) = (row.text()?, row.number()?);
-    let mut values = Values::default();
-    for metric in MetricId::counted() {
-        values.set(metric, row.optional_number()?);
-    }
-    Ok((key, (pull, values)))
+    Ok((key, (pull, Values::from(row.optional_numbers()?))))
 }
 
 fn bind_values(to: &mut AnyArguments, values: &Values) -> Bound {

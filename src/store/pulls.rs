@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::Store;
-use super::columns;
+use super::columns::{self, Fields};
 use super::error::StoreError;
 use super::fields;
 use super::forget;
@@ -212,13 +212,13 @@ pub(super) async fn record(connection: &mut AnyConnection, pull: &Pull) -> Resul
     Ok(())
 }
 
-/// SQL for all pulls of a source that `asked` names, up to the one it names, joined into one text. Of acts that were
-/// received, which may be many, the last record is enough to say what was known.
+/// SQL for all pulls of source `$1` up to pull `$2`. Of acts that were received, which may be many, the last record is
+/// enough to say what was known.
 pub(super) fn text() -> String {
-    let joined = columns::joined(&FIELDS);
     format!(
-        "SELECT {joined} FROM pull WHERE source_id = asked.column1 AND id <= asked.column4 AND (first_day <= last_day OR id = (\
-         SELECT MAX(id) FROM pull AS received WHERE received.source_id = asked.column1 AND received.id <= asked.column4))"
+        "SELECT {} FROM pull WHERE source_id = $1 AND id <= $2 AND (first_day <= last_day \
+         OR id = (SELECT MAX(id) FROM pull AS received WHERE received.source_id = $1 AND received.id <= $2))",
+        FIELDS.join(", ")
     )
 }
 
@@ -240,11 +240,28 @@ pub(super) async fn overlapping(
 }
 
 /// The pulls of a joined text, in order of commit.
-pub(super) fn read_pulls(source: &SourceId, text: Option<&str>) -> Result<Vec<Pull>, StoreError> {
-    let mut pulls = Vec::new();
-    // Of most pulls the same.
-    let mut facts = ("", Facts::default());
-    for mut row in columns::rows(text) {
+fn read_pulls(source: &SourceId, text: Option<&str>) -> Result<Vec<Pull>, StoreError> {
+    let mut reader = Reader::of(source);
+    let pulls = columns::rows(text).map(|mut row| reader.read(&mut row));
+    let mut pulls = pulls.collect::<Result<Vec<_>, _>>()?;
+    pulls.sort_unstable_by_key(|pull| pull.id);
+    Ok(pulls)
+}
+
+/// Reads pulls of one source.
+pub(super) struct Reader<'s> {
+    source: &'s SourceId,
+    /// Of most pulls the same.
+    facts: (String, Facts),
+}
+
+impl<'s> Reader<'s> {
+    pub(super) fn of(source: &'s SourceId) -> Self {
+        Self { source, facts: (String::new(), Facts::default()) }
+    }
+
+    /// The next one.
+    pub(super) fn read<'a>(&mut self, row: &mut impl Fields<'a>) -> Result<Pull, StoreError> {
         let (id, run_id) = (row.number()?, row.text()?.to_owned());
         let (first_day, last_day) = (columns::day(row.text()?)?, columns::day(row.text()?)?);
         let currency = row.optional()?;
@@ -254,12 +271,11 @@ pub(super) fn read_pulls(source: &SourceId, text: Option<&str>) -> Result<Vec<Pu
         let day_zone = row.text()?.parse().map_err(|_| columns::unreadable("a time zone"))?;
         let committed_at = columns::instant(row.number()?)?;
         let said = row.text()?;
-        if said != facts.0 {
-            facts = (said, if said.is_empty() { Facts::default() } else { columns::from_json(said)? });
+        if said != self.facts.0 {
+            let facts = if said.is_empty() { Facts::default() } else { columns::from_json(said)? };
+            self.facts = (said.to_owned(), facts);
         }
-        let (source, facts) = (source.clone(), facts.1.clone());
-        pulls.push(Pull { id, run_id, source, first_day, last_day, currency, day_zone, facts, committed_at });
+        let (source, facts) = (self.source.clone(), self.facts.1.clone());
+        Ok(Pull { id, run_id, source, first_day, last_day, currency, day_zone, facts, committed_at })
     }
-    pulls.sort_unstable_by_key(|pull| pull.id);
-    Ok(pulls)
 }

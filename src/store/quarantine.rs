@@ -5,7 +5,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-use super::columns;
+use super::columns::{self, Fields};
 use super::error::StoreError;
 use super::pulls::{self, Slice};
 use super::responses;
@@ -204,9 +204,11 @@ pub(super) async fn remember(
 }
 
 /// A suspicion that has not ended.
-struct Open {
-    id: i64,
-    shrink: Shrink,
+pub(super) struct Open {
+    /// Orders them.
+    pub(super) id: i64,
+    /// What was seen.
+    pub(super) shrink: Shrink,
     is_confirmed: bool,
 }
 
@@ -237,40 +239,33 @@ async fn open(connection: &mut AnyConnection, slice: &Slice) -> Result<Vec<Open>
         .bind(slice.window.last().to_string())
         .fetch_one(connection)
         .await?;
-    read(&slice.source, text.as_deref())
+    let open = columns::rows(text.as_deref()).map(|mut row| read(&slice.source, &mut row));
+    let mut open = open.collect::<Result<Vec<_>, _>>()?;
+    open.sort_unstable_by_key(|open| open.id);
+    Ok(open)
 }
 
-/// SQL for the suspicions about a source that `asked` names that are in use, as they stood after the pull it names, joined
-/// into one text.
+/// SQL for the suspicions about source `$1` that are confirmed, as they stood after pull `$2`: readings that are in use
+/// although they held much less.
 pub(super) fn text() -> String {
     format!(
-        "SELECT {} FROM quarantine WHERE source_id = asked.column1 AND confirmed_pull <= asked.column4 \
-         AND (ended_pull IS NULL OR ended_pull > asked.column4)",
-        columns::joined(&FIELDS)
+        "SELECT {} FROM quarantine WHERE source_id = $1 AND confirmed_pull <= $2 \
+         AND (ended_pull IS NULL OR ended_pull > $2)",
+        FIELDS.join(", ")
     )
 }
 
-/// Readings of a source that are in use although they held much less, oldest first.
-pub(super) fn read_shrinks(source: &SourceId, text: Option<&str>) -> Result<Vec<Shrink>, StoreError> {
-    Ok(read(source, text)?.into_iter().map(|open| open.shrink).collect())
-}
-
-fn read(source: &SourceId, text: Option<&str>) -> Result<Vec<Open>, StoreError> {
-    let mut found = Vec::new();
-    for mut row in columns::rows(text) {
-        let (id, is_confirmed) = (row.number()?, row.optional_number()?.is_some());
-        let (first_day, last_day) = (columns::day(row.text()?)?, columns::day(row.text()?)?);
-        let rows = [row.number()?, row.number()?];
-        let metric = row.optional()?;
-        let metric =
-            metric.map(|name| MetricId::named(name).ok_or_else(|| columns::unreadable("a metric"))).transpose()?;
-        let amounts = [row.number()?, row.number()?];
-        let seen_at = columns::instant(row.number()?)?;
-        let shrink = Shrink { source: source.clone(), first_day, last_day, rows, metric, amounts, seen_at };
-        found.push(Open { id, shrink, is_confirmed });
-    }
-    found.sort_unstable_by_key(|open| open.id);
-    Ok(found)
+/// One row of [`text`].
+pub(super) fn read<'a>(source: &SourceId, row: &mut impl Fields<'a>) -> Result<Open, StoreError> {
+    let (id, is_confirmed) = (row.number()?, row.optional_number()?.is_some());
+    let (first_day, last_day) = (columns::day(row.text()?)?, columns::day(row.text()?)?);
+    let rows = [row.number()?, row.number()?];
+    let metric = row.optional()?;
+    let metric = metric.map(|name| MetricId::named(name).ok_or_else(|| columns::unreadable("a metric"))).transpose()?;
+    let amounts = [row.number()?, row.number()?];
+    let seen_at = columns::instant(row.number()?)?;
+    let shrink = Shrink { source: source.clone(), first_day, last_day, rows, metric, amounts, seen_at };
+    Ok(Open { id, shrink, is_confirmed })
 }
 
 #[cfg(test)]

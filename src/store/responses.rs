@@ -183,11 +183,12 @@ impl Responses {
         .bind(instants.end)
         .fetch_one(&mut *connection)
         .await?;
-        let mut stored = columns::rows(text.as_deref()).map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
+        let mut stored =
+            columns::rows(text.as_deref()).map(|mut row| read(&mut row)).collect::<Result<BTreeMap<_, _>, _>>()?;
         let elsewhere: Vec<&str> = staged.keys().map(String::as_str).filter(|&id| !stored.contains_key(id)).collect();
         let take = |row: AnyRow| {
-            columns::rows(row.try_get(0)?).map(read).try_for_each(|found| {
-                let (id, found) = found?;
+            columns::rows(row.try_get(0)?).try_for_each(|mut row| {
+                let (id, found) = read(&mut row)?;
                 stored.insert(id, found);
                 Ok(())
             })
@@ -197,62 +198,26 @@ impl Responses {
     }
 }
 
-/// SQL for all responses of a source that `asked` names, between its instants, joined into one text: as they are now, or
-/// as they were after the pull it names.
+/// SQL for the responses of source `$1` from instant `$2` to before `$3`: as they are now, or as they were after pull `$4`.
 pub fn text(known: bool) -> String {
-    let joined = columns::joined(&fields());
-    let of = "source_id = asked.column1 AND at >= asked.column5 AND at < asked.column6";
+    let fields = fields().join(", ");
+    let of = "source_id = $1 AND at >= $2 AND at < $3";
     if !known {
-        return format!("SELECT {joined} FROM response WHERE {of}");
+        return format!("SELECT {fields} FROM response WHERE {of}");
     }
+    format!(
+        "SELECT {fields} FROM response WHERE {of} AND pull_id <= $4 UNION ALL \
+         SELECT {fields} FROM response_before WHERE {of} AND pull_id <= $4 AND until_pull > $4"
+    )
+}
+
+/// The same for earlier states that ended with pull `$4` or before, each behind the pull that ended it.
+pub fn before() -> String {
     let fields = fields().join(", ");
     format!(
-        "SELECT {joined} FROM (\
-         SELECT {fields} FROM response WHERE {of} AND pull_id <= asked.column4 UNION ALL \
-         SELECT {fields} FROM response_before \
-         WHERE {of} AND pull_id <= asked.column4 AND until_pull > asked.column4) AS known"
+        "SELECT until_pull, {fields} FROM response_before \
+         WHERE source_id = $1 AND at >= $2 AND at < $3 AND until_pull <= $4"
     )
-}
-
-/// The same for earlier states that ended with the pull `asked` names or before.
-pub fn before() -> String {
-    let joined = columns::joined(&[&["until_pull"], fields().as_slice()].concat());
-    format!(
-        "SELECT {joined} FROM response_before WHERE source_id = asked.column1 \
-         AND at >= asked.column5 AND at < asked.column6 AND until_pull <= asked.column4"
-    )
-}
-
-/// The responses that may fall on some days among those of [`text`], in order of id. Days begin at different instants in
-/// different zones, so those just outside come too.
-pub fn read_days(source: &SourceId, days: DateWindow, text: Option<&str>) -> Result<Vec<Response>, StoreError> {
-    let instants = about(days);
-    let mut responses = Vec::new();
-    for row in columns::rows(text) {
-        let act = read_act(source, row)?;
-        if instants.contains(&act.at.timestamp_millis()) {
-            responses.push(act);
-        }
-    }
-    responses.sort_by(|one, other| one.response_id.cmp(&other.response_id));
-    Ok(responses)
-}
-
-/// Those among the states of [`before`] that `is_wanted`, asked with the state and the pull that ended it.
-pub fn read_before(
-    source: &SourceId,
-    text: Option<&str>,
-    is_wanted: impl Fn(&Response, i64) -> bool,
-) -> Result<Vec<Response>, StoreError> {
-    let mut responses = Vec::new();
-    for mut row in columns::rows(text) {
-        let until = row.number()?;
-        let act = read_act(source, row)?;
-        if is_wanted(&act, until) {
-            responses.push(act);
-        }
-    }
-    Ok(responses)
 }
 
 /// The instants that may fall on some days in any zone: clocks are at most 14 hours ahead of UTC and 12 behind it.
@@ -262,7 +227,8 @@ pub fn about(days: DateWindow) -> Range<i64> {
     start.timestamp_millis()..end.timestamp_millis()
 }
 
-fn read_act(source: &SourceId, row: Fields<'_>) -> Result<Response, StoreError> {
+/// One row of [`text`] or of [`before`].
+pub fn read_act<'a>(source: &SourceId, row: &mut impl Fields<'a>) -> Result<Response, StoreError> {
     let (response_id, (pull_id, response)) = read(row)?;
     let StagedResponse { person, domain, mark, answers, depth, void, arm_key, at } = response;
     let at = columns::instant(at)?;
@@ -270,7 +236,7 @@ fn read_act(source: &SourceId, row: Fields<'_>) -> Result<Response, StoreError> 
     Ok(Response { source, response_id, person, domain, mark, depth, void, arm_key, answers, at, pull_id })
 }
 
-fn read(mut row: Fields<'_>) -> Result<(String, Stored), StoreError> {
+fn read<'a>(row: &mut impl Fields<'a>) -> Result<(String, Stored), StoreError> {
     let (id, pull) = (row.text()?.to_owned(), row.number()?);
     let person = row.optional()?.map(|hex| PersonHash::from_hex(hex.to_owned()));
     let domain = row.optional()?.map(|hex| DomainHash::from_hex(hex.to_owned()));

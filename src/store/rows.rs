@@ -1,56 +1,56 @@
-//! Reading back what many verdicts rest on: everything stored of their sources, each source once, in one question. What
-//! comes back stays packed, as the database joined it, until somebody asks for it. Not how it got there: see `pulls.rs`.
+//! Reading back what many verdicts rest on: everything stored of their sources, each source once however many ask. Not how
+//! it got there: see `pulls.rs`.
 
 use std::collections::BTreeMap;
-
-use sqlx::any::{Any, AnyArguments, AnyRow};
-use sqlx::{Arguments, Row, Transaction};
+use std::sync::Arc;
 
 use super::Store;
-use super::backend::Bulk;
+use super::columns::Fields;
 use super::error::StoreError;
 use super::observations;
 use super::pulls;
 use super::quarantine;
 use super::responses;
+use super::snapshot::{Question, Reading, Snapshot, Value};
 use crate::domain::id::SourceId;
-use crate::domain::observation::{DateWindow, Inputs};
+use crate::domain::observation::{DateWindow, Inputs, Observation, Pull, Shrink};
+use crate::domain::response::Response;
 
-/// The statements: as things are now, and as they were after a pull.
-pub(super) struct Statements {
-    now: Bulk,
-    known: Bulk,
+/// What is asked about each source, in SQL.
+pub(super) struct Questions {
+    pulls: String,
+    shrinks: String,
+    /// As things are now, and as they were after a pull.
+    observations: [String; 2],
+    observations_before: String,
+    responses: [String; 2],
+    responses_before: String,
 }
 
-impl Statements {
-    /// Makes them.
+impl Questions {
+    /// Writes them.
     pub(super) fn new() -> Self {
-        let of = |known| {
-            let texts = [
-                pulls::text(),
-                quarantine::text(),
-                observations::text(known),
-                observations::before(),
-                responses::text(known),
-                responses::before(),
-            ];
-            let texts = texts.map(|text| format!("({text})")).join(", ");
-            Bulk::new(format!("SELECT asked.column1, {texts} FROM (VALUES "), 6, ") AS asked")
-        };
-        Self { now: of(false), known: of(true) }
+        Self {
+            pulls: pulls::text(),
+            shrinks: quarantine::text(),
+            observations: [false, true].map(observations::text),
+            observations_before: observations::before(),
+            responses: [false, true].map(responses::text),
+            responses_before: responses::before(),
+        }
     }
 }
 
 /// The store at one moment: all that is asked of a view is answered as if asked at once.
-pub struct View<'a> {
-    pub(super) store: &'a Store,
-    pub(super) read: Transaction<'static, Any>,
+pub struct View {
+    questions: Arc<Questions>,
+    pub(super) at: Snapshot,
 }
 
 impl Store {
     /// Opens a view. It should not be kept for long: while it is open, the write-ahead log grows.
-    pub async fn view(&self) -> Result<View<'_>, StoreError> {
-        Ok(View { store: self, read: self.backend.read().await? })
+    pub fn view(&self) -> View {
+        View { questions: Arc::clone(&self.rows), at: self.backend.snapshot() }
     }
 
     /// Everything stored of some sources that a verdict over these days may depend on, of one moment: now,
@@ -63,67 +63,140 @@ impl Store {
         known_at: Option<i64>,
     ) -> Result<Inputs, StoreError> {
         let asked: Vec<_> = sources.iter().map(|source| (source, days)).collect();
-        self.view().await?.rows(&asked, known_at).await?.inputs(sources, days)
+        self.view().rows(&asked, known_at).await?.inputs(sources, days)
     }
 }
 
-impl View<'_> {
+impl View {
     /// Everything stored of some sources over some days, now or just after the pull `known_at`. A source that is asked
     /// for more than once is read once, over all its days.
     pub async fn rows(&mut self, asked: &[(&SourceId, DateWindow)], known_at: Option<i64>) -> Result<Rows, StoreError> {
-        let mut windows: BTreeMap<&SourceId, DateWindow> = BTreeMap::new();
+        let mut windows: BTreeMap<SourceId, DateWindow> = BTreeMap::new();
         for &(source, days) in asked {
-            let window = windows.entry(source).or_insert(days);
+            let window = windows.entry(source.clone()).or_insert(days);
             *window = window.and(days);
         }
-        let windows: Vec<_> = windows.into_iter().collect();
-        let statements = &self.store.rows;
-        let query = if known_at.is_some() { &statements.known } else { &statements.now };
-        let own = |to: &mut AnyArguments, &(source, days): &(&SourceId, DateWindow)| {
-            let instants = responses::about(days);
-            to.add(source.as_str())?;
-            to.add(days.first().to_string())?;
-            to.add(days.last().to_string())?;
-            to.add(known_at.unwrap_or(i64::MAX))?;
-            to.add(instants.start)?;
-            to.add(instants.end)
+        if windows.is_empty() {
+            return Ok(Rows::default());
+        }
+        let questions = Arc::clone(&self.questions);
+        let read = move |at: &Reading<'_>| {
+            let mut asking = Asking::of(at, &questions, known_at)?;
+            let mut rows = BTreeMap::new();
+            for (source, days) in windows {
+                let of_source = match asking.about(&source, days) {
+                    Err(StoreError::Unreadable(what)) => Err(what),
+                    other => Ok(other?),
+                };
+                rows.insert(source, of_source);
+            }
+            Ok(Rows(rows))
         };
-        let mut rows = Rows::default();
-        let take = |row: AnyRow| {
-            rows.0.insert(SourceId::new(row.try_get::<&str, _>(0)?), Texts(row));
-            Ok(())
-        };
-        query.fetch(&mut self.read, &windows, |_| Ok(()), own, take).await?;
-        Ok(rows)
+        self.at.read(read).await
     }
 }
 
-/// What is stored of some sources, packed.
+/// The questions, compiled.
+struct Asking<'c> {
+    known_at: Option<i64>,
+    pulls: Question<'c>,
+    shrinks: Question<'c>,
+    observations: Question<'c>,
+    observations_before: Question<'c>,
+    responses: Question<'c>,
+    responses_before: Question<'c>,
+}
+
+impl<'c> Asking<'c> {
+    fn of(at: &Reading<'c>, questions: &Questions, known_at: Option<i64>) -> Result<Self, StoreError> {
+        let then = usize::from(known_at.is_some());
+        Ok(Self {
+            known_at,
+            pulls: at.question(&questions.pulls)?,
+            shrinks: at.question(&questions.shrinks)?,
+            observations: at.question(&questions.observations[then])?,
+            observations_before: at.question(&questions.observations_before)?,
+            responses: at.question(&questions.responses[then])?,
+            responses_before: at.question(&questions.responses_before)?,
+        })
+    }
+
+    fn about(&mut self, source: &SourceId, days: DateWindow) -> Result<Stored, StoreError> {
+        let mut stored = Stored::default();
+        let (name, known_at) = (Value::Text(source.as_str()), Value::Number(self.known_at.unwrap_or(i64::MAX)));
+        let mut pulls = pulls::Reader::of(source);
+        self.pulls.each(&[name, known_at], |row| {
+            stored.pulls.push(pulls.read(row)?);
+            Ok(())
+        })?;
+        let mut shrinks = Vec::new();
+        self.shrinks.each(&[name, known_at], |row| {
+            shrinks.push(quarantine::read(source, row)?);
+            Ok(())
+        })?;
+        shrinks.sort_unstable_by_key(|open| open.id);
+        stored.shrinks = shrinks.into_iter().map(|open| open.shrink).collect();
+
+        // Of how things are now nothing is left out.
+        let asked = if self.known_at.is_some() { 4 } else { 3 };
+        let (first, last) = (days.first().to_string(), days.last().to_string());
+        let on_days = [name, Value::Text(&first), Value::Text(&last), known_at];
+        let mut observations = observations::Reader::of(source);
+        self.observations.each(&on_days[..asked], |row| {
+            stored.observations.push(observations.read(row)?);
+            Ok(())
+        })?;
+        self.observations_before.each(&on_days, |row| {
+            stored.observations_before.push((row.number()?, observations.read(row)?));
+            Ok(())
+        })?;
+
+        let instants = responses::about(days);
+        let at_instants = [name, Value::Number(instants.start), Value::Number(instants.end), known_at];
+        self.responses.each(&at_instants[..asked], |row| {
+            stored.responses.push(responses::read_act(source, row)?);
+            Ok(())
+        })?;
+        self.responses_before.each(&at_instants, |row| {
+            stored.responses_before.push((row.number()?, responses::read_act(source, row)?));
+            Ok(())
+        })?;
+        stored.pulls.sort_unstable_by_key(|pull| pull.id);
+        observations::sort(&mut stored.observations);
+        stored.responses.sort_by(|one, other| one.response_id.cmp(&other.response_id));
+        Ok(stored)
+    }
+}
+
+/// What is stored of some sources; of one that cannot be read, why.
 #[derive(Default)]
-pub struct Rows(BTreeMap<SourceId, Texts>);
+pub struct Rows(BTreeMap<SourceId, Result<Stored, String>>);
 
-/// That of one source, as the database gave it: the texts are long, and are not copied out of it.
-pub(super) struct Texts(AnyRow);
-
-/// What there is of a source, in the order of the statement's columns.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Pulls = 1,
-    Shrinks,
-    Observations,
-    ObservationsBefore,
-    Responses,
-    ResponsesBefore,
+/// That of one source.
+#[derive(Default)]
+pub(super) struct Stored {
+    /// In order of commit.
+    pulls: Vec<Pull>,
+    /// Oldest first.
+    shrinks: Vec<Shrink>,
+    /// In order of day and arm key.
+    observations: Vec<Observation>,
+    /// Earlier states, each behind the pull that ended it.
+    pub(super) observations_before: Vec<(i64, Observation)>,
+    /// In order of id.
+    responses: Vec<Response>,
+    /// Earlier states, each behind the pull that ended it.
+    pub(super) responses_before: Vec<(i64, Response)>,
 }
 
 impl Rows {
-    /// What was read of a source, its rows joined into one text; `None` where there are none.
-    pub(super) fn text(&self, source: &SourceId, kind: Kind) -> Result<Option<&str>, StoreError> {
-        let text = self.0.get(source).map(|Texts(row)| row.try_get(kind as usize)).transpose()?;
-        Ok(text.flatten())
+    /// What was read of a source; `None` of one that was not asked for.
+    pub(super) fn of(&self, source: &SourceId) -> Result<Option<&Stored>, StoreError> {
+        self.0.get(source).map(Result::as_ref).transpose().map_err(|what| StoreError::Unreadable(what.clone()))
     }
 
-    /// What a verdict on some of the sources, over some of the days that were asked for, may depend on.
+    /// What a verdict on some of the sources, over some of the days that were asked for, may depend on. Days begin at
+    /// different instants in different zones, so responses just outside come too.
     ///
     /// # Errors
     /// [`StoreError::Unreadable`] where a row cannot be read; other sources' rows can be all the same.
@@ -131,13 +204,16 @@ impl Rows {
         let mut sources: Vec<_> = sources.iter().collect();
         sources.sort_unstable();
         sources.dedup();
+        let instants = responses::about(days);
         let mut inputs = Inputs::default();
         for source in sources {
-            let text = |kind| self.text(source, kind);
-            inputs.observations.extend(observations::read(source, days, text(Kind::Observations)?)?);
-            inputs.responses.extend(responses::read_days(source, days, text(Kind::Responses)?)?);
-            inputs.pulls.extend(pulls::read_pulls(source, text(Kind::Pulls)?)?);
-            inputs.shrinks.extend(quarantine::read_shrinks(source, text(Kind::Shrinks)?)?);
+            let Some(stored) = self.of(source)? else { continue };
+            let on_days = stored.observations.iter().filter(|row| days.contains(row.day));
+            inputs.observations.extend(on_days.cloned());
+            let at_instants = stored.responses.iter().filter(|act| instants.contains(&act.at.timestamp_millis()));
+            inputs.responses.extend(at_instants.cloned());
+            inputs.pulls.extend_from_slice(&stored.pulls);
+            inputs.shrinks.extend_from_slice(&stored.shrinks);
         }
         inputs.pulls.sort_by_key(|pull| pull.id);
         Ok(inputs)

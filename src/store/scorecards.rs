@@ -293,7 +293,7 @@ async fn history(
     rows.iter().map(read_scorecard).collect()
 }
 
-pub(super) fn read_scorecard(row: &AnyRow) -> Result<StoredScorecard, StoreError> {
+fn read_scorecard(row: &AnyRow) -> Result<StoredScorecard, StoreError> {
     Ok(StoredScorecard {
         id: row.try_get("id")?,
         replaces: row.try_get("replaces")?,

@@ -5,9 +5,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::error::StoreError;
-use super::observations;
-use super::responses;
-use super::rows::{Kind, Rows};
+use super::rows::Rows;
 use crate::domain::concept::Source;
 use crate::domain::observation::{DateWindow, Inputs, Observation, Pull};
 use crate::domain::response::Response;
@@ -84,20 +82,20 @@ impl Rows {
             let is_new = |row: &Observation| row.source == source.id && since(row.day, row.pull_id);
             let is_new_act = |act: &Response| act.source == source.id && since(day(act.at), act.pull_id);
 
-            let was = observations::read_before(&source.id, self.text(&source.id, Kind::ObservationsBefore)?, stood)?;
-            let was_acts =
-                responses::read_before(&source.id, self.text(&source.id, Kind::ResponsesBefore)?, |act, until| {
-                    stood(day(act.at), act.pull_id, until)
-                })?;
+            let Some(stored) = self.of(&source.id)? else { continue };
+            let rows = stored.observations_before.iter();
+            let was: Vec<_> = rows.filter(|(until, row)| stood(row.day, row.pull_id, *until)).collect();
+            let acts = stored.responses_before.iter();
+            let was_acts: Vec<_> = acts.filter(|(until, act)| stood(day(act.at), act.pull_id, *until)).collect();
             let is_as_now = was.is_empty() && was_acts.is_empty();
             if is_as_now && !inputs.observations.iter().any(is_new) && !inputs.responses.iter().any(is_new_act) {
                 continue;
             }
             let then = then.get_or_insert_with(|| inputs.clone());
             then.observations.retain(|row| !is_new(row));
-            then.observations.extend(was);
+            then.observations.extend(was.into_iter().map(|(_, row)| row.clone()));
             then.responses.retain(|act| !is_new_act(act));
-            then.responses.extend(was_acts);
+            then.responses.extend(was_acts.into_iter().map(|(_, act)| act.clone()));
         }
         if let Some(then) = &mut then {
             then.responses

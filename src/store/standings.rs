@@ -3,63 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::any::AnyRow;
-use sqlx::{Arguments, Row};
-
-use super::backend::Bulk;
-use super::columns;
+use super::columns::{self, Fields};
 use super::error::StoreError;
 use super::rows::View;
-use super::scorecards::read_scorecard;
+use super::snapshot::{InPlace, Reading, Value};
 use crate::domain::decision::{Decision, Setup};
 use crate::domain::id::ConceptId;
 use crate::domain::verdict::{Generation, StoredScorecard, Verdict};
 
-/// The statements, each for many concepts.
-pub(super) struct Statements {
-    standings: Bulk,
-    sound: Bulk,
-    setups: Bulk,
-    decisions: Bulk,
-}
-
-impl Statements {
-    /// Makes them.
-    pub(super) fn new() -> Self {
-        let blocked = Verdict::Blocked.word();
-        Self {
-            standings: Bulk::new(
-                "SELECT asked.column1 AS concept, test.number, test.first_day, test.policy_hash, \
-                 card.id, card.replaces, card.known_at, card.body, card.setup FROM (VALUES ",
-                1,
-                ") AS asked \
-                 LEFT JOIN generation AS test ON test.concept_id = asked.column1 AND test.number = \
-                 (SELECT MAX(number) FROM generation WHERE concept_id = asked.column1) \
-                 LEFT JOIN scorecard AS card ON card.id = \
-                 (SELECT MAX(id) FROM scorecard WHERE concept_id = asked.column1)",
-            ),
-            sound: Bulk::new(
-                "SELECT asked.column1 AS concept, card.id, card.replaces, card.known_at, card.body FROM (VALUES ",
-                1,
-                format!(
-                    ") AS asked JOIN scorecard AS card ON card.id = \
-                     (SELECT MAX(id) FROM scorecard WHERE concept_id = asked.column1 AND verdict <> '{blocked}')"
-                ),
-            ),
-            setups: Bulk::new("SELECT hash, body FROM setup WHERE hash IN (VALUES ", 1, ")"),
-            decisions: Bulk::new(
-                "SELECT concept_id AS concept, id, body FROM decision WHERE id <= ? AND concept_id IN (VALUES ",
-                1,
-                ")",
-            ),
-        }
-    }
-}
-
 /// Something of every concept for which there is any, or why it cannot be read.
 pub type OfConcepts<T> = BTreeMap<ConceptId, Result<T, StoreError>>;
 
-/// The test of a concept and its latest verdict.
+/// Where a concept stands.
 #[derive(Debug, Default)]
 pub struct Standing {
     /// The last test that was opened.
@@ -70,83 +25,148 @@ pub struct Standing {
     pub setup: Option<String>,
 }
 
-impl View<'_> {
+impl View {
     /// The last verdict on any concept; 0 for none.
     pub async fn last_scorecard(&mut self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM scorecard").fetch_one(&mut *self.read).await?)
+        let read = |at: &Reading<'_>| {
+            let mut last = None;
+            at.question("SELECT MAX(id) FROM scorecard")?.each(&[], |row| {
+                last = row.optional_number()?;
+                Ok(())
+            })?;
+            Ok(last.unwrap_or(0))
+        };
+        self.at.read(read).await
     }
 
     /// Where each of some concepts stands.
-    pub async fn standings(&mut self, concepts: &[&ConceptId]) -> Result<OfConcepts<Standing>, StoreError> {
-        let mut found = BTreeMap::new();
-        let take = |row: AnyRow| {
-            found.insert(concept(&row)?, read_standing(&row));
-            Ok(())
+    pub async fn standings(&mut self, concepts: Vec<ConceptId>) -> Result<OfConcepts<Standing>, StoreError> {
+        let read = |at: &Reading<'_>| {
+            let mut tests = at.question(
+                "SELECT number, first_day, policy_hash FROM generation WHERE concept_id = $1 ORDER BY number DESC LIMIT 1",
+            )?;
+            let mut verdicts = at.question(
+                "SELECT setup, id, replaces, known_at, body FROM scorecard WHERE concept_id = $1 ORDER BY id DESC LIMIT 1",
+            )?;
+            let mut of = |concept: &ConceptId| {
+                let mut standing = Standing::default();
+                let asked = [Value::Text(concept.as_str())];
+                tests.each(&asked, |row| {
+                    standing.generation = Some(read_generation(row)?);
+                    Ok(())
+                })?;
+                verdicts.each(&asked, |row| {
+                    standing.setup = row.optional()?.map(str::to_owned);
+                    standing.latest = Some(read_scorecard(row)?);
+                    Ok(())
+                })?;
+                Ok(standing)
+            };
+            each_its_own(concepts, |concept| of(concept).map(Some))
         };
-        let query = &self.store.standings.standings;
-        query.fetch(&mut self.read, concepts, |_| Ok(()), |to, concept| to.add(concept.as_str()), take).await?;
-        Ok(found)
+        self.at.read(read).await
     }
 
     /// The latest verdict on each of some concepts that was not BLOCKED.
     pub async fn sound_scorecards(
         &mut self,
-        concepts: &[&ConceptId],
+        concepts: Vec<ConceptId>,
     ) -> Result<OfConcepts<StoredScorecard>, StoreError> {
-        let mut found = BTreeMap::new();
-        let take = |row: AnyRow| {
-            found.insert(concept(&row)?, read_scorecard(&row));
-            Ok(())
+        if concepts.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let read = |at: &Reading<'_>| {
+            let mut verdicts = at.question(
+                "SELECT id, replaces, known_at, body FROM scorecard WHERE concept_id = $1 AND verdict <> $2 \
+                 ORDER BY id DESC LIMIT 1",
+            )?;
+            each_its_own(concepts, |concept| {
+                let mut latest = None;
+                verdicts.each(&[Value::Text(concept.as_str()), Value::Text(Verdict::Blocked.word())], |row| {
+                    latest = Some(read_scorecard(row)?);
+                    Ok(())
+                })?;
+                Ok(latest)
+            })
         };
-        let query = &self.store.standings.sound;
-        query.fetch(&mut self.read, concepts, |_| Ok(()), |to, concept| to.add(concept.as_str()), take).await?;
-        Ok(found)
+        self.at.read(read).await
     }
 
     /// Setups by their hashes, or why one cannot be read.
-    pub async fn setups(&mut self, hashes: &[&str]) -> Result<BTreeMap<String, Result<Setup, StoreError>>, StoreError> {
-        let mut found = BTreeMap::new();
-        let take = |row: AnyRow| {
-            found.insert(row.try_get("hash")?, columns::from_json(row.try_get("body")?));
-            Ok(())
+    pub async fn setups(
+        &mut self,
+        hashes: Vec<String>,
+    ) -> Result<BTreeMap<String, Result<Setup, StoreError>>, StoreError> {
+        if hashes.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let read = |at: &Reading<'_>| {
+            let mut setups = at.question("SELECT body FROM setup WHERE hash = $1")?;
+            each_its_own(hashes, |hash| {
+                let mut setup = None;
+                setups.each(&[Value::Text(hash)], |row| {
+                    setup = Some(columns::from_json(row.text()?)?);
+                    Ok(())
+                })?;
+                Ok(setup)
+            })
         };
-        let query = &self.store.standings.setups;
-        query.fetch(&mut self.read, hashes, |_| Ok(()), |to, hash| to.add(*hash), take).await?;
-        Ok(found)
+        self.at.read(read).await
     }
 
     /// The decisions on each of some concepts, oldest first: all, or those up to `last`.
     pub async fn decisions(
         &mut self,
-        concepts: &[&ConceptId],
+        concepts: Vec<ConceptId>,
         last: Option<i64>,
     ) -> Result<OfConcepts<Vec<Decision>>, StoreError> {
-        let mut bodies: BTreeMap<ConceptId, BTreeMap<i64, String>> = BTreeMap::new();
-        let take = |row: AnyRow| {
-            bodies.entry(concept(&row)?).or_default().insert(row.try_get("id")?, row.try_get("body")?);
-            Ok(())
+        let up_to = Value::Number(last.unwrap_or(i64::MAX));
+        let read = move |at: &Reading<'_>| {
+            let mut decisions =
+                at.question("SELECT body FROM decision WHERE concept_id = $1 AND id <= $2 ORDER BY id")?;
+            each_its_own(concepts, |concept| {
+                let mut taken = Vec::new();
+                decisions.each(&[Value::Text(concept.as_str()), up_to], |row| {
+                    taken.push(columns::from_json(row.text()?)?);
+                    Ok(())
+                })?;
+                Ok(Some(taken).filter(|taken: &Vec<_>| !taken.is_empty()))
+            })
         };
-        let query = &self.store.standings.decisions;
-        let up_to = last.unwrap_or(i64::MAX);
-        query.fetch(&mut self.read, concepts, |to| to.add(up_to), |to, concept| to.add(concept.as_str()), take).await?;
-        let read = |bodies: BTreeMap<i64, String>| bodies.values().map(|body| columns::from_json(body)).collect();
-        Ok(bodies.into_iter().map(|(concept, bodies)| (concept, read(bodies))).collect())
+        self.at.read(read).await
     }
 }
 
-fn concept(row: &AnyRow) -> Result<ConceptId, StoreError> {
-    Ok(ConceptId::new(row.try_get::<&str, _>("concept")?))
+/// What there is of each of some things. What of one cannot be read is its own error.
+fn each_its_own<K: Ord, T>(
+    all: Vec<K>,
+    mut of: impl FnMut(&K) -> Result<Option<T>, StoreError>,
+) -> Result<BTreeMap<K, Result<T, StoreError>>, StoreError> {
+    let mut found = BTreeMap::new();
+    for one in all {
+        match of(&one) {
+            Ok(Some(thing)) => found.insert(one, Ok(thing)),
+            Err(error @ StoreError::Unreadable(_)) => found.insert(one, Err(error)),
+            Err(error) => return Err(error),
+            Ok(None) => None,
+        };
+    }
+    Ok(found)
 }
 
-fn read_standing(row: &AnyRow) -> Result<Standing, StoreError> {
-    let generation = match row.try_get::<Option<i64>, _>("number")? {
-        Some(number) => Some(Generation {
-            number: columns::small(number)?,
-            first_day: columns::day(row.try_get("first_day")?)?,
-            policy_hash: row.try_get("policy_hash")?,
-        }),
-        None => None,
-    };
-    let latest = row.try_get::<Option<i64>, _>("id")?.map(|_| read_scorecard(row)).transpose()?;
-    Ok(Standing { generation, latest, setup: row.try_get("setup")? })
+fn read_generation(row: &mut InPlace<'_>) -> Result<Generation, StoreError> {
+    Ok(Generation {
+        number: columns::small(row.number()?)?,
+        first_day: columns::day(row.text()?)?,
+        policy_hash: row.text()?.to_owned(),
+    })
+}
+
+fn read_scorecard(row: &mut InPlace<'_>) -> Result<StoredScorecard, StoreError> {
+    Ok(StoredScorecard {
+        id: row.number()?,
+        replaces: row.optional_number()?,
+        known_at: row.number()?,
+        scorecard: columns::from_json(row.text()?)?,
+    })
 }

@@ -276,7 +276,7 @@ fn write(kept: &Kept) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         }),
     };
     let text = serde_json::to_vec(&written);
-    text.map(Zeroizing::new).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))
+    text.map(Zeroizing::new).map_err(|error| StoreError::Database(error.into()))
 }
 
 fn read(text: &[u8]) -> Option<Kept> {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -93,7 +94,7 @@ async fn compare_with_truth(store: &Store, sandbox: &Sandbox, now: DateTime<Utc>
     let world = sandbox.world();
     let window = DateWindow::new(day("2026-03-02"), day("2026-04-15")).unwrap();
     let today = now.with_timezone(&world.zone).date_naive();
-    let truth: BTreeMap<(NaiveDate, String), Values> = world
+    let truth: BTreeMap<(NaiveDate, Arc<str>), Values> = world
         .rows(Level::Campaign, window.first(), window.last(), today)
         .map(|row| {
             let mut values = Values::default();
@@ -103,7 +104,7 @@ async fn compare_with_truth(store: &Store, sandbox: &Sandbox, now: DateTime<Utc>
             values.set(MetricId::SPEND, Some(row.figures.cost_micros.try_into().unwrap()));
             values.set(MetricId::CONVERSIONS, Some(i64::try_from(row.figures.conversion_hundredths).unwrap() * 10_000));
             values.set(MetricId::ENGAGEMENTS, count(row.figures.engagements));
-            ((row.day, row.id.to_string()), values)
+            ((row.day, row.id.to_string().into()), values)
         })
         .collect();
     let stored = store.inputs(&[SourceId::new("search")], window, None).await.unwrap();

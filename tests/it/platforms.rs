@@ -152,7 +152,7 @@ impl Story {
         let arms = &experiment(&self.app, "story").arms;
         let mut totals = Totals::new();
         for row in inputs.observations {
-            let owner = arms.iter().find(|arm| arm.keys[&ads()].contains(&row.arm_key));
+            let owner = arms.iter().find(|arm| arm.keys[&ads()].iter().any(|key| **key == *row.arm_key));
             let owner = owner.unwrap_or_else(|| panic!("{:?} belongs to no arm", row.arm_key));
             for metric in MetricId::all() {
                 if let Some(value) = row.values.get(metric) {

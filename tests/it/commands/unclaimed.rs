@@ -39,7 +39,7 @@ async fn pull_lists_unmapped_keys_with_their_rows_and_spend_stored_or_not() {
     let stored = project.store().await;
     let window = DateWindow::new("2026-03-02".parse().unwrap(), "2026-04-12".parse().unwrap()).unwrap();
     let stored = stored.inputs(&[SourceId::new("search")], window, None).await.unwrap().observations;
-    let stored: Vec<_> = stored.iter().filter(|row| row.arm_key == key).collect();
+    let stored: Vec<_> = stored.iter().filter(|row| *row.arm_key == *key).collect();
     assert_eq!(one["rows"], stored.len(), "and so does what is stored");
     let spend: i64 = stored.iter().filter_map(|row| row.values.get(MetricId::SPEND)).sum();
     assert_eq!(one["spend"]["amount"], millionths::print(spend));

@@ -172,7 +172,7 @@ fn acts_of_the_control_change_a_comparison_as_those_of_the_version_do() {
     // So many more in the data give that verdict, and one less does not.
     let with = |acts: u32| {
         let mut data = data.clone();
-        for observation in data.observations.iter_mut().filter(|row| row.arm_key == "old") {
+        for observation in data.observations.iter_mut().filter(|row| *row.arm_key == *"old") {
             let number = u32::try_from((observation.day - experiment.start).num_days()).unwrap();
             // Settled days only, as evenly as people come.
             if number < 18 {

@@ -238,7 +238,7 @@ fn fewer_rows() -> Story {
     let half = |key| Daily { key, visits: 50, signups: |_| 4, spend: 150 };
     story("fewer_rows", experiment, 20, &[half("a"), half("second")], |data| {
         data.shrinks = vec![Shrink { rows: [28, 14], ..shrink() }];
-        data.observations.retain(|row| row.arm_key != "second" || row.day > day("2026-03-15"));
+        data.observations.retain(|row| *row.arm_key != *"second" || row.day > day("2026-03-15"));
     })
 }
 

@@ -262,7 +262,7 @@ fn spend_after_a_verdict_runs_from_its_day_until_the_ads_stop() {
     assert_eq!(later.spend_after, Some(on("450", "270", since + Days::new(4), "90", 2)));
     // One stops after the verdict, then the other.
     let stops = |data: &mut Inputs, key: &str, day: NaiveDate| {
-        data.observations.retain(|row| row.arm_key != key || row.day < day);
+        data.observations.retain(|row| *row.arm_key != *key || row.day < day);
     };
     stops(&mut data, "a2", since + Days::new(2));
     let later = decide(&experiment, number + 5, &data);

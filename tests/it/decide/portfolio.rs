@@ -212,7 +212,7 @@ fn an_arm_whose_counts_cannot_be_or_that_breaches_a_limit_carries_no_build() {
     // People without a visitor on one day, and far more proof than the other.
     let b = Daily { key: "b", signups: |_| 9, ..BARELY };
     let mut data = inputs(&experiment, 40, &[BARELY, b]);
-    data.observations.retain(|row| row.arm_key != "b" || row.day != experiment.start);
+    data.observations.retain(|row| *row.arm_key != *"b" || row.day != experiment.start);
     let alone = decide(&experiment, 38, &data);
     let evidence = |at: usize| alone.arms[at].evidence.log_e_build.unwrap() - 2f64.ln();
     assert_eq!((alone.verdict, alone.arms[1].verdict), (Verdict::Build, Verdict::Collecting));

@@ -286,7 +286,7 @@ async fn h25_an_arm_the_vendor_no_longer_lists_keeps_its_days() {
     assert_eq!(counts(&change), [1, 0, 1, 0], "that it is gone is told");
     let of_b = async |pull| {
         let seen = everything(&store, &ads(), pull).await.observations;
-        seen.iter().filter(|it| it.arm_key == "b").map(|it| it.day.to_string()).collect::<Vec<_>>()
+        seen.iter().filter(|it| *it.arm_key == *"b").map(|it| it.day.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(of_b(None).await, ["2026-03-01"], "days that are not read again stay in the series");
     assert_eq!(of_b(Some(1)).await, ["2026-03-01", "2026-03-03"], "and what was hidden is kept as it was");

@@ -115,7 +115,7 @@ fn rows(inputs: &Inputs) -> Vec<Seen<'_, String>> {
         .iter()
         .map(|it| {
             let (clicks, spend) = (value(&it.values, MetricId::CLICKS), value(&it.values, MetricId::SPEND));
-            (it.day.to_string(), it.arm_key.as_str(), it.pull_id, clicks, spend)
+            (it.day.to_string(), &*it.arm_key, it.pull_id, clicks, spend)
         })
         .collect()
 }
@@ -126,7 +126,7 @@ async fn everything(store: &Store, source: &SourceId, known_at: Option<i64>) -> 
 
 /// Writes down what slots came to, as if nobody else had in between.
 async fn write_down(store: &Store, finding: Finding<'_>) -> Option<StoredScorecard> {
-    let last = store.view().await.unwrap().last_scorecard().await.unwrap();
+    let last = store.view().last_scorecard().await.unwrap();
     store.write_down(vec![finding], last).await.unwrap().unwrap().remove(0)
 }
 

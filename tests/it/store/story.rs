@@ -231,7 +231,7 @@ async fn deliveries(store: &Store, message: &Delivery) {
 async fn generations(store: &Store) {
     let concept = ConceptId::new("dog-meals");
     let opened = |number, first_day| Generation { number, first_day: day(first_day), policy_hash: "a".into() };
-    let known = async || store.view().await.unwrap().standings(&[&concept]).await.unwrap().remove(&concept).unwrap();
+    let known = async || store.view().standings(vec![concept.clone()]).await.unwrap().remove(&concept).unwrap();
     assert_eq!(known().await.unwrap().generation, None);
     for test in [opened(1, "2026-03-05"), opened(1, "2026-03-06"), opened(2, "2026-03-09")] {
         let finding = Finding { concept: &concept, opened: Some(test.clone()), verdict: None, run: None };
