@@ -334,21 +334,16 @@ fn write_by_hand(transaction: &rusqlite::Transaction<'_>, Written { stored, setu
         .unwrap();
 }
 
-/// User and system time in seconds of this process, all threads together, and of those that read and write the database:
-/// all but the first (proc(5); 100 ticks a second).
+/// User and system time in seconds of this process, threads that have ended included, and of all threads but the first:
+/// those that read and write the database (proc(5); 100 ticks a second).
 fn cpu() -> [f64; 2] {
-    let (mut all, mut sql) = (0.0, 0.0);
-    let ours = std::process::id().to_string();
-    for task in fs::read_dir("/proc/self/task").unwrap() {
-        let task = task.unwrap();
-        let Ok(text) = fs::read_to_string(task.path().join("stat")) else { continue };
-        let (_, rest) = text.rsplit_once(')').unwrap();
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let seconds = (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0;
-        all += seconds;
-        sql += if task.file_name() == *ours { 0.0 } else { seconds };
-    }
-    [all, sql]
+    let seconds = |of: &str| {
+        let text = fs::read_to_string(format!("/proc/self/{of}stat")).unwrap();
+        let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    };
+    let all = seconds("");
+    [all, all - seconds(&format!("task/{}/", std::process::id()))]
 }
 
 /// CPU time of some work in seconds, of all threads and of the database's, and the time on the wall.
