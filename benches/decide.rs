@@ -13,8 +13,8 @@
 //! cargo bench --bench decide -- 1000 20          # so many concepts, so many to a source
 //! cargo bench --bench decide -- 1000 1 256       # so many at once
 //! ```
-//! On 2 cores, 32 at once: 10,000 concepts 409 µs CPU each (SQLite's threads 47 %, the decision 111 µs), by hand 92, ratio
-//! 4.5, where 3 is wanted; 20,000 concepts 448 and 88. 32 to 256 at once are no faster; one at a time costs twice as much.
+//! On 2 shared cores, 32 at once, in four runs: 10,000 concepts 267 to 406 µs CPU each, by hand 84 to 110, ratio 3.0 to 4.3,
+//! where 3 is wanted; 20,000 concepts 330 and 92, ratio 3.6. Reading and writing take 48 % of it, the decision about 110 µs.
 //!
 //! CPU time is that of all threads of the process (from /proc, so Linux only); SQLite runs on threads of its own. The files lie in
 //! memory where the system has such a place, so that work is measured and not a disk.
