@@ -87,5 +87,11 @@ fn access(parts: &Parts, vendor: &str, address: &str) -> SourceAccess {
         set_aside: [].into(),
         accept_shrink: None,
     };
-    SourceAccess { source, settings, login: info.needs_login.then_some(login), intake: Intake::default() }
+    SourceAccess {
+        source,
+        settings,
+        login: info.needs_login.then_some(login),
+        intake: Intake::default(),
+        inbound: None,
+    }
 }

@@ -14,6 +14,7 @@ use super::{access, next_command};
 use crate::app;
 use crate::config::{self, Config, Problem};
 use crate::domain::connector::{ConnectorInfo, SourceAccess};
+use crate::domain::inbound::Scheme;
 use crate::domain::sunset::{sunset, unchecked};
 
 /// Arguments of `check`.
@@ -30,6 +31,15 @@ struct Checked<'a> {
     experiments: Vec<&'a str>,
     warnings: &'a [Problem],
     sources: Vec<Asked<'a>>,
+    deliveries: Vec<Taken<'a>>,
+}
+
+/// Where a vendor sends what is new.
+#[derive(Serialize)]
+struct Taken<'a> {
+    source: &'a str,
+    /// What to paste at the vendor. Where the address holds the secret, `SECRET` stands for it.
+    address: String,
 }
 
 /// Whom a source asks, and what deserves a warning about it.
@@ -60,7 +70,8 @@ pub async fn run(args: &CheckArgs, path: &Path, output: &Output) -> Result<ExitC
     let unwarned_of_logins = access::note(&loaded.config, &registry, output).await?;
     let unwarned =
         unwarned_of_logins && loaded.warnings.is_empty() && asked.iter().all(|asked| asked.warnings.is_empty());
-    let checked = Checked { file: path, experiments, warnings: &loaded.warnings, sources: asked };
+    let deliveries = taken(&loaded.config);
+    let checked = Checked { file: path, experiments, warnings: &loaded.warnings, sources: asked, deliveries };
     output.show(&checked, || {
         let beside = if unwarned { "" } else { "; what to think about stands above" };
         let verdict = format!("{}: nothing is wrong{beside}.", path.display());
@@ -70,6 +81,7 @@ pub async fn run(args: &CheckArgs, path: &Path, output: &Output) -> Result<ExitC
         let summary = config::summary(&loaded.config, now);
         let mut summary: Vec<String> = summary.lines().map(|line| wrapped(line, UNDER_THE_WORDS)).collect();
         summary.extend(whom(&checked.sources));
+        summary.extend(where_to(&checked.deliveries));
         format!("{}\n\n{verdict}\n{}", summary.join("\n"), next(&loaded.config, path))
     });
     if args.live { live::run(path, now, output).await } else { Ok(ExitCode::SUCCESS) }
@@ -89,6 +101,22 @@ fn whom(sources: &[Asked<'_>]) -> Option<String> {
     let whom: Vec<String> =
         sources.iter().map(|asked| wrapped(&format!("  {}: {}", asked.source, asked.hosts.join(", ")), 4)).collect();
     (!whom.is_empty()).then(|| format!("\nAsks, unless the settings name another address:\n{}", whom.join("\n")))
+}
+
+fn taken(config: &Config) -> Vec<Taken<'_>> {
+    let Some(listen) = &config.inbound else { return Vec::new() };
+    let taken = |access: &SourceAccess| {
+        let key = if access.inbound.as_ref()?.scheme == Scheme::Path { "/SECRET" } else { "" };
+        Some(format!("{}/in/{}{key}", listen.url(), access.source.id))
+    };
+    let sources = config.sources.values();
+    sources.filter_map(|access| Some(Taken { source: access.source.id.as_str(), address: taken(access)? })).collect()
+}
+
+fn where_to(deliveries: &[Taken<'_>]) -> Option<String> {
+    let lines: Vec<String> = deliveries.iter().map(|taken| format!("  {}: {}", taken.source, taken.address)).collect();
+    (!lines.is_empty())
+        .then(|| format!("\nTakes deliveries while `run` runs; paste at the vendor:\n{}", lines.join("\n")))
 }
 
 /// The column at which the words of the summary begin.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::app::AppError;
 use crate::config::{Problem, Problems};
 use crate::domain::money::thousands;
+use crate::inbound::InboundError;
 use crate::store::StoreError;
 
 /// Where results go.
@@ -46,6 +47,12 @@ impl From<Problems> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        Self::general(error.to_string())
+    }
+}
+
+impl From<InboundError> for Failure {
+    fn from(error: InboundError) -> Self {
         Self::general(error.to_string())
     }
 }

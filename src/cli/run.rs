@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -16,6 +17,7 @@ use crate::decide::explain;
 use crate::domain::concept::Experiment;
 use crate::domain::id::ConceptId;
 use crate::domain::verdict::StoredScorecard;
+use crate::inbound::Inbound;
 use crate::schedule::daemon;
 use crate::schedule::deliver::{Delivered, deliver};
 use crate::schedule::due::DueRun;
@@ -23,6 +25,9 @@ use crate::schedule::notices::Notices;
 use crate::schedule::portfolio;
 use crate::schedule::tick::{TickError, Ticked, tick};
 use crate::store::StoreError;
+
+/// Most sources that wait to be read early.
+const SOURCES_TOLD: usize = 64;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -61,7 +66,26 @@ async fn forever(app: &App, output: &Output) -> Result<ExitCode, Failure> {
     let stop = CancellationToken::new();
     tokio::spawn(cancel_when_asked(stop.clone()));
     output.note(&format!("running {}; stop with Ctrl-C", counted(experiments.len() as u64, "experiment")));
-    daemon::run(&app.parts, experiments, &stop).await.map_err(|error| Failure::general(error.to_string()))?;
+    let (due, news) = mpsc::channel(SOURCES_TOLD);
+    let inbound = match &app.loaded.config.inbound {
+        Some(listen) => Some(Inbound::open(listen, &app.parts.sources, &app.parts.registry, due, Utc::now).await?),
+        None => None,
+    };
+    if let Some(address) = inbound.as_ref().and_then(Inbound::address) {
+        output.note(&format!("listening for deliveries at {address}"));
+    }
+    let receiving = async {
+        if let Some(inbound) = inbound {
+            inbound.run(&app.parts.store, &stop).await;
+        }
+    };
+    let deciding = async {
+        let ended = daemon::run(&app.parts, experiments, news, &stop).await;
+        stop.cancel();
+        ended
+    };
+    let (ended, ()) = tokio::join!(deciding, receiving);
+    ended.map_err(|error| Failure::general(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }
 

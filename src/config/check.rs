@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::excerpt;
 use super::experiment::{Declared, experiment};
+use super::inbound;
 use super::people;
 use super::policy::choice;
 use super::raw::{self, Section, Span};
@@ -135,11 +136,13 @@ fn read<'t>(
     let private_networks = check.network(&root);
     let token_key = check.token_key(&root);
     check.web(&root);
+    let listen = inbound::listen(&check, &root);
     let false_build_rate = check.portfolio(&root);
     let destinations = source::destinations(&check, &root);
     let logins = source::logins(&check, &root);
     let people = people::people(&check, &root);
     let sources = source::sources(&check, &root, &logins, &people);
+    let inbound = inbound::needed(&check, &root, listen, &sources);
     let declared = Declared { destinations: &destinations, sources: &sources, internal: &people.internal };
     let sections = root.named("experiment", &raw::EXPERIMENT);
     if sections.is_empty() && !root.has("experiment") {
@@ -168,6 +171,7 @@ fn read<'t>(
         store_url: store_url?,
         private_networks,
         token_key: token_key?,
+        inbound: inbound?,
         destinations: destinations.into_values().collect::<Option<_>>()?,
         sources: sources
             .into_values()

@@ -1,11 +1,17 @@
 //! What holds where the user says nothing. Every default stands here and nowhere else; the reasons
 //! are in the example configuration, which a test compares with these.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use crate::domain::concept::{Boundary, Dispersion, Multiplicity};
 use crate::domain::portfolio::FalseBuildRate;
 
 /// `[store] url`: a file beside the configuration.
 pub const STORE_URL: &str = "sqlite://willitsell.db";
+/// `[inbound] listen`: this machine alone.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8438);
+/// `[inbound] body_limit_kib`.
+pub const BODY_LIMIT_KIB: u32 = 256;
 /// `[source.NAME] maturity_lag_days`.
 pub const MATURITY_LAG_DAYS: u32 = 3;
 /// `[experiment.KEY] decide_within_days`.

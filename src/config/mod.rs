@@ -9,6 +9,7 @@ mod excerpt;
 mod experiment;
 mod folder;
 mod icp;
+mod inbound;
 mod overlap;
 mod people;
 mod policy;
@@ -29,6 +30,7 @@ use secrecy::SecretString;
 use crate::domain::concept::Experiment;
 use crate::domain::connector::{ConnectorInfo, SourceAccess};
 use crate::domain::id::{ConceptId, SourceId};
+use crate::domain::inbound::Listen;
 use crate::domain::message::{Destination, NotifierInfo};
 use crate::domain::theme::Theme;
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub private_networks: Vec<IpNet>,
     /// Seals what is kept of logins, where the user keeps the key.
     pub token_key: Option<SecretString>,
+    /// Where deliveries of vendors are listened for, where any source takes some.
+    pub inbound: Option<Listen>,
     /// Where messages may go, in order of name.
     pub destinations: Vec<Destination>,
     /// What may be asked, with all it takes.

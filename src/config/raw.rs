@@ -26,12 +26,31 @@ pub(super) struct Shape {
 
 pub(super) const ROOT: Shape = Shape {
     table: "the top of the file",
-    keys: &["connectors", "store", "network", "web", "people", "notify", "login", "source", "portfolio", "experiment"],
+    keys: &[
+        "connectors",
+        "store",
+        "network",
+        "web",
+        "inbound",
+        "people",
+        "notify",
+        "login",
+        "source",
+        "portfolio",
+        "experiment",
+    ],
     public: false,
 };
 pub(super) const NETWORK: Shape = Shape { table: "[network]", keys: &["allow_private"], public: true };
 pub(super) const STORE: Shape = Shape { table: "[store]", keys: &["url", "token_key"], public: false };
 pub(super) const WEB: Shape = Shape { table: "[web]", keys: &["listen"], public: true };
+pub(super) const INBOUND: Shape = Shape {
+    table: "[inbound]",
+    keys: &["listen", "beyond_this_machine", "public_url", "body_limit_kib"],
+    public: true,
+};
+/// Beside the secret nothing is needed.
+pub(super) const SOURCE_INBOUND: Shape = Shape { table: "inbound of a source", keys: &["secret"], public: false };
 pub(super) const PORTFOLIO: Shape = Shape { table: "[portfolio]", keys: &["false_build_rate"], public: true };
 pub(super) const LOGIN: Shape = Shape {
     table: "[login.NAME]",
@@ -54,6 +73,7 @@ pub(super) const SOURCE: Shape = Shape {
         "depth",
         "answers",
         "free_text",
+        "inbound",
     ],
     public: true,
 };
@@ -148,11 +168,13 @@ pub(super) const AMOUNT: Shape = Shape { table: "an amount", keys: &["amount", "
 pub(super) const NAMES: Shape = Shape { table: "", keys: &[], public: false };
 
 /// Every table with keys of ours.
-pub(super) const SHAPES: [&Shape; 17] = [
+pub(super) const SHAPES: [&Shape; 19] = [
     &ROOT,
     &STORE,
     &NETWORK,
     &WEB,
+    &INBOUND,
+    &SOURCE_INBOUND,
     &PEOPLE,
     &LOGIN,
     &SOURCE,

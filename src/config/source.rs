@@ -13,6 +13,7 @@ use url::{Host, Url};
 use super::check::Check;
 use super::defaults;
 use super::experiment::zone_advice;
+use super::inbound;
 use super::people::{self, People};
 use super::raw::{self, Section};
 use super::report::{quoted, suggestion};
@@ -178,6 +179,7 @@ fn source(
     let intake = people::intake(check, section, info, people);
     let depth = people::depth(check, section, info);
     let leave_out = leave_out(check, section, info);
+    let inbound = inbound::of_source(check, section, info);
     let Some(info) = info else { return entry };
     confirm_hosts(check, section, info, hosts.as_deref());
     let table = section.table("settings", &raw::NAMES, "settings = { … }");
@@ -208,7 +210,8 @@ fn source(
     entry.questions = intake.answers.iter().map(|question| (question.name.clone(), question.is_free_text)).collect();
     if let Some(settings) = settings {
         entry.account = scheduled.then(|| account(info, &settings));
-        entry.access = login.map(|login| SourceAccess { source, settings, login, intake });
+        entry.access =
+            login.zip(inbound).map(|(login, inbound)| SourceAccess { source, settings, login, intake, inbound });
     }
     entry
 }

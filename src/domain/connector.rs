@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::concept::Source;
 use super::id::{LoginId, SourceId};
-use super::inbound::Scheme;
+use super::inbound::{Inbound, Scheme};
 use super::intake::Intake;
 use super::metric::MetricId;
 use super::response::{Depth, Void};
@@ -233,6 +233,8 @@ pub struct SourceAccess {
     pub login: Option<Login>,
     /// What may be kept of its people.
     pub intake: Intake,
+    /// What its vendor's deliveries are checked with, where it takes any.
+    pub inbound: Option<Inbound>,
 }
 
 /// One row a connector gives.

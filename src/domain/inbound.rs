@@ -1,7 +1,21 @@
 //! Deliveries that vendors send by themselves: by which signature one is known, and with what secrets. Reading and keeping
 //! them is `inbound`'s business.
 
-use secrecy::SecretString;
+use std::net::SocketAddr;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Fewest characters of a secret that stands in an address: at 6 bits each, 144 bits.
+const SHORTEST_IN_PATH: usize = 24;
+
+/// People copy secrets without their padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// How a sender proves that a delivery is its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +54,35 @@ impl Scheme {
         }
     }
 
+    /// The key that a secret stands for.
+    ///
+    /// # Errors
+    /// What the secret must be, where it is not.
+    pub fn key(self, secret: &SecretString) -> Result<Vec<u8>, &'static str> {
+        let text = secret.expose_secret();
+        match self {
+            Self::Standard => {
+                let bytes = BASE64.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok();
+                let bytes = bytes.filter(|bytes| (24..=64).contains(&bytes.len()));
+                bytes.ok_or("it must be whsec_ and 24 to 64 bytes in base64: copy it whole")
+            }
+            Self::Path => {
+                let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+                let is_secret = is_plain && text.len() >= SHORTEST_IN_PATH;
+                is_secret.then(|| text.into()).ok_or(
+                    "it stands in an address, so it must be 24 or more of A to Z, a to z, 0 to 9, - and _: openssl rand -hex 24",
+                )
+            }
+            _ if text.is_empty() => Err("it must not be empty"),
+            _ => Ok(text.into()),
+        }
+    }
+
+    /// Whether the address that the sender calls is signed, so that it must be known.
+    pub fn signs_address(self) -> bool {
+        self == Self::Hubspot
+    }
+
     /// Finds a scheme by its name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scheme| scheme.name() == name)
@@ -53,4 +96,22 @@ pub struct Inbound {
     pub scheme: Scheme,
     /// One, or while a secret is exchanged two: a delivery must fit one of them.
     pub secrets: Vec<SecretString>,
+}
+
+/// Where deliveries are listened for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// How senders call it, without a slash at its end: scheme, host, and what a proxy takes away before `/in/`.
+    pub public_url: Option<String>,
+    /// Largest body, in bytes.
+    pub body_limit: usize,
+}
+
+impl Listen {
+    /// The address that senders call; this machine's own where none was named.
+    pub fn url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.address))
+    }
 }

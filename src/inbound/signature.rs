@@ -4,11 +4,9 @@
 
 use axum::http::HeaderMap;
 use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
 use ring::hmac;
-use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::inbound::{Inbound, Scheme};
 
@@ -20,15 +18,6 @@ const MOST_SIGNATURES: usize = 8;
 
 /// Longest name that a sender gives a delivery, in bytes.
 const LONGEST_ID: usize = 256;
-
-/// Fewest characters of a secret that stands in an address: at 6 bits each, 144 bits.
-const SHORTEST_IN_PATH: usize = 24;
-
-/// People copy secrets without their padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// What a sender may write as it stands in an address and encode all the same, with what it signs in its place:
 /// <https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests>.
@@ -85,8 +74,8 @@ impl Verifier {
     /// # Errors
     /// What a secret must be, where one is not.
     pub fn new(inbound: &Inbound) -> Result<Self, &'static str> {
-        let keys: Vec<_> =
-            inbound.secrets.iter().map(|secret| key(inbound.scheme, secret)).collect::<Result<_, _>>()?;
+        let key = |secret| Ok::<_, &str>(hmac::Key::new(hmac::HMAC_SHA256, &inbound.scheme.key(secret)?));
+        let keys: Vec<_> = inbound.secrets.iter().map(key).collect::<Result<_, _>>()?;
         if keys.is_empty() { Err("a secret is needed") } else { Ok(Self { scheme: inbound.scheme, keys }) }
     }
 
@@ -174,27 +163,6 @@ impl Verifier {
 /// Signed with a secret that stands in an address, and with what stands there, so that comparing takes the same time
 /// whatever they have in common.
 const IN_PATH: &[u8] = b"willitsell: the last part of an address";
-
-fn key(scheme: Scheme, secret: &SecretString) -> Result<hmac::Key, &'static str> {
-    let text = secret.expose_secret();
-    let of = |bytes: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
-    match scheme {
-        Scheme::Standard => {
-            let bytes = BASE64.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok();
-            let bytes = bytes.filter(|bytes| (24..=64).contains(&bytes.len()));
-            bytes.map(|bytes| of(&bytes)).ok_or("it must be whsec_ and 24 to 64 bytes in base64: copy it whole")
-        }
-        Scheme::Path => {
-            let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            let is_secret = is_plain && text.len() >= SHORTEST_IN_PATH;
-            is_secret.then(|| of(text.as_bytes())).ok_or(
-                "it stands in an address, so it must be 24 or more of A to Z, a to z, 0 to 9, - and _: openssl rand -hex 24",
-            )
-        }
-        _ if text.is_empty() => Err("it must not be empty"),
-        _ => Ok(of(text.as_bytes())),
-    }
-}
 
 /// The one header of a name.
 fn header<'a>(delivery: &Delivery<'a>, name: &str) -> Result<&'a str, Refused> {

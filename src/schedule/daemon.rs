@@ -1,19 +1,23 @@
-//! The loops of `run`: one wakes at least every half minute, asks the store what is due and does it; the other
-//! delivers what that gave rise to. The only place besides `cli` that asks what time it is.
+//! The loops of `run`: one wakes at least every half minute, asks the store what is due and does it; the second delivers
+//! what that gave rise to; the third reads sources that their vendors say have something new. The only place besides `cli` that asks what time it is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::deliver::deliver;
 use super::due::{due, next_slot};
+use super::early::read_early;
 use super::notices::Notices;
 use super::portfolio;
 use super::tick::{TickError, Ticked, ask, judge};
 use crate::domain::concept::Experiment;
+use crate::domain::id::SourceId;
 use crate::store::StoreError;
 
 /// Longest sleep: a clock that was stepped, or a host that slept, is noticed within this time.
@@ -23,13 +27,21 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// waits in memory.
 const AT_ONCE: usize = 32;
 
-/// Runs until `stop` is cancelled. The caller holds the store's claim. What is cut short then leaves no
+/// A source is read before its slot at most this often, however much its vendor sends.
+const BETWEEN_EARLY: Duration = Duration::from_mins(5);
+
+/// Runs until `stop` is cancelled. Sources that come through `news` are read before their slot. The caller holds the store's claim. What is cut short then leaves no
 /// trace but an open run, which the next start takes up, or an attempt without an answer, which it
 /// repeats and marks so.
 ///
 /// # Errors
 /// [`TickError`] when the store fails: the process should end, so that its service manager restarts it.
-pub async fn run(parts: &Parts, experiments: &[Experiment], stop: &CancellationToken) -> Result<(), TickError> {
+pub async fn run(
+    parts: &Parts,
+    experiments: &[Experiment],
+    news: mpsc::Receiver<SourceId>,
+    stop: &CancellationToken,
+) -> Result<(), TickError> {
     let abandoned = parts.store.abandon_open_runs(Utc::now()).await?;
     if abandoned > 0 {
         tracing::warn!(abandoned, "an earlier process ended in the middle of its work; it is taken up again");
@@ -39,6 +51,7 @@ pub async fn run(parts: &Parts, experiments: &[Experiment], stop: &CancellationT
     tokio::select! {
         ended = decide_when_due(parts, experiments, &decided) => ended,
         ended = deliver_when_due(parts, &decided) => Ok(ended?),
+        () = read_when_told(parts, experiments, news) => Ok(()),
         () = stop.cancelled() => Ok(()),
     }
 }
@@ -96,6 +109,35 @@ async fn deliver_when_due(parts: &Parts, decided: &Notify) -> Result<(), StoreEr
         tokio::select! {
             () = decided.notified() => {}
             () = tokio::time::sleep(LONGEST_SLEEP) => {}
+        }
+    }
+}
+
+/// Reads sources whose vendor sent something. A source that fails is left to its slot.
+async fn read_when_told(parts: &Parts, experiments: &[Experiment], mut news: mpsc::Receiver<SourceId>) {
+    let mut read_at: BTreeMap<SourceId, Instant> = BTreeMap::new();
+    let mut waiting: BTreeMap<SourceId, Instant> = BTreeMap::new();
+    loop {
+        let next = waiting.iter().min_by_key(|(_, at)| **at).map(|(source, at)| (source.clone(), *at));
+        let wait = async {
+            match &next {
+                Some((_, at)) => tokio::time::sleep_until(*at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(source) = news.recv() => {
+                let at = read_at.get(&source).map_or_else(Instant::now, |at| *at + BETWEEN_EARLY);
+                waiting.entry(source).or_insert(at);
+            }
+            () = wait => {
+                let Some((source, _)) = next else { continue };
+                waiting.remove(&source);
+                read_at.insert(source.clone(), Instant::now());
+                if let Err(failure) = read_early(parts, experiments, &source, Utc::now()).await {
+                    tracing::warn!(%failure, "not read early: its next slot asks again");
+                }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod daemon;
 pub mod deliver;
 pub mod due;
+pub mod early;
 pub mod logins;
 pub mod notices;
 pub mod portfolio;

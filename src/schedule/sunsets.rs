@@ -94,6 +94,7 @@ mod tests {
             settings: Settings::default(),
             login: None,
             intake: Intake::default(),
+            inbound: None,
         };
         let sources = BTreeMap::from([(source.id, access)]);
         let ends: NaiveDate = "2026-12-01".parse().unwrap();

@@ -2,6 +2,7 @@
 
 mod errors;
 mod example;
+mod inbound;
 mod init;
 mod models;
 mod people;
@@ -17,6 +18,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use tempfile::TempDir;
 use willitsell::config::{self, Known, Loaded, Problem, Problems};
 use willitsell::domain::connector::{ConnectorInfo, SettingInfo};
+use willitsell::domain::inbound::Scheme;
 use willitsell::domain::message::NotifierInfo;
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::response::Depth;
@@ -63,6 +65,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
             people: Some(Depth::Email),
             names_people: true,
             reads_answers: true,
+            inbound: Some(Scheme::Typeform),
             ..connector(
                 "typeform",
                 "Typeform",

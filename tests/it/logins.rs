@@ -356,6 +356,7 @@ async fn a7_a_login_that_ends_is_told_of_14_3_and_1_days_before_with_the_command
         settings: Settings::default(),
         login: Some(login.clone()),
         intake: Intake::default(),
+        inbound: None,
     };
     let sources = ["brand", "search"].map(|name| (SourceId::new(name), source(name))).into();
     let registry = willitsell::app::registry().unwrap();

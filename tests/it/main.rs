@@ -14,6 +14,7 @@ mod fake_server;
 mod form_exports;
 mod http;
 mod import_files;
+mod inbound;
 mod kill;
 mod logins;
 mod notify;

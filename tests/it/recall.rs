@@ -91,8 +91,13 @@ impl Rig {
         }
         // The program has no such connector: asking it fails without a network.
         let gone = Source { connector: "gone".into(), ..source.clone() };
-        let access =
-            SourceAccess { source: gone, settings: Settings::default(), login: None, intake: Intake::default() };
+        let access = SourceAccess {
+            source: gone,
+            settings: Settings::default(),
+            login: None,
+            intake: Intake::default(),
+            inbound: None,
+        };
         self.parts.sources.insert(source.id.clone(), access);
     }
 

@@ -11,6 +11,7 @@ use crate::app;
 use crate::cli::output::{Failure, Output, wrapped};
 use crate::config::{self, report::suggestion};
 use crate::domain::connector::{ConnectorInfo, Home, SettingInfo};
+use crate::domain::inbound::Scheme;
 
 /// Arguments of `connectors show`.
 #[derive(Debug, Args)]
@@ -33,6 +34,8 @@ struct Shown<'a> {
     needs_login: bool,
     scopes: &'a [String],
     metrics: Vec<String>,
+    /// By which signature its deliveries are known, where it sends any.
+    deliveries: Option<&'static str>,
     settings: Vec<Setting<'a>>,
     paste: String,
 }
@@ -76,6 +79,7 @@ pub fn run(args: &ShowArgs, config: &Path, output: &Output) -> Result<ExitCode, 
         needs_login: info.needs_login,
         scopes: &info.scopes,
         metrics: info.metrics.iter().map(ToString::to_string).collect(),
+        deliveries: info.inbound.map(Scheme::name),
         settings: info.settings.iter().map(setting).collect(),
         paste: paste(info),
     };
@@ -136,6 +140,9 @@ fn text(info: &ConnectorInfo, shown: &Shown<'_>) -> String {
     say("Checked", checked.unwrap_or_default());
     say("Asks", info.hosts.join(", "));
     say("Counts", shown.metrics.join(", "));
+    if info.inbound.is_some() {
+        say("Sends", "what is new, to `run`, where the source says inbound = { secret = … }".to_owned());
+    }
     if info.needs_login {
         say("Login", format!("needed, allowed to: {}", info.scopes.join(" ")));
     }

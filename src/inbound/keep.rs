@@ -1,0 +1,111 @@
+//! Takes deliveries that are their senders' into the store, all that wait in one transaction, and says so once they are on
+//! disk. A delivery that brings no act, or one that cannot be read, makes its source due: its next reading knows better.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::InboundError;
+use super::door::{Outcome, WAITING, Waiting};
+use crate::connect::{Deliveries, Registry};
+use crate::domain::connector::{RowSink, SourceAccess, SourceRow};
+use crate::domain::id::SourceId;
+use crate::domain::intake::Intake;
+use crate::store::{Received, Store};
+
+/// How the deliveries of one source are read.
+struct Source {
+    /// `None` where they say only that there is something new.
+    deliveries: Option<Box<dyn Deliveries>>,
+    intake: Intake,
+}
+
+/// Reads and keeps deliveries.
+pub(super) struct Keeper {
+    sources: BTreeMap<SourceId, Source>,
+    due: mpsc::Sender<SourceId>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        sources: &BTreeMap<SourceId, SourceAccess>,
+        registry: &Registry,
+        due: mpsc::Sender<SourceId>,
+    ) -> Result<Self, InboundError> {
+        let mut known = BTreeMap::new();
+        for (id, access) in sources.iter().filter(|(_, access)| access.inbound.is_some()) {
+            let failed = |why| InboundError::Source(id.clone(), why);
+            let name = &access.source.connector;
+            let connector = registry.get(name).ok_or_else(|| failed(format!("there is no connector {name:?}")))?;
+            let deliveries = connector.deliveries(&access.settings, &access.intake.answers).map_err(failed)?;
+            known.insert(id.clone(), Source { deliveries, intake: access.intake.clone() });
+        }
+        Ok(Self { sources: known, due })
+    }
+
+    pub(super) async fn keep(
+        &self,
+        store: &Store,
+        mut waiting: mpsc::Receiver<Waiting>,
+        now: fn() -> DateTime<Utc>,
+        stop: &CancellationToken,
+    ) {
+        let mut together = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                received = waiting.recv_many(&mut together, WAITING) => {
+                    if received == 0 {
+                        return;
+                    }
+                }
+            }
+            let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
+            for one in together.drain(..) {
+                if let Some(delivery) = self.read(store, &one).await {
+                    deliveries.push(delivery);
+                    answers.push(one.answer);
+                } else {
+                    // Where the channel is full, so many sources are due that this one will be read with them.
+                    _ = self.due.try_send(one.source);
+                    // Whoever waited too long has gone.
+                    _ = one.answer.send(Outcome::Kept);
+                }
+            }
+            if deliveries.is_empty() {
+                continue;
+            }
+            let outcome = match store.receive(deliveries, now()).await {
+                Ok(kept) => {
+                    tracing::info!(new = kept.new, changed = kept.changed, repeated = kept.repeated, "received");
+                    Outcome::Kept
+                }
+                Err(error) => {
+                    tracing::error!(%error, "deliveries could not be kept: their senders are asked to send them again");
+                    Outcome::Failed
+                }
+            };
+            for answer in answers {
+                _ = answer.send(outcome);
+            }
+        }
+    }
+
+    /// What is to be kept of a delivery; `None` where it brings no act, or none that can be read.
+    async fn read(&self, store: &Store, waiting: &Waiting) -> Option<Received> {
+        let id = &waiting.source;
+        let source = self.sources.get(id)?;
+        let deliveries = source.deliveries.as_ref()?;
+        let unreadable =
+            |why: &str| tracing::warn!(source = %id, why, "a delivery cannot be read: its source is read instead");
+        let body = str::from_utf8(&waiting.body).map_err(|_| unreadable("it is not UTF-8")).ok()?;
+        let act = deliveries.read(body).map_err(|why| unreadable(&why)).ok()??;
+        let mut stage = store.stage_of(&source.intake);
+        let row = [SourceRow::Response(act)];
+        stage.accept(&row).await.map_err(|error| unreadable(&error.to_string())).ok()?;
+        Some(Received { source: id.clone(), name: waiting.name.clone(), stage })
+    }
+}
