@@ -114,6 +114,13 @@ pub(super) fn depth(check: &Check<'_>, section: &Section<'_>, info: Option<&Conn
     let names: Vec<&str> =
         Depth::ALL.into_iter().filter(|depth| *depth != Depth::QualifiedSignup).map(Depth::name).collect();
     let depth = Depth::named(written.get_ref()).filter(|depth| names.contains(&depth.name()));
+    let is_held = |depth: &Depth| *depth > Depth::Booking;
+    if let Some(info) = info.filter(|info| info.people == Some(Depth::Booking) && depth.as_ref().is_some_and(is_held)) {
+        let what = format!("{}: {} tells who booked, and not that anybody came", section.dotted("depth"), info.title);
+        let advice = "let bookings decide as signups, or take demos from a source that says which were held, such as \
+                      hubspot_meetings";
+        check.report.error(written.span(), what, advice);
+    }
     if depth.is_none() {
         let what = format!("{} cannot be {}", section.dotted("depth"), quoted(written.get_ref()));
         check.report.error(written.span(), what, suggestion(written.get_ref(), &names, ""));

@@ -188,6 +188,7 @@ fn source(
         None if section.has("settings") => None,
         None => without_settings(check, section, info),
     };
+    let settings = settings.map(|settings| beside_the_file(check, info, settings));
     let login = login_of(check, section, info, login_name.as_ref(), logins);
     // Whoever names a file to be read gets it read; whoever names none brings files by hand.
     let scheduled = info.scheduled_by.is_none_or(|key| table.as_ref().is_some_and(|table| table.has(key)));
@@ -214,6 +215,15 @@ fn source(
             login.zip(inbound).map(|(login, inbound)| SourceAccess { source, settings, login, intake, inbound });
     }
     entry
+}
+
+/// A relative path of a file to read begins at the configuration's folder, like every other path in it.
+fn beside_the_file(check: &Check<'_>, info: &ConnectorInfo, mut settings: Settings) -> Settings {
+    if let Some((key, path)) = info.scheduled_by.and_then(|key| Some((key, settings.plain(key)?))) {
+        let path = check.folder.join(path).to_string_lossy().into_owned();
+        settings.insert(key, SettingValue::Plain(path));
+    }
+    settings
 }
 
 /// Counts of a source that another source counts better.

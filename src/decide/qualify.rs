@@ -70,7 +70,8 @@ pub struct Qualified {
     pub acts: Vec<Act>,
     /// By position of the arm, day and reason, how many do not.
     pub left_out: BTreeMap<(usize, NaiveDate, LeftOut), u32>,
-    /// What would count if it were sure that no other source tells of it: by source.
+    /// What would count if it said who did it: no other source may tell of it, and an address must be there to be verified.
+    /// By source.
     pub nameless: Vec<(SourceId, Act)>,
 }
 
@@ -87,6 +88,11 @@ impl<'a> Rules<'a> {
             internal: &data.internal,
             tellers: tellers(experiment),
         }
+    }
+
+    /// Whether a source is one that acts of a metric are looked for in.
+    fn tells(&self, source: &SourceId, metric: MetricId) -> bool {
+        self.tellers.iter().any(|(own, metrics, _)| *own == source && metrics.contains(&metric))
     }
 
     /// Whether no other source tells of acts of an arm that count as the same.
@@ -153,6 +159,7 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
     // Already in order of source and id, which a stable sort keeps among equal instants.
     claimed.sort_by_key(|(response, _)| response.at);
     let people = people(&latest, rules);
+    let still_paid = still_paid(&claimed, rules);
     let mut found = Qualified::default();
     let mut seen: HashSet<(&PersonHash, MetricId)> = HashSet::new();
     for (response, arm) in claimed {
@@ -169,10 +176,13 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
         }
         let depth = rules.depth(response);
         let Some(person) = &response.person else {
-            let counts = MetricId::of_nobody(depth).filter(|&metric| stands(metric, response.void));
+            let counts = MetricId::of_nobody(depth).filter(|&metric| stands(metric, depth, response.void));
             let (sure, doubtful): (Vec<_>, Vec<_>) = counts
                 .map(|metric| Act { arm, day, metric })
                 .partition(|act| rules.is_only_teller(&response.source, arm, act.metric));
+            let unverified = unverified(response, depth, rules).map(|metric| Act { arm, day, metric });
+            let tells = |act: &Act| rules.tells(&response.source, act.metric);
+            found.nameless.extend(unverified.filter(tells).map(|act| (response.source.clone(), act)));
             if !doubtful.is_empty() {
                 leave_out(day, LeftOut::Nameless);
             }
@@ -181,7 +191,9 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
             continue;
         };
         let mut is_first = |metric| seen.insert((person, metric));
-        if is_first(MetricId::SIGNUPS) {
+        if !stands(MetricId::SIGNUPS, depth, response.void) {
+            // Not even a sign-up, and so no repeated one.
+        } else if is_first(MetricId::SIGNUPS) {
             found.acts.push(Act { arm, day, metric: MetricId::SIGNUPS });
             let known = people.get(person);
             let verified_on = known.and_then(|known| Some(rules.day(known.verified_at?.max(response.at))));
@@ -197,13 +209,37 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
         } else {
             leave_out(day, LeftOut::Repeat);
         }
-        for metric in MetricId::of_people(depth).filter(|&metric| !is_signup(metric) && stands(metric, response.void)) {
+        // A refund is one payment's: it counts where that does, and only where nothing paid is left.
+        let counts = |metric| !is_signup(metric) && metric != MetricId::REFUNDS && stands(metric, depth, response.void);
+        for metric in MetricId::of_people(depth).filter(|&metric| counts(metric)) {
             if is_first(metric) {
                 found.acts.push(Act { arm, day, metric });
+                if metric == MetricId::PAYMENTS && !still_paid.contains(person) {
+                    found.acts.push(Act { arm, day, metric: MetricId::REFUNDS });
+                }
             }
         }
     }
     found
+}
+
+/// What an act that names nobody would be if there were an address that had been verified, as its source says.
+fn unverified(response: &Response, depth: Depth, rules: &Rules<'_>) -> impl Iterator<Item = MetricId> {
+    let is_said = (depth >= Depth::VerifiedEmail).then_some(MetricId::VERIFIED_SIGNUPS);
+    let fits = is_said.filter(|_| fit(rules.icp, &response.answers) == Fit::Inside);
+    is_said.into_iter().chain(fits.map(|_| MetricId::QUALIFIED_SIGNUPS))
+}
+
+/// Who has paid something that was not paid back.
+fn still_paid<'a>(claimed: &[(&'a Response, usize)], rules: &Rules<'_>) -> HashSet<&'a PersonHash> {
+    let is_payment = |response: &Response| matches!(rules.depth(response), Depth::Deposit | Depth::Order);
+    let stands =
+        |response: &Response| is_payment(response) && response.void.is_none() && rules.refused(response).is_none();
+    claimed
+        .iter()
+        .filter(|(response, _)| stands(response))
+        .filter_map(|(response, _)| response.person.as_ref())
+        .collect()
 }
 
 /// Whether it is one of the metrics that each person counts in once for all their acts together.
@@ -211,10 +247,11 @@ fn is_signup(metric: MetricId) -> bool {
     [MetricId::SIGNUPS, MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&metric)
 }
 
-/// Whether an act still counts as something. Whoever called off had left their details all the same.
-fn stands(metric: MetricId, void: Option<Void>) -> bool {
+/// Whether an act still counts as something. Whoever called off a demo had left their details all the same; of a booking
+/// that was called off nothing is left.
+fn stands(metric: MetricId, depth: Depth, void: Option<Void>) -> bool {
     match metric {
-        MetricId::SIGNUPS => true,
+        MetricId::SIGNUPS => depth != Depth::Booking || void != Some(Void::Canceled),
         MetricId::PAYMENTS => matches!(void, None | Some(Void::Refunded)),
         MetricId::REFUNDS => void == Some(Void::Refunded),
         _ => void.is_none(),

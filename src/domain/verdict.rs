@@ -115,7 +115,7 @@ pub enum Reason {
         /// The commonest unclaimed keys, at most five, as `source: key`.
         keys: Vec<String>,
     },
-    /// Many deciding acts do not say who did them, and other sources may count the same.
+    /// Many acts that would decide do not say who did them: other sources may count the same, and nobody was verified.
     NamelessActs {
         /// How many.
         acts: f64,

@@ -120,15 +120,18 @@ fn an_act_that_names_nobody_is_what_it_is_and_never_verified() {
     let each = [MetricId::SIGNUPS, MetricId::DEMOS, MetricId::SIGNUPS, MetricId::PAYMENTS, MetricId::REFUNDS];
     assert_eq!(metrics(&alone), each);
     // A second form may have the same people, and the till has none of the demos.
-    let beside = [
-        (SourceId::new("landing"), each.as_slice()),
+    let verified = [each.as_slice(), &[MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS]].concat();
+    let beside: [(SourceId, &[MetricId]); 3] = [
+        (SourceId::new("landing"), &verified),
         (SourceId::new("form"), &[MetricId::SIGNUPS]),
         (SourceId::new("till"), &[MetricId::DEPOSITS]),
     ];
     let found = judge_beside(&beside, &acts, &[]);
     assert_eq!(metrics(&found), [MetricId::DEMOS, MetricId::PAYMENTS, MetricId::REFUNDS]);
     assert_eq!(left_out(&found), [(LeftOut::Nameless, 2)]);
-    assert_eq!(found.nameless.iter().map(|(_, act)| act.metric).collect::<Vec<_>>(), [MetricId::SIGNUPS; 2]);
+    let doubtful = |metric| found.nameless.iter().filter(|(_, act)| act.metric == metric).count();
+    assert_eq!(doubtful(MetricId::SIGNUPS), 2);
+    assert_eq!(doubtful(MetricId::QUALIFIED_SIGNUPS), 4, "were they verified, as their sources say");
 }
 
 #[test]
@@ -209,6 +212,42 @@ fn money_paid_back_a_moved_booking_and_a_no_show_are_no_deposit_and_no_demo() {
     let metrics = [MetricId::PAYMENTS, MetricId::REFUNDS, MetricId::DEPOSITS, MetricId::DEMOS, MetricId::SIGNUPS];
     assert_eq!(metrics.map(|metric| counted(&found, metric).len()), [2, 1, 1, 1, 4]);
     assert_eq!(left_out(&found), [(LeftOut::Repeat, 2), (LeftOut::Canceled, 1), (LeftOut::NoShow, 1)]);
+}
+
+#[test]
+fn a_refund_counts_where_its_payment_does_and_only_of_who_has_nothing_left_paid() {
+    let at = |day: u32| format!("2026-03-{day:02}T12:00:00Z");
+    let refunded = Some(Void::Refunded);
+    let found = judge(
+        &[
+            deeper(Depth::Deposit, refunded, "1", "ann", &at(4)),
+            deeper(Depth::Order, refunded, "2", "ann", &at(5)),
+            deeper(Depth::Deposit, refunded, "3", "bob", &at(6)),
+            deeper(Depth::Deposit, None, "4", "bob", &at(7)),
+            deeper(Depth::Deposit, None, "5", "cy", &at(8)),
+            deeper(Depth::Deposit, refunded, "6", "cy", &at(9)),
+        ],
+        &[],
+    );
+    let days = |metric| counted(&found, metric).into_iter().map(|(_, day)| day).collect::<Vec<_>>();
+    assert_eq!(days(MetricId::PAYMENTS), ["2026-03-04", "2026-03-06", "2026-03-08"]);
+    assert_eq!(days(MetricId::REFUNDS), ["2026-03-04"], "bob and cy have something paid");
+    assert_eq!(days(MetricId::DEPOSITS), ["2026-03-07", "2026-03-08"]);
+}
+
+#[test]
+fn a_booking_that_was_called_off_is_not_even_a_signup_and_one_nobody_came_to_was_booked() {
+    let found = judge(
+        &[
+            deeper(Depth::Booking, Some(Void::Canceled), "1", "ann", "2026-03-04T08:00:00Z"),
+            deeper(Depth::Booking, None, "2", "ann", "2026-03-05T08:00:00Z"),
+            deeper(Depth::Booking, Some(Void::Canceled), "3", "bob", "2026-03-04T08:00:00Z"),
+            deeper(Depth::Booking, Some(Void::NoShow), "4", "cy", "2026-03-04T08:00:00Z"),
+        ],
+        &[],
+    );
+    assert_eq!(counted(&found, MetricId::SIGNUPS), [(0, "2026-03-04".to_owned()), (0, "2026-03-05".to_owned())]);
+    assert_eq!(left_out(&found), [(LeftOut::Canceled, 2), (LeftOut::NoShow, 1)]);
 }
 
 /// Everything that counts, however it came about.

@@ -211,3 +211,38 @@ fn d2_acts_that_name_nobody_are_refused_beside_a_source_of_the_same() {
     assert!(signups.contains("take crm out of the keys of the arms"), "{signups}");
     assert!(beside_nameless(Depth::Order, "depth = \"email\"").is_err(), "as deep as the user says");
 }
+
+#[test]
+fn a_booking_is_no_demo_that_was_held_and_a_deals_present_stage_is_no_stage_it_reached() {
+    let known = willitsell::app::registry().unwrap().infos();
+    let form = |connector: &str, settings: &str| {
+        let text = with(FORM, &format!("settings = {{ {settings} }}"))
+            .replace("connector = \"typeform\"", &format!("connector = \"{connector}\""));
+        let loaded = File::new(&text).load_knowing(&known, &full_env);
+        loaded.map(|_| ()).map_err(|problems| lines(&problems.iter().cloned().collect::<Vec<_>>(), false).join("\n"))
+    };
+    let calendly = "organization = \"https://api.calendly.com/organizations/A\", token = \"env:T\"";
+    form("calendly", calendly).unwrap();
+    let said = form("calendly", &format!("{calendly} }}\ndepth = \"demo\" #")).unwrap_err();
+    assert!(
+        said.contains("Calendly tells who booked, and not that anybody came") && said.contains("hubspot_meetings"),
+        "{said}"
+    );
+    let deals = "arm_property = \"concept\", token = \"env:T\", property = ";
+    let said = form("hubspot_deals", &format!("{deals}\"dealstage\"")).unwrap_err();
+    assert!(said.contains("is none of the choices") && said.contains("hs_is_closed_won, pipeline"), "{said}");
+    let said = form("hubspot_deals", &format!("{deals}\"pipeline\"")).unwrap_err();
+    assert!(!said.contains("choices") && said.contains("counts signups"), "deals are orders: {said}");
+}
+
+#[test]
+fn the_path_of_a_file_begins_at_the_configurations_folder() {
+    let text = with(FORM, "settings = { path = \"exports/answers.csv\" }")
+        .replace("connector = \"typeform\"", "connector = \"form_file\"");
+    let file = File::new(&text);
+    let known = willitsell::app::registry().unwrap().infos();
+    let loaded = file.load_knowing(&known, &full_env).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let source = loaded.config.sources.values().find(|access| access.source.connector == "form_file").unwrap();
+    let path = std::path::Path::new(source.settings.plain("path").unwrap());
+    assert!(path.is_absolute() && path.ends_with("exports/answers.csv"), "{}", path.display());
+}

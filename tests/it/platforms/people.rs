@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use willitsell::app::App;
 use willitsell::domain::id::SourceId;
 use willitsell::domain::observation::DateWindow;
-use willitsell::domain::response::Response;
+use willitsell::domain::response::{Response, Void};
 use willitsell::sandbox::world::{SimArm, SimCampaign};
 use willitsell::sandbox::{Endpoint, Fault, Sandbox, Setup, World};
 use willitsell::schedule::pull::{Errand, Pulled, SourceFailed, pull};
@@ -121,6 +121,7 @@ impl Story {
     pub async fn stored(&self, known_at: Option<i64>) -> People {
         let arms = &experiment(&self.app, "story").arms;
         let mut acts = self.responses(known_at).await;
+        acts.retain(|act| act.void != Some(Void::Canceled));
         acts.sort_by(|one, other| (one.at, &one.response_id).cmp(&(other.at, &other.response_id)));
         let (mut seen, mut people) = (BTreeSet::new(), People::new());
         for act in acts {

@@ -99,6 +99,7 @@ impl Check<'_, '_> {
             Value::String(text) if text.contains('{') => {
                 self.words(&Spanned::new(list.span(), text.clone())).map(OnlyChoice::Stated)
             }
+            Value::String(text) if text == "null" => Some(OnlyChoice::Plain(Literal::Null)),
             Value::String(text) => Some(OnlyChoice::Plain(Literal::Text(text.clone()))),
             Value::Integer(number) => Some(OnlyChoice::Plain(Literal::Whole(*number))),
             Value::Boolean(truth) => Some(OnlyChoice::Plain(Literal::Truth(*truth))),
