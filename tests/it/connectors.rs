@@ -200,6 +200,7 @@ async fn pull_asking(
     settings.insert("download_url", SettingValue::Plain(server.url("/").to_string()));
     settings.insert("customer_id", SettingValue::Plain("1234567890".into()));
     settings.insert("form_id", SettingValue::Plain("u6nXL7".into()));
+    settings.insert("zone", SettingValue::Plain("UTC".into()));
     settings.insert("token", SettingValue::Secret(CANARY.into()));
     let login = Login {
         id: LoginId::new("google"),

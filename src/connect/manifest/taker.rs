@@ -10,6 +10,7 @@ use super::extract::{Fault, Found, Kind, RowReader, Seen, unquoted};
 use super::identity::Fingerprint;
 use super::number::{millionths, shown};
 use super::rows::{ArmSlot, Counts, Dated, DaySlots, Number, PageRows, Reader, Reading, ResponseSlots};
+use crate::domain::address::Address;
 use crate::domain::connector::ResponseRow;
 use crate::domain::metric::MetricId;
 
@@ -104,10 +105,7 @@ impl<'p> Taker<'_, 'p> {
         let at = self.instant(found)?;
         self.out.dated = Some(Dated::and(self.out.dated, at));
         let response_id = self.required(found, slots.id)?;
-        let mut person = None;
-        for &slot in &slots.person {
-            person = person.or(text(&self.reader.paths[slot], self.page, found.all(slot), true)?);
-        }
+        let person = self.person(found, slots)?;
         if self.inside(at.with_timezone(&self.reading.zone).date_naive()) {
             let identity = id.unwrap_or(&response_id);
             let answers = self.answers(found, slots)?;
@@ -123,6 +121,21 @@ impl<'p> Taker<'_, 'p> {
             self.out.responses.push((fingerprint, row));
         }
         Ok(())
+    }
+
+    /// Who did it: the first address among what stands at the paths, else the first text, by which the tool knows people.
+    fn person(&self, found: &Found<'p>, slots: &ResponseSlots) -> Result<Option<Cow<'p, str>>, Fault> {
+        let mut first = None;
+        for &slot in &slots.person {
+            for seen in found.all(slot).chunks(1) {
+                let Some(text) = text(&self.reader.paths[slot], self.page, seen, true)? else { continue };
+                if Address::parse(&text).is_some() {
+                    return Ok(Some(text));
+                }
+                first = first.or(Some(text));
+            }
+        }
+        Ok(first)
     }
 
     /// What was answered to the questions the user names; one that was left open is not among it.

@@ -119,3 +119,24 @@ fn what_tells_acts_apart_is_not_the_address() {
     let said = Manifest::load("mailchimp.toml", &address).unwrap_err().to_string();
     assert!(said.contains("`id` is kept as it stands, so it is not the person"), "{said}");
 }
+
+#[tokio::test]
+async fn the_person_is_the_first_address_and_several_choices_are_one_answer() {
+    let row = |answers: &str| {
+        format!(
+            r#"{{"responseCode":200,"content":[{{"id":"60","form_id":"25","created_at":"2026-11-03 09:00:00","status":"ACTIVE","answers":{{{answers}}}}}]}}"#
+        )
+    };
+    let asked = asked(&[("tools", "tools"), ("plan", "plan")]);
+    let answers = r#""1":{"name":"email","answer":"n/a"},"2":{"name":"email","answer":"ann@acme.io"},"3":{"name":"tools","answer":["Sheets","Mail"]},"4":{"name":"plan","answer":"Pro"}"#;
+    for (answers, expected) in [
+        (answers, r#"60 ann@acme.io email 25 2026-11-03T09:00:00+00:00 tools="Sheets; Mail" plan="Pro""#),
+        (r#""1":{"name":"email","answer":"customer 7"}"#, "60 customer 7 email 25 2026-11-03T09:00:00+00:00"),
+        (r#""1":{"name":"email"}"#, "60 - email 25 2026-11-03T09:00:00+00:00"),
+    ] {
+        let vendor = pages(vec![row(answers), r#"{"responseCode":200,"content":[]}"#.into()]).await;
+        let pulled = pull_asking(embedded("jotform"), "jotform", &vendor, hasty(), &Jobs::default(), &asked).await;
+        pulled.outcome.as_ref().unwrap();
+        assert_eq!(pulled.sink.batches.concat().concat().trim(), expected);
+    }
+}
