@@ -48,6 +48,18 @@ pub(super) async fn keep(
     expire(connection, first).await
 }
 
+/// Deletes what was written in responses that the source no longer has.
+pub(super) async fn drop_of_nobody(connection: &mut AnyConnection, source: &SourceId) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM free_text WHERE source_id = $1 AND NOT EXISTS (SELECT 1 FROM response \
+         WHERE response.source_id = free_text.source_id AND response.response_id = free_text.response_id)",
+    )
+    .bind(source.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 fn oldest(now: DateTime<Utc>) -> i64 {
     (now - Duration::days(KEPT_DAYS)).timestamp_millis()
 }

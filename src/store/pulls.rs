@@ -146,7 +146,11 @@ impl Store {
         let instants = responses::instants(slice.window, slice.zone);
         free_text::keep(&mut write, (&slice.source, slice.at), &staged, said).await?;
         let unlisted = received::unlisted(&mut write, &slice.source, slice.at).await?;
-        change.add(self.responses.replace(&mut write, &slice.source, (instants, &unlisted), staged, id).await?);
+        let acts = self.responses.replace(&mut write, &slice.source, (instants, &unlisted), staged, id).await?;
+        if acts.vanished > 0 {
+            free_text::drop_of_nobody(&mut write, &slice.source).await?;
+        }
+        change.add(acts);
         if let Some(wary) = slice.wary
             && let Some(shrink) = quarantine::suspect(&mut write, slice, wary, before, id).await?
         {

@@ -104,3 +104,14 @@ async fn free_text_is_kept_as_last_written_for_ninety_days_and_never_beside_an_a
     store.expire_free_text(at("2026-06-02T06:00:00Z")).await.unwrap();
     assert!(free_text(&store, "2026-03-02T05:00:00Z").await.is_empty(), "deleted, not hidden");
 }
+
+#[tokio::test]
+async fn free_text_of_a_response_that_was_deleted_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    act(&store, "ann@acme.io", &[("why", "canary-words")], "2026-03-02T05:00:00Z").await;
+    let window = slice(&form(), days("2026-03-01", "2026-03-01"), "2026-03-02T06:00:00Z");
+    let gone = store.replace_slice(store.stage_of(&intake()), &window).await.unwrap();
+    assert_eq!(counts(&gone), [0, 0, 1, 0]);
+    assert!(free_text(&store, "2026-03-02T05:00:00Z").await.is_empty());
+}
