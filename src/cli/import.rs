@@ -21,6 +21,7 @@ use crate::domain::concept::{Experiment, Source};
 use crate::domain::connector::{SettingValue, SourceAccess};
 use crate::domain::id::SourceId;
 use crate::domain::metric::MetricId;
+use crate::domain::millionths;
 use crate::domain::money::thousands;
 use crate::domain::observation::DateWindow;
 use crate::domain::pattern;
@@ -77,6 +78,8 @@ struct Replaces {
     missing: Vec<String>,
     /// Acts that are stored for these days and not in the file.
     missing_answers: u64,
+    /// Forms opened, of which more are stored for these days than are in the file.
+    missing_opens: u64,
 }
 
 /// Reads a file and stores its days, all or nothing.
@@ -302,13 +305,17 @@ async fn replaces(
         stored.observations.iter().map(|row| &*row.arm_key).filter(|key| !in_file.contains(key)).collect();
     let Understood::Form(form) = understood else {
         let missing = missing.into_iter().map(str::to_owned).collect();
-        return Ok(Replaces { rows: stored.observations.len() as u64, answers: 0, missing, missing_answers: 0 });
+        let rows = stored.observations.len() as u64;
+        return Ok(Replaces { rows, answers: 0, missing, missing_answers: 0, missing_opens: 0 });
     };
     let inside = |at: &&Response| window.contains(at.at.with_timezone(&form.day_zone).date_naive());
     // Acts of people who were forgotten have an id of no vendor's: a file can neither hold nor lack them.
     let is_somebodys = |act: &&Response| !act.response_id.starts_with(char::is_control);
     let answers = || stored.responses.iter().filter(inside).filter(is_somebodys);
+    let opens: i64 = stored.observations.iter().filter_map(|row| row.values.get(MetricId::FORM_OPENS)).sum();
+    let in_file = form.totals.get(&MetricId::FORM_OPENS).copied().unwrap_or_default();
     Ok(Replaces {
+        missing_opens: (opens / millionths::ONE).unsigned_abs().saturating_sub(in_file),
         rows: stored.observations.len() as u64,
         answers: answers().count() as u64,
         missing: missing.into_iter().map(str::to_owned).collect(),
@@ -328,6 +335,9 @@ impl fmt::Display for Replaces {
         if self.missing_answers > 0 {
             write!(f, "; {} of them not in this file", counted(self.missing_answers, "answer"))?;
         }
+        if self.missing_opens > 0 {
+            write!(f, "; {} not in this file", counted(self.missing_opens, "form opening"))?;
+        }
         if !self.missing.is_empty() {
             write!(f, "; not in this file: {}", self.missing.join(", "))?;
         }
@@ -338,10 +348,11 @@ impl fmt::Display for Replaces {
 impl Replaces {
     /// A file replaces its days whole. One that lacks what is stored for these days would take it away.
     fn refuse_to_lose(&self, source: &SourceId, window: DateWindow) -> Result<(), Failure> {
-        let (lost, instead) = match (&self.missing[..], self.missing_answers) {
-            ([], 0) => return Ok(()),
-            ([], answers) => (counted(answers, "answer"), "Export all answers"),
-            (keys, _) => (format!("figures for {}", keys.join(", ")), "Export all campaigns into one file"),
+        let (lost, instead) = match (&self.missing[..], self.missing_answers, self.missing_opens) {
+            ([], 0, 0) => return Ok(()),
+            ([], 0, opens) => (counted(opens, "form opening"), "Export begun answers too"),
+            ([], answers, _) => (counted(answers, "answer"), "Export all answers"),
+            (keys, _, _) => (format!("figures for {}", keys.join(", ")), "Export all campaigns into one file"),
         };
         Err(Failure::general(format!(
             "source {source} holds {lost} from {} to {}, which this file lacks; a file takes the place of its days whole. \

@@ -191,6 +191,7 @@ async fn pull_asking(
         text.replace("per_second = 1\n", "per_second = 9999\n").replace("per_second = 2\n", "per_second = 9999\n");
     let manifest = Manifest::load(&format!("{name}.toml"), &text).unwrap();
     let mut settings = Settings::default();
+    settings.insert("zone", SettingValue::Plain("UTC".into()));
     for info in &manifest.info().settings {
         if let Some(default) = &info.default {
             settings.insert(info.name.as_str(), SettingValue::Plain(default.clone()));
@@ -200,7 +201,6 @@ async fn pull_asking(
     settings.insert("download_url", SettingValue::Plain(server.url("/").to_string()));
     settings.insert("customer_id", SettingValue::Plain("1234567890".into()));
     settings.insert("form_id", SettingValue::Plain("u6nXL7".into()));
-    settings.insert("zone", SettingValue::Plain("UTC".into()));
     settings.insert("token", SettingValue::Secret(CANARY.into()));
     let login = Login {
         id: LoginId::new("google"),

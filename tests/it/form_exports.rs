@@ -56,7 +56,7 @@ fn configured(words: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 #[test]
-fn d2_a_real_typeform_export_ends_in_a_verdict_and_counts_once() {
+fn d2_a_real_typeform_export_without_addresses_verifies_nobody_and_counts_once() {
     let Some(export) = real_data("data/typeform-new-coders/typeform_export.csv") else { return };
     let folder = configured(&[
         ("SETTINGS", "arm = \"all\", form_opens = \"answers\""),
@@ -74,7 +74,11 @@ fn d2_a_real_typeform_export_ends_in_a_verdict_and_counts_once() {
     let (code, said) = willitsell(folder, &["import", export]);
     assert!(code == 0 && said.contains("0 changed, 0 no longer there"), "{said}");
     let (_, decided) = willitsell(folder, &["run", "--once"]);
-    assert!(decided.contains("KILL: Survey, reached on ") && decided.contains("45 of 800"), "{decided}");
+    // Nobody left an address, so none was verified, whatever the configuration claims: no sign-up, and no KILL either.
+    assert!(
+        decided.contains("BLOCKED: Survey") && decided.contains("45 qualified sign-ups of source form carry no"),
+        "{decided}"
+    );
     let (code, said) = willitsell(folder, &["import", export]);
     assert!(code == 0 && said.contains("800 answers stored for its days"), "{said}");
     assert!(said.contains("0 rows new, 0 changed, 0 no longer there"), "{said}");
@@ -108,4 +112,26 @@ fn a_real_funnel_of_begun_and_whole_answers_ends_in_a_verdict() {
     assert_eq!(willitsell(said.path(), &["import", export]).0, 0);
     let (_, decided) = willitsell(said.path(), &["run", "--once"]);
     assert!(decided.contains("BUILD: Survey, reached on ") && decided.contains("779 of 1,706"), "{decided}");
+}
+
+#[test]
+fn an_export_without_the_begun_answers_does_not_take_form_openings_away_unasked() {
+    let folder = configured(&[
+        ("SETTINGS", "arm = \"all\""),
+        ("ASKED", "Role"),
+        ("START", "2026-03-02"),
+        ("STOP", "2026-04-02"),
+        ("NUMERATOR", "signups"),
+        ("KILL", "0.10"),
+        ("BUILD", "0.20"),
+    ]);
+    let folder = folder.path();
+    let head = "Submission ID,Submitted at,Status,Role\n";
+    let sent = "x1,2026-03-05T10:00:00Z,Complete,CFO\n";
+    fs::write(folder.join("all.csv"), format!("{head}{sent}x2,2026-03-05T11:00:00Z,Partial,\n")).unwrap();
+    fs::write(folder.join("sent.csv"), format!("{head}{sent}")).unwrap();
+    assert_eq!(willitsell(folder, &["import", "all.csv"]).0, 0);
+    let (code, said) = willitsell(folder, &["import", "sent.csv"]);
+    assert!(code == 1 && said.contains("1 form opening") && said.contains("Export begun answers too"), "{said}");
+    assert_eq!(willitsell(folder, &["import", "sent.csv", "--replace"]).0, 0);
 }

@@ -46,7 +46,7 @@ pub fn understand(
     zone: Tz,
 ) -> Result<FormUnderstanding, FileError> {
     let settings = FormSettings::of(settings)?;
-    let mut reading = FormReading::new(FormSurvey::of(path, &settings, questions)?, zone)?;
+    let mut reading = FormReading::new(FormSurvey::of(path, &settings, questions)?, zone, settings.since)?;
     while !reading.next_batch()?.is_empty() {}
     let (survey, tally) = reading.finish()?;
     FormUnderstanding::of(&survey, tally, &settings, zone)
@@ -100,7 +100,8 @@ impl Connector for FormFileConnector {
         let (zone, questions) = (request.zone, request.questions.to_vec());
         let today = request.now.with_timezone(&zone).date_naive();
         let asked = settings.clone();
-        let mut reading = aside(move || FormReading::new(FormSurvey::of(&path, &asked, &questions)?, zone)).await?;
+        let mut reading =
+            aside(move || FormReading::new(FormSurvey::of(&path, &asked, &questions)?, zone, asked.since)).await?;
         let mut pages = 0;
         loop {
             let batch;

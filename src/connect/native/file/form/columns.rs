@@ -120,6 +120,8 @@ pub(super) struct FormColumns {
     pub emails: Vec<usize>,
     /// Where the answers that the user wants kept stand, by the user's name for them.
     pub answers: Vec<(String, Vec<usize>)>,
+    /// Where of them what was written freely stands.
+    pub free_text: Vec<usize>,
     /// What the names of the columns of times say.
     pub zone: Option<Tz>,
 }
@@ -147,17 +149,20 @@ impl FormColumns {
             Some(name) => vec![called(name, "email_column", &headers)?],
             None => (0..).zip(&names).filter(|(_, (name, _))| is_of_email(name)).map(|(at, _)| at).collect(),
         };
+        let answers = questions
+            .iter()
+            .map(|question| Ok((question.name.clone(), asked(question, &headers)?)))
+            .collect::<Result<Vec<_>, FileError>>()?;
+        let of_free_text = questions.iter().zip(&answers).filter(|(question, _)| question.is_free_text);
         Ok(Self {
+            free_text: of_free_text.flat_map(|(_, (_, places))| places.iter().copied()).collect(),
+            answers,
             id,
             submitted,
             started,
             status: named("status_column", settings.status_column.as_deref(), Role::Status, cells)?,
             arm: arm(&settings.arm, best(Role::Arm), &headers)?,
             emails,
-            answers: questions
-                .iter()
-                .map(|question| Ok((question.name.clone(), asked(question, &headers)?)))
-                .collect::<Result<_, FileError>>()?,
             zone: names[submitted].1.or_else(|| started.and_then(|at| names[at].1)),
             headers,
         })

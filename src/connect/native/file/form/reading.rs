@@ -70,6 +70,8 @@ pub(super) struct Tally {
     pub partial: u64,
     /// Begun answers without any time: they cannot be counted on a day.
     pub untimed: u64,
+    /// Forms opened before the days that the file speaks for.
+    pub early: u64,
     /// Whole answers without an address although there is a column of them.
     pub nameless: u64,
     /// Rows that say the same as an earlier one.
@@ -90,11 +92,14 @@ pub(super) struct FormReading {
 }
 
 impl FormReading {
-    /// Begins below the names. `zone` says where days begin: the experiment's.
-    pub(super) fn new(survey: FormSurvey, zone: Tz) -> Result<Self, FileError> {
+    /// Begins below the names. `zone` says where days begin: the experiment's. From `since` on the user says that the export
+    /// holds everything.
+    pub(super) fn new(survey: FormSurvey, zone: Tz, since: Option<NaiveDate>) -> Result<Self, FileError> {
+        let from = if survey.counts_opens { first_answer(&survey, zone)? } else { None };
+        let from = from.into_iter().chain(since).min();
         let records = survey.records()?;
         let (tally, repeats, sent_at) = (Tally::default(), Repeats::new(), HashMap::new());
-        Ok(Self { survey, records, counter: Counter { zone, tally, repeats, sent_at } })
+        Ok(Self { survey, records, counter: Counter { zone, from, tally, repeats, sent_at } })
     }
 
     /// The next rows; empty at the end of the file.
@@ -131,9 +136,25 @@ impl FormReading {
     }
 }
 
+/// The day on which the first whole answer was sent: an export may hold answers of some days only, begun at any time
+/// before. What cannot be read is left to the reading itself.
+fn first_answer(survey: &FormSurvey, zone: Tz) -> Result<Option<NaiveDate>, FileError> {
+    let mut records = survey.records()?;
+    let mut first: Option<DateTime<Utc>> = None;
+    while let Some(record) = records.next()? {
+        if record.fields.len() == survey.layout.header.len() && survey.is_whole(record) {
+            let at = survey.instants.read(record.cell(survey.columns.submitted)).ok();
+            first = first.into_iter().chain(at).min();
+        }
+    }
+    Ok(first.map(|at| at.with_timezone(&zone).date_naive()))
+}
+
 /// Counts rows as they are read.
 struct Counter {
     zone: Tz,
+    /// Forms opened before it are left out; `None` where no whole answer says when the export begins.
+    from: Option<NaiveDate>,
     tally: Tally,
     repeats: Repeats,
     /// How many answers were sent at an instant, where nothing else tells them apart.
@@ -159,16 +180,18 @@ impl Counter {
         if survey.counts_opens {
             if let Some(opened) = started.or(submitted) {
                 let day = opened.with_timezone(&self.zone).date_naive();
-                self.tally.days.insert(day);
-                self.count(&arm).opens += 1;
-                batch.opens.push((line, Arc::clone(&arm), day));
+                if self.from.is_some_and(|from| from <= day) {
+                    self.tally.days.insert(day);
+                    self.count(&arm).opens += 1;
+                    batch.opens.push((line, Arc::clone(&arm), day));
+                } else {
+                    self.tally.early += 1;
+                }
             } else {
                 self.tally.untimed += 1;
             }
         }
-        let is_whole =
-            |(column, complete): &(usize, Vec<String>)| complete.contains(&record.cell(*column).to_lowercase());
-        if !survey.complete.as_ref().is_none_or(is_whole) {
+        if !survey.is_whole(record) {
             self.tally.partial += 1;
             return Ok(());
         }

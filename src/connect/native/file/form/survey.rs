@@ -49,6 +49,13 @@ pub(super) struct FormSurvey {
 }
 
 impl FormSurvey {
+    /// Whether an answer was sent, or only begun.
+    pub(super) fn is_whole(&self, record: Record<'_>) -> bool {
+        let says_so =
+            |(column, complete): &(usize, Vec<String>)| complete.contains(&record.cell(*column).to_lowercase());
+        self.complete.as_ref().is_none_or(says_so)
+    }
+
     /// Reads an export through once.
     pub(super) fn of(path: &Path, settings: &FormSettings, questions: &[Question]) -> Result<Self, FileError> {
         let mut file = decode::open(path)?;

@@ -18,7 +18,7 @@ use super::super::mapping::{ColumnUse, Table};
 use super::super::survey::ZoneFrom;
 use super::reading::{Tally, hashed};
 use super::settings::FormSettings;
-use super::survey::FormSurvey;
+use super::survey::{FormSurvey, is_address};
 
 /// Arms printed; JSON has all of them.
 const ARMS_SHOWN: usize = 40;
@@ -82,7 +82,10 @@ pub struct ArmCount {
 impl FormUnderstanding {
     pub(super) fn of(survey: &FormSurvey, tally: Tally, settings: &FormSettings, zone: Tz) -> Result<Self, FileError> {
         let (Some(first), Some(last)) = (tally.days.first().copied(), tally.days.last().copied()) else {
-            return Err(FileError::ExportAgain("the file has no whole answers: export it once there are some".into()));
+            return Err(FileError::ExportAgain("the file has no whole answers, so nothing says from which day on it speaks: export it once there are some, or \
+                 name its first day with the setting since"
+                    .into(),
+            ));
         };
         let (first, last) = span(first, last, settings)?;
         let (mut notes, mut warnings) = (survey.notes.clone(), survey.warnings.clone());
@@ -95,6 +98,12 @@ impl FormUnderstanding {
         if settings.since.is_none() {
             notes.push(format!(
                 "and from its first answer on, {first}: where the form was open before, say so with the setting since"
+            ));
+        }
+        if tally.early > 0 {
+            notes.push(format!(
+                "{} begun before {first} and are left out, for the export may not hold all that was begun then",
+                counted(tally.early, "form was", "forms were")
             ));
         }
         if tally.untimed > 0 {
@@ -177,7 +186,8 @@ fn column_use(survey: &FormSurvey, tally: &Tally, at: usize) -> ColumnUse {
     }
     let why_not =
         (uses.is_empty() && columns.emails.contains(&at)).then(|| "most of its cells are no addresses".into());
-    let cell = |cells: &Vec<String>| if is_person { masked(&cells[at]) } else { cells[at].clone() };
+    let is_free = columns.free_text.contains(&at);
+    let cell = |cells: &Vec<String>| shown(&cells[at], is_person, is_free);
     let first = if uses.is_empty() { vec![] } else { tally.sample.iter().map(|(_, cells)| cell(cells)).collect() };
     ColumnUse {
         name: columns.headers[at].clone(),
@@ -187,9 +197,16 @@ fn column_use(survey: &FormSurvey, tally: &Tally, at: usize) -> ColumnUse {
     }
 }
 
-/// An address as far as it may be shown: `a…@…`.
-fn masked(address: &str) -> String {
-    address.chars().next().map_or_else(String::new, |letter| format!("{letter}…@…"))
+/// A cell as far as it may be shown: of an address and of what was written freely nothing but that there is something.
+fn shown(cell: &str, is_person: bool, is_free: bool) -> String {
+    if cell.is_empty() || !(is_person || is_free || cell.contains('@')) {
+        return cell.to_owned();
+    }
+    if is_address(cell) { "…@…".to_owned() } else { counted(cell.chars().count() as u64, "letter", "letters") }
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(count), if count == 1 { one } else { many })
 }
 
 /// Whole lines, ready to print; no line end behind the last.
