@@ -42,24 +42,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             figures::counted(*acts, experiment.policy.primary.numerator),
             figures::list(&disputed_named(experiment, keys))
         ),
-        Reason::NamelessActs { acts, counted, sources } => {
-            let numerator = experiment.policy.primary.numerator;
-            let sources = figures::list(&sources.iter().map(ToString::to_string).collect::<Vec<_>>());
-            let acts = figures::counted(*acts, numerator);
-            if [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&numerator) {
-                format!(
-                    "{acts} of source {sources} carry no address and count for nothing, because no address of theirs was \
-                     verified. Have the form ask for an address, or let another act decide, such as signups."
-                )
-            } else {
-                format!(
-                    "{acts} of source {sources} carry no address and count for nothing, because they may be the same people \
-                     as among the {} of other sources. Have the form ask for an address, or count this act in one source \
-                     only: take the other out of the keys of the version (arm).",
-                    figures::count(*counted)
-                )
-            }
-        }
+        Reason::NamelessActs { acts, counted, sources } => nameless_acts(experiment, *acts, *counted, sources),
         Reason::MixedZones { source, zones } => format!(
             "Source {source} was read in {} time zones, {}, so its days are not the same hours. If the account's zone was \
              changed, read all days again: `willitsell pull --source {source} --since {}`.",
@@ -126,6 +109,25 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
         }
         _ => traffic(experiment, why, today),
     }
+}
+
+/// Acts that do not say who did them.
+fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[SourceId]) -> String {
+    let numerator = experiment.policy.primary.numerator;
+    let sources = figures::list(&sources.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let acts = figures::counted(acts, numerator);
+    if [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&numerator) {
+        return format!(
+            "{acts} of source {sources} carry no address and count for nothing, because no address of theirs was verified. Have \
+             the form ask for an address, or let another act decide, such as signups."
+        );
+    }
+    format!(
+        "{acts} of source {sources} carry no address and count for nothing, because they may be the same people as among the {} \
+         of other sources. Have the form ask for an address, or count this act in one source only: take the other out of the \
+         keys of the version (arm).",
+        figures::count(counted)
+    )
 }
 
 /// That sources have brought nothing, and what may be wrong with them.
