@@ -1,0 +1,53 @@
+//! A source that is read before its slot because its vendor sent something: what is new comes in, and nothing is decided.
+
+use chrono::Duration;
+use willitsell::domain::id::SourceId;
+use willitsell::sandbox::{Answer, Endpoint, Sandbox};
+use willitsell::schedule::early::read_early;
+use willitsell::schedule::tick::Ticked;
+
+use super::{DAY, Kept, at, slot};
+use crate::project::{Project, setup};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_is_read_early_and_nothing_is_decided() {
+    let sandbox = Sandbox::start(setup(DAY)).await.unwrap();
+    let project = Project::demo(&sandbox);
+    let app = project.app().await;
+    let experiments = &app.loaded.config.experiments;
+    let read = async |source: &str, now| read_early(&app.parts, experiments, &SourceId::new(source), now).await;
+    let form = async || Kept::of(&app.parts.store, "cat-meals-form", "cat-meals").await;
+
+    // Before a test begins, and of sources that no test has, nothing is read.
+    read("cat-meals-form", at("2026-02-01T12:00:00Z")).await.unwrap();
+    read("nowhere", at(DAY)).await.unwrap();
+    assert!(form().await.responses.is_empty());
+
+    assert!(matches!(slot(&app, "cat-meals", at(DAY)).await, Ticked::Decided { .. }));
+    let before = form().await;
+    let later = at(DAY) + Duration::hours(20);
+    sandbox.set_now(later);
+    read("cat-meals-form", later).await.unwrap();
+    let after = form().await;
+    assert!(after.responses.len() > before.responses.len(), "{}", after.responses.len());
+    assert_eq!((after.verdicts, after.waiting), (before.verdicts, before.waiting));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h24_readings_that_a_sender_brings_about_confirm_nothing() {
+    let sandbox = Sandbox::start(setup(DAY)).await.unwrap();
+    let project = Project::demo(&sandbox);
+    let app = project.app().await;
+    assert!(matches!(slot(&app, "cat-meals", at(DAY)).await, Ticked::Decided { .. }));
+    let before = Kept::of(&app.parts.store, "search", "cat-meals").await;
+    let experiments = &app.loaded.config.experiments;
+    for hours in [1, 2, 3, 30] {
+        let now = at(DAY) + Duration::hours(hours);
+        sandbox.set_now(now);
+        sandbox
+            .script(Endpoint::GoogleAds, vec![Answer::json(200, r#"{"fieldMask":"campaign.id"}"#.to_owned()).into()]);
+        let refused = read_early(&app.parts, experiments, &SourceId::new("search"), now).await.unwrap_err();
+        assert!(refused.to_string().contains("fewer rows than before"), "{hours}: {refused}");
+        assert_eq!(Kept::of(&app.parts.store, "search", "cat-meals").await, before, "{hours}");
+    }
+}
