@@ -326,6 +326,78 @@ async fn i4_a_store_that_fails_acknowledges_nothing() {
     assert_eq!(stored(&app).await, ["r1"]);
 }
 
+/// A tool of the user's own, which signs as the standard says and lists its acts too.
+const OWN: &str = r#"
+name        = "own_form"
+title       = "Our own form"
+docs        = "https://forms.acme.io/docs"
+api_version = "none"
+sunset_on   = "unknown"
+checked_on  = "2026-11-22"
+verified    = "documented"
+[settings]
+token    = { help = "a token", secret = true }
+base_url = { help = "another address", default = "https://forms.acme.io" }
+[auth.bearer]
+token = "{token}"
+[days]
+zone     = "experiment"
+ends     = "none"
+lookback = 3
+[request]
+method = "GET"
+url    = "{base_url}/acts"
+[rows]
+each = "$[*]"
+day  = "$.at"
+arm  = "$.arm"
+[response]
+id     = "$.id"
+person = "$.email"
+depth  = "email"
+answer = "$.answers['{answer}']"
+[inbound]
+scheme = "standard"
+event  = { path = "$.type", in = ["form.sent"] }
+act    = "$.data"
+[metric]
+signups = { count = true }
+[[example]]
+page   = '[{"id":"1","at":"2026-03-01T09:00:00Z","arm":"a","email":"a@example.com","answers":{"why":"so"}}]'
+expect = [{ arm = "a", day = "2026-03-01", signups = 1 }]
+[[example]]
+delivery = '{"type":"form.sent","data":{"id":"1","at":"2026-03-01T09:00:00Z","arm":"a","email":"a@example.com"}}'
+expect   = [{ arm = "a", day = "2026-03-01", signups = 1 }]
+"#;
+
+#[tokio::test]
+async fn a_form_of_ones_own_that_signs_as_the_standard_says_is_received_too() {
+    let project = project("127.0.0.1:0");
+    std::fs::create_dir(project.path().join("connectors")).unwrap();
+    project.write("connectors/own_form.toml", OWN);
+    let text = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
+    let own = "[source.own]\nconnector = \"own_form\"\nhosts = [\"forms.acme.io\"]\n\
+               settings = { token = \"file:secrets/token\" }\ninbound = { secret = \"file:secrets/own\" }\n";
+    project.write("willitsell.toml", format!("connectors = \"connectors\"\n{text}{own}"));
+    project.secret("own", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let app = project.app().await;
+    let body = r#"{"type":"form.sent","data":{"id":"1","at":"2026-03-04T11:59:00Z","arm":"a","email":"ann@acme.io"}}"#;
+    let sign = |id: &str, at: i64| {
+        let key = BASE64_STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), format!("{id}.{at}.{body}").as_bytes());
+        let signature = format!("v1,{}", BASE64_STANDARD.encode(tag));
+        [("webhook-id", id.to_owned()), ("webhook-timestamp", at.to_string()), ("webhook-signature", signature)]
+    };
+    receiving(&app, async |to| {
+        let at = now().timestamp();
+        assert_eq!(post(to, "/in/own", &sign("msg_1", at - 301), body).await, Some(401));
+        assert_eq!(post(to, "/in/own", &sign("msg_1", at), body).await, Some(200));
+        assert_eq!(post(to, "/in/own", &sign("msg_1", at + 60), body).await, Some(200), "tried again");
+    })
+    .await;
+    assert_eq!(ids(&app.parts.store, "own").await, ["1"]);
+}
+
 /// The pretend Typeform's own acts, sent and read in either order.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_act_counts_once_whether_sent_before_it_is_read_or_after() {
