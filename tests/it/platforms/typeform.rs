@@ -54,8 +54,10 @@ async fn an_empty_list_from_the_wrong_region_is_not_taken_without_a_word() {
 /// The connector asks for completed answers only; the built-in one but for its name and that.
 #[tokio::test]
 async fn who_has_only_begun_is_never_counted_by_accident() {
-    let own =
-        [("\"typeform\"", "\"begun\""), ("response_type = \"completed\"", "response_type = \"completed,started\"")];
+    let own = [
+        ("name       = \"typeform\"", "name       = \"begun\""),
+        ("response_type = \"completed\"", "response_type = \"completed,started\""),
+    ];
     let own = own.iter().fold(MANIFEST.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
