@@ -58,7 +58,7 @@ fn flag(rate: &Rate, flag: Flag) -> String {
         }
         Flag::ZeroConversions => {
             format!(
-                "No {} was counted at all: check the tracking before you believe this.",
+                "No {} was counted on any settled day: check the tracking before you believe this.",
                 rate.numerator.metric().noun
             )
         }

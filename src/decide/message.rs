@@ -112,7 +112,7 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
     };
     let mut notices = Vec::new();
     if outlook.build_out_of_reach {
-        let saved = left.map_or_else(String::new, |left| format!(" and keep up to {}", left.as_set()));
+        let saved = left.map_or_else(String::new, |left| format!(" (up to {} stays unspent)", left.as_set()));
         let next = format!("Stop the ads{saved}, raise the cap, or let it run: this is no verdict");
         let why = outlook::out_of_reach(experiment, now, outlook).into_iter().collect();
         notices.push(notice("futile", "BUILD is out of reach", why, next));

@@ -493,7 +493,10 @@ fn all_else_that_is_told_is_read_aloud_too() {
         "notice",
         "too few for BUILD before the cap (60 settled days, or $7,200), even if 4.6% signed up on every day left.",
     );
-    said("notice", "$6,600 of the cap of $7,200 is spent (92%). The cap counts settled days, $6,000 so far. Estimate");
+    said(
+        "notice",
+        "$6,600 of the cap of $7,200 is spent (92%). Only settled days count towards the cap: $6,000 so far. Estimate",
+    );
     for (what, message) in told {
         let lines = in_lines(message).join("\n");
         println!("\n=== {what}\n{lines}");
