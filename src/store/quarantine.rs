@@ -167,13 +167,17 @@ pub(super) async fn suspect(
     }))
 }
 
-/// Remembers what was seen, unless this slot has seen it already.
+/// Remembers what was seen, unless this slot has seen it already. What a reading of no slot sees is not for the next to agree
+/// with: both may come within minutes, from one bad moment of the vendor.
 pub(super) async fn remember(
     connection: &mut AnyConnection,
     slice: &Slice,
     wary: Wary,
     shrink: &Shrink,
 ) -> Result<(), StoreError> {
+    if wary.slot == DateTime::UNIX_EPOCH {
+        return Ok(());
+    }
     for earlier in open(connection, slice).await?.iter().filter(|open| !open.is_confirmed) {
         if earlier.shrink.seen_at >= wary.slot {
             return Ok(());

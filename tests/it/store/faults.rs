@@ -216,10 +216,11 @@ async fn s11_a_write_dropped_at_any_await_leaves_no_open_transaction() {
     let window = slice(&ads(), days("2026-03-01", "2026-03-28"), "2026-03-29T05:00:00Z");
     // Enough arms that a statement takes its time, so that the write is dropped inside most of them.
     let arms: Vec<String> = (0..60).map(|arm| format!("arm {arm}")).collect();
-    let mut polls = 0;
-    loop {
-        assert!(polls < 500, "the write never finished");
-        let clicks = i64::try_from(polls).unwrap();
+    let (mut writes, mut dropped, mut polls) = (0, 0, 0);
+    // How often a write waits is the machine's affair: one that got through begins again from its first wait.
+    while dropped < 12 {
+        assert!(writes < 500, "a write that is polled {polls} times was dropped only {dropped} times");
+        let clicks = i64::from(writes);
         let month: Vec<String> = window.window.first().iter_days().take(28).map(|day| day.to_string()).collect();
         let row = |day, arm| (day, arm, clicks, None);
         let rows: Vec<Row> =
@@ -236,12 +237,14 @@ async fn s11_a_write_dropped_at_any_await_leaves_no_open_transaction() {
             clicks.is_empty() || clicks.len() == 28 * arms.len() && clicks.iter().all(|it| *it == clicks[0]),
             "half a window"
         );
+        writes += 1;
         if done {
-            break;
+            polls = 1;
+        } else {
+            dropped += i32::from(polls > 0);
+            polls += 1;
         }
-        polls += 1;
     }
-    assert!(polls > 3, "it was to be dropped in the middle of its transaction, at more than {polls} places");
 }
 
 #[tokio::test]

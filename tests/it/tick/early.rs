@@ -50,4 +50,11 @@ async fn h24_readings_that_a_sender_brings_about_confirm_nothing() {
         assert!(refused.to_string().contains("fewer rows than before"), "{hours}: {refused}");
         assert_eq!(Kept::of(&app.parts.store, "search", "cat-meals").await, before, "{hours}");
     }
+    // Nor does one of them stand behind what the next slot sees: vendors have bad moments of a few minutes.
+    let now = at(DAY) + Duration::hours(31);
+    sandbox.set_now(now);
+    sandbox.script(Endpoint::GoogleAds, vec![Answer::json(200, r#"{"fieldMask":"campaign.id"}"#.to_owned()).into()]);
+    slot(&app, "cat-meals", now).await;
+    let after = Kept::of(&app.parts.store, "search", "cat-meals").await;
+    assert_eq!(after.observations, before.observations);
 }
