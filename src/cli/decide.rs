@@ -13,6 +13,7 @@ use super::{experiment_named, next_command};
 use crate::app::App;
 use crate::cli::explain::todays_setup;
 use crate::decide::decision::{self, Overrides};
+use crate::decide::raise::helps;
 use crate::domain::concept::Experiment;
 use crate::domain::decision::{Choice, Decision};
 use crate::domain::id::DestinationId;
@@ -225,5 +226,12 @@ fn raise(
             Err(error) => return refuse(format!("--budget {text}: {error}")),
         },
     };
+    if verdict == Verdict::Review && !helps(experiment, &stored.scorecard) {
+        return refuse(
+            "a larger cap would not let this test go on, for it is not a cap that ended it: decide `build` or `kill`. To \
+             test again, change the policy, which begins a new test"
+                .into(),
+        );
+    }
     Ok((days, budget))
 }

@@ -57,7 +57,7 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
     if !decisions.is_empty() {
         let today = card.as_of.with_timezone(&experiment.timezone).date_naive();
         let mut lines: Vec<String> = decisions.iter().map(|it| decision::decided(experiment, it, today)).collect();
-        lines.push(decision::said(Overrides::among(&decisions)));
+        lines.extend(decision::said(Overrides::among(&decisions)));
         derivation.sections.insert(1, Section { title: "Decisions".into(), lines });
     }
     let written = themes::of(&app, configured, Utc::now()).await?;
@@ -71,7 +71,8 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
     });
     if card.policy_hash != decide::policy_hash(configured) {
         output.note(
-            "The bars in the configuration have changed since this verdict; the next run opens a new test with them.",
+            "What was fixed before the test (such as break-even, versions or days) has changed in the configuration since this \
+             verdict: the next run opens a new test.",
         );
     }
     app.parts.store.close().await;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::init::list;
 use super::output::counted;
 use crate::decide::ArmKeys;
+use crate::decide::keys::NO_KEY;
 use crate::domain::concept::Experiment;
 use crate::domain::id::SourceId;
 use crate::domain::millionths;
@@ -86,7 +87,7 @@ pub fn shown(experiments: &[Experiment], source: &SourceId, unclaimed: &[Unclaim
         .map(|Unclaimed { key, rows, spend }| {
             let key = if key.is_empty() { NO_KEY } else { key };
             let spend = spend.as_ref().map_or_else(String::new, |spend| format!(", {}", spend.shown));
-            format!("{key}: no arm yet, so it does not count ({}{spend})", counted(*rows, "row"))
+            format!("{key}: no version (arm) yet, so it does not count ({}{spend})", counted(*rows, "row"))
         })
         .collect();
     if unclaimed.len() > SHOWN {
@@ -117,8 +118,8 @@ pub fn lines_to_add(experiments: &[Experiment], source: &SourceId, keys: &[&str]
         format!("  {source} = {}\n  in the keys of {}", list(&new), tables.join(" or "))
     };
     format!(
-        "In the configuration, give those that test a concept to an arm:\n{to_arms}\n\
-         and list those that test nothing here under their source:\n  [source.{source}]\n  set_aside = {}",
+        "In the configuration, give those that advertise a concept to the version (arm) they show:\n{to_arms}\n\
+         and list those that have no part in any test under their source:\n  [source.{source}]\n  set_aside = {}",
         list(&new)
     )
 }
@@ -141,9 +142,6 @@ pub fn mending(experiments: &[Experiment], card: &Scorecard) -> Option<String> {
         .collect();
     (!parts.is_empty()).then(|| parts.join("\n"))
 }
-
-/// What a reason calls an empty key: there is nothing to write into the configuration about it.
-const NO_KEY: &str = "no key";
 
 fn reading<'a>(experiments: &'a [Experiment], source: &'a SourceId) -> impl Iterator<Item = &'a Experiment> {
     experiments.iter().filter(move |experiment| experiment.sources.iter().any(|read| &read.id == source))

@@ -51,7 +51,7 @@ impl fmt::Display for Ledger<'_> {
         let Totals { spent, at_stake, kills, avoided, after_verdicts, .. } = self.ledger;
         let mut parts = vec![format!("{spent} spent on tests")];
         let mut part = |amount: &Money, text: String| parts.extend((amount.micros > 0).then_some(text));
-        part(at_stake, format!("build at stake {at_stake}"));
+        part(at_stake, format!("building what is not killed would cost {at_stake}"));
         part(avoided, format!("expected build cost avoided {avoided} ({})", counted((*kills).into(), "KILL")));
         part(after_verdicts, format!("{after_verdicts} spent after verdicts"));
         write!(f, "All concepts: {}", parts.join(" · "))
@@ -174,8 +174,10 @@ fn show(
         if let Some(decided) = line.decision {
             text.push_str(&format!("\n  {}", decision::decided(experiment, decided, today)));
         }
-        if line.overrides > 1 {
-            text.push_str(&format!("\n  {}", decision::said(Overrides::among(decisions))));
+        if line.overrides > 1
+            && let Some(often) = decision::said(Overrides::among(decisions))
+        {
+            text.push_str(&format!("\n  {often}"));
         }
         if let Some(mending) = stored.and_then(|stored| keys::mending(experiments, &stored.scorecard)) {
             text.push_str(&indented(&format!("\n{mending}")));

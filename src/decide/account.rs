@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::keys::ArmKeys;
 use super::money;
 use super::tally::{Tally, last_known};
-use super::{explain, figures, message};
+use super::{explain, figures, measure, message};
 use crate::domain::concept::{Experiment, Habit, Model, MoneyInputs, Source};
 use crate::domain::economics::LONGEST_LIFETIME_MONTHS;
 use crate::domain::metric::MetricId;
@@ -53,6 +53,12 @@ impl Figure {
 
     /// `Build cost: $46,800 = weekly team cost × weeks. Weekly team cost $7,800 (money.team_cost_per_week), …`
     pub fn line(&self) -> String {
+        // What one number says is not said twice.
+        if let [only] = &self.inputs[..]
+            && only.value == self.result
+        {
+            return format!("{}: {} = {} ({}).", self.name, self.result, self.formula, only.from);
+        }
         let terms: Vec<String> =
             self.inputs.iter().map(|term| format!("{} {} ({})", term.name, term.value, term.from)).collect();
         format!("{}: {} = {}. {}.", self.name, self.result, self.formula, explain::capital(&terms.join("; ")))
@@ -78,7 +84,7 @@ pub fn figures(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: 
         .collect()
 }
 
-/// Where the spend of some days comes from: `Mon 2 Mar to Sun 15 Mar, 28 rows of ads`.
+/// Where the spend of some days comes from: `Mon 2 Mar to Sun 15 Mar, 28 rows of source "ads"`.
 fn rows(experiment: &Experiment, data: &Inputs, (first, last): (NaiveDate, NaiveDate), today: NaiveDate) -> String {
     let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
     let counts = |source: &&Source| source.metrics.contains(&MetricId::SPEND);
@@ -88,7 +94,7 @@ fn rows(experiment: &Experiment, data: &Inputs, (first, last): (NaiveDate, Naive
             is_among && row.source == source.id && keys.arm(&row.source, &row.arm_key).is_some()
         });
         let rows = rows.count();
-        format!("{rows} {} of {}", if rows == 1 { "row" } else { "rows" }, source.id)
+        format!("{rows} {} of source {}", if rows == 1 { "row" } else { "rows" }, figures::quoted(&source.id))
     });
     format!(
         "{} to {}, {}",
@@ -98,11 +104,10 @@ fn rows(experiment: &Experiment, data: &Inputs, (first, last): (NaiveDate, Naive
     )
 }
 
-/// `the same days, from form`: who counts a metric.
+/// `the same days, from source "form"`: who counts a metric.
 fn same_days(experiment: &Experiment, metric: MetricId) -> String {
     let counting = experiment.sources.iter().filter(|source| source.metrics.contains(&metric));
-    let names: Vec<String> = counting.map(|source| source.id.to_string()).collect();
-    format!("the same days, from {}", figures::list(&names))
+    format!("the same days, from {}", figures::sources(counting.map(|source| &source.id)))
 }
 
 struct Sheet<'a> {
@@ -154,14 +159,14 @@ impl Sheet<'_> {
         let Some(spend) = self.card.spend else { return figures };
         figures.push(Figure::amount(
             "Spent",
-            "sum of what the ads of all versions cost",
+            "what the ads of all versions cost",
             vec![term("cost", spend, self.days.clone())],
             spend,
         ));
         if let Some((young, days)) = &self.unsettled {
             figures.push(Figure::amount(
                 "Spent since",
-                "the same on days that have not settled and do not count yet",
+                "the same on days that have not settled yet",
                 vec![term("cost", young, days.clone())],
                 *young,
             ));
@@ -173,8 +178,7 @@ impl Sheet<'_> {
         let rate = &self.experiment.policy.primary;
         let noun = rate.numerator.metric().noun;
         let acts = term("counted", figures::counted(acts, rate.numerator), same_days(self.experiment, rate.numerator));
-        let paid_term =
-            term("cost of the tested versions on settled days", paid, same_days(self.experiment, MetricId::SPEND));
+        let paid_term = term("cost of the tested versions", paid, same_days(self.experiment, MetricId::SPEND));
         figures.push(Figure::amount(
             format!("Cost per {noun}"),
             format!("cost of the tested versions ÷ {}", figures::many(rate.numerator)),
@@ -215,6 +219,7 @@ impl Sheet<'_> {
 
     fn of_a_customer(&self) -> Vec<Figure> {
         let inputs = self.money;
+        let noun = self.experiment.policy.primary.numerator.metric().noun;
         let mut figures = Vec::new();
         let lifetime = inputs.lifetime_value();
         if let (Some(value), Some(price), Some(margin), Some(churn)) =
@@ -237,16 +242,16 @@ impl Sheet<'_> {
         {
             let terms = vec![
                 above("lifetime value", value),
-                given("share of acts that become customers", percent(paid), "signup_to_paid"),
+                given("share that becomes customers", percent(paid), "signup_to_paid"),
             ];
-            let formula = "lifetime value ÷ 3 × share of acts that become customers";
-            figures.push(Figure::amount("An act may cost", formula, terms, allowed));
+            let formula = "lifetime value ÷ 3 × share that becomes customers";
+            figures.push(Figure::amount(format!("Allowed cost per {noun}"), formula, terms, allowed));
             if let (Some(bar), Some(visitor)) = (inputs.kill_bar(), inputs.cost_per_visitor) {
                 let terms = vec![
                     given("cost per visitor", visitor.as_set(), "cost_per_visitor"),
-                    above("what an act may cost", allowed),
+                    above("allowed cost", allowed),
                 ];
-                let formula = "planned cost per visitor ÷ what an act may cost";
+                let formula = "planned cost per visitor ÷ allowed cost";
                 figures.push(Figure::number("Break-even by these inputs", formula, terms, figures::bar_about(bar)));
             }
         }
@@ -254,9 +259,9 @@ impl Sheet<'_> {
         if let (Some((act, acquisition)), Some(paid)) = (acquisition, inputs.signup_to_paid) {
             let terms = vec![
                 above("cost of each", act),
-                given("share of acts that become customers", percent(paid), "signup_to_paid"),
+                given("share that becomes customers", percent(paid), "signup_to_paid"),
             ];
-            let formula = "cost per act ÷ share of acts that become customers";
+            let formula = "cost of each ÷ share that becomes customers";
             figures.push(Figure::amount("Cost of winning a customer, implied", formula, terms, acquisition));
             if let (Some(ratio), Some(value)) = (money::lifetime_ratio(inputs, acquisition), lifetime) {
                 let terms = vec![above("lifetime value", value), above("cost of winning one", acquisition)];
@@ -379,20 +384,24 @@ impl Sheet<'_> {
             let young_from = self.card.last_settled_day.succ_opt().unwrap_or(after.since).max(after.since);
             let so_far = format!("from {}, and may still change", figures::day(young_from, today));
             terms.extend((young.micros > 0).then(|| term("younger days", young, so_far)));
-            if after.on_last_day.micros > 0 {
-                let ads = if after.ads == 1 { "ad" } else { "ads" };
-                let ads = format!("on {last}, by {} {ads}", figures::in_words(after.ads));
-                terms.push(term("a day lately", after.on_last_day, ads));
-            }
             let formula = "sum of what the ads cost from the day of the verdict on";
             figures.push(Figure::amount("Spent after the verdict", formula, terms, after.total));
+            if after.on_last_day.micros > 0 {
+                let ads = if after.ads == 1 { "ad" } else { "ads" };
+                let ads = format!("{last}, by {} {ads}", figures::in_words(after.ads));
+                let terms = vec![term("cost", after.on_last_day, ads)];
+                let formula = "what the ads cost on the last day known";
+                figures.push(Figure::amount("Spent a day lately", formula, terms, after.on_last_day));
+            }
         }
         if let Some(booked) = money::booked(self.experiment, self.card, false) {
             let declared = self.money.chance_it_would_be_built.is_some();
             let from = if declared { "money.chance_it_would_be_built" } else { "money.habit" };
+            let policy = &self.experiment.policy;
+            let [build, kill] = [policy.build_bar, policy.kill_bar].map(|bar| measure::bar(policy, bar));
             let how = format!(
-                "assumed: before the data {} that it sells, and is at the build bar, else it is at the kill bar; after it \
-                 by how much better the counts fit the second",
+                "assumed: before the test {} that it sells and stands at {build}, else it stands at {kill}; now by how much \
+                 better the counts fit {kill}",
                 percent(self.money.prior())
             );
             let terms = vec![

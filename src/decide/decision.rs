@@ -94,13 +94,10 @@ pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, o
         Choice::Extend => (
             "extended the test".to_owned(),
             match card.verdict {
-                Verdict::Build | Verdict::Kill => {
-                    "Let the ads run on, or start them again: the verdict stays meanwhile"
-                }
                 Verdict::Review => {
-                    "Start the ads again, if they stopped: the test goes on, its bars stay where they are"
+                    "Start the ads again, if they stopped: the test goes on, and BUILD and KILL take what they took before"
                 }
-                _ => "Nothing to do: the test goes on, its bars stay where they are",
+                _ => "Nothing to do: the test goes on, and BUILD and KILL take what they took before",
             },
         ),
     };
@@ -115,7 +112,8 @@ pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, o
     lines.push((
         "Verdict",
         if decision.is_override() {
-            format!("{verdict}: the decision goes against it. {}", said(overrides))
+            let often = said(overrides).map_or_else(String::new, |often| format!(" {often}"));
+            format!("{verdict}: the decision goes against it.{often}")
         } else {
             verdict
         },
@@ -131,13 +129,8 @@ pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, o
     }
 }
 
-/// How often that happened.
-pub fn said(Overrides { decisions, against }: Overrides) -> String {
-    let of =
-        if decisions == 1 { "the only decision so far".to_owned() } else { format!("{decisions} decisions so far") };
-    match against {
-        0 => format!("None of {of} went against its verdict."),
-        1 if decisions == 1 => "It is the only decision so far.".to_owned(),
-        _ => format!("{against} of {of} went against their verdict."),
-    }
+/// How often that happened; nothing of a single decision, which says so itself.
+pub fn said(Overrides { decisions, against }: Overrides) -> Option<String> {
+    let against = if against == 0 { "None".to_owned() } else { against.to_string() };
+    (decisions > 1).then(|| format!("{against} of {decisions} decisions so far went against their verdict."))
 }

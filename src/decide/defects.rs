@@ -5,13 +5,14 @@ use chrono::NaiveDate;
 
 use super::explain::{guardrail_figure, name, today, unmapped};
 use super::figures;
-use super::keys::disputed_named;
+use super::figures::quoted;
+use super::keys;
 use super::notes::two_ways;
 use super::restated;
 use crate::domain::concept::Experiment;
 use crate::domain::id::SourceId;
 use crate::domain::metric::{MetricId, Unit};
-use crate::domain::money::thousands;
+use crate::domain::money::{Money, thousands};
 use crate::domain::verdict::{Reason, Scorecard};
 
 /// Why nothing is decided; nothing for a reason that is no defect.
@@ -20,40 +21,35 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
     match why {
         Reason::NoData { sources } => no_data(experiment, sources),
         Reason::Stale { source, last_pull } => {
-            let read = match last_pull {
-                Some(at) => {
-                    let day = figures::day(at.with_timezone(&experiment.timezone).date_naive(), today);
+            let day = last_pull.map(|at| figures::day(at.with_timezone(&experiment.timezone).date_naive(), today));
+            let read = day.map_or_else(
+                || "has never been read, although two readings or more were planned.".to_owned(),
+                |day| {
                     format!(
-                        "Source {source} was last read on {day}; no reading planned since then has brought anything, so \
-                         its later days are missing"
+                        "was last read on {day}. Readings were planned since then, but nothing has come, so its later days \
+                         are missing."
                     )
-                }
-                None => format!("Source {source} has never been read, although two readings or more were planned"),
-            };
-            format!("{read}. To see what is wrong, run `willitsell pull`.")
+                },
+            );
+            format!("Source {} {read} To see what is wrong, run `willitsell pull`.", quoted(source))
         }
-        Reason::UnmappedSpend { amount, share, keys } => format!(
-            "{}. Add each to the keys of the version (arm) it tests, or to set_aside of its source.",
-            unmapped(experiment, *amount, *share, keys)
-        ),
-        Reason::UnmappedActs { acts, keys } => format!(
-            "None of the {} so far says which version it belongs to ({}). Give each version (arm) its keys, or have the \
-             form pass on where a person came from.",
-            figures::counted(*acts, experiment.policy.primary.numerator),
-            figures::list(&disputed_named(experiment, keys))
-        ),
+        Reason::UnmappedSpend { amount, share, keys } => unmapped_spend(experiment, *amount, *share, keys),
+        Reason::UnmappedActs { acts, keys } => unmapped_acts(experiment, *acts, keys),
         Reason::NamelessActs { acts, counted, sources } => nameless_acts(experiment, *acts, *counted, sources),
         Reason::MixedZones { source, zones } => format!(
-            "Source {source} was read in {} time zones, {}, so its days are not the same hours. If the account's zone was \
-             changed, read all days again: `willitsell pull --source {source} --since {}`.",
+            "Source {} was read in {} time zones, {}, so its days do not cover the same hours. If the account's time zone \
+             was changed, read all days again: `willitsell pull --source {source} --since {}`.",
+            quoted(source),
             figures::in_words(u32::try_from(zones.len()).unwrap_or(u32::MAX)),
             figures::list(zones),
             experiment.start
         ),
         Reason::DayZones { acts, acts_zone, exposures, exposures_zone } => format!(
-            "Source {acts} counts days of {acts_zone} and source {exposures} days of {exposures_zone}, which are not the \
-             same hours. Set the same time zone in both accounts. Or read {} one by one, from a source that says when \
-             each came: those fit the days of any zone.",
+            "Source {} counts by days of {acts_zone}, source {} by days of {exposures_zone}: those cover different hours. \
+             Set the same time zone in both accounts. Or count {} from a source that says when each one came: those fit \
+             any time zone.",
+            quoted(acts),
+            quoted(exposures),
             figures::many(experiment.policy.primary.numerator)
         ),
         Reason::MixedCurrencies { currencies } => format!(
@@ -76,23 +72,25 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                 metric.map_or_else(|| rows.clone(), |metric| format!("{rows} and {}", amount(metric, amounts[at])))
             };
             format!(
-                "For {} to {}, source {source} now shows {}; before, it showed {}. Check that the account still shows \
-                 everything and that nobody has narrowed its access. If the lower numbers are right, write accept_shrink = \
-                 \"{seen_on}\" under [source.{source}], and they count.",
+                "Source {} now shows {} for {} to {}; before, it showed {}. Check that the account still shows everything \
+                 and that nobody has narrowed its access. {}",
+                quoted(source),
+                size(1),
                 figures::day(*first_day, today),
                 figures::day(*last_day, today),
-                size(1),
-                size(0)
+                size(0),
+                accept("the lower numbers are right", *seen_on, &format!("[source.{source}]"))
             )
         }
         Reason::Restated { .. } => restated::told(experiment, card, why),
         Reason::ImpossibleCounts { arm_days, of, examples } => format!(
-            "On {arm_days} of {}{} more was counted than can be, for example {}. Check that both numbers count the same \
-             people on the same pages. Where an ad platform counts conversions, have it leave out people who saw the ad \
-             but did not click.",
+            "On {arm_days} of {}{} the counts cannot be right{}. Check that both numbers count the same people on the same \
+             pages. If an ad platform counts the {}, have it count only people who clicked an ad.",
             figures::days(*of),
             if card.arms.len() > 1 { " of the versions" } else { "" },
-            examples.iter().map(|one| example(one, today)).collect::<Vec<_>>().join("; ")
+            // One shows what is meant; the days of `explain` show all.
+            examples.first().map_or_else(String::new, |one| format!(", for example {}", example(one, today))),
+            figures::many(experiment.policy.primary.numerator)
         ),
         Reason::UnevenSplit { since, arms } => {
             let all: f64 = arms.iter().map(|(_, visitors, _)| visitors).sum();
@@ -102,44 +100,86 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             });
             format!(
                 "Visitors are not split between the versions as planned: {}. Since {} that is too much for chance, so this \
-                 test stays blocked. Mend what splits them, then begin a new test: any change of its policy does.",
+                 test stays blocked. Mend what splits them. Then begin a new test: write that day as `start` under \
+                 `[experiment.{}]` in the configuration file.",
                 shares.collect::<Vec<_>>().join("; "),
-                figures::day(*since, today)
+                figures::day(*since, today),
+                experiment.concept.id
             )
         }
         _ => traffic(experiment, why, today),
     }
 }
 
+/// Money on campaigns of no arm, and what settles whose they are.
+fn unmapped_spend(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
+    let settled_by = if keys::can_be_named(keys) {
+        format!(
+            "Say in the configuration file which version each belongs to, or that it has no part in the test: `willitsell \
+             explain {}` shows the lines to write.",
+            experiment.concept.id
+        )
+    } else {
+        "Have the source name the campaign in each of its rows.".to_owned()
+    };
+    format!("{}. {settled_by}", unmapped(experiment, amount, share, keys))
+}
+
+/// Acts of no arm, and what settles whose they are.
+fn unmapped_acts(experiment: &Experiment, acts: f64, keys: &[String]) -> String {
+    let settled_by = if keys::can_be_named(keys) {
+        format!(
+            "What they carry is listed under no version: {}. Say in the configuration file to which version it belongs: \
+             `willitsell explain {}` shows the lines to write.",
+            figures::list(&keys::named(experiment, keys)),
+            experiment.concept.id
+        )
+    } else {
+        "Have the form pass on which campaign, or which version of the page, a person came from.".to_owned()
+    };
+    let acts = figures::counted(acts, experiment.policy.primary.numerator);
+    format!("None of the {acts} so far says which version it belongs to. {settled_by}")
+}
+
+/// What to write where what a source shows now is right: a day, under the source's table.
+pub fn accept(if_so: &str, until: NaiveDate, table: &str) -> String {
+    format!(
+        "If {if_so}, write `accept_shrink = \"{until}\"` under `{table}` in the configuration file: then they count."
+    )
+}
+
 /// Acts that do not say who did them.
 fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[SourceId]) -> String {
     let numerator = experiment.policy.primary.numerator;
-    let sources = figures::list(&sources.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let acts = figures::counted(acts, numerator);
+    let sources = figures::list(&sources.iter().map(quoted).collect::<Vec<_>>());
+    let carry = format!(
+        "{} of source {sources} carry no e-mail address, so they do not count",
+        figures::counted(acts, numerator)
+    );
     if [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&numerator) {
         return format!(
-            "{acts} of source {sources} carry no address and count for nothing, because no address of theirs was verified. Have \
-             the form ask for an address, or let another act decide, such as signups."
+            "{carry}: no address of theirs was verified. Have the form ask for an address, or let another act decide, such as \
+             signups."
         );
     }
     format!(
-        "{acts} of source {sources} carry no address and count for nothing, because they may be the same people as among the {} \
-         of other sources. Have the form ask for an address, or count this act in one source only: take the other out of the \
-         keys of the version (arm).",
-        figures::count(counted)
+        "{carry}: they may be the same people as the {} that other sources counted. Have the form ask for an address. Or count \
+         {} in one source only: in the configuration file, take the other source out of the `keys` of the version.",
+        figures::count(counted),
+        figures::many(numerator)
     )
 }
 
 /// That sources have brought nothing, and what may be wrong with them.
 fn no_data(experiment: &Experiment, sources: &[SourceId]) -> String {
-    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = sources.iter().map(quoted).collect();
     let rate = &experiment.policy.primary;
     let of = |id: &SourceId| experiment.sources.iter().find(|source| &source.id == id);
     let brings =
         |metric: &MetricId| matches!(sources, [only] if of(only).is_some_and(|it| it.metrics.contains(metric)));
     let nothing = match [rate.numerator, rate.denominator].into_iter().filter(brings).collect::<Vec<_>>()[..] {
         [one] => format!("Source {} has brought no {} since the test began", names[0], figures::many(one)),
-        _ => format!("Nothing that decides this test has come from {} since it began", figures::list(&names)),
+        _ => format!("Nothing that decides this test has come from {} since it began", figures::sources(sources)),
     };
     let by_hand = experiment.sources.iter().find(|source| sources.contains(&source.id) && !source.scheduled);
     if let Some(source) = by_hand {
@@ -147,7 +187,7 @@ fn no_data(experiment: &Experiment, sources: &[SourceId]) -> String {
     }
     let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
     format!(
-        "{nothing}. Check that {read} the right account or, if it is a file, that its column is there. If it is a form that \
+        "{nothing}. Check that {read} the right account. If it is a file, check that the column is there. If it is a form that \
          nobody has filled in yet, send one test answer."
     )
 }
@@ -159,8 +199,8 @@ fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
             let (only, too, what) = if visits < clicks {
                 ("only ", "few", "Check that the page counts every visitor and that the ads lead to it.")
             } else {
-                let what = "Check that the page counts nobody twice, and that every campaign that leads there is named \
-                            among the keys.";
+                let what = "Check that the page counts nobody twice, and that the configuration file names every campaign \
+                            that leads there.";
                 ("", "many", what)
             };
             format!(

@@ -21,7 +21,7 @@ use super::prices::{self, Price};
 use super::tally::{DayCounts, Tally, units};
 use super::traffic;
 use super::watched;
-use crate::domain::concept::{Experiment, Guardrail, Model, Source};
+use crate::domain::concept::{Experiment, Guardrail, Limit, Model, Source};
 use crate::domain::day_note::Word;
 use crate::domain::metric::MetricId;
 use crate::domain::observation::Inputs;
@@ -83,7 +83,10 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         ),
         section("Versions", best.as_ref().map_or_else(Vec::new, |best| best::sentences(experiment, card, best))),
         section("Prices", prices.as_ref().map_or_else(Vec::new, |prices| prices::sentences(experiment, prices))),
-        section("Guardrails", if card.verdict == Verdict::Blocked { vec![] } else { guardrails(experiment, card) }),
+        section(
+            "Limits (guardrails)",
+            if card.verdict == Verdict::Blocked { vec![] } else { guardrails(experiment, card) },
+        ),
         section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
     let funnel = funnel::funnels(&tally);
@@ -148,6 +151,7 @@ fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let (acts, exposures) = (figures::many(rate.numerator), figures::many(rate.denominator));
     let (good, bad) = (measure::good_side(policy), measure::bad_side(policy));
     let in_hundred = |error: f64| figures::bar(error).trim_end_matches(['%', '0']).trim_end_matches('.').to_owned();
+    let tested = experiment.arms.iter().filter(|arm| !arm.control).count();
     let mut lines = vec![
         match policy.model {
             Model::Rate => format!("What decides ({}): {acts} ÷ {exposures}.", rate.name),
@@ -161,7 +165,7 @@ fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         {
             let [worst, best] = if policy.model == Model::Cpa { ["upper", "lower"] } else { ["lower", "upper"] };
             format!(
-                "Its range is where the truth may lie, chance included: the {worst} end is the worst case, the {best} end \
+                "The range is where the truth may lie, chance included: its {worst} end is the worst case, its {best} end \
                  the best."
             )
         },
@@ -177,11 +181,12 @@ fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             measure::bar(policy, policy.build_bar),
             in_hundred(policy.beta)
         ),
-        "One that truly lies between the two may get either, and either will do: building it loses no money and gains \
-         little."
+        "A concept that truly lies between the two may get either, and either will do: building it loses no money and \
+         gains little."
             .to_owned(),
         format!(
-            "For BUILD or KILL, each version needs {}{} settled days with {exposures}; BUILD also needs {}.",
+            "For BUILD or KILL, {} needs {}{} settled days with {exposures}; BUILD also needs {}.",
+            if tested == 1 { "the test" } else { "each version" },
             match policy.min_exposures {
                 0 => String::new(),
                 least => format!("{} and ", figures::counted(explain::whole(least), rate.denominator)),
@@ -190,25 +195,49 @@ fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             figures::counted(explain::whole(policy.min_conversions), rate.numerator)
         ),
         format!(
-            "A day is settled, and counts, once it is {} old; younger days are not looked at. {}",
+            "At the cap ({}) a test without BUILD or KILL becomes REVIEW: then you decide.",
+            outlook::caps(experiment, card)
+        ),
+        format!(
+            "A day is settled, and counts, once it is {} old; younger days do not count yet. {}",
             figures::days(policy.maturity_lag_days),
             settles_on(experiment, today)
         ),
     ];
-    let tested = experiment.arms.iter().filter(|arm| !arm.control).count();
+    lines.extend(limits(experiment, card));
     if tested > 1 {
         lines.push("One version that is BUILD makes the whole test BUILD; KILL takes all of them.".into());
+        if explain::caps(experiment, card).1.is_some() {
+            lines.push("Each version has an equal share of the money up to the cap.".into());
+        }
     }
-    if policy.model != Model::Compare
-        && experiment.arms.iter().filter(|arm| !arm.control).count() > 1
-        && policy.srm.is_none()
-    {
+    if policy.model != Model::Compare && tested > 1 && policy.srm.is_none() {
         lines.push(
             "Each version is delivered with its own audience: a difference between versions may be the audience's."
                 .into(),
         );
     }
     lines
+}
+
+/// What else must hold for BUILD: the guardrails, with the word for them.
+fn limits(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+    let set_in = || experiment.policy.budget_cap.into_iter().chain(experiment.money.amounts()).next();
+    let currency = card.spend.or_else(set_in).map(|money| money.currency);
+    let limit = |rail: &Guardrail| {
+        let (least_or_most, limit) = match rail.limit {
+            Limit::Max(limit) => ("most", limit),
+            Limit::Min(limit) => ("least", limit),
+        };
+        format!("{} at {least_or_most} {}", rail.name, explain::limit_figure(rail.numerator, limit, currency))
+    };
+    let limits: Vec<String> = experiment.policy.guardrails.iter().map(limit).collect();
+    (!limits.is_empty()).then(|| {
+        format!(
+            "Limits (guardrails): {}. While one is breached, what would be BUILD is REVIEW; KILL does not depend on them.",
+            limits.join(", ")
+        )
+    })
 }
 
 fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmScore) -> Vec<String> {
@@ -228,7 +257,7 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
         return vec![format!("{who}No settled day with {counted} yet.")];
     }
     let impossible = card.reasons.iter().any(|why| matches!(why, Reason::ImpossibleCounts { .. }));
-    let cut = if impossible { ", leaving out what cannot be" } else { "" };
+    let cut = if impossible { ", leaving out what cannot be right" } else { "" };
     let mut lines = vec![format!("{who}{}, over {}{cut}.", acted(experiment, evidence), figures::days(evidence.days))];
     lines.extend(traffic::visit_rate(experiment, tally, &arm.arm).map(|[clicks, visits]| {
         format!(
@@ -239,27 +268,25 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
         )
     }));
     let side = |verdict: Verdict, evidence: Option<f64>, needed: Option<f64>| {
-        // How much is missing is said in acts ("What would change it"): evidence grows faster than they do. What other
-        // concepts withhold is said in the verdict's sentence, in a measure of their own.
-        let factor = Some(evidence? / needed?).filter(|factor| factor.is_finite() && *factor >= 1.0)?;
+        // How much there is too much or too little is said in acts ("What would change it"): evidence grows faster than they
+        // do. What other concepts withhold is said in the verdict's sentence.
+        Some(evidence? / needed?).filter(|factor| factor.is_finite() && *factor >= 1.0)?;
         let is_withheld = arm.reason.as_ref().is_some_and(|why| why.withheld().is_some());
-        let alone = if verdict == Verdict::Build && tally.hold.is_some() { " alone" } else { "" };
+        let alone = verdict == Verdict::Build && tally.hold.is_some();
+        let alone = if alone { " if this were the only test" } else { "" };
         if verdict == Verdict::Build && is_withheld {
             return None;
         }
         let short = capped::short_of(experiment, arm, verdict);
         let short = short.map_or_else(String::new, |short| format!(", {short}"));
-        let margin = if short.is_empty() {
-            format!("; it would shrink faster than the {}", figures::many(acts))
-        } else {
-            String::new()
-        };
-        Some(format!("{who}The evidence is {} what {verdict} needs{alone}{short}{margin}.", figures::factor(factor)))
+        Some(format!("{who}The evidence is enough for {verdict}{alone}{short}."))
     };
     lines.extend(side(Verdict::Build, evidence.log_e_build, evidence.build_at));
     lines.extend(side(Verdict::Kill, evidence.log_e_kill, evidence.kill_at));
     if let Some(phi) = evidence.phi.filter(|&phi| phi > 1.0) {
-        lines.push(format!("{who}To allow for good and bad days, the evidence is divided by {phi:.2}."));
+        lines.push(format!(
+            "{who}Days differ by more than chance: to allow for it, the evidence is divided by {phi:.2}, and the range is wider."
+        ));
     }
     lines
 }
@@ -288,16 +315,21 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             .zip(score.high)
             .map_or_else(String::new, |(low, high)| format!(" (range {} to {})", print(low), print(high)));
         let limit = format!(
-            "at {} {}",
+            "Limit: at {} {}",
             if score.is_max { "most" } else { "least" },
             explain::limit_figure(rail.numerator, score.limit, currency)
         );
         let state = match (score.breached, explain::is_beyond(score)) {
-            (true, _) => "breached",
-            (false, true) => "beyond it, which may be chance, so not breached",
-            (false, false) => "holds",
+            (true, _) => "Breached",
+            (false, true) if score.is_max => "Over it, but that may be chance: not breached",
+            (false, true) => "Under it, but that may be chance: not breached",
+            (false, false) => "Holds",
         };
-        format!("{}{}: {value}{range}, {limit}: {state}.", explain::who(experiment, card, arm), score.name)
+        let name = match explain::who(experiment, card, arm) {
+            who if who.is_empty() => explain::capital(&score.name),
+            who => who + &score.name,
+        };
+        format!("{name}: {value}{range}. {limit}. {state}.")
     };
     let mut lines: Vec<String> = card
         .arms
@@ -308,11 +340,7 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         })
         .collect();
     if !lines.is_empty() {
-        lines.push(
-            "A limit is breached when the whole range lies beyond it. These ranges are worked out apart from that of the \
-             verdict."
-                .into(),
-        );
+        lines.push("Each limit has a range of its own, and is breached when all of that lies beyond it.".into());
     }
     lines
 }
@@ -343,7 +371,7 @@ fn meanings(experiment: &Experiment, data: &Inputs) -> Vec<String> {
         let known: Vec<String> = parts.into_iter().flatten().collect();
         Some(format!(
             "{}: {}. A day counts after {}.",
-            source.id,
+            figures::quoted(&source.id),
             known.join("; "),
             figures::days(source.maturity_lag_days)
         ))

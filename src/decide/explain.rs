@@ -11,7 +11,7 @@ use super::decision;
 use super::defects;
 use super::figures;
 use super::flags;
-use super::keys::disputed_named;
+use super::keys;
 use super::measure;
 use super::money;
 use super::next;
@@ -43,6 +43,8 @@ pub fn reached_before(experiment: &Experiment, card: &Scorecard) -> Option<Strin
 pub fn withheld(card: &Scorecard) -> Option<&'static str> {
     let until = if card.reasons.iter().any(next::ends_the_test) {
         "this test can give no verdict"
+    } else if card.reasons.iter().all(next::ends_by_itself) {
+        "no verdict for now"
     } else {
         "no verdict until this is fixed"
     };
@@ -101,7 +103,7 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             let held = card.arms.iter().filter(|arm| arm.reason.as_ref().is_some_and(|own| own.withheld().is_some()));
             let counted =
                 held.map(|arm| format!("{}{}.", who(experiment, card, arm), acted(experiment, &arm.evidence)));
-            counted.chain([portfolio::sentence(experiment, withheld)]).collect::<Vec<_>>().join(" ")
+            counted.chain([portfolio::sentence(withheld)]).collect::<Vec<_>>().join(" ")
         }
         Reason::ArmsDisagree => {
             let stands = card.arms.iter().map(|arm| {
@@ -118,15 +120,15 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
     }
 }
 
-/// `Another $412 (18% of all spend) went to campaigns that no version claims (ads: 7003 and ads: 7009)`.
+/// `Another $412 (18% of all spend) went to campaigns that belong to no version of this test ("7003" of source "ads")`.
 pub fn unmapped(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
-    let keys = figures::list(&disputed_named(experiment, keys));
+    let keys = figures::list(&keys::named(experiment, keys));
     let spent = match amount {
         Some(amount) if share >= 1.0 => format!("All spend ({amount})"),
         Some(amount) => format!("Another {amount} ({} of all spend)", figures::share(share)),
         None => format!("More money ({} of all spend)", figures::share(share)),
     };
-    format!("{spent} went to campaigns that no version claims ({keys})")
+    format!("{spent} went to campaigns that belong to no version of this test ({keys})")
 }
 
 /// Spend that belongs to no arm, whether or not it is enough to block.
@@ -171,7 +173,7 @@ fn kill(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     parts.extend(
         card.arms.iter().map(|arm| format!("{}{}.", who(experiment, card, arm), acted(experiment, &arm.evidence))),
     );
-    parts.extend(experiment.money.build_cost().map(|cost| format!("Expected build cost avoided: up to {cost}.")));
+    parts.extend(experiment.money.build_cost().map(|cost| format!("Not building it saves up to {cost}.")));
     parts.extend(money::still_spending(card, today(experiment, card)).map(|ads| capital(&ads) + "."));
     parts
 }
@@ -231,9 +233,9 @@ fn guardrails(card: &Scorecard) -> String {
     if !breached.is_empty() {
         format!("Breached: {}.", figures::list(&breached))
     } else if all.any(is_beyond) {
-        "No guardrail is breached.".into()
+        "No limit (guardrail) is breached.".into()
     } else {
-        "All guardrails hold.".into()
+        "All limits (guardrails) hold.".into()
     }
 }
 
@@ -320,7 +322,7 @@ fn insufficient(experiment: &Experiment, card: &Scorecard, evidence: &Evidence) 
         ));
     }
     let earliest = notes::no_sooner(policy.min_days.saturating_sub(evidence.days), today);
-    format!("too early: {} a verdict needs{earliest}.", figures::list(&have))
+    format!("too early: {} that a verdict needs{earliest}.", figures::list(&have))
 }
 
 fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {

@@ -169,6 +169,17 @@ pub fn stretch(first: NaiveDate, last: NaiveDate, today: NaiveDate) -> String {
     }
 }
 
+/// A name somebody gave, so that it is not read as a word of the sentence: `"form"`.
+pub fn quoted(name: impl std::fmt::Display) -> String {
+    format!("\"{name}\"")
+}
+
+/// Sources by name: `source "form"`, `sources "ads" and "form"`.
+pub fn sources(names: impl IntoIterator<Item: std::fmt::Display>) -> String {
+    let names: Vec<String> = names.into_iter().map(quoted).collect();
+    format!("{} {}", if names.len() == 1 { "source" } else { "sources" }, list(&names))
+}
+
 /// Names in a sentence: `a`, `a and b`, `a, b and c`.
 pub fn list(names: &[String]) -> String {
     match names {

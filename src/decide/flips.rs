@@ -238,7 +238,7 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
                 (Some(Reason::CapReached { .. }), Verdict::Build | Verdict::Kill) => {
                     format!("would have been {} before the cap", flip.to)
                 }
-                (_, Verdict::Collecting) => format!("would still be {}", flip.to),
+                (_, Verdict::Collecting) => format!("would not be {} yet", arm.verdict),
                 _ => format!("would be {}", flip.to),
             };
             Some(format!("With about {acts}{whose} on the same days, {who} {then}."))
@@ -246,7 +246,7 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
         .collect();
     lines.extend(flips.without.iter().map(|part| format!("Without {} the test would be {}.", part.part, part.verdict)));
     if flips.without.is_empty() && flips.has_parts {
-        lines.push(format!("Leave out any one version or channel: it is still {}.", card.verdict));
+        lines.push(format!("Without any one version or channel it would still be {}.", card.verdict));
     }
     lines
 }

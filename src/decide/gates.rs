@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 use super::figures;
 use super::judge;
+use super::keys::NO_KEY;
 use super::tally::{Calendar, DayCounts, Tally, Unclaimed, units};
 use crate::domain::concept::{Arm, Experiment, Model, Source};
 use crate::domain::id::{ArmId, SourceId};
@@ -182,7 +183,7 @@ fn nameless_acts(tally: &Tally<'_>) -> Option<Reason> {
 fn largest(unclaimed: &Unclaimed<'_>) -> Vec<String> {
     let mut largest: Vec<_> = unclaimed.iter().filter(|(_, sum)| **sum > 0).collect();
     largest.sort_by_key(|(_, sum)| Reverse(**sum));
-    let named = |source: &SourceId, key: &str| format!("{source}: {}", if key.is_empty() { "no key" } else { key });
+    let named = |source: &SourceId, key: &str| format!("{source}: {}", if key.is_empty() { NO_KEY } else { key });
     largest.into_iter().take(KEYS_NAMED).map(|((source, key), _)| named(source, key)).collect()
 }
 

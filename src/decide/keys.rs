@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::figures::quoted;
 use crate::domain::concept::{Arm, Experiment, Source};
 use crate::domain::id::SourceId;
 use crate::domain::pattern;
@@ -103,16 +104,28 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Keys as `source: key`, those that patterns of two arms fit with a word about it.
-pub fn disputed_named(experiment: &Experiment, keys: &[String]) -> Vec<String> {
+/// What a reason calls an empty key.
+pub const NO_KEY: &str = "no key";
+
+/// Keys that a reason keeps as `source: key`, for a reader: `"7003" of source "ads"`, those that patterns of two arms fit
+/// with a word about it.
+pub fn named(experiment: &Experiment, keys: &[String]) -> Vec<String> {
     let owners = ArmKeys::of(&experiment.arms, &experiment.sources);
-    let named = |text: &String| match text.split_once(": ") {
-        Some((source, key)) if owners.is_disputed(&SourceId::new(source), key) => {
-            format!("{text}, which patterns of two versions fit")
+    let named = |text: &String| {
+        let Some((source, key)) = text.split_once(": ") else { return text.clone() };
+        let of_source = format!("of source {}", quoted(source));
+        if key == NO_KEY {
+            return format!("one without a name {of_source}");
         }
-        _ => text.clone(),
+        let disputed = owners.is_disputed(&SourceId::new(source), key);
+        format!("{} {of_source}{}", quoted(key), if disputed { ", which patterns of two versions fit" } else { "" })
     };
     keys.iter().map(named).collect()
+}
+
+/// Whether any key is one that the configuration can name.
+pub fn can_be_named(keys: &[String]) -> bool {
+    keys.iter().any(|text| text.split_once(": ").is_none_or(|(_, key)| key != NO_KEY))
 }
 
 #[cfg(test)]

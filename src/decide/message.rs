@@ -198,8 +198,16 @@ fn headline(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> St
     match now.verdict {
         Verdict::Blocked => parts.push(format!("{}{owner}", explain::withheld(now).unwrap_or_default())),
         Verdict::Build | Verdict::Kill | Verdict::Review => {
-            let due = today.checked_add_days(Days::new(u64::from(experiment.decide_within_days))).unwrap_or(today);
-            parts.push(format!("decide by {}{owner}", figures::day(due, today)));
+            // What takes the place of another verdict is told for the first time, whenever it would have been reached.
+            let first_told = match change {
+                Change::Withdrawn(_) => today,
+                Change::Reached | Change::Suspended(_) | Change::Confirmed | Change::Recovered => {
+                    explain::since(experiment, now)
+                }
+            };
+            let due = first_told.checked_add_days(Days::new(u64::from(experiment.decide_within_days)));
+            let by = due.filter(|&due| due >= today).map(|due| format!("decide by {}", figures::day(due, today)));
+            parts.push(by.unwrap_or_else(|| "decide now".to_owned()) + &owner);
         }
         Verdict::Collecting => {}
     }
@@ -337,8 +345,8 @@ fn money(experiment: &Experiment, now: &Scorecard, unsettled: Option<Money>) -> 
     }));
     if let Some(cost) = experiment.money.build_cost() {
         match now.verdict {
-            Verdict::Kill => parts.push(format!("expected build cost avoided: up to {cost}")),
-            _ => parts.push(format!("build at stake {cost}")),
+            Verdict::Kill => parts.push(format!("not building it saves up to {cost}")),
+            _ => parts.push(format!("building it would cost {cost}")),
         }
     }
     (!parts.is_empty()).then(|| parts.join(" · "))
@@ -364,7 +372,7 @@ fn spent(experiment: &Experiment, now: &Scorecard, spend: Money, unsettled: Opti
     }
     text += &unsettled.map_or_else(String::new, |more| format!(", {more} since"));
     if let Some(Reason::UnmappedSpend { amount: Some(amount), .. }) = &now.unmapped {
-        text += &format!(", and {amount} more on campaigns that no version claims");
+        text += &format!(", and {amount} more on campaigns of no version");
     }
     text
 }

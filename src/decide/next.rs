@@ -2,8 +2,9 @@
 //! verdict and each reason, and what the ads spend meanwhile.
 
 use super::explain;
-use super::figures;
+use super::figures::{self, quoted};
 use super::money;
+use super::raise;
 use crate::domain::concept::Experiment;
 use crate::domain::verdict::{Flag, Reason, Scorecard, SpendAfter, Verdict};
 
@@ -25,7 +26,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
         Verdict::Build => {
             let weak = explain::weakest(experiment, card);
             let weak = weak.map_or_else(String::new, |weak| format!(" · weak spot: {weak}"));
-            format!("Decide: build as recommended, kill, or test longer · {}{weak}", stop("unless you test longer"))
+            format!("Decide: build as recommended, or kill all the same · {}{weak}", stop("in either case"))
         }
         Verdict::Kill => {
             let counted = |flag: &Flag| *flag != Flag::ZeroConversions;
@@ -34,7 +35,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
             format!("{decide}: kill as recommended, or build all the same · {}", stop("in either case"))
         }
         Verdict::Review => {
-            let decide = card.reasons.first().map_or_else(|| "Decide: build or kill".to_owned(), settles);
+            let decide = settles(experiment, card);
             spending("").map_or_else(|| decide.clone(), |_| format!("{decide} · {}", stop("until you have decided")))
         }
         Verdict::Collecting => {
@@ -45,13 +46,24 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
             format!("Mend what splits the visitors, then begin a new test · {}", stop("until then"))
         }
         Verdict::Blocked => {
-            let split = |why: &Reason| matches!(why, Reason::MixedCurrencies { .. });
-            let goes_on = if card.reasons.iter().any(split) { "" } else { " · the test goes on once this is fixed" };
+            let any = |is: fn(&Reason) -> bool| card.reasons.iter().any(is);
+            let goes_on = if any(|why| matches!(why, Reason::MixedCurrencies { .. })) {
+                ""
+            } else if card.reasons.iter().all(ends_by_itself) {
+                " · the test goes on then, or once enough new days have come in"
+            } else {
+                " · the test goes on once this is fixed"
+            };
+            let run = if card.reasons.iter().any(|why| spoils_days(card, why)) {
+                " · pause the ads until then"
+            } else {
+                " · the ads may run on"
+            };
+            let unknown = any(|why| matches!(why, Reason::Stale { .. } | Reason::MixedCurrencies { .. }));
             let ads = match spending("") {
-                Some(ads) if card.reasons.iter().any(|why| spoils_days(card, why)) => {
-                    format!(" · pause the ads until then: {ads}")
-                }
-                Some(ads) => format!(" · the ads may run on: {ads}"),
+                Some(ads) => format!("{run}: {ads}"),
+                // What they spend is not known then.
+                None if unknown => run.to_owned(),
                 None => String::new(),
             };
             format!("{}{goes_on}{ads}", repairs(card))
@@ -78,26 +90,41 @@ fn repairs(card: &Scorecard) -> String {
 /// Whether days go on being lost while a defect lasts: no later reading brings back what nobody counted.
 fn spoils_days(card: &Scorecard, why: &Reason) -> bool {
     match why {
-        Reason::NoData { .. } | Reason::ImpossibleCounts { .. } => true,
+        Reason::NoData { .. } | Reason::ImpossibleCounts { .. } | Reason::MixedCurrencies { .. } => true,
         Reason::TrackingBroken { lasts, .. } => *lasts,
         Reason::TrackingGap { last_day, .. } => *last_day >= card.last_settled_day,
         _ => false,
     }
 }
 
-/// What to write once somebody has decided: first what the verdict recommends, then what else there is.
+/// What to write once somebody has decided: the choices that [`to_do`] names, no other.
 pub fn how_to_decide(experiment: &Experiment, card: &Scorecard) -> Option<String> {
-    let (choice, others) = match card.verdict {
-        Verdict::Kill => ("kill", "`build` in place of `kill` to decide against it"),
-        Verdict::Build | Verdict::Review => {
-            ("build", "`kill` in place of `build`, or `extend` with `--days` or `--budget` to test longer")
-        }
+    let (choice, other) = match card.verdict {
+        Verdict::Kill => ("kill", "build"),
+        Verdict::Build | Verdict::Review => ("build", "kill"),
         Verdict::Collecting | Verdict::Blocked => return None,
     };
     let concept = &experiment.concept.id;
+    let ways: Vec<&str> = if raise::helps(experiment, card) {
+        let days = experiment.stop.is_none().then_some("`extend --days N`");
+        days.into_iter().chain(experiment.policy.budget_cap.map(|_| "`extend --budget AMOUNT`")).collect()
+    } else {
+        vec![]
+    };
+    let longer = if ways.is_empty() {
+        String::new()
+    } else {
+        format!(" To test longer, write {} in its place.", ways.join(" or "))
+    };
     Some(format!(
-        "To write the decision down: `willitsell decide {concept} {choice} --by NAME --reason TEXT`; {others}."
+        "To write the decision down, run `willitsell decide {concept} {choice} --by NAME --reason TEXT`. To {other}, write \
+         `{other}` in place of `{choice}`.{longer}"
     ))
+}
+
+/// Whether a defect ends without anybody mending it.
+pub fn ends_by_itself(why: &Reason) -> bool {
+    matches!(why, Reason::Restated { .. })
 }
 
 /// Whether no mending brings a verdict of this test.
@@ -106,11 +133,11 @@ pub fn ends_the_test(why: &Reason) -> bool {
 }
 
 /// What settles a REVIEW.
-fn settles(why: &Reason) -> String {
-    match why {
-        Reason::Guardrail { name } => format!("Decide: build although {name} is beyond its limit, or kill"),
-        Reason::ArmsDisagree => "Decide: build, kill, or test one version again".to_owned(),
-        _ => "Decide: build, kill, or test longer with a larger cap".to_owned(),
+fn settles(experiment: &Experiment, card: &Scorecard) -> String {
+    match card.reasons.first() {
+        Some(Reason::Guardrail { name }) => format!("Decide: build although {name} is beyond its limit, or kill"),
+        _ if raise::helps(experiment, card) => "Decide: build, kill, or test longer with a larger cap".to_owned(),
+        _ => "Decide: build or kill".to_owned(),
     }
 }
 
@@ -118,20 +145,18 @@ fn settles(why: &Reason) -> String {
 fn mends(why: &Reason) -> Option<String> {
     Some(match why {
         Reason::NoData { sources } => {
-            let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
-            let what = if names.len() == 1 { "source" } else { "sources" };
-            format!("Find out why nothing comes from {what} {}", figures::list(&names))
+            format!("Find out why nothing comes from {}", figures::sources(sources))
         }
         Reason::Stale { .. } => "Run `willitsell pull`".to_owned(),
-        Reason::UnmappedSpend { .. } => "Say which version each campaign tests".to_owned(),
-        Reason::UnmappedActs { .. } => "Have each answer say which version it belongs to".to_owned(),
+        Reason::UnmappedSpend { .. } => "Say to which version each campaign belongs".to_owned(),
+        Reason::UnmappedActs { .. } => "See that each answer says which version it belongs to".to_owned(),
         Reason::NamelessActs { .. } => "Have the form ask for an address, or count in one source only".to_owned(),
         Reason::MixedCurrencies { .. } => "Use one currency, or split the test: one for each".to_owned(),
-        Reason::MixedZones { source, .. } => format!("Read all days of source {source} again"),
+        Reason::MixedZones { source, .. } => format!("Read all days of source {} again", quoted(source)),
         Reason::DayZones { .. } => "Set the same time zone in both accounts".to_owned(),
-        Reason::FewerRows { source, .. } => format!("Check what the account of source {source} shows"),
+        Reason::FewerRows { source, .. } => format!("Check what the account of source {} shows", quoted(source)),
         Reason::Restated { .. } => "Find out what changed in the source".to_owned(),
-        Reason::ImpossibleCounts { .. } => "Check why more was counted than can be".to_owned(),
+        Reason::ImpossibleCounts { .. } => "Check how both numbers are counted".to_owned(),
         Reason::TrackingGap { .. } => "Check how the page counts visitors".to_owned(),
         Reason::TrackingBroken { .. } => "Check the page and the form".to_owned(),
         Reason::BotBurst { .. } => "Find out whether those were people".to_owned(),

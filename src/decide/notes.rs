@@ -36,7 +36,7 @@ pub fn told(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
 /// The two ways to settle a doubt about days, without the lines to write: those are long, and `explain` shows them.
 pub fn two_ways(experiment: &Experiment) -> String {
     format!(
-        "If the numbers are true, declare those days real; if not, leave them out: `willitsell explain {}` shows how.",
+        "If the numbers are true, say so; if not, leave those days out: `willitsell explain {}` shows how.",
         experiment.concept.id
     )
 }
@@ -66,8 +66,8 @@ fn doubted(why: &Reason) -> Option<[NaiveDate; 2]> {
 fn lines_to_write(experiment: &Experiment, first: NaiveDate, last: NaiveDate, all: &str) -> String {
     let last = if first == last { String::new() } else { format!(", last = \"{last}\"") };
     format!(
-        "To leave those days out{all}, write set_aside_days = [{{ first = \"{first}\"{last}, reason = \"…\" }}] under \
-         [experiment.{}]; if the numbers are true, the same under the name real_days.",
+        "To leave those days out{all}, write `set_aside_days = [{{ first = \"{first}\"{last}, reason = \"…\" }}]` under \
+         `[experiment.{}]` in the configuration file. If the numbers are true, write `real_days` in place of `set_aside_days`.",
         experiment.concept.id
     )
 }

@@ -225,7 +225,7 @@ fn acts_at(model: Model, day: &ArmDay, level: f64) -> f64 {
     }
 }
 
-/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled, with $3,900, …`
+/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. That takes $3,900, … more.`
 pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String {
     let rate = &experiment.policy.primary;
     let condition = format!("Estimate, if days stay like the last {}", ahead.like_days);
@@ -250,11 +250,12 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
         Some(Reason::Guardrail { name }) => format!(" ({name} is beyond its limit)"),
         _ => String::new(),
     };
-    format!("{condition}: {}{why} about {on}, once {settled}, with {}.", likely.verdict, figures::list(&brings))
+    let takes = if brings.is_empty() { String::new() } else { format!(" That takes {} more.", figures::list(&brings)) };
+    format!("{condition}: {}{why} about {on}, once {settled}.{takes}", likely.verdict)
 }
 
-/// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days), even if 4.7% signed up on every day left.
-/// KILL can still be reached.`
+/// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days), even if 4.7% (best end of the range)
+/// signed up on every day left. KILL can still be reached.`
 pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Option<String> {
     let cap = caps(experiment, card);
     let acts: f64 = card.arms.iter().map(|arm| arm.evidence.successes).sum();
@@ -287,20 +288,34 @@ fn even_at(experiment: &Experiment, card: &Scorecard, verdict: Verdict) -> Optio
     let policy = &experiment.policy;
     let (best, worst) = extremes(policy, &arm.evidence);
     let (level, only) = if verdict == Verdict::Build { (best, "") } else { (worst, "only ") };
+    // Where the number comes from stands with it, for it is that of no other sentence.
+    let is = |bar: f64| level.total_cmp(&bar).is_eq();
+    let which = match verdict {
+        _ if is(policy.build_bar) => "worth building for",
+        _ if is(policy.kill_bar) => "break-even",
+        Verdict::Build => "best end of the range",
+        _ => "worst end of the range",
+    };
     let level = Some(level).filter(|level| level.is_finite()).map(|level| measure::end(policy, level))?;
     Some(match policy.model {
-        Model::Rate => format!("{only}{level} {} on every day left", explain::did(experiment)),
-        Model::Cpa => format!("each {} cost {level} on every day left", policy.primary.numerator.metric().noun),
-        Model::Compare => format!("every day left had {only}{level} the rate of {}", explain::control(experiment)),
+        Model::Rate => format!("{only}{level} ({which}) {} on every day left", explain::did(experiment)),
+        Model::Cpa => {
+            format!("each {} cost {level} ({which}) on every day left", policy.primary.numerator.metric().noun)
+        }
+        Model::Compare => {
+            format!("every day left had {only}{level} the rate of {} ({which})", explain::control(experiment))
+        }
     })
 }
 
 /// `60 settled days, or $3,000`.
-fn caps(experiment: &Experiment, card: &Scorecard) -> String {
+pub(super) fn caps(experiment: &Experiment, card: &Scorecard) -> String {
     let (days, budget_cap) = explain::caps(experiment, card);
     let mut caps = vec![format!("{} settled {}", figures::count(days.into()), if days == 1 { "day" } else { "days" })];
     caps.extend(budget_cap.map(|cap| cap.as_set()));
-    caps.extend(experiment.stop.map(|stop| format!("the end on {stop}")));
+    caps.extend(
+        experiment.stop.map(|stop| format!("its last day, {}", figures::day(stop, explain::today(experiment, card)))),
+    );
     caps.join(", or ")
 }
 

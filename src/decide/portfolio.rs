@@ -181,14 +181,12 @@ fn no_sooner_than(experiment: &Experiment, before: &Scorecard, mut card: Scoreca
     }
 }
 
-/// `It would be enough for BUILD alone. But 4 concepts are tested at once …`
-pub(super) fn sentence(experiment: &Experiment, withheld: &Withheld) -> String {
+/// `That would be enough for BUILD if this were the only test. But 4 concepts have been tested …`
+pub(super) fn sentence(withheld: &Withheld) -> String {
     format!(
-        "It would be enough for BUILD if this were the only test. But {} concepts have been tested, and of their BUILDs \
-         together at most {} may be wrong: its proof is {} of the way there.",
-        withheld.concepts,
-        figures::share(experiment.policy.alpha),
-        figures::share(withheld.share()),
+        "That would be enough for BUILD if this were the only test. But {} concepts have been tested, and the more are \
+         tested, the more look good by luck. So BUILD takes more proof than there is here.",
+        withheld.concepts
     )
 }
 
@@ -197,14 +195,10 @@ pub(super) fn rule(experiment: &Experiment, others: &Others) -> Option<String> {
     let Bar { concepts, builds, needed } = Bar::beside(others, experiment)?;
     let alone = -experiment.policy.alpha.ln();
     Some(format!(
-        "{concepts} concepts have been tested. So that of their BUILDs together at most {} are wrong, BUILD takes {} the \
-         evidence it would take alone ({}).",
+        "{concepts} concepts have been tested. So that of all their BUILDs together at most {} are wrong, BUILD takes {} \
+         the evidence it would take alone{}.",
         figures::share(experiment.policy.alpha),
         figures::factor(needed / alone),
-        if builds == 1 {
-            "it would be the only one with that much".to_owned()
-        } else {
-            format!("it would be one of {builds} with that much")
-        },
+        if builds == 1 { String::new() } else { format!(", as one of {builds} with that much") },
     ))
 }

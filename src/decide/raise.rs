@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use crate::domain::concept::Experiment;
 use crate::domain::decision::{Choice, Decision};
 use crate::domain::millionths;
+use crate::domain::verdict::{Reason, Scorecard};
 
 /// What a person added to the caps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +16,17 @@ pub struct Raise {
     pub days: u32,
     /// More settled spend of one arm, in units of the currency.
     pub arm_budget: f64,
+}
+
+/// Whether a raised cap lets a test in REVIEW go on: a version stands at a cap that can be raised. A breached limit, KILL
+/// and the day named as `stop` stay.
+pub fn helps(experiment: &Experiment, card: &Scorecard) -> bool {
+    let at_cap = card.arms.iter().any(|arm| matches!(arm.reason, Some(Reason::CapReached { .. })));
+    let can_be_raised = match experiment.stop {
+        Some(stop) => card.last_settled_day < stop && experiment.policy.budget_cap.is_some(),
+        None => true,
+    };
+    at_cap && can_be_raised
 }
 
 /// The raises among decisions, from the day each was made; a budget in another currency than the cap's adds nothing.

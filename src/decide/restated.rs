@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 use super::tally::{DayCounts, Tally, units};
-use super::{explain, figures};
+use super::{defects, explain, figures};
 use crate::domain::concept::{Experiment, Source};
 use crate::domain::metric::MetricId;
 use crate::domain::observation::Inputs;
@@ -108,9 +108,9 @@ pub fn told(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
     let today = explain::today(experiment, card);
     let (first, last) = (figures::day(*first_day, today), figures::day(*last_day, today));
     let when = if days == &1 {
-        format!("their day ({first})")
+        format!("their day had counted ({first})")
     } else {
-        format!("their days ({} from {first} to {last})", figures::days(*days))
+        format!("their days had counted ({} from {first} to {last})", figures::days(*days))
     };
     let all = figures::counted(*of, *metric);
     let ways = ways(experiment, card, *metric, (*moved, *of));
@@ -127,21 +127,21 @@ pub fn told(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
     };
     let counting: Vec<&Source> = experiment.sources.iter().filter(|one| one.metrics.contains(metric)).collect();
     let (source, whose) = match counting[..] {
-        [one] => (format!("source {}", one.id), format!("[source.{}]", one.id)),
-        _ => ("the source".to_owned(), "its [source.NAME]".to_owned()),
+        [one] => (format!("source {}", figures::quoted(&one.id)), format!("[source.{}]", one.id)),
+        _ => ("the source".to_owned(), "[source.NAME]".to_owned()),
     };
     let late = if came_late {
         format!(
-            " If {} often come late, a longer maturity_lag_days helps, but begins a new test.",
+            " If {} often come late, a larger `maturity_lag_days` there helps, but begins a new test.",
             figures::many(*metric)
         )
     } else {
         String::new()
     };
     format!(
-        "{what} after {when} had counted. Find out what changed in {source}. If the numbers are right now, write \
-         accept_shrink = \"{today}\" under {whose}, and they count.{late} Otherwise the block ends by itself once other days \
-         outweigh these."
+        "{what} after {when}. Find out what changed in {source}. {}{late} If nobody writes it, they count anyway once enough \
+         new days have come in.",
+        defects::accept("the numbers are right now", today, &whose)
     )
 }
 

@@ -13,9 +13,6 @@ use crate::domain::verdict::Scorecard;
 /// More changed days than these are named by the first and the last.
 const DAYS_NAMED: usize = 4;
 
-/// Digits of a fingerprint that tell two apart in a message.
-const DIGITS: usize = 12;
-
 /// A day whose counts of all tested arms are not what they were: acts and exposures, before and now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changed {
@@ -53,7 +50,7 @@ pub fn changed(earlier: &Scorecard, then: (&Setup, &Inputs), now: (&Setup, &Inpu
         .collect()
 }
 
-/// `Tue 10 Mar and Wed 11 Mar: 18 sign-ups when read on Tue 17 Mar, 2 now · fingerprint of the data 90ab12cd34ef then, …`.
+/// `Tue 10 Mar and Wed 11 Mar: 18 sign-ups when read on Tue 17 Mar, 2 now`.
 pub fn line(experiment: &Experiment, changed: &[Changed], earlier: &Scorecard, now: &Scorecard) -> Option<String> {
     let (first, last) = (changed.first()?, changed.last()?);
     let today = super::explain::today(experiment, now);
@@ -76,10 +73,5 @@ pub fn line(experiment: &Experiment, changed: &[Changed], earlier: &Scorecard, n
         .flatten()
         .collect();
     let counts = if counts.is_empty() { "moved from one version to another".to_owned() } else { counts.join("; ") };
-    let print = |hash: &str| hash.chars().take(DIGITS).collect::<String>();
-    Some(format!(
-        "{when}: {counts} · fingerprint of the data {} then, {} now",
-        print(&earlier.data_hash),
-        print(&now.data_hash)
-    ))
+    Some(format!("{when}: {counts}"))
 }

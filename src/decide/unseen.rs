@@ -41,7 +41,7 @@ pub fn unseen(experiment: &Experiment, data: &Inputs, calendar: &Calendar) -> Ve
 /// What a reader must know of them.
 pub fn told(card: &Scorecard, today: NaiveDate) -> impl Iterator<Item = String> {
     card.unseen.iter().map(move |Unseen { source, metric, path, rows, last_day }| {
-        let many = figures::many(*metric);
+        let (many, source, path) = (figures::many(*metric), figures::quoted(source), figures::quoted(path));
         let rows = match u32::try_from(*rows).map_or(f64::INFINITY, f64::from) {
             1.0 => "its only row".to_owned(),
             rows => format!("any of {} rows", figures::count(rows)),

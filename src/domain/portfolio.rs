@@ -39,11 +39,6 @@ pub struct Withheld {
 }
 
 impl Withheld {
-    /// How much of the evidence that BUILD takes is there, 0 to 1.
-    pub fn share(&self) -> f64 {
-        (self.evidence / self.needed).clamp(0.0, 1.0)
-    }
-
     /// The evidence beyond ln(1/alpha), by which concepts of different alpha are compared.
     pub fn excess(&self) -> f64 {
         self.evidence - self.needed + ratio(self.concepts, self.builds).ln()

@@ -76,7 +76,7 @@ fn d2_a_real_typeform_export_without_addresses_verifies_nobody_and_counts_once()
     let (_, decided) = willitsell(folder, &["run", "--once"]);
     // Nobody left an address, so none was verified, whatever the configuration claims: no sign-up, and no KILL either.
     assert!(
-        decided.contains("BLOCKED: Survey") && decided.contains("45 qualified sign-ups of source form carry no"),
+        decided.contains("BLOCKED: Survey") && decided.contains("45 qualified sign-ups of source \"form\" carry no"),
         "{decided}"
     );
     let (code, said) = willitsell(folder, &["import", export]);

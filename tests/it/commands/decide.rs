@@ -60,7 +60,7 @@ fn a_decision_against_the_verdict_is_recorded_told_and_shown_for_good() {
         "Meal kit · Dana decided to build",
         "Why       the board wants it.",
         "Verdict   KILL of ",
-        ": the decision goes against it. It is the only decision so far.",
+        ": the decision goes against it.\n",
         "Recorded. team will be told by `willitsell run`.",
     ] {
         assert!(shown.stdout.contains(says), "{says}: {}", shown.stdout);
@@ -125,6 +125,33 @@ fn an_extended_test_goes_on_and_every_later_verdict_says_so() {
         (&json["verdicts"], &json["same"], &json["first_difference"]),
         (&2.into(), &2.into(), &serde_json::Value::Null)
     );
+}
+
+#[test]
+fn a_larger_cap_is_refused_where_no_cap_ended_the_test() {
+    let limit = "[[experiment.kit.policy.guardrails]]\nname = \"people_click\"\nnumerator = \"clicks\"\n\
+                 denominator = \"impressions\"\nmin = 0.9\n";
+    let project = Project::new(&format!("{SMALL}{limit}"));
+    let mut report = "Day,Campaign,Impressions,Clicks,Conversions\n".to_owned();
+    for day in 0..40 {
+        let date = chrono::NaiveDate::from_ymd_opt(2026, 3, 2).unwrap() + chrono::Days::new(day);
+        writeln!(report, "{date},A,9000,200,12").unwrap();
+    }
+    project.write("report.csv", report);
+    project.succeeds(&["import", "report.csv", "--source", "ads"]);
+    project.run(&["run", "--once"]);
+    let explained = project.run(&["explain", "kit"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        explained.contains("Next: Decide: build although people_click is beyond its limit, or kill"),
+        "{explained}"
+    );
+    assert!(
+        explained.contains("To kill, write `kill` in place of `build`.") && !explained.contains("extend"),
+        "{explained}"
+    );
+    let refused = project.run(&[&["decide", "kit", "extend", "--days", "30"][..], &BY].concat());
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:#?}");
+    assert!(refused.stderr.contains("a larger cap would not let this test go on"), "{}", refused.stderr);
 }
 
 #[test]

@@ -45,7 +45,7 @@ async fn pull_lists_unmapped_keys_with_their_rows_and_spend_stored_or_not() {
     assert_eq!(one["spend"]["amount"], millionths::print(spend));
 
     let shown = project.succeeds(&[&["pull", "--dry-run"], &days[..]].concat());
-    assert!(shown.contains(&format!("{key}: no arm yet, so it does not count (")), "{shown}");
+    assert!(shown.contains(&format!("{key}: no version (arm) yet, so it does not count (")), "{shown}");
     assert!(shown.contains("  [source.search]\n") && shown.contains("set_aside = [\""), "{shown}");
     project.assert_no_secret_kept();
 }

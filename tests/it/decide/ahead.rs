@@ -196,7 +196,7 @@ fn a_version_that_carries_the_verdict_alone_is_named() {
     let both = inputs(&experiment, 20, &[SELLS, Daily { key: "b", ..SELLS }]);
     let said = derive(&experiment, &generation(), &both, &decide(&experiment, 20, &both)).sections;
     let said = &said.iter().find(|section| section.title == "What would change it").unwrap().lines;
-    let firm = "Leave out any one version or channel: it is still BUILD.";
+    let firm = "Without any one version or channel it would still be BUILD.";
     assert_eq!(said.last().unwrap(), firm);
 }
 
@@ -248,14 +248,14 @@ fn a_blocked_test_has_no_future_and_no_flips() {
 
 const BUDGET: &str = "\
 COLLECTING · Invoice Autopilot · 80% of the budget is used without a verdict (owner: Dana, head of product)
-Why       $960 of the cap of $1,200 is spent (80%). Only settled days count towards the cap: $840 so far. Estimate, if days stay like the last 21: REVIEW (at the cap, leaning to KILL) about Fri 3 Apr, once 9 more days have settled, with $360, 110 visitors and 3 sign-ups.
+Why       $960 of the cap of $1,200 is spent (80%). Only settled days count towards the cap: $840 so far. Estimate, if days stay like the last 21: REVIEW (at the cap, leaning to KILL) about Fri 3 Apr, once 9 more days have settled. That takes $360, 110 visitors and 3 sign-ups more.
 Evidence  7 of 252 visitors, 21 settled days to Sun 22 Mar
-Money     $840 spent to Sun 22 Mar, $120 since · $120 per sign-up (over the limit of $84.27) · build at stake $46,800
+Money     $840 spent to Sun 22 Mar, $120 since · $120 per sign-up (over the limit of $84.27) · building it would cost $46,800
 Next      Raise the cap, stop the ads, or let it run: at the cap you decide";
 
 const FUTILE: &str = "\
 COLLECTING · Invoice Autopilot · BUILD is out of reach (owner: Dana, head of product)
 Why       Neither BUILD nor KILL can be reached before the cap (60 settled days, or $1,200), however the days left turn out: you will have to decide.
 Evidence  6 of 204 visitors, 17 settled days to Wed 18 Mar
-Money     $680 spent to Wed 18 Mar, $120 since · $113 per sign-up (over the limit of $84.27) · build at stake $46,800
+Money     $680 spent to Wed 18 Mar, $120 since · $113 per sign-up (over the limit of $84.27) · building it would cost $46,800
 Next      Stop the ads (up to $400 stays unspent), raise the cap, or let it run: this is no verdict";

@@ -26,7 +26,10 @@ fn a_row_that_patterns_of_two_arms_fit_belongs_to_nobody_and_its_money_blocks() 
     assert_eq!(card.verdict, Verdict::Blocked);
     assert_eq!(card.arms[0].spend, before.arms[0].spend, "it counts for neither");
     let said = willitsell::decide::explain::sentence(&experiment, &card);
-    assert!(said.contains("$9,000") && said.contains("ads: cats-de, which patterns of two versions fit"), "{said}");
+    assert!(
+        said.contains("$9,000") && said.contains("\"cats-de\" of source \"ads\", which patterns of two versions fit"),
+        "{said}"
+    );
     // An exact key settles it, or set_aside; neither needs a new pull.
     let mut mended = experiment.clone();
     keys(&mut mended.arms[1], "cats-de");
@@ -135,7 +138,7 @@ fn explain_says_what_each_sources_numbers_mean() {
     let means = &sections.iter().find(|section| section.title == "Sources").unwrap().lines;
     assert_eq!(
         means[0],
-        "ads: clicks: link clicks; credited for: 7-day click; days in UTC; money in USD; conversions need not be \
+        "\"ads\": clicks: link clicks; credited for: 7-day click; days in UTC; money in USD; conversions need not be \
          whole. A day counts after 3 days."
     );
 }

@@ -158,10 +158,10 @@ fn a_guardrails_range_excludes_its_limit_when_it_is_breached_and_each_version_ha
     assert_eq!((one.breached, other.breached, card.guardrails[0].breached), (false, true, true));
     assert_eq!((card.guardrails[0].low, card.guardrails[0].high), (None, None), "each version has its own test");
     let sections = willitsell::decide::derivation::derive(&experiment, &generation(), &data, &card).sections;
-    let rails = &sections.iter().find(|section| section.title == "Guardrails").unwrap().lines;
-    let wanted = "Plan a: cost per sign-up: $37.50 (range $33.39 to $41.94), at most $34: beyond it, which may be chance, so not breached.";
+    let rails = &sections.iter().find(|section| section.title == "Limits (guardrails)").unwrap().lines;
+    let wanted = "Plan a: cost per sign-up: $37.50 (range $33.39 to $41.94). Limit: at most $34. Over it, but that may be chance: not breached.";
     assert_eq!(rails[0], wanted, "{rails:#?}");
-    assert!(rails[1].ends_with("at most $34: breached."), "{rails:#?}");
+    assert!(rails[1].ends_with("Limit: at most $34. Breached."), "{rails:#?}");
     let alone = decide(&Experiment { arms: experiment.arms[..1].to_vec(), ..experiment.clone() }, 20, &data);
     assert_eq!(alone.guardrails[0].low, alone.arms[0].guardrails[0].low);
 }

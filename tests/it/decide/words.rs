@@ -140,20 +140,38 @@ fn every_verdict_and_reason_is_a_plain_sentence() {
 fn the_five_lines_of_a_build_and_of_a_kill() {
     assert_eq!(
         lines(&autopilot(), None, &sells()),
-        "BUILD · Invoice Autopilot · reached on Sun 15 Mar · decide by Mon 23 Mar (owner: Dana, head of product)
+        "BUILD · Invoice Autopilot · reached on Sun 15 Mar · decide by Fri 20 Mar (owner: Dana, head of product)
 Why       6.0% signed up (range 4.0 to 8.5%); break-even, fixed on Mon 2 Mar, is 3.0%.
 Evidence  74 of 1,240 visitors, 14 settled days to Sun 15 Mar
-Money     $3,170 spent to Sun 15 Mar · $42.84 per sign-up (limit $84) · build at stake $46,800
-Next      Decide: build as recommended, kill, or test longer · stop the ads unless you test longer"
+Money     $3,170 spent to Sun 15 Mar · $42.84 per sign-up (limit $84) · building it would cost $46,800
+Next      Decide: build as recommended, or kill all the same · stop the ads in either case"
     );
     assert_eq!(
         lines(&team_chat(), None, &dud()),
-        "KILL · Team Chat Widget · reached on Sun 15 Mar · decide by Mon 23 Mar (owner: Dana, head of product)
+        "KILL · Team Chat Widget · reached on Sun 15 Mar · decide by Fri 20 Mar (owner: Dana, head of product)
 Why       0.9% signed up (range 0.0 to 2.1%); even the best case (2.1%) misses the 4.5% worth building for, and break-even (3.0%) too.
 Evidence  9 of 1,050 visitors, 14 settled days to Sun 15 Mar
-Money     $2,520 spent to Sun 15 Mar · $280 per sign-up (over the limit of $84) · expected build cost avoided: up to $46,800
+Money     $2,520 spent to Sun 15 Mar · $280 per sign-up (over the limit of $84) · not building it saves up to $46,800
 Next      Decide: kill as recommended, or build all the same · stop the ads in either case"
     );
+}
+
+#[test]
+fn the_time_to_decide_runs_from_the_first_day_of_the_verdict_and_stays() {
+    let stale = blocked(Reason::Stale { source: SourceId::new("ads"), last_pull: None });
+    let told_on = |day: &str| {
+        let now = Scorecard { as_of: format!("{day}T06:00:00Z").parse().unwrap(), ..sells() };
+        message(&autopilot(), Some(&stale), Some(&sells()), &now, &[], Lately::default).unwrap().headline
+    };
+    for (day, by) in [
+        ("2026-03-16", "decide by Fri 20 Mar"),
+        ("2026-03-20", "decide by Fri 20 Mar"),
+        ("2026-03-21", "decide now"),
+        ("2026-04-21", "decide now"),
+    ] {
+        let headline = told_on(day);
+        assert!(headline.contains(&format!("reached on Sun 15 Mar · {by} (owner: ")), "{day}: {headline}");
+    }
 }
 
 #[test]
@@ -165,10 +183,10 @@ fn what_is_unknown_is_left_out_rather_than_invented() {
     card.guardrails.clear();
     assert_eq!(
         lines(&experiment, None, &card),
-        "BUILD · Invoice Autopilot · reached on Sun 15 Mar · decide by Mon 23 Mar
+        "BUILD · Invoice Autopilot · reached on Sun 15 Mar · decide by Fri 20 Mar
 Why       6.0% signed up (range 4.0 to 8.5%); break-even, fixed on Mon 2 Mar, is 3.0%.
 Evidence  74 of 1,240 visitors, 14 settled days to Sun 15 Mar
-Next      Decide: build as recommended, kill, or test longer · stop the ads unless you test longer"
+Next      Decide: build as recommended, or kill all the same · stop the ads in either case"
     );
 }
 
@@ -270,7 +288,7 @@ fn a_defect_and_its_end_are_told_once_each() {
     assert_eq!(
         lines(&experiment(&["a"]), Some(&sells()), &stale),
         "BLOCKED · Invoice Autopilot · no verdict until this is fixed (owner: Dana, head of product)
-Why       The BUILD of Sun 15 Mar cannot be confirmed for now. Source ads has never been read, although two readings or more were planned. To see what is wrong, run `willitsell pull`.
+Why       The BUILD of Sun 15 Mar cannot be confirmed for now. Source \"ads\" has never been read, although two readings or more were planned. To see what is wrong, run `willitsell pull`.
 Money     at least $3,170 spent to Sun 15 Mar
 Next      Run `willitsell pull` · then the BUILD of Sun 15 Mar is confirmed or withdrawn: until then leave all as it is, the ads too"
     );
@@ -322,8 +340,8 @@ fn the_long_form_goes_from_the_rule_to_the_days_and_to_what_would_change_it() {
         "With about 3 fewer sign-ups on the same days, it would be KILL.",
     ];
     assert_eq!(sections[3].lines, acts);
-    let outlook = "Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled, with \
-                   $3,900, 1,300 visitors and 45 sign-ups.";
+    let outlook = "Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. That \
+                   takes $3,900, 1,300 visitors and 45 sign-ups more.";
     assert_eq!(sections[4].lines, [outlook]);
     assert_eq!(sections[6].lines[0], "Mon 2 Mar: 100 visitors, 3 sign-ups, $300");
     assert_eq!(sections[6].lines.len(), 23);
@@ -344,7 +362,7 @@ fn the_acts_between_a_verdict_and_its_withdrawal_are_counted() {
         let sections = derivation::derive(&experiment, &generation(), data, &decide(&experiment, 20, data));
         sections.sections.into_iter().find(|section| section.title == "What would change it").unwrap().lines.remove(0)
     };
-    assert_eq!(change(&data), "With about 72 fewer sign-ups on the same days, it would still be COLLECTING.");
+    assert_eq!(change(&data), "With about 72 fewer sign-ups on the same days, it would not be BUILD yet.");
     // Of every eight settled sign-ups, 18 times eight in all, some are taken back.
     let without = |taken: usize| {
         let mut fewer = data.clone();

@@ -93,11 +93,8 @@ async fn d1_a_verdict_that_restated_days_no_longer_carry_is_withdrawn_once_and_r
     assert_eq!(messages.len(), 2, "{messages:#?}");
     let message = &messages[1];
     assert!(message.starts_with("COLLECTING · Invoice Autopilot · BUILD of Wed 18 Mar is withdrawn"), "{message}");
-    let [then, now] = [&earlier.scorecard, &withdrawn.scorecard].map(|card| card.data_hash[..12].to_owned());
-    let changed = format!(
-        "Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups when read on Mon 30 Mar, 0 now · fingerprint of the data {then} then, {now} now"
-    );
-    assert!(message.contains(&changed), "{message}\n{changed}");
+    let changed = "Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups when read on Mon 30 Mar, 0 now\n";
+    assert!(message.contains(changed), "{message}\n{changed}");
 
     // The same again, over a restart: nothing more is said.
     let rig = rig.restarted().await;
@@ -113,7 +110,7 @@ async fn d1_a_verdict_that_restated_days_no_longer_carry_is_withdrawn_once_and_r
     let messages = told(&rig).await;
     assert_eq!(messages.len(), 3);
     assert!(
-        messages[2].starts_with("BUILD · Invoice Autopilot · reached on Wed 18 Mar · decide by"),
+        messages[2].starts_with("BUILD · Invoice Autopilot · reached on Wed 18 Mar · decide now"),
         "{}",
         messages[2]
     );
@@ -168,9 +165,10 @@ async fn d1_there_is_no_verdict_while_much_of_what_had_counted_moves() {
     assert!(last.contains("The BUILD of Wed 18 Mar cannot be confirmed for now."), "{last}");
     assert!(
         last.contains(
-            "25 of 87 sign-ups were taken away after their days (5 days from Mon 2 Mar to Fri 6 Mar) had counted. \
-             Find out what changed in source form. If the numbers are right now, write accept_shrink = \"2026-03-23\" under \
-             [source.form], and they count. Otherwise the block ends by itself once other days outweigh these."
+            "25 of 87 sign-ups were taken away after their days had counted (5 days from Mon 2 Mar to Fri 6 Mar). \
+             Find out what changed in source \"form\". If the numbers are right now, write `accept_shrink = \"2026-03-23\"` \
+             under `[source.form]` in the configuration file: then they count. If nobody writes it, they count anyway once \
+             enough new days have come in."
         ),
         "{last}"
     );
