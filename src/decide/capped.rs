@@ -19,10 +19,11 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, lean:
         None => explain::covers(experiment, &arm.evidence),
     };
     format!(
-        "{}. {}{}; {stands}. {}",
+        "{}. {}{}. {}. {}",
         cap(experiment, card, arm),
         if lately { "With the days since, " } else { "" },
         acted(experiment, &arm.evidence),
+        explain::capital(&stands),
         leans(experiment, card, arm, lean)
     )
 }

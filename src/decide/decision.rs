@@ -94,10 +94,8 @@ pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, o
         Choice::Extend => (
             "extended the test".to_owned(),
             match card.verdict {
-                Verdict::Review => {
-                    "Start the ads again, if they stopped: the test goes on, and BUILD and KILL take what they took before"
-                }
-                _ => "Nothing to do: the test goes on, and BUILD and KILL take what they took before",
+                Verdict::Review => "Start the ads again, if they stopped: the test goes on by the same rule",
+                _ => "Nothing to do: the test goes on by the same rule",
             },
         ),
     };

@@ -72,7 +72,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                 metric.map_or_else(|| rows.clone(), |metric| format!("{rows} and {}", amount(metric, amounts[at])))
             };
             format!(
-                "Source {} now shows {} for {} to {}; before, it showed {}. Check that the account still shows everything \
+                "Source {} now shows {} for {} to {}. Before, it showed {}. Check that the account still shows everything \
                  and that nobody has narrowed its access. {}",
                 quoted(source),
                 size(1),
@@ -96,13 +96,13 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             let all: f64 = arms.iter().map(|(_, visitors, _)| visitors).sum();
             let shares = arms.iter().map(|(arm, visitors, meant)| {
                 let (got, meant) = (figures::rate(visitors / all, &[*meant]), figures::bar(*meant));
-                format!("{} got {} of them, {got} instead of {meant}", name(experiment, arm), figures::count(*visitors))
+                format!("{} got {} of them: {got} instead of {meant}", name(experiment, arm), figures::count(*visitors))
             });
             format!(
-                "Visitors are not split between the versions as planned: {}. Since {} that is too much for chance, so this \
-                 test stays blocked. Mend what splits them. Then begin a new test: write that day as `start` under \
-                 `[experiment.{}]` in the configuration file.",
-                shares.collect::<Vec<_>>().join("; "),
+                "Visitors are not split between the versions as planned. {}. Since {} that is too much for chance, so this \
+                 test stays blocked. Mend what splits them, and write the day of that as `start` under `[experiment.{}]` in \
+                 the configuration file: this begins a new test.",
+                shares.collect::<Vec<_>>().join(". "),
                 figures::day(*since, today),
                 experiment.concept.id
             )
@@ -115,7 +115,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
 fn unmapped_spend(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
     let settled_by = if keys::can_be_named(keys) {
         format!(
-            "Say in the configuration file which version each belongs to, or that it has no part in the test: `willitsell \
+            "Say in the configuration file which version each belongs to, or that it has no part in the test. `willitsell \
              explain {}` shows the lines to write.",
             experiment.concept.id
         )
@@ -129,7 +129,7 @@ fn unmapped_spend(experiment: &Experiment, amount: Option<Money>, share: f64, ke
 fn unmapped_acts(experiment: &Experiment, acts: f64, keys: &[String]) -> String {
     let settled_by = if keys::can_be_named(keys) {
         format!(
-            "What they carry is listed under no version: {}. Say in the configuration file to which version it belongs: \
+            "What they carry is listed under no version: {}. Say in the configuration file to which version it belongs. \
              `willitsell explain {}` shows the lines to write.",
             figures::list(&keys::named(experiment, keys)),
             experiment.concept.id
@@ -152,18 +152,16 @@ pub fn accept(if_so: &str, until: NaiveDate, table: &str) -> String {
 fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[SourceId]) -> String {
     let numerator = experiment.policy.primary.numerator;
     let sources = figures::list(&sources.iter().map(quoted).collect::<Vec<_>>());
-    let carry = format!(
-        "{} of source {sources} carry no e-mail address, so they do not count",
-        figures::counted(acts, numerator)
-    );
+    let carry =
+        format!("{} of source {sources} carry no e-mail address. They do not count", figures::counted(acts, numerator));
     if [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&numerator) {
         return format!(
-            "{carry}: no address of theirs was verified. Have the form ask for an address, or let another act decide, such as \
+            "{carry}, for no address of theirs was verified. Have the form ask for an address, or let another act decide, such as \
              signups."
         );
     }
     format!(
-        "{carry}: they may be the same people as the {} that other sources counted. Have the form ask for an address. Or count \
+        "{carry}, for they may be the same people as the {} that other sources counted. Have the form ask for an address. Or count \
          {} in one source only: in the configuration file, take the other source out of the `keys` of the version.",
         figures::count(counted),
         figures::many(numerator)

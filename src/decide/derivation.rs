@@ -117,6 +117,10 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     sections.push(section(
         "Fingerprints",
         vec![
+            format!(
+                "Each changes when what it stands for does. `willitsell replay {}` derives the verdict again.",
+                card.concept
+            ),
             format!("policy {} (test {})", card.policy_hash, card.generation),
             format!("data {}", card.data_hash),
             format!("willitsell {}", card.program_version),
@@ -154,11 +158,10 @@ fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let tested = experiment.arms.iter().filter(|arm| !arm.control).count();
     let mut lines = vec![
         match policy.model {
-            Model::Rate => format!("What decides ({}): {acts} ÷ {exposures}.", rate.name),
-            Model::Cpa => format!("What decides ({}): {exposures} ÷ {acts}.", rate.name),
+            Model::Rate => format!("What decides: {acts} ÷ {exposures}."),
+            Model::Cpa => format!("What decides: {exposures} ÷ {acts}."),
             Model::Compare => format!(
-                "What decides ({}): {acts} ÷ {exposures}, as a multiple of that of {} on the same days.",
-                rate.name,
+                "What decides: {acts} ÷ {exposures}, as a multiple of that of {} on the same days.",
                 explain::control(experiment)
             ),
         },

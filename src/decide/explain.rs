@@ -289,7 +289,7 @@ fn of_arm(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, why: &Reaso
         }
         Reason::Srm => "visitors are not split as they were meant to be, so nothing can be compared.".into(),
         Reason::Guardrail { name } => format!(
-            "{}, which is enough for BUILD, but {}.",
+            "{}, which is enough for BUILD. But {}.",
             acted(experiment, &arm.evidence),
             breach(experiment, card, name)
         ),
@@ -343,7 +343,7 @@ fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {
             let bar = measure::bar(policy, policy.kill_bar);
             format!("{counted}: {side} break-even ({bar}), but BUILD is withheld.")
         }
-        _ => format!("{counted}; {}.", covers(experiment, evidence)),
+        _ => format!("{counted}. {}.", capital(&covers(experiment, evidence))),
     }
 }
 

@@ -225,7 +225,7 @@ fn acts_at(model: Model, day: &ArmDay, level: f64) -> f64 {
     }
 }
 
-/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. That takes $3,900, … more.`
+/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. Then $3,900, …`
 pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String {
     let rate = &experiment.policy.primary;
     let condition = format!("Estimate, if days stay like the last {}", ahead.like_days);
@@ -250,12 +250,16 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
         Some(Reason::Guardrail { name }) => format!(" ({name} is beyond its limit)"),
         _ => String::new(),
     };
-    let takes = if brings.is_empty() { String::new() } else { format!(" That takes {} more.", figures::list(&brings)) };
-    format!("{condition}: {}{why} about {on}, once {settled}.{takes}", likely.verdict)
+    // Money of days that have not settled is among it: spent, but not counted yet.
+    format!(
+        "{condition}: {}{why} about {on}, once {settled}. Then {} more will count.",
+        likely.verdict,
+        figures::list(&brings)
+    )
 }
 
-/// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days), even if 4.7% (best end of the range)
-/// signed up on every day left. KILL can still be reached.`
+/// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days). That holds even if 4.7% (best end
+/// of the range) signed up on every day left. KILL can still be reached.`
 pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Option<String> {
     let cap = caps(experiment, card);
     let acts: f64 = card.arms.iter().map(|arm| arm.evidence.successes).sum();
@@ -267,7 +271,8 @@ pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook
         let even = even_at(experiment, card, verdict)
             .unwrap_or_else(|| format!("every day left were as {how} as the numbers still allow"));
         format!(
-            "The {so_far} so far {be} too {many} for {verdict} before the cap ({cap}), even if {even}. {other} can still be reached."
+            "The {so_far} so far {be} too {many} for {verdict} before the cap ({cap}). That holds even if {even}. {other} can \
+             still be reached."
         )
     };
     match (outlook.build_out_of_reach, outlook.kill_out_of_reach) {

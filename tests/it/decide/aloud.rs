@@ -167,6 +167,9 @@ fn defects() -> Vec<Story> {
         story("unmapped_acts", autopilot(), 20, &[SELLS], |data| {
             data.responses.iter_mut().for_each(|act| act.arm_key.clear());
         }),
+        story("unmapped_acts", autopilot(), 20, &[SELLS], |data| {
+            data.responses.iter_mut().for_each(|act| act.arm_key = "newsletter".into());
+        }),
         nameless_acts(),
         story("mixed_currencies", autopilot(), 20, &[SELLS], |data| {
             let last = data.pulls.iter_mut().rfind(of("ads")).unwrap();
@@ -300,7 +303,7 @@ fn every_verdict_and_reason_has_a_story_read_aloud() {
 
 /// What somebody who heard it once asked about it: what to do with the ads, where the rest of the money went, whether a
 /// number is good, since when. Each sentence stands in a story of this name.
-const ASKED: [(&str, &str); 33] = [
+const ASKED: [(&str, &str); 34] = [
     ("BUILD", "Money     $4,200 spent to Sun 15 Mar, $600 since · $37.50 per sign-up (limit $84)"),
     (
         "BUILD",
@@ -317,7 +320,7 @@ const ASKED: [(&str, &str); 33] = [
     ("undecided", "With about 3 fewer sign-ups on the same days, it would be KILL."),
     (
         "insufficient",
-        "The 64 sign-ups so far are too many for KILL before the cap (60 settled days), even if only 3.0% (break-even) signed up on every day left. BUILD can still be reached.",
+        "The 64 sign-ups so far are too many for KILL before the cap (60 settled days). That holds even if only 3.0% (break-even) signed up on every day left. BUILD can still be reached.",
     ),
     ("cap_reached", "$85.71 per sign-up (over the limit of $84, which may be chance) ·"),
     ("stale", "Readings were planned since then, but nothing has come, so its later days are missing."),
@@ -336,16 +339,20 @@ const ASKED: [(&str, &str); 33] = [
     ("restated", "the test goes on then, or once enough new days have come in · the ads may run on"),
     (
         "unmapped_spend",
-        "Say in the configuration file which version each belongs to, or that it has no part in the test: `willitsell explain invoice-autopilot` shows the lines to write.",
+        "Say in the configuration file which version each belongs to, or that it has no part in the test. `willitsell explain invoice-autopilot` shows the lines to write.",
     ),
     ("unmapped_acts", "Have the form pass on which campaign, or which version of the page, a person came from."),
+    (
+        "unmapped_acts",
+        "What they carry is listed under no version: \"newsletter\" of source \"form\". Say in the configuration file to which version",
+    ),
     (
         "impossible_counts",
         "the counts cannot be right, for example Plan a on Thu 5 Mar: 8 sign-ups from 7 visitors. Check",
     ),
     (
         "uneven_split",
-        "Then begin a new test: write that day as `start` under `[experiment.invoice-autopilot]` in the configuration file.",
+        "write the day of that as `start` under `[experiment.invoice-autopilot]` in the configuration file: this begins a new test.",
     ),
     (
         "guardrail",
@@ -535,7 +542,7 @@ fn all_else_that_is_told_is_read_aloud_too() {
     said("confirmed", "Why       The data can be trusted again, and the BUILD stands. 8.0% signed up");
     said(
         "notice",
-        "too few for BUILD before the cap (60 settled days, or $7,200), even if 4.6% (best end of the range) signed up on every day left.",
+        "too few for BUILD before the cap (60 settled days, or $7,200). That holds even if 4.6% (best end of the range) signed up on every day left.",
     );
     said(
         "notice",

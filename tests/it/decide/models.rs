@@ -146,8 +146,8 @@ fn d8_an_uneven_split_blocks_under_every_model_that_counts_visitors_and_names_th
         let [Reason::UnevenSplit { since, arms }] = card.reasons.as_slice() else { panic!("{:?}", card.reasons) };
         assert!(*since < card.last_settled_day && arms[0].1 == 2_340.0, "{since} {arms:?}");
         let sentence = explain::sentence(&experiment, &card);
-        assert!(sentence.contains("Plan a got 2,340 of them, 56.5"), "{sentence}");
-        assert!(sentence.contains("Plan old got 1,800 of them, 43.5% instead of 50.0%"), "{sentence}");
+        assert!(sentence.contains("Plan a got 2,340 of them: 56.5"), "{sentence}");
+        assert!(sentence.contains("Plan old got 1,800 of them: 43.5% instead of 50.0%"), "{sentence}");
         // The day it was first sure is the same whenever one looks.
         let later = decide(&experiment, 30, &inputs(&experiment, 30, &[Daily { visits: 130, ..SELLS }, OLD]));
         assert!(matches!(&later.reasons[..], [Reason::UnevenSplit { since: again, .. }] if again == since));

@@ -340,8 +340,8 @@ fn the_long_form_goes_from_the_rule_to_the_days_and_to_what_would_change_it() {
         "With about 3 fewer sign-ups on the same days, it would be KILL.",
     ];
     assert_eq!(sections[3].lines, acts);
-    let outlook = "Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. That \
-                   takes $3,900, 1,300 visitors and 45 sign-ups more.";
+    let outlook = "Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. Then \
+                   $3,900, 1,300 visitors and 45 sign-ups more will count.";
     assert_eq!(sections[4].lines, [outlook]);
     assert_eq!(sections[6].lines[0], "Mon 2 Mar: 100 visitors, 3 sign-ups, $300");
     assert_eq!(sections[6].lines.len(), 23);
