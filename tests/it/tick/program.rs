@@ -91,7 +91,7 @@ async fn a_source_that_never_answered_blocks_once_and_its_return_brings_the_verd
         assert!(json_lines(&ended.stdout).iter().all(|line| line["scorecard"]["verdict"] == "BLOCKED"), "{ended:#?}");
         assert_eq!(told(), 3, "one message a concept, once");
         let status = project.run(&["status"]);
-        assert!(status.code == 20 && status.stdout.contains("cat-meals-form has never been read"), "{status:#?}");
+        assert!(status.code == 20 && status.stdout.contains("\"cat-meals-form\" has never been read"), "{status:#?}");
         assert!(project.succeeds(&["explain", "cat-meals"]).contains("has never been read"));
     }
     let decided = json_lines(&project.succeeds(&["run", "--once", "--json"]));

@@ -83,8 +83,8 @@ async fn h18_where_a_count_never_was_the_verdict_says_that_it_may_have_another_n
     assert!(path == "$.metrics.conversions" && *rows > 50, "{rows}");
     let sentence = explain::sentence(experiment(&app, "cat-meals"), &card);
     let told = format!(
-        "No conversion was counted on any settled day: check the tracking before you believe this. Source search sent nothing called \
-         $.metrics.conversions in any of {rows} rows: either there were no conversions yet, or the vendor renamed it."
+        "No conversion was counted on any settled day: check the tracking before you believe this. Source \"search\" sent nothing called \
+         \"$.metrics.conversions\" in any of {rows} rows: either there were no conversions yet, or the vendor renamed it."
     );
     assert!(sentence.ends_with(&told), "{sentence}");
     let warnings = &pulled.values().next_back().unwrap().warnings;
