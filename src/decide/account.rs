@@ -384,7 +384,7 @@ impl Sheet<'_> {
             let young_from = self.card.last_settled_day.succ_opt().unwrap_or(after.since).max(after.since);
             let so_far = format!("from {}, and may still change", figures::day(young_from, today));
             terms.extend((young.micros > 0).then(|| term("younger days", young, so_far)));
-            let formula = "sum of what the ads cost from the day of the verdict on";
+            let formula = "what the ads cost since the verdict";
             figures.push(Figure::amount("Spent after the verdict", formula, terms, after.total));
             if after.on_last_day.micros > 0 {
                 let ads = if after.ads == 1 { "ad" } else { "ads" };

@@ -448,6 +448,14 @@ pub fn did(experiment: &Experiment) -> String {
     }
 }
 
+/// The same to follow a share: `signed up`, `of clicks led to a sign-up`.
+pub fn share_did(experiment: &Experiment) -> String {
+    match experiment.policy.primary.denominator {
+        MetricId::VISITS => did(experiment),
+        other => format!("of {} {}", figures::many(other), did(experiment)),
+    }
+}
+
 /// Both ends of the range, where there is one; an upper end that is not bounded is infinite.
 pub fn ends(evidence: &Evidence) -> Option<(f64, f64)> {
     evidence.low.map(|low| (low, evidence.high.unwrap_or(f64::INFINITY)))

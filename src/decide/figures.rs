@@ -182,10 +182,19 @@ pub fn sources(names: impl IntoIterator<Item: std::fmt::Display>) -> String {
 
 /// Names in a sentence: `a`, `a and b`, `a, b and c`.
 pub fn list(names: &[String]) -> String {
+    joined(names, "and")
+}
+
+/// One of several: `a`, `a or b`, `a, b or c`.
+pub fn either(names: &[String]) -> String {
+    joined(names, "or")
+}
+
+fn joined(names: &[String], word: &str) -> String {
     match names {
         [] => String::new(),
         [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+        [most @ .., last] => format!("{} {word} {last}", most.join(", ")),
     }
 }
 
@@ -269,5 +278,7 @@ mod tests {
         assert_eq!(day("2025-12-31".parse().unwrap(), today), "Wed 31 Dec 2025");
         let names = ["a", "b", "c"].map(String::from);
         assert_eq!((list(&names[..2]), list(&names)), ("a and b".into(), "a, b and c".into()));
+        assert_eq!((either(&names[..2]), either(&names)), ("a or b".into(), "a, b or c".into()));
+        assert_eq!(sources(&names[..1]) + "; " + &sources(&names[..2]), "source \"a\"; sources \"a\" and \"b\"");
     }
 }

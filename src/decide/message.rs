@@ -113,7 +113,9 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
     let mut notices = Vec::new();
     if outlook.build_out_of_reach {
         let saved = left.map_or_else(String::new, |left| format!(" (up to {} stays unspent)", left.as_set()));
-        let next = format!("Stop the ads{saved}, raise the cap, or let it run: this is no verdict");
+        // Nobody raises the day named as the last one.
+        let raise = if experiment.stop.is_none() { ", raise the cap," } else { "" };
+        let next = format!("Stop the ads{saved}{raise} or let it run: this is no verdict");
         let why = outlook::out_of_reach(experiment, now, outlook).into_iter().collect();
         notices.push(notice("futile", "BUILD is out of reach", why, next));
     }
@@ -263,7 +265,7 @@ fn rates(experiment: &Experiment, now: &Scorecard, between: &str) -> String {
     let policy = &experiment.policy;
     let rate = &policy.primary;
     let [before, after] = match policy.model {
-        Model::Rate => [String::new(), format!(" {}", explain::did(experiment))],
+        Model::Rate => [String::new(), format!(" {}", explain::share_did(experiment))],
         Model::Cpa => [String::new(), format!(" per {}", rate.numerator.metric().noun)],
         Model::Compare => [
             format!("{} {} ", explain::capital(&figures::many(rate.denominator)), explain::did(experiment)),

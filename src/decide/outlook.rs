@@ -303,7 +303,7 @@ fn even_at(experiment: &Experiment, card: &Scorecard, verdict: Verdict) -> Optio
     };
     let level = Some(level).filter(|level| level.is_finite()).map(|level| measure::end(policy, level))?;
     Some(match policy.model {
-        Model::Rate => format!("{only}{level} ({which}) {} on every day left", explain::did(experiment)),
+        Model::Rate => format!("{only}{level} ({which}) {} on every day left", explain::share_did(experiment)),
         Model::Cpa => {
             format!("each {} cost {level} ({which}) on every day left", policy.primary.numerator.metric().noun)
         }
@@ -313,15 +313,15 @@ fn even_at(experiment: &Experiment, card: &Scorecard, verdict: Verdict) -> Optio
     })
 }
 
-/// `60 settled days, or $3,000`.
+/// `60 settled days or $3,000`.
 pub(super) fn caps(experiment: &Experiment, card: &Scorecard) -> String {
     let (days, budget_cap) = explain::caps(experiment, card);
     let mut caps = vec![format!("{} settled {}", figures::count(days.into()), if days == 1 { "day" } else { "days" })];
     caps.extend(budget_cap.map(|cap| cap.as_set()));
     caps.extend(
-        experiment.stop.map(|stop| format!("its last day, {}", figures::day(stop, explain::today(experiment, card)))),
+        experiment.stop.map(|stop| format!("the end on {}", figures::day(stop, explain::today(experiment, card)))),
     );
-    caps.join(", or ")
+    figures::either(&caps)
 }
 
 /// `$1,205 of the cap of $1,500 is spent (80%). Only settled days count towards the cap: $1,100 so far.`

@@ -196,9 +196,13 @@ pub(super) fn rule(experiment: &Experiment, others: &Others) -> Option<String> {
     let alone = -experiment.policy.alpha.ln();
     Some(format!(
         "{concepts} concepts have been tested. So that of all their BUILDs together at most {} are wrong, BUILD takes {} \
-         the evidence it would take alone{}.",
+         the evidence it would take alone.{}",
         figures::share(experiment.policy.alpha),
         figures::factor(needed / alone),
-        if builds == 1 { String::new() } else { format!(", as one of {builds} with that much") },
+        match builds {
+            1 => String::new(),
+            2 => " Another concept has that much too: without it, BUILD would take more.".to_owned(),
+            more => format!(" {} others have that much too: without them, BUILD would take more.", more - 1),
+        },
     ))
 }

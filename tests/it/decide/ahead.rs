@@ -123,6 +123,12 @@ fn the_owner_is_told_once_that_build_is_out_of_reach_and_that_the_budget_is_near
     experiment.policy.budget_cap = Some(usd("1300"));
     let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, 30));
     assert!(notices(&experiment, &card, &outlook.unwrap()).iter().all(|notice| !told.contains_key(&notice.id)));
+    // A last day that was fixed before the test is raised by nobody.
+    experiment.stop = Some(day("2026-04-10"));
+    let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, 20));
+    let futile = notices(&experiment, &card, &outlook.unwrap()).remove(0).message.lines;
+    assert!(futile[0].1.contains("before the cap (60 settled days, $1,300 or the end on Fri 10 Apr)"), "{futile:?}");
+    assert!(futile.last().unwrap().1.ends_with(" stays unspent) or let it run: this is no verdict"), "{futile:?}");
 }
 
 #[test]
@@ -255,7 +261,7 @@ Next      Raise the cap, stop the ads, or let it run: at the cap you decide";
 
 const FUTILE: &str = "\
 COLLECTING · Invoice Autopilot · BUILD is out of reach (owner: Dana, head of product)
-Why       Neither BUILD nor KILL can be reached before the cap (60 settled days, or $1,200), however the days left turn out: you will have to decide.
+Why       Neither BUILD nor KILL can be reached before the cap (60 settled days or $1,200), however the days left turn out: you will have to decide.
 Evidence  6 of 204 visitors, 17 settled days to Wed 18 Mar
 Money     $680 spent to Wed 18 Mar, $120 since · $113 per sign-up (over the limit of $84.27) · building it would cost $46,800
 Next      Stop the ads (up to $400 stays unspent), raise the cap, or let it run: this is no verdict";

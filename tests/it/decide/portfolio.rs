@@ -283,6 +283,16 @@ fn what_is_withheld_is_said_and_how_many_more_acts_it_takes() {
     assert!(more > 0.0);
     let rule = &derivation.sections.iter().find(|section| section.title == "The rule").unwrap().lines;
     assert!(rule.iter().any(|line| line.starts_with("20 concepts have been tested.") && line.contains("2.0 times")));
+    for (builds, says) in [
+        (0, "it would take alone."),
+        (1, "it would take alone. Another concept has that much too: without it, BUILD would take more."),
+        (2, "it would take alone. 2 others have that much too: without them, BUILD would take more."),
+    ] {
+        let data = Inputs { others: Some(Box::new(beside(19, builds, &[], None))), ..data.clone() };
+        let sections = willitsell::decide::derivation::derive(&experiment, &generation(), &data, &card).sections;
+        let rule = &sections.iter().find(|section| section.title == "The rule").unwrap().lines;
+        assert!(rule.last().unwrap().ends_with(says), "{says}: {rule:?}");
+    }
     let outlook = derivation.outlook.unwrap();
     let likely = outlook.arms[0].likely.as_ref().unwrap();
     assert_eq!(likely.verdict, Verdict::Build);

@@ -157,6 +157,13 @@ Next      Decide: kill as recommended, or build all the same · stop the ads in 
 }
 
 #[test]
+fn a_share_of_what_are_no_people_says_of_what() {
+    let mut clicks = autopilot();
+    clicks.policy.primary.denominator = MetricId::CLICKS;
+    assert!(lines(&clicks, None, &sells()).contains("Why       6.0% of clicks led to a sign-up (range 4.0 to 8.5%);"));
+}
+
+#[test]
 fn the_time_to_decide_runs_from_the_first_day_of_the_verdict_and_stays() {
     let stale = blocked(Reason::Stale { source: SourceId::new("ads"), last_pull: None });
     let told_on = |day: &str| {
