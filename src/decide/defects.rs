@@ -100,8 +100,8 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             });
             format!(
                 "Visitors are not split between the versions as planned. {}. Since {} that is too much for chance, so this \
-                 test stays blocked. Mend what splits them, and write the day of that as `start` under `[experiment.{}]` in \
-                 the configuration file: this begins a new test.",
+                 test stays blocked. Mend what splits them. To begin a new test, change `start` under `[experiment.{}]` in the \
+                 configuration file to the day of the repair.",
                 shares.collect::<Vec<_>>().join(". "),
                 figures::day(*since, today),
                 experiment.concept.id

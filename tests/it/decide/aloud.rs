@@ -353,7 +353,7 @@ const ASKED: [(&str, &str); 35] = [
     ),
     (
         "uneven_split",
-        "write the day of that as `start` under `[experiment.invoice-autopilot]` in the configuration file: this begins a new test.",
+        "To begin a new test, change `start` under `[experiment.invoice-autopilot]` in the configuration file to the day of the repair.",
     ),
     (
         "guardrail",
