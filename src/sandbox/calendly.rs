@@ -11,8 +11,9 @@ use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::faults::{Answer, PageLoop};
-use super::submissions::{self, Submission, by_arm};
-use super::{Endpoint, Fault, Shared, World, bearer};
+use super::submissions::{self, Submission, by_day};
+use super::world::People;
+use super::{Endpoint, Fault, Shared, World, pages};
 
 const LARGEST_PAGE: usize = 100;
 const API: &str = "https://api.calendly.com";
@@ -80,13 +81,13 @@ fn bookings(world: &World, now: DateTime<Utc>) -> Vec<Booking> {
     all
 }
 
-/// People by arm who have a booking that stands.
-pub fn truth(world: &World, now: DateTime<Utc>) -> BTreeMap<String, u64> {
+/// The truth of those who have a booking that stands.
+pub fn truth(world: &World, now: DateTime<Utc>) -> People {
     let mut standing: Vec<_> = bookings(world, now).into_iter().filter(|booking| !booking.off).collect();
     standing.sort_by_key(|booking| (booking.booked_at, booking.number));
     let mut seen = BTreeSet::new();
     standing.retain(|booking| seen.insert(booking.of.email.to_lowercase()));
-    by_arm(standing.iter().map(|booking| booking.of.arm.as_str()))
+    by_day(world, standing.iter().map(|booking| (booking.booked_at, booking.of.arm.as_str())))
 }
 
 /// How many bookings were moved, and how many called off for good.
@@ -150,13 +151,13 @@ fn page(
         None => 20,
         Some(count) => count.parse().ok().filter(|it| (1..=LARGEST_PAGE).contains(it)).ok_or_else(|| wrong("count"))?,
     };
-    let start = match query.get("page_token").filter(|_| !looping) {
+    let start = match query.get("page_token") {
         None => 0,
         Some(token) => token.strip_prefix('t').and_then(|at| at.parse().ok()).ok_or_else(|| wrong("page_token"))?,
     };
-    let end = usize::min(start + size.min(state.setup.form_page_rows), all.len());
-    let next = (end < all.len() || looping).then(|| format!("t{end}"));
-    let shown: Vec<_> = all.iter().skip(start).take(end.saturating_sub(start)).map(print).collect();
+    let page = pages::page(all, start, size.min(state.setup.form_page_rows), looping);
+    let next = page.next.map(|next| format!("t{next}"));
+    let shown: Vec<_> = page.rows.iter().map(print).collect();
     let address = next.as_ref().map(|next| format!("{API}/scheduled_events?page_token={next}"));
     Ok(json!({
         "pagination": { "count": shown.len(), "next_page": address, "next_page_token": next },
@@ -211,8 +212,7 @@ fn invitee(booking: &Booking) -> Value {
 }
 
 fn admit(state: &Shared, headers: &HeaderMap) -> Result<(), Answer> {
-    let known = bearer(headers) == Some(state.setup.secrets.api_token(Endpoint::Calendly).as_str());
-    if known { Ok(()) } else { Err(no_token()) }
+    if state.knows(Endpoint::Calendly, headers) { Ok(()) } else { Err(no_token()) }
 }
 
 fn no_token() -> Answer {

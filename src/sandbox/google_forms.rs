@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::faults::{Answer, PageLoop};
 use super::oauth::Admitted;
 use super::submissions::{Submission, submissions};
-use super::{Endpoint, Fault, Shared};
+use super::{Endpoint, Fault, Shared, pages};
 
 const LARGEST_PAGE: usize = 5_000;
 
@@ -64,21 +64,18 @@ async fn list(
             _ => return Err(invalid()),
         }
     }
-    if page_loop.is_some() {
-        start = 0;
-    }
     let inside = |it: &Submission| {
         it.done_at.is_some()
             && since.is_none_or(|(at, or_equal)| it.changed_at() > at || or_equal && it.changed_at() == at)
     };
     let all: Vec<_> = submissions(world, &form_id, state.now()).into_iter().filter(inside).collect();
-    let end = start.saturating_add(size.min(state.setup.form_page_rows)).min(all.len());
+    let page = pages::page(&all, start, size.min(state.setup.form_page_rows), page_loop.is_some());
     let mut answer = Map::new();
-    if start < end {
-        answer.insert("responses".into(), all[start..end].iter().map(response).collect::<Vec<_>>().into());
+    if !page.rows.is_empty() {
+        answer.insert("responses".into(), page.rows.iter().map(response).collect::<Vec<_>>().into());
     }
-    if end < all.len() || page_loop.is_some() {
-        answer.insert("nextPageToken".into(), format!("{end} {filter}").into());
+    if let Some(next) = page.next {
+        answer.insert("nextPageToken".into(), format!("{next} {filter}").into());
     }
     Ok(Json(answer.into()))
 }

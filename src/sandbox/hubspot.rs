@@ -13,8 +13,9 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
 use super::faults::{Answer, PageLoop};
-use super::submissions::{Submission, by_arm, people, submissions};
-use super::{Endpoint, Fault, Shared, World, bearer};
+use super::submissions::{Submission, by_day, people, submissions};
+use super::world::People;
+use super::{Endpoint, Fault, Shared, World, pages};
 
 const LARGEST_PAGE: usize = 50;
 
@@ -86,7 +87,7 @@ async fn forms(
             }
             "after" => {
                 let at = value.strip_prefix("cur-").and_then(|at| at.parse().ok());
-                start = if page_loop.is_some() { 0 } else { at.ok_or_else(|| invalid(name))? };
+                start = at.ok_or_else(|| invalid(name))?;
             }
             _ => return Err(invalid(name)),
         }
@@ -94,11 +95,11 @@ async fn forms(
     let mut all: Vec<_> =
         submissions(world, &concept.form_id, state.now()).into_iter().filter(|it| it.done_at.is_some()).collect();
     all.sort_by_key(|it| std::cmp::Reverse((it.done_at, it.number)));
-    let end = usize::min(start + limit.min(state.setup.form_page_rows), all.len());
-    let results: Vec<_> = all.iter().take(end).skip(start).map(submission).collect();
+    let page = pages::page(&all, start, limit.min(state.setup.form_page_rows), page_loop.is_some());
+    let results: Vec<_> = page.rows.iter().map(submission).collect();
     let mut answer = json!({ "results": results });
-    if end < all.len() || page_loop.is_some() {
-        answer["paging"] = json!({ "next": { "after": format!("cur-{end}"), "link": "https://api.hubapi.com/" } });
+    if let Some(next) = page.next {
+        answer["paging"] = json!({ "next": { "after": format!("cur-{next}"), "link": "https://api.hubapi.com/" } });
     }
     Ok(Json(answer))
 }
@@ -164,10 +165,10 @@ fn outcomes(
     done.filter_map(outcome).collect()
 }
 
-/// People by arm who became contacts.
-pub fn contacts_truth(world: &World, now: DateTime<Utc>) -> BTreeMap<String, u64> {
+/// The truth of those who became contacts.
+pub fn contacts_truth(world: &World, now: DateTime<Utc>) -> People {
     let contacts = contacts(world, now);
-    by_arm(contacts.iter().map(|contact| contact.arm.as_str()))
+    by_day(world, contacts.iter().filter_map(|contact| Some((contact.done_at?, contact.arm.as_str()))))
 }
 
 /// Each person once, whatever the form.
@@ -180,19 +181,18 @@ fn contacts(world: &World, now: DateTime<Utc>) -> Vec<Submission> {
     all
 }
 
-/// Deals by arm that are won.
-pub fn deals_truth(world: &World, now: DateTime<Utc>) -> BTreeMap<String, u64> {
-    by_arm(deals(world, now).iter().filter(|it| it.holds).map(|it| it.of.arm.as_str()))
+/// Deals that are won, by day and arm.
+pub fn deals_truth(world: &World, now: DateTime<Utc>) -> People {
+    by_day(world, deals(world, now).iter().filter(|it| it.holds).map(|it| (it.at, it.of.arm.as_str())))
 }
 
-/// Meetings by arm that were held.
-pub fn meetings_truth(world: &World, now: DateTime<Utc>) -> BTreeMap<String, u64> {
-    by_arm(meetings(world, now).iter().filter(|it| it.holds).map(|it| it.of.arm.as_str()))
+/// Meetings that were held, by day and arm.
+pub fn meetings_truth(world: &World, now: DateTime<Utc>) -> People {
+    by_day(world, meetings(world, now).iter().filter(|it| it.holds).map(|it| (it.at, it.of.arm.as_str())))
 }
 
 fn admit(state: &Shared, headers: &HeaderMap) -> Result<(), Answer> {
-    let known = bearer(headers) == Some(state.setup.secrets.api_token(Endpoint::Hubspot).as_str());
-    if known { Ok(()) } else { Err(no_token()) }
+    if state.knows(Endpoint::Hubspot, headers) { Ok(()) } else { Err(no_token()) }
 }
 
 fn no_token() -> Answer {

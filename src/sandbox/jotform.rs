@@ -12,8 +12,9 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::faults::{Answer, PageLoop};
-use super::submissions::{Submission, submissions};
-use super::{Endpoint, Fault, Shared};
+use super::submissions::{Submission, by_day, submissions};
+use super::world::People;
+use super::{Endpoint, Fault, Shared, World, pages};
 
 const PAGE: usize = 20;
 const LARGEST_PAGE: usize = 1_000;
@@ -68,15 +69,13 @@ async fn list(
             _ => return Err(refusal(400, "unknown parameter")),
         }
     }
-    if page_loop.is_some() {
-        offset = 0;
-    }
     let limit = limit.min(state.setup.form_page_rows);
     // The newest first, so that what arrives meanwhile shifts all that follow. Nobody is shown who has not finished.
     let mut all: Vec<_> = submissions(world, &concept.form_id, state.now()).into_iter().filter_map(finished).collect();
     all.retain(|(at, _)| after.is_none_or(|after| local(*at) > after));
     all.sort_by_key(|(at, it)| std::cmp::Reverse((*at, it.number)));
-    let shown: Vec<_> = all.iter().skip(offset).take(limit).map(|(at, it)| row(it, *at, &form)).collect();
+    let page = pages::page(&all, offset, limit, page_loop.is_some());
+    let shown: Vec<_> = page.rows.iter().map(|(at, it)| row(it, *at, &form)).collect();
     Ok(Json(json!({
         "responseCode": 200,
         "message": "success",
@@ -125,14 +124,14 @@ fn row(it: &Submission, at: DateTime<Utc>, form: &str) -> Value {
     })
 }
 
-/// People by arm, without those who took their submission back.
-pub fn truth(world: &super::World, form_id: &str, now: DateTime<Utc>) -> BTreeMap<String, u64> {
+/// The truth without those who took their submission back.
+pub fn truth(world: &World, form_id: &str, now: DateTime<Utc>) -> People {
     let mut done: Vec<_> = submissions(world, form_id, now).into_iter().filter_map(finished).collect();
     done.retain(|(_, it)| it.bits % 31 != 5);
     done.sort_by_key(|(at, it)| (*at, it.number));
     let mut seen = std::collections::BTreeSet::new();
     done.retain(|(_, it)| seen.insert(it.email.to_lowercase()));
-    super::submissions::by_arm(done.iter().map(|(_, it)| it.arm.as_str()))
+    by_day(world, done.iter().map(|(at, it)| (*at, it.arm.as_str())))
 }
 
 fn refusal(status: u16, message: &str) -> Answer {

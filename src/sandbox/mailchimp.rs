@@ -14,8 +14,9 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
 use super::faults::{Answer, PageLoop};
-use super::submissions::{Submission, by_arm, people};
-use super::{Endpoint, Fault, Shared, World};
+use super::submissions::{Submission, by_day, people};
+use super::world::People;
+use super::{Endpoint, Fault, Shared, World, pages};
 
 const LARGEST_PAGE: usize = 1_000;
 
@@ -67,11 +68,11 @@ fn all(world: &World, list: &str, now: DateTime<Utc>) -> Vec<Member> {
     all
 }
 
-/// People by arm who came by the form and confirmed, and whose address is one.
-pub fn truth(world: &World, list: &str, now: DateTime<Utc>) -> BTreeMap<String, u64> {
+/// The truth of those who came by the form and confirmed, and whose address is one.
+pub fn truth(world: &World, list: &str, now: DateTime<Utc>) -> People {
     let all = all(world, list, now);
     let counts = |it: &&Member| it.source == FORM_SOURCE && ["subscribed", "unsubscribed"].contains(&it.status);
-    by_arm(all.iter().filter(counts).map(|member| member.of.arm.as_str()))
+    by_day(world, all.iter().filter(counts).map(|member| (member.opted_at, member.of.arm.as_str())))
 }
 
 async fn members(
@@ -106,15 +107,12 @@ async fn members(
             _ => return Err(refusal(400, "Bad Request", name)),
         }
     }
-    if page_loop.is_some() {
-        offset = 0;
-    }
     let mut all = all(world, &list, state.now());
     // Who has not confirmed has no such time, and is in every list.
     all.retain(|it| it.status == "pending" || since.is_none_or(|since| it.opted_at > since));
     all.retain(|it| status.is_none_or(|status| it.status == status));
     let count = count.min(state.setup.form_page_rows);
-    let shown: Vec<_> = all.iter().skip(offset).take(count).map(print).collect();
+    let shown: Vec<_> = pages::page(&all, offset, count, page_loop.is_some()).rows.iter().map(print).collect();
     Ok(Json(json!({ "members": shown, "list_id": list, "total_items": all.len() })))
 }
 

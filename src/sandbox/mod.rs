@@ -16,11 +16,13 @@ pub mod mailchimp;
 pub mod meta;
 pub mod microsoft;
 mod oauth;
+mod pages;
 pub mod pinterest;
 pub mod reddit;
 pub mod rehearsal;
 mod reports;
 pub mod slack;
+pub mod stripe;
 pub mod submissions;
 pub mod surveymonkey;
 mod table;
@@ -96,6 +98,8 @@ pub enum Endpoint {
     Calendly,
     /// Mailchimp members.
     Mailchimp,
+    /// Stripe: Checkout sessions and payments.
+    Stripe,
     /// A Slack incoming webhook.
     Slack,
     /// A receiver of signed webhooks.
@@ -111,7 +115,7 @@ struct Vendor {
 }
 
 /// Every endpoint. A new one is a file beside this one and a line here.
-const VENDORS: [Vendor; 23] = [
+const VENDORS: [Vendor; 24] = [
     Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::google, path: |_| oauth::GOOGLE.path.into() },
     Vendor { endpoint: Endpoint::LinkedinToken, routes: oauth::linkedin, path: |_| oauth::LINKEDIN.path.into() },
@@ -133,6 +137,7 @@ const VENDORS: [Vendor; 23] = [
     Vendor { endpoint: Endpoint::Hubspot, routes: hubspot::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Calendly, routes: calendly::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Mailchimp, routes: mailchimp::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Stripe, routes: stripe::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
     Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
 ];
@@ -384,6 +389,11 @@ impl Truth {
         let vendor = VENDORS.into_iter().find(|vendor| vendor.endpoint == endpoint);
         let path = vendor.map(|vendor| (vendor.path)(&self.setup.secrets)).unwrap_or_default();
         format!("http://{}{path}", host.unwrap_or_default())
+    }
+
+    /// Whether a call's `Authorization: Bearer` header holds the token that a vendor gave once.
+    fn knows(&self, endpoint: Endpoint, headers: &HeaderMap) -> bool {
+        bearer(headers) == Some(self.setup.secrets.api_token(endpoint).as_str())
     }
 
     /// What a call's `Authorization: Bearer` header is worth at the vendor behind a token endpoint.

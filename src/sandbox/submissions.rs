@@ -1,10 +1,11 @@
 //! What form tools keep of the world's acts: forms that were begun and not finished, answers edited later, and what
 //! people write who mean harm. How a vendor prints it is not known here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::world::People;
 use super::{World, chance};
 
 /// A form somebody has begun.
@@ -106,16 +107,16 @@ pub(super) fn people(world: &World, form_id: &str, now: DateTime<Utc>) -> Vec<Su
     done
 }
 
-/// How many things each arm has.
-pub(super) fn by_arm<'a>(arms: impl Iterator<Item = &'a str>) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for arm in arms.filter(|arm| !FORGED.contains(arm)) {
-        *counts.entry(arm.to_owned()).or_default() += 1;
+/// How many things each arm has on each of the world's days.
+pub(super) fn by_day<'a>(world: &World, acts: impl Iterator<Item = (DateTime<Utc>, &'a str)>) -> People {
+    let mut counts = People::new();
+    for (at, arm) in acts.filter(|(_, arm)| !FORGED.contains(arm)) {
+        *counts.entry((at.with_timezone(&world.zone).date_naive(), arm.to_owned())).or_default() += 1;
     }
     counts
 }
 
-/// People by arm, as a form tool shows them at `now`: the truth of every tool that counts those who finished.
-pub fn truth(world: &World, form_id: &str, now: DateTime<Utc>) -> BTreeMap<String, u64> {
-    by_arm(people(world, form_id, now).iter().map(|person| person.arm.as_str()))
+/// The truth of every tool that counts those who finished, as it shows them at `now`.
+pub fn truth(world: &World, form_id: &str, now: DateTime<Utc>) -> People {
+    by_day(world, people(world, form_id, now).iter().filter_map(|person| Some((person.done_at?, person.arm.as_str()))))
 }

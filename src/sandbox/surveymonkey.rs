@@ -1,7 +1,7 @@
 //! A fake `SurveyMonkey` account: the responses of a survey by page number, in the order in which they last changed, those
 //! that are partial, disqualified or over quota among them. Addresses in answers name another host than the one asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::HeaderMap;
@@ -11,8 +11,9 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::{Value, json};
 
 use super::faults::{Answer, PageLoop};
-use super::submissions::{Submission, submissions};
-use super::{Endpoint, Fault, Shared, bearer};
+use super::submissions::{Submission, by_day, submissions};
+use super::world::People;
+use super::{Endpoint, Fault, Shared, World, pages};
 
 const LARGEST_PAGE: usize = 100;
 
@@ -53,7 +54,7 @@ async fn list(
     page_loop: Option<Extension<PageLoop>>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Answer> {
-    if bearer(&headers) != Some(state.setup.secrets.api_token(Endpoint::Surveymonkey).as_str()) {
+    if !state.knows(Endpoint::Surveymonkey, &headers) {
         return Err(no_token());
     }
     let world = &state.setup.world;
@@ -65,20 +66,17 @@ async fn list(
             "There was an error retrieving the requested resource.",
         ));
     };
-    let (mut page, mut size, mut since, mut by_change) = (1, 50, None, false);
+    let (mut number, mut size, mut since, mut by_change) = (1, 50, None, false);
     for (name, value) in &query {
-        let number = || value.parse::<usize>().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name));
+        let whole = || value.parse::<usize>().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name));
         match (name.as_str(), value.as_str()) {
-            ("page", _) => page = number()?,
-            ("per_page", _) => size = number().map(|size| size.min(LARGEST_PAGE))?,
+            ("page", _) => number = whole()?,
+            ("per_page", _) => size = whole().map(|size| size.min(LARGEST_PAGE))?,
             ("start_modified_at", _) => since = Some(instant(value).ok_or_else(|| invalid(name))?),
             ("sort_by", "date_modified") => by_change = true,
             ("sort_order", "ASC") => {}
             _ => return Err(invalid(name)),
         }
-    }
-    if page_loop.is_some() {
-        page = 1;
     }
     let size = size.min(state.setup.form_page_rows);
     let mut all = submissions(world, &concept.form_id, state.now());
@@ -86,16 +84,15 @@ async fn list(
     if by_change {
         all.sort_by_key(|it| (it.changed_at(), it.number));
     }
-    let start = (page - 1).saturating_mul(size).min(all.len());
-    let end = (start + size).min(all.len());
+    let page = pages::page(&all, (number - 1).saturating_mul(size), size, page_loop.is_some());
     let elsewhere =
         |page: usize| format!("https://api.surveymonkey.net/v3/surveys/{survey}/responses/bulk?page={page}");
-    let mut links = json!({ "self": elsewhere(page) });
-    if end < all.len() || page_loop.is_some() {
-        links["next"] = elsewhere(page + 1).into();
+    let mut links = json!({ "self": elsewhere(number) });
+    if page.next.is_some() {
+        links["next"] = elsewhere(number + 1).into();
     }
-    let data: Vec<_> = all[start..end].iter().map(|it| response(it, &survey)).collect();
-    Ok(Json(json!({ "page": page, "per_page": size, "total": all.len(), "data": data, "links": links })))
+    let data: Vec<_> = page.rows.iter().map(|it| response(it, &survey)).collect();
+    Ok(Json(json!({ "page": number, "per_page": size, "total": all.len(), "data": data, "links": links })))
 }
 
 /// To the second, in UTC.
@@ -122,6 +119,15 @@ fn response(it: &Submission, survey: &str) -> Value {
         "href": format!("https://api.surveymonkey.net/v3/responses/{}", it.number),
         "pages": [{ "id": "1", "questions": [] }, { "id": "2", "questions": answered }],
     })
+}
+
+/// The truth of those who finished, on the day of their last edit.
+pub fn truth(world: &World, form_id: &str, now: DateTime<Utc>) -> People {
+    let mut done: Vec<_> = submissions(world, form_id, now).into_iter().filter(|it| it.done_at.is_some()).collect();
+    done.sort_by_key(|it| (it.changed_at(), it.number));
+    let mut seen = BTreeSet::new();
+    done.retain(|it| seen.insert(it.email.to_lowercase()));
+    by_day(world, done.iter().map(|it| (it.changed_at(), it.arm.as_str())))
 }
 
 fn invalid(what: &str) -> Answer {

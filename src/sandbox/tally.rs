@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::faults::{Answer, PageLoop};
 use super::submissions::{Submission, submissions};
-use super::{Endpoint, Fault, Shared, bearer};
+use super::{Endpoint, Fault, Shared, pages};
 
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 100;
@@ -42,39 +42,35 @@ async fn list(
     page_loop: Option<Extension<PageLoop>>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Answer> {
-    if bearer(&headers) != Some(state.setup.secrets.api_token(Endpoint::Tally).as_str()) {
+    if !state.knows(Endpoint::Tally, &headers) {
         return Err(refusal(401, "Unauthorized"));
     }
     let world = &state.setup.world;
     if world.form(&form_id).is_none() {
         return Err(refusal(404, "Form not found"));
     }
-    let (mut page, mut limit, mut wanted) = (1, PAGE, None);
+    let (mut number, mut limit, mut wanted) = (1, PAGE, None);
     for (name, value) in &query {
-        let number = || value.parse::<usize>().ok().filter(|number| *number > 0);
+        let whole = || value.parse::<usize>().ok().filter(|number| *number > 0);
         match (name.as_str(), value.as_str()) {
-            ("page", _) => page = number().ok_or_else(|| refusal(400, "page"))?,
-            ("limit", _) => limit = number().filter(|it| *it <= LARGEST_PAGE).ok_or_else(|| refusal(400, "limit"))?,
+            ("page", _) => number = whole().ok_or_else(|| refusal(400, "page"))?,
+            ("limit", _) => limit = whole().filter(|it| *it <= LARGEST_PAGE).ok_or_else(|| refusal(400, "limit"))?,
             ("filter", "all") => {}
             ("filter", "completed") => wanted = Some(true),
             ("filter", "partial") => wanted = Some(false),
             _ => return Err(refusal(400, "unknown parameter")),
         }
     }
-    if page_loop.is_some() {
-        page = 1;
-    }
     let limit = limit.min(state.setup.form_page_rows);
     let all = submissions(world, &form_id, state.now());
     let completed = all.iter().filter(|it| it.done_at.is_some()).count();
     let shown: Vec<&Submission> =
         all.iter().filter(|it| wanted.is_none_or(|done| it.done_at.is_some() == done)).collect();
-    let start = (page - 1).saturating_mul(limit).min(shown.len());
-    let end = (start + limit).min(shown.len());
+    let part = pages::page(&shown, (number - 1).saturating_mul(limit), limit, page_loop.is_some());
     Ok(Json(json!({
-        "page": page,
+        "page": number,
         "limit": limit,
-        "hasMore": end < shown.len() || page_loop.is_some(),
+        "hasMore": part.next.is_some(),
         "totalNumberOfSubmissionsPerFilter":
             { "all": all.len(), "completed": completed, "partial": all.len() - completed },
         "questions": [
@@ -82,7 +78,7 @@ async fn list(
             { "id": QUESTIONS[0], "type": "HIDDEN_FIELDS", "title": "arm" },
             { "id": QUESTIONS[1], "type": "INPUT_EMAIL", "title": "Where can we reach you?" },
         ],
-        "submissions": shown[start..end].iter().map(|it| submission(it, &form_id)).collect::<Vec<_>>(),
+        "submissions": part.rows.iter().map(|it| submission(it, &form_id)).collect::<Vec<_>>(),
     })))
 }
 

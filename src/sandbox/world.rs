@@ -138,6 +138,9 @@ struct CampaignDay {
     acts: Vec<Act>,
 }
 
+/// How many people did something first on a day, on a version of the offer.
+pub type People = BTreeMap<(NaiveDate, String), u64>;
+
 /// Monday to Sunday, as in statistics.md section 14.
 const WEEKDAYS: [f64; 7] = [1.1, 1.05, 1.0, 1.0, 0.95, 0.8, 0.85];
 /// Day-to-day coefficient of variation of traffic and of the true rate.
@@ -190,8 +193,8 @@ impl World {
     }
 
     /// People by the day and arm of their first act, as the form tool shows them at `now`.
-    pub fn people(&self, form_id: &str, now: DateTime<Utc>) -> BTreeMap<(NaiveDate, String), u64> {
-        let (mut seen, mut people) = (BTreeSet::new(), BTreeMap::new());
+    pub fn people(&self, form_id: &str, now: DateTime<Utc>) -> People {
+        let (mut seen, mut people) = (BTreeSet::new(), People::new());
         for act in self.acts(form_id, now).into_iter().filter(|act| act.is_shown(now)) {
             if seen.insert(act.email.to_lowercase()) {
                 *people.entry((act.at.with_timezone(&self.zone).date_naive(), act.arm)).or_default() += 1;

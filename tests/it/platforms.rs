@@ -14,6 +14,7 @@ mod microsoft;
 mod people;
 mod pinterest;
 mod reddit;
+mod stripe;
 mod surveymonkey;
 mod tally;
 mod tiktok;

@@ -8,9 +8,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use super::{Outcome, admit, contacts, deals, invalid, meetings};
-use crate::sandbox::Shared;
 use crate::sandbox::faults::{Answer, PageLoop};
 use crate::sandbox::submissions::Submission;
+use crate::sandbox::{Shared, pages};
 
 const LARGEST_PAGE: u64 = 200;
 
@@ -63,15 +63,12 @@ pub(super) async fn search(
     if start >= state.setup.hubspot.ceiling && start > 0 {
         return Err(invalid("the `after` value is beyond what a search gives"));
     }
-    if page_loop.is_some() {
-        start = 0;
-    }
     let size = usize::try_from(limit).unwrap_or_default().min(state.setup.form_page_rows);
-    let end = usize::min(start + size, found.len());
-    let results: Vec<_> = found.iter().take(end).skip(start).map(|thing| print(thing, &wanted)).collect();
+    let page = pages::page(&found, start, size, page_loop.is_some());
+    let results: Vec<_> = page.rows.iter().map(|thing| print(thing, &wanted)).collect();
     let mut answer = json!({ "total": found.len(), "results": results });
-    if end < found.len() || page_loop.is_some() {
-        answer["paging"] = json!({ "next": { "after": end.to_string() } });
+    if let Some(next) = page.next {
+        answer["paging"] = json!({ "next": { "after": next.to_string() } });
     }
     Ok(Json(answer))
 }

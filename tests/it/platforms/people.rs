@@ -1,16 +1,16 @@
-//! Tools that hand over people, from a team's configuration to the store: what is stored adds up, per arm, to the people
+//! Tools that hand over people, from a team's configuration to the store: what is stored adds up, per day and arm, to the people
 //! of the sandbox's truth, and goes on doing so after a throttle, the end of a token, edits, deletions and late
 //! completions. A file per tool; this one is what they share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use willitsell::app::App;
 use willitsell::domain::id::SourceId;
 use willitsell::domain::observation::DateWindow;
-use willitsell::domain::response::{Response, Void};
-use willitsell::sandbox::world::{SimArm, SimCampaign};
+use willitsell::domain::response::Response;
+use willitsell::sandbox::world::{People, SimArm, SimCampaign};
 use willitsell::sandbox::{Endpoint, Fault, Sandbox, Setup, World};
 use willitsell::schedule::pull::{Errand, Pulled, SourceFailed, pull};
 
@@ -20,9 +20,6 @@ use crate::project::{Project, experiment, setup};
 
 /// The form that people fill in.
 pub const FORM: &str = "CatMeals";
-
-/// People by arm.
-pub type People = BTreeMap<String, u64>;
 
 /// How a tool is connected, and what is true of it.
 pub struct Tool {
@@ -117,17 +114,18 @@ impl Story {
         self.app.parts.store.inputs(&[form()], window(), known_at).await.unwrap().responses
     }
 
-    /// Each person once, at the first act on an arm; acts where nobody is known each.
+    /// Each person once, at the first act on an arm that still stands; acts where nobody is known each.
     pub async fn stored(&self, known_at: Option<i64>) -> People {
         let arms = &experiment(&self.app, "story").arms;
         let mut acts = self.responses(known_at).await;
-        acts.retain(|act| act.void != Some(Void::Canceled));
+        acts.retain(|act| act.void.is_none());
         acts.sort_by(|one, other| (one.at, &one.response_id).cmp(&(other.at, &other.response_id)));
         let (mut seen, mut people) = (BTreeSet::new(), People::new());
         for act in acts {
             let Some(arm) = arms.iter().find(|arm| arm.keys[&form()].contains(&act.arm_key)) else { continue };
             if act.person.is_none_or(|person| seen.insert(person)) {
-                *people.entry(arm.id.to_string()).or_default() += 1;
+                let day = act.at.with_timezone(&self.sandbox.world().zone).date_naive();
+                *people.entry((day, arm.id.to_string())).or_default() += 1;
             }
         }
         people

@@ -1,7 +1,7 @@
 //! `SurveyMonkey`: what was changed since, so that late completions are found; partial, disqualified and surplus responses;
 //! addresses in answers that name another host; the wrong region.
 
-use willitsell::sandbox::{Endpoint, submissions, surveymonkey};
+use willitsell::sandbox::{Endpoint, surveymonkey};
 
 use super::people::{End, FORM, Story, Tool, many};
 use super::{DAY, LATER};
@@ -19,7 +19,7 @@ fn tool() -> Tool {
             )
         },
         secrets: |sandbox| ["unused".into(), sandbox.api_token(Endpoint::Surveymonkey)],
-        truth: |world, now| submissions::truth(world, FORM, now),
+        truth: |world, now| surveymonkey::truth(world, FORM, now),
     }
 }
 

@@ -1,19 +1,11 @@
 //! Typeform: completed answers only, walked by token; and a region that answers as if nobody had.
 
-use willitsell::sandbox::{Endpoint, Sandbox, World, typeform};
+use willitsell::sandbox::{Endpoint, Sandbox, typeform};
 
-use super::people::{End, FORM, People, Story, Tool, many};
+use super::people::{End, FORM, Story, Tool, many};
 use super::{DAY, LATER};
 
 const MANIFEST: &str = include_str!("../../../connectors/typeform.toml");
-
-fn truth(world: &World, now: chrono::DateTime<chrono::Utc>) -> People {
-    let mut people = People::new();
-    for ((_, arm), count) in world.people(FORM, now) {
-        *people.entry(arm).or_default() += count;
-    }
-    people
-}
 
 fn tool() -> Tool {
     Tool {
@@ -27,7 +19,7 @@ fn tool() -> Tool {
             )
         },
         secrets: |sandbox| ["unused".into(), sandbox.secrets().typeform_token.clone()],
-        truth,
+        truth: |world, now| world.people(FORM, now),
     }
 }
 
