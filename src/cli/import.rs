@@ -159,7 +159,9 @@ fn refused(file: &Path, source: &SourceId, error: &FileError) -> String {
             "{}: {what}\nIt is a setting of the source:\n  [source.{source}]\n  settings = {{ {setting} = \"…\" }}",
             file.display()
         ),
-        FileError::ExportAgain(_) | FileError::Mend { .. } => format!("{}: {error}", file.display()),
+        FileError::ExportAgain(_) | FileError::Mend { .. } | FileError::Sheet { .. } => {
+            format!("{}: {error}", file.display())
+        }
     }
 }
 

@@ -15,8 +15,10 @@ mod records;
 mod repeats;
 mod settings;
 mod survey;
+mod table;
 mod tally;
 mod understanding;
+mod workbook;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -57,6 +59,16 @@ pub enum FileError {
         /// What is wrong there and what to do.
         what: String,
     },
+    /// One line of a sheet of a workbook is at fault.
+    #[error("sheet \"{sheet}\", line {line}: {what}")]
+    Sheet {
+        /// Its name.
+        sheet: String,
+        /// Counted from 1, as spreadsheets do.
+        line: u64,
+        /// What is wrong there and what to do.
+        what: String,
+    },
     /// The file leaves a question open that a setting answers.
     #[error("setting `{setting}`: {what}")]
     Answer {
@@ -65,6 +77,18 @@ pub enum FileError {
         /// The question, and the values to choose from.
         what: String,
     },
+}
+
+impl FileError {
+    /// Names the sheet, where there is one, beside the line at fault.
+    fn in_sheet(self, sheet: Option<&str>) -> Self {
+        match (self, sheet) {
+            (Self::Mend { line, what }, Some(sheet)) => {
+                Self::Sheet { sheet: sheet.replace(char::is_control, " "), line, what }
+            }
+            (error, _) => error,
+        }
+    }
 }
 
 impl From<FileError> for PullError {
@@ -209,15 +233,14 @@ impl Connector for FileConnector {
                 break;
             }
             if let Some(row) = batch.iter().find(|row| row.day > today) {
-                return Err(PullError::from(FileError::Mend {
-                    line: row.line,
-                    what: format!(
-                        "{} lies in the future: today is {today} in {}. If days are written in another order or zone, \
-                         set day_order or day_zone",
-                        row.day,
-                        reading.survey().zone
-                    ),
-                }));
+                let what = format!(
+                    "{} lies in the future: today is {today} in {}. If days are written in another order or zone, \
+                     set day_order or day_zone",
+                    row.day,
+                    reading.survey().zone
+                );
+                let error = FileError::Mend { line: row.line, what };
+                return Err(error.in_sheet(reading.survey().table.sheet_name()).into());
             }
             let rows: Vec<SourceRow<'_>> = batch
                 .iter()

@@ -21,16 +21,16 @@ use super::{NoTokens, ZONE, settings};
 
 /// One act as the sink got it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Act {
+pub struct Act {
     person: Option<String>,
-    arm: String,
-    at: DateTime<Utc>,
+    pub arm: String,
+    pub at: DateTime<Utc>,
     answers: Vec<(String, String)>,
 }
 
 #[derive(Debug, Default)]
-struct Acts {
-    acts: BTreeMap<String, Act>,
+pub struct Acts {
+    pub acts: BTreeMap<String, Act>,
     opens: BTreeMap<NaiveDate, i64>,
 }
 
@@ -63,7 +63,7 @@ impl RowSink for Acts {
     }
 }
 
-type Pairs<'a> = &'a [(&'a str, &'a str)];
+pub type Pairs<'a> = &'a [(&'a str, &'a str)];
 
 fn questions(pairs: Pairs<'_>) -> Vec<Question> {
     let question = |(name, asked): &(&str, &str)| Question {
@@ -112,7 +112,7 @@ fn read(path: &Path, pairs: Pairs<'_>, kept: Pairs<'_>) -> Result<(FormUnderstan
     }
 }
 
-fn import(bytes: impl AsRef<[u8]>, pairs: Pairs<'_>, kept: Pairs<'_>) -> Result<(FormUnderstanding, Acts), String> {
+pub fn import(bytes: impl AsRef<[u8]>, pairs: Pairs<'_>, kept: Pairs<'_>) -> Result<(FormUnderstanding, Acts), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("answers.csv");
     std::fs::write(&path, bytes).unwrap();

@@ -21,7 +21,7 @@ fn what_is_not_a_table_of_text_is_refused_by_name() {
     for (bytes, words) in [
         (&b""[..], "empty"),
         (b"PK\x03\x04\x14\0\x06\0", "XLSX"),
-        (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "Excel"),
+        (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "XLS"),
         (b"\x1f\x8b\x08\0", "gzip"),
         (b"%PDF-1.7", "PDF"),
         (b"\x7fELF\x02\x01\x01\0\0\0", "binary"),

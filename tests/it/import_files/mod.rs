@@ -4,6 +4,7 @@ mod forms;
 mod hostile;
 mod layouts;
 mod specimens;
+mod workbooks;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -57,12 +57,6 @@ fn shows_2_every_specimen_imports_with_its_totals_or_is_refused() {
             "import" => &[],
             other => panic!("{name}: {other}"),
         };
-        if path.extension().is_some_and(|extension| extension == "xlsx") {
-            // Spreadsheets are refused by name for now.
-            let error = pull(&path, mapped).unwrap_err();
-            assert!(error.contains("XLSX") && error.contains("CSV"), "{error}");
-            continue;
-        }
         check(name, &path, wanted, mapped);
     }
 }

@@ -236,6 +236,17 @@ impl Columns {
         })
     }
 
+    /// The columns whose cells are used.
+    pub(super) fn used(&self) -> impl Iterator<Item = usize> {
+        let days = match self.day {
+            DayColumn::One(at) => [at, at],
+            DayColumn::Span(start, end) => [start, end],
+        };
+        let results = self.results.iter().flat_map(|(at, indicator)| [*at, *indicator]);
+        let metrics = self.metrics.iter().map(|(_, at)| *at);
+        days.into_iter().chain(self.names.iter().copied()).chain(metrics).chain(self.currency).chain(results)
+    }
+
     /// Which metric a column became, by its place.
     pub(super) fn metric_at(&self, column: usize) -> Option<MetricId> {
         self.metrics.iter().find(|(_, at)| *at == column).map(|(metric, _)| *metric)

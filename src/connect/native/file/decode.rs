@@ -35,7 +35,7 @@ pub(super) struct Charset {
     pub guessed: bool,
 }
 
-const fn charset(encoding: &'static Encoding, name: &'static str) -> Charset {
+pub(super) const fn charset(encoding: &'static Encoding, name: &'static str) -> Charset {
     Charset { encoding, name, guessed: false }
 }
 
@@ -69,8 +69,7 @@ pub(super) fn detect(file: &mut File) -> Result<Charset, FileError> {
         return Err(FileError::ExportAgain("the file is empty: download it again".to_owned()));
     }
     for (magic, what) in [
-        (&b"PK\x03\x04"[..], None),
-        (b"\xD0\xCF\x11\xE0", None),
+        (&b"\xD0\xCF\x11\xE0"[..], None),
         (b"\x1F\x8B", Some("a gzip archive")),
         (b"%PDF", Some("a PDF")),
         (b"\x89PNG", Some("a picture")),
@@ -80,8 +79,8 @@ pub(super) fn detect(file: &mut File) -> Result<Charset, FileError> {
             return Err(what.map_or_else(
                 || {
                     FileError::ExportAgain(
-                        "this is an Excel workbook (XLSX or XLS) or a ZIP archive. Open it and save the sheet as CSV, \
-                         or choose CSV in the ad manager; spreadsheets are not read yet"
+                        "this is an Excel workbook of the old kind (XLS), or one with a password. Save it as XLSX without \
+                         a password, or the sheet as CSV"
                             .to_owned(),
                     )
                 },

@@ -113,12 +113,13 @@ impl Connector for FormFileConnector {
             if batch.is_empty() {
                 break;
             }
+            let sheet = reading.sheet();
             for act in &batch.acts {
-                not_ahead(act.line, act.at.with_timezone(&zone).date_naive(), today)?;
+                not_ahead(sheet, act.line, act.at.with_timezone(&zone).date_naive(), today)?;
             }
             let mut opens: BTreeMap<(&str, NaiveDate), i64> = BTreeMap::new();
             for (line, arm, day) in &batch.opens {
-                not_ahead(*line, *day, today)?;
+                not_ahead(sheet, *line, *day, today)?;
                 *opens.entry((arm, *day)).or_default() += millionths::ONE;
             }
             let opens: Vec<_> =
@@ -148,7 +149,7 @@ impl Connector for FormFileConnector {
             FormUnderstanding::of(&survey, tally, &settings, zone)
         })
         .await?;
-        not_ahead(understood.header_lines[0], understood.last, today)?;
+        not_ahead(understood.sheet.as_deref(), understood.header_lines[0], understood.last, today)?;
         let covered = understood
             .covered()
             .ok_or_else(|| PullError::File("the file has no days: export its answers again".to_owned()))?;
@@ -165,15 +166,13 @@ impl Connector for FormFileConnector {
 }
 
 /// Refuses what has not happened yet.
-fn not_ahead(line: u64, day: NaiveDate, today: NaiveDate) -> Result<(), FileError> {
+fn not_ahead(sheet: Option<&str>, line: u64, day: NaiveDate, today: NaiveDate) -> Result<(), FileError> {
     if day <= today {
         return Ok(());
     }
-    Err(FileError::Mend {
-        line,
-        what: format!(
-            "{day} lies in the future: today is {today}. If days are written in another order or zone, set day_order or \
-             time_zone"
-        ),
-    })
+    let what = format!(
+        "{day} lies in the future: today is {today}. If days are written in another order or zone, set day_order or \
+         time_zone"
+    );
+    Err(FileError::Mend { line, what }.in_sheet(sheet))
 }

@@ -1,19 +1,17 @@
 //! Where the table begins: the delimiter and the header row, found together by the names a header holds;
 //! and which rows below it are data. Not for values.
 
-use std::fs::File;
-
 use csv::StringRecord;
 
 use super::FileError;
 use super::columns::{Columns, DayColumn};
 use super::days;
-use super::decode::Charset;
 use super::numbers::is_absent;
-use super::records::{Delimiter, Record, Records};
+use super::records::{Delimiter, Record};
+use super::table::Table;
 
 /// A header row stands among the first records, behind a title, a span of days and the like.
-const HEAD: usize = 60;
+pub(super) const HEAD: usize = 60;
 
 /// Longest piece of a line worth showing.
 const SHOWN: usize = 120;
@@ -30,16 +28,11 @@ pub(super) struct Layout {
 
 /// Takes the delimiter under which some row holds most known column names, `least` of them at least. `known` counts
 /// them in a row.
-pub(super) fn find(
-    file: &File,
-    charset: Charset,
-    known: impl Fn(&StringRecord) -> usize,
-    least: usize,
-) -> Result<Layout, FileError> {
+pub(super) fn find(table: &Table, known: impl Fn(&StringRecord) -> usize, least: usize) -> Result<Layout, FileError> {
     let mut best: Option<(usize, Layout)> = None;
     let (mut first_line, mut trouble) = (None, None);
-    for delimiter in Delimiter::ALL {
-        let mut records = Records::new(file, charset, delimiter)?;
+    for &delimiter in table.delimiters() {
+        let mut records = table.records(delimiter)?;
         let mut before = Vec::new();
         for _ in 0..HEAD {
             let record = match records.next() {

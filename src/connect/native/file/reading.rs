@@ -63,6 +63,10 @@ impl Reading {
 
     /// The next rows; empty at the end of the file.
     pub(super) fn next_batch(&mut self) -> Result<Vec<Row>, FileError> {
+        self.batch().map_err(|error| error.in_sheet(self.survey.table.sheet_name()))
+    }
+
+    fn batch(&mut self) -> Result<Vec<Row>, FileError> {
         let mut batch = Vec::with_capacity(BATCH);
         while batch.len() < BATCH {
             let Some(record) = self.records.next()? else { break };
@@ -100,7 +104,8 @@ impl Reading {
                      the two apart. Keep the right one, or export the report with the column that tells them apart"
                 )
             };
-            return Err(FileError::Mend { line: second_line, what });
+            let error = FileError::Mend { line: second_line, what };
+            return Err(error.in_sheet(self.survey.table.sheet_name()));
         }
         Understanding::of(&self.survey, self.tally)
     }
@@ -148,6 +153,12 @@ impl Cells {
             return Err(mend(
                 "this row has a day but nothing that tells its arm. If it is the sum of a day, delete it; else export \
                  the report with campaign names",
+            ));
+        }
+        if is_rounded(key) {
+            return Err(mend(
+                "what tells the arm is a long number that a spreadsheet has shortened, so arms cannot be told apart: export \
+                 the report again and import it without opening it",
             ));
         }
         if key.chars().count() > LONGEST_ARM {
@@ -202,6 +213,15 @@ pub(super) fn identifier(cell: &str) -> &str {
     inner.filter(|inner| !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or(cell)
 }
 
+/// `1.18393E+11`: a long number that a spreadsheet has shown short.
+pub(super) fn is_rounded(id: &str) -> bool {
+    id.split_once(['E', 'e']).is_some_and(|(digits, power)| {
+        digits.contains(['.', ','])
+            && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+            && power.strip_prefix('+').is_some_and(|power| power.parse::<u8>().is_ok())
+    })
+}
+
 /// Who and when in one hash, how much in another.
 fn fingerprint(record: Record<'_>, row: &Row, survey: &Survey) -> (u64, u64) {
     let (mut identity, mut numbers) = (DefaultHasher::new(), DefaultHasher::new());
@@ -224,4 +244,17 @@ fn totals_row(record: Record<'_>, survey: &Survey, summary: bool) -> TotalsRow {
     }
     let label = if summary { String::new() } else { layout::shown(record) };
     TotalsRow { line: record.line, label, values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_rounded;
+
+    #[test]
+    fn an_id_that_a_spreadsheet_shortened_is_known() {
+        assert!(is_rounded("1.18393E+11") && is_rounded("1,18393e+11"));
+        for id in ["118392822527", "5a749e8", "1E5", "e1f.2E+x"] {
+            assert!(!is_rounded(id), "{id}");
+        }
+    }
 }

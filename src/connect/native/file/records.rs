@@ -8,6 +8,7 @@ use csv::StringRecord;
 
 use super::FileError;
 use super::decode::{Charset, END_MARK, Text};
+use super::workbook;
 
 /// What stands between fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,13 @@ impl Delimiter {
     }
 }
 
+/// What a spreadsheet writes into a cell whose value it could not work out.
+const ERRORS: [&str; 9] =
+    ["#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA", NO_RESULT];
+
+/// Stands for the result of a formula that no program has worked out yet.
+pub(super) const NO_RESULT: &str = "#NO RESULT!";
+
 /// One record and the line it begins on, counted from 1.
 #[derive(Clone, Copy)]
 pub(super) struct Record<'r> {
@@ -50,6 +58,23 @@ impl<'r> Record<'r> {
     pub(super) fn cell(&self, column: usize) -> &'r str {
         self.fields.get(column).unwrap_or_default().trim()
     }
+
+    /// Refuses a spreadsheet's error in a column that is used: it is neither a name nor an empty cell.
+    pub(super) fn refuse_errors(&self, mut used: impl Iterator<Item = usize>) -> Result<(), FileError> {
+        let Some(at) = used.find(|&at| ERRORS.contains(&self.cell(at))) else { return Ok(()) };
+        let (line, cell) = (self.line, workbook::address(u32::try_from(at).unwrap_or_default(), self.line));
+        let what = if self.cell(at) == NO_RESULT {
+            format!(
+                "cell {cell} holds a formula without its result: open the file in a spreadsheet, save it, and try again"
+            )
+        } else {
+            format!(
+                "cell {cell} holds the error {} of a spreadsheet: put the value there, or export again",
+                self.cell(at)
+            )
+        };
+        Err(FileError::Mend { line, what })
+    }
 }
 
 /// The records of a file, one after the other; holds one at a time.
@@ -57,6 +82,10 @@ pub(super) struct Records {
     csv: csv::Reader<Text>,
     fields: StringRecord,
     ended: bool,
+    /// The last field of each is its line, as of a sheet.
+    numbered: bool,
+    /// Fields that each has at least.
+    width: usize,
 }
 
 impl Records {
@@ -65,7 +94,17 @@ impl Records {
         let text = Text::new(file.try_clone()?, charset)?;
         let csv =
             csv::ReaderBuilder::new().delimiter(delimiter.byte()).has_headers(false).flexible(true).from_reader(text);
-        Ok(Self { csv, fields: StringRecord::new(), ended: false })
+        Ok(Self { csv, fields: StringRecord::new(), ended: false, numbered: false, width: 0 })
+    }
+
+    /// Starts at the first row of a sheet.
+    pub(super) fn of_sheet(rows: &File, charset: Charset) -> Result<Self, FileError> {
+        Ok(Self { numbered: true, ..Self::new(rows, charset, Delimiter::Comma)? })
+    }
+
+    /// A row of a sheet ends with its last cell that is not empty: from here on each is as wide as the table, or wider.
+    pub(super) fn widen(&mut self, width: usize) {
+        self.width = if self.numbered { width } else { 0 };
     }
 
     /// The next record; `None` at the end of a file whose quotes are all closed.
@@ -90,7 +129,18 @@ impl Records {
                 what: "a quote opened here never closes, so the file is damaged or cut: download it again".to_owned(),
             });
         }
+        let line = if self.numbered { self.take_line()? } else { line };
+        while self.fields.len() < self.width {
+            self.fields.push_field("");
+        }
         Ok(Some(Record { line, fields: &self.fields }))
+    }
+
+    fn take_line(&mut self) -> Result<u64, FileError> {
+        let behind = self.fields.len().saturating_sub(1);
+        let line = self.fields.get(behind).and_then(|field| field.parse().ok());
+        self.fields.truncate(behind);
+        line.ok_or_else(|| FileError::Open("the sheet that was kept aside is damaged: try again".to_owned()))
     }
 
     /// The last line had no line end. True answers only after [`Records::next`] gave `None`.

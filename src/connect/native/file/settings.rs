@@ -23,6 +23,7 @@ pub(super) enum ArmSetting {
 /// What the user said about a file.
 #[derive(Clone, Debug)]
 pub(super) struct FileSettings {
+    pub sheet: Option<String>,
     pub arm: ArmSetting,
     pub day_zone: Option<Tz>,
     pub currency: Option<Currency>,
@@ -38,6 +39,7 @@ pub(super) fn offered() -> Vec<SettingInfo> {
     };
     vec![
         offer("path", "the file a scheduled pull reads; leave it out if files are only imported by hand"),
+        offer("sheet", "name of the sheet to read, of a workbook (XLSX) in which several hold a table"),
         offer("arm_column", "name of the column that tells arms apart; else campaign name, else campaign ID"),
         offer("arm", "the arm key the whole file belongs to, where no column tells arms apart"),
         SettingInfo {
@@ -72,7 +74,8 @@ impl FileSettings {
             Some(text) => return Err(wrong("decimal", text, "point or comma")),
         };
         let order = order(settings)?;
-        Ok(Self { arm, day_zone, currency, decimal, order })
+        let sheet = settings.plain("sheet").map(str::to_owned);
+        Ok(Self { sheet, arm, day_zone, currency, decimal, order })
     }
 }
 

@@ -2,25 +2,27 @@
 //! columns tell rows apart. Everything the second pass needs in order to read a row without guessing.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::Path;
-use std::time::SystemTime;
 
 use chrono_tz::Tz;
+use csv::StringRecord;
 
 use crate::domain::metric::{METRICS, MetricId, Unit};
 use crate::domain::money::Currency;
 
 use super::FileError;
 use super::columns::{self, Columns, DayColumn};
-use super::decode::{self, Charset};
 use super::layout::{self, Kind, Layout};
 use super::records::{Record, Records};
 use super::settings::FileSettings;
+use super::table::Table;
 use super::{currency, days, numbers};
 
 /// More kinds of result than any account has; beyond it the column holds something else.
 const MOST_INDICATORS: usize = 100;
+
+/// Column names that a header has at least.
+const LEAST_KNOWN: usize = 2;
 
 /// Rows shown as an example.
 const SAMPLE: usize = 3;
@@ -36,9 +38,7 @@ pub(super) enum ZoneFrom {
 /// A file that has been read once.
 #[derive(Debug)]
 pub(super) struct Survey {
-    file: File,
-    stamp: Stamp,
-    pub charset: Charset,
+    pub table: Table,
     pub layout: Layout,
     pub columns: Columns,
     pub numbers: numbers::NumberFormat,
@@ -59,13 +59,18 @@ pub(super) struct Survey {
 impl Survey {
     /// Reads a file through once.
     pub(super) fn of(path: &Path, settings: &FileSettings, fallback_zone: Tz) -> Result<Self, FileError> {
-        let mut file = decode::open(path)?;
-        let stamp = Stamp::of(&file)?;
-        let charset = decode::detect(&mut file)?;
-        let layout = layout::find(&file, charset, |record| columns::known(record.iter()), 2)?;
+        let known = |record: &StringRecord| columns::known(record.iter());
+        let table = Table::open(path, settings.sheet.as_deref(), known, LEAST_KNOWN)?;
+        let sheet = table.sheet_name().map(str::to_owned);
+        Self::through(table, settings, fallback_zone).map_err(|error| error.in_sheet(sheet.as_deref()))
+    }
+
+    fn through(table: Table, settings: &FileSettings, fallback_zone: Tz) -> Result<Self, FileError> {
+        let layout = layout::find(&table, |record| columns::known(record.iter()), LEAST_KNOWN)?;
+        table.refuse_merged(layout.header_line)?;
         let columns = Columns::of(layout.header.clone(), layout.header_line, settings)?;
         let mut notebook = Notebook::new(&columns, layout.header_line)?;
-        let mut records = records_below_header(&file, charset, &layout)?;
+        let mut records = table.records_below(&layout)?;
         let mut last: Option<(u64, String)> = None;
         let mut sample = Vec::new();
         while let Some(record) = records.next()? {
@@ -91,12 +96,7 @@ impl Survey {
         let open_end = records.has_open_end();
         let mut survey = notebook.conclude(settings, columns, &layout)?;
         let mut warnings = std::mem::take(&mut survey.warnings);
-        if charset.guessed {
-            warnings.push(format!(
-                "the file does not say how its letters are written; {} was taken: check the names below",
-                charset.name
-            ));
-        }
+        warnings.extend(table.warnings());
         if let (true, Some((line, cell))) = (open_end, last) {
             warnings.push(format!(
                 "the last line ({line}) has no line end, as when a download is cut: check its last value, \"{cell}\""
@@ -104,9 +104,8 @@ impl Survey {
         }
         let (zone, zone_from) = zone(&survey.columns, &layout, settings, fallback_zone)?;
         Ok(Self {
-            file,
-            stamp,
-            charset,
+            notes: [table.notes(), survey.notes].concat(),
+            table,
             layout,
             columns: survey.columns,
             numbers: survey.numbers,
@@ -116,51 +115,19 @@ impl Survey {
             zone_from,
             descriptive: survey.descriptive,
             sample,
-            notes: survey.notes,
             warnings,
         })
     }
 
     /// The records below the header, from the first.
     pub(super) fn records(&self) -> Result<Records, FileError> {
-        records_below_header(&self.file, self.charset, &self.layout)
+        self.table.records_below(&self.layout)
     }
 
     /// Refuses a file that was written to while it was read.
     pub(super) fn check_unchanged(&self) -> Result<(), FileError> {
-        self.stamp.check(&self.file)
+        self.table.check_unchanged()
     }
-}
-
-/// What changes when a file is written to.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stamp(u64, Option<SystemTime>);
-
-impl Stamp {
-    /// As the file is now.
-    pub(super) fn of(file: &File) -> Result<Self, FileError> {
-        let metadata = file.metadata()?;
-        Ok(Self(metadata.len(), metadata.modified().ok()))
-    }
-
-    /// Refuses a file that was written to since.
-    pub(super) fn check(&self, file: &File) -> Result<(), FileError> {
-        if Self::of(file)? == *self {
-            return Ok(());
-        }
-        Err(FileError::Open("the file changed while it was read: wait until it is written, then try again".to_owned()))
-    }
-}
-
-/// The records below the header, from the first.
-pub(super) fn records_below_header(file: &File, charset: Charset, layout: &Layout) -> Result<Records, FileError> {
-    let mut records = Records::new(file, charset, layout.delimiter)?;
-    while let Some(record) = records.next()? {
-        if record.line >= layout.header_line {
-            break;
-        }
-    }
-    Ok(records)
 }
 
 /// A row of another width than the header's: none of its cells can be trusted.
@@ -253,6 +220,9 @@ impl Notebook {
     fn take(&mut self, record: Record<'_>, kind: Kind, columns: &Columns) -> Result<(), FileError> {
         let line = record.line;
         let data = kind == Kind::Data;
+        if data {
+            record.refuse_errors(columns.used())?;
+        }
         let results = columns.results.map(|(at, _)| (MetricId::LEADS, at));
         for (metric, at) in columns.metrics.iter().copied().chain(results) {
             let cell = record.cell(at);

@@ -28,7 +28,9 @@ pub type Amounts = BTreeMap<MetricId, String>;
 /// What was understood of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Understanding {
-    /// How its letters are written.
+    /// The sheet that was read, of a workbook.
+    pub sheet: Option<String>,
+    /// How its letters are written; `XLSX` of a workbook.
     pub encoding: String,
     /// What stands between its fields.
     pub delimiter: String,
@@ -124,9 +126,11 @@ impl Understanding {
         warnings.extend(tally.disagreements());
         warnings.extend(cautions(survey, &tally));
         let columns = &survey.columns;
+        let (encoding, delimiter) = survey.table.written(&survey.layout);
         Ok(Self {
-            encoding: survey.charset.name.to_owned(),
-            delimiter: survey.layout.delimiter.name().to_owned(),
+            sheet: survey.table.sheet_name().map(str::to_owned),
+            encoding,
+            delimiter,
             numbers: NumberFormat::describe(survey.numbers),
             days_written: survey.days.describe().to_owned(),
             preamble: survey.layout.preamble.clone(),
@@ -271,13 +275,22 @@ fn grouped(metric: MetricId, amount: &str) -> String {
     }
 }
 
+/// How a table is written: the beginning of the first line about it.
+pub(super) fn written(sheet: Option<&str>, encoding: &str, delimiter: &str) -> String {
+    sheet.map_or_else(
+        || format!("Text      {encoding}, {delimiter} between fields"),
+        |sheet| format!("Sheet     \"{}\" of a workbook", short(sheet, 40)),
+    )
+}
+
 /// Whole lines, ready to print; no line end behind the last.
 impl fmt::Display for Understanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "Text      {}, {} between fields, column names on line {}",
-            self.encoding, self.delimiter, self.header_line
+            "{}, column names on line {}",
+            written(self.sheet.as_deref(), &self.encoding, &self.delimiter),
+            self.header_line
         )?;
         for line in &self.preamble {
             writeln!(f, "          before them: {line}")?;

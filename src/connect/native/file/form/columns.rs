@@ -127,6 +127,17 @@ pub(super) struct FormColumns {
 }
 
 impl FormColumns {
+    /// The columns whose cells are used.
+    pub(super) fn used(&self) -> impl Iterator<Item = usize> {
+        let arm = match self.arm {
+            ArmColumn::At(at) => Some(at),
+            ArmColumn::Whole(_) => None,
+        };
+        let answers = self.answers.iter().flat_map(|(_, places)| places.iter().copied());
+        let told = [self.id, Some(self.submitted), self.started, self.status, arm].into_iter().flatten();
+        told.chain(self.emails.iter().copied()).chain(answers)
+    }
+
     /// Where an answer's id and the time it was sent stand.
     pub(super) fn id_and_time(cells: &[String], settings: &FormSettings) -> Result<(Option<usize>, usize), FileError> {
         let id = named("id_column", settings.id_column.as_deref(), Role::Id, cells)?;

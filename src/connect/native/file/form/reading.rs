@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 
 use super::super::FileError;
 use super::super::columns::ArmColumn;
-use super::super::reading::identifier;
+use super::super::reading::{identifier, is_rounded};
 use super::super::records::{Record, Records};
 use super::super::repeats::{Repeat, Repeats};
 use super::super::survey::wrong_width;
@@ -102,8 +102,17 @@ impl FormReading {
         Ok(Self { survey, records, counter: Counter { zone, from, tally, repeats, sent_at } })
     }
 
+    /// The name of the sheet, of a workbook.
+    pub(super) fn sheet(&self) -> Option<&str> {
+        self.survey.table.sheet_name()
+    }
+
     /// The next rows; empty at the end of the file.
     pub(super) fn next_batch(&mut self) -> Result<Batch, FileError> {
+        self.batch().map_err(|error| error.in_sheet(self.survey.table.sheet_name()))
+    }
+
+    fn batch(&mut self) -> Result<Batch, FileError> {
         let mut batch = Batch::default();
         while batch.rows < BATCH {
             let Some(record) = self.records.next()? else { break };
@@ -124,13 +133,13 @@ impl FormReading {
     pub(super) fn finish(self) -> Result<(FormSurvey, Tally), FileError> {
         self.survey.check_unchanged()?;
         match self.counter.repeats.finish()? {
-            Some(Repeat { first_line, second_line, equal: false }) => Err(FileError::Mend {
-                line: second_line,
-                what: format!(
+            Some(Repeat { first_line, second_line, equal: false }) => {
+                let what = format!(
                     "this answer has the id of the one on line {first_line} and says something else, so neither can be \
                      trusted: export again, or name the column that tells answers apart in id_column"
-                ),
-            }),
+                );
+                Err(FileError::Mend { line: second_line, what }.in_sheet(self.survey.table.sheet_name()))
+            }
             _ => Ok((self.survey, self.counter.tally)),
         }
     }
@@ -289,30 +298,8 @@ pub(super) fn hashed(id: &str) -> u64 {
     hasher.finish()
 }
 
-/// `1.18393E+11`: a long number that a spreadsheet has shown short.
-fn is_rounded(id: &str) -> bool {
-    id.split_once(['E', 'e']).is_some_and(|(digits, power)| {
-        digits.contains(['.', ','])
-            && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
-            && power.strip_prefix('+').is_some_and(|power| power.parse::<u8>().is_ok())
-    })
-}
-
 /// What was answered, of several choices all; nothing where all are empty.
 fn answer(record: Record<'_>, places: &[usize]) -> Option<String> {
     let given: Vec<&str> = places.iter().map(|&at| record.cell(at)).filter(|cell| !cell.is_empty()).collect();
     (!given.is_empty()).then(|| given.join("; "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_rounded;
-
-    #[test]
-    fn an_id_that_a_spreadsheet_shortened_is_known() {
-        assert!(is_rounded("1.18393E+11") && is_rounded("1,18393e+11"));
-        for id in ["118392822527", "5a749e8", "1E5", "e1f.2E+x"] {
-            assert!(!is_rounded(id), "{id}");
-        }
-    }
 }

@@ -12,6 +12,7 @@ use super::super::settings::{ArmSetting, arm, offer, order};
 /// What the user said about an export of answers.
 #[derive(Clone, Debug)]
 pub(super) struct FormSettings {
+    pub sheet: Option<String>,
     pub id_column: Option<String>,
     pub time_column: Option<String>,
     pub email_column: Option<String>,
@@ -34,6 +35,7 @@ pub const UNTIL: &str = "until";
 pub(super) fn offered() -> Vec<SettingInfo> {
     vec![
         offer("path", "the file a scheduled pull reads; leave it out if files are only imported by hand"),
+        offer("sheet", "name of the sheet to read, of a workbook (XLSX) in which several hold a table"),
         offer("arm_column", "name of the column that tells arms apart; else arm, else utm_content"),
         offer("arm", "the arm key all answers belong to, where no column tells arms apart"),
         SettingInfo {
@@ -87,6 +89,7 @@ impl FormSettings {
             })
         };
         Ok(Self {
+            sheet: text("sheet"),
             id_column: text("id_column"),
             time_column: text("time_column"),
             email_column: text("email_column"),

@@ -2,18 +2,18 @@
 //! tells whole answers from begun ones. Everything the second pass needs in order to read a row without guessing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use chrono_tz::Tz;
+use csv::StringRecord;
 
 use crate::domain::intake::Question;
 
 use super::super::FileError;
-use super::super::decode::{self, Charset};
 use super::super::layout::{self, Layout};
 use super::super::records::{Record, Records};
-use super::super::survey::{Stamp, ZoneFrom, records_below_header, wrong_width};
+use super::super::survey::{ZoneFrom, wrong_width};
+use super::super::table::Table;
 use super::columns::{self, FormColumns};
 use super::instants::{self, InstantFormat};
 use super::settings::FormSettings;
@@ -30,9 +30,7 @@ const PARTIAL: [&str; 9] =
 /// An export that has been read once.
 #[derive(Debug)]
 pub(super) struct FormSurvey {
-    file: File,
-    stamp: Stamp,
-    pub charset: Charset,
+    pub table: Table,
     pub layout: Layout,
     pub columns: FormColumns,
     pub instants: InstantFormat,
@@ -58,15 +56,21 @@ impl FormSurvey {
 
     /// Reads an export through once.
     pub(super) fn of(path: &Path, settings: &FormSettings, questions: &[Question]) -> Result<Self, FileError> {
-        let mut file = decode::open(path)?;
-        let stamp = Stamp::of(&file)?;
-        let charset = decode::detect(&mut file)?;
         let time_column = settings.time_column.as_deref();
-        let layout = layout::find(&file, charset, |record| columns::known(record.iter(), time_column), 1)?;
-        let (names, names_end) = names(&file, charset, &layout, settings)?;
+        let known = |record: &StringRecord| columns::known(record.iter(), time_column);
+        let table = Table::open(path, settings.sheet.as_deref(), known, 1)?;
+        let sheet = table.sheet_name().map(str::to_owned);
+        Self::through(table, settings, questions).map_err(|error| error.in_sheet(sheet.as_deref()))
+    }
+
+    fn through(table: Table, settings: &FormSettings, questions: &[Question]) -> Result<Self, FileError> {
+        let time_column = settings.time_column.as_deref();
+        let layout = layout::find(&table, |record| columns::known(record.iter(), time_column), 1)?;
+        let (names, names_end) = names(&table, &layout, settings)?;
+        table.refuse_merged(names_end)?;
         let columns = FormColumns::of(&names, settings, questions)?;
         let mut notebook = Notebook::default();
-        let mut records = records_below(&file, charset, &layout, names_end)?;
+        let mut records = records_below(&table, &layout, names_end)?;
         let mut last_line = 0;
         while let Some(record) = records.next()? {
             if is_empty(record) {
@@ -84,29 +88,23 @@ impl FormSurvey {
             return Err(FileError::ExportAgain("the file has no answers: export it again once there are some".into()));
         }
         let open_end = records.has_open_end();
-        let mut warnings = Vec::new();
-        if charset.guessed {
-            warnings.push(format!(
-                "the file does not say how its letters are written; {} was taken: check the names below",
-                charset.name
-            ));
-        }
+        let mut warnings = table.warnings();
         if open_end {
             warnings.push(format!(
                 "the last line ({last_line}) has no line end, as when a download is cut: check that the last answer is there"
             ));
         }
-        notebook.conclude(settings, columns, (file, stamp, charset, layout), names_end, warnings)
+        notebook.conclude(settings, columns, (table, layout), names_end, warnings)
     }
 
     /// The records of answers, from the first.
     pub(super) fn records(&self) -> Result<Records, FileError> {
-        records_below(&self.file, self.charset, &self.layout, self.names_end)
+        records_below(&self.table, &self.layout, self.names_end)
     }
 
     /// Refuses a file that was written to while it was read.
     pub(super) fn check_unchanged(&self) -> Result<(), FileError> {
-        self.stamp.check(&self.file)
+        self.table.check_unchanged()
     }
 }
 
@@ -115,8 +113,8 @@ pub(super) fn is_empty(record: Record<'_>) -> bool {
     record.fields.iter().all(|cell| cell.trim().is_empty())
 }
 
-fn records_below(file: &File, charset: Charset, layout: &Layout, names_end: u64) -> Result<Records, FileError> {
-    let mut records = records_below_header(file, charset, layout)?;
+fn records_below(table: &Table, layout: &Layout, names_end: u64) -> Result<Records, FileError> {
+    let mut records = table.records_below(layout)?;
     if names_end > layout.header_line {
         while records.next()?.is_some_and(|record| record.line < names_end) {}
     }
@@ -125,17 +123,12 @@ fn records_below(file: &File, charset: Charset, layout: &Layout, names_end: u64)
 
 /// The names of the columns, those of a second row joined, and the line they end on. A row belongs to them where no answer
 /// could be so: it tells of no time, and of no answer's id.
-fn names(
-    file: &File,
-    charset: Charset,
-    layout: &Layout,
-    settings: &FormSettings,
-) -> Result<(Vec<String>, u64), FileError> {
+fn names(table: &Table, layout: &Layout, settings: &FormSettings) -> Result<(Vec<String>, u64), FileError> {
     let mut names = layout.header.clone();
     let mut end = layout.header_line;
     // Other columns may be named as only both rows together name them.
     let (id, time) = FormColumns::id_and_time(&names, settings)?;
-    let mut records = records_below_header(file, charset, layout)?;
+    let mut records = table.records_below(layout)?;
     for row in 0..2 {
         let Some(record) = records.next()? else { break };
         // Qualtrics says its names again, and below them under which it would import them.
@@ -174,6 +167,7 @@ pub(super) fn is_address(cell: &str) -> bool {
 impl Notebook {
     fn take(&mut self, record: Record<'_>, columns: &FormColumns) -> Result<(), FileError> {
         let line = record.line;
+        record.refuse_errors(columns.used())?;
         for at in std::iter::once(columns.submitted).chain(columns.started) {
             let cell = record.cell(at);
             if !cell.is_empty() {
@@ -253,11 +247,11 @@ impl Notebook {
         self,
         settings: &FormSettings,
         columns: FormColumns,
-        (file, stamp, charset, layout): (File, Stamp, Charset, Layout),
+        (table, layout): (Table, Layout),
         names_end: u64,
         warnings: Vec<String>,
     ) -> Result<FormSurvey, FileError> {
-        let mut notes = Vec::new();
+        let mut notes = table.notes();
         if self.instants.is_empty() {
             return Err(FileError::ExportAgain(format!(
                 "nothing says when any answer was sent: the column \"{}\" is empty. Export again with it",
@@ -288,9 +282,7 @@ impl Notebook {
         let zone = if self.instants.is_zoned() { None } else { zone };
         let instants = self.instants.decide(settings.order, zone.map(|(zone, _)| zone))?;
         Ok(FormSurvey {
-            file,
-            stamp,
-            charset,
+            table,
             layout,
             columns,
             instants,

@@ -16,6 +16,7 @@ use super::super::FileError;
 use super::super::columns::ArmColumn;
 use super::super::mapping::{ColumnUse, Table};
 use super::super::survey::ZoneFrom;
+use super::super::understanding::written;
 use super::reading::{Tally, hashed};
 use super::settings::FormSettings;
 use super::survey::{FormSurvey, is_address};
@@ -26,7 +27,9 @@ const ARMS_SHOWN: usize = 40;
 /// What was understood of an export of answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FormUnderstanding {
-    /// How its letters are written.
+    /// The sheet that was read, of a workbook.
+    pub sheet: Option<String>,
+    /// How its letters are written; `XLSX` of a workbook.
     pub encoding: String,
     /// What stands between its fields.
     pub delimiter: String,
@@ -119,9 +122,11 @@ impl FormUnderstanding {
         if survey.counts_opens {
             totals.insert(MetricId::FORM_OPENS, tally.arms.values().map(|arm| arm.opens).sum());
         }
+        let (encoding, delimiter) = survey.table.written(&survey.layout);
         Ok(Self {
-            encoding: survey.charset.name.to_owned(),
-            delimiter: survey.layout.delimiter.name().to_owned(),
+            sheet: survey.table.sheet_name().map(str::to_owned),
+            encoding,
+            delimiter,
             header_lines: [survey.layout.header_line, survey.names_end],
             days_written: survey.instants.describe().to_owned(),
             columns: (0..survey.columns.headers.len()).map(|at| column_use(survey, &tally, at)).collect(),
@@ -214,7 +219,8 @@ impl fmt::Display for FormUnderstanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [from, to] = self.header_lines;
         let lines = if from == to { format!("line {from}") } else { format!("lines {from} to {to}") };
-        writeln!(f, "Text      {}, {} between fields, column names on {lines}", self.encoding, self.delimiter)?;
+        let text = written(self.sheet.as_deref(), &self.encoding, &self.delimiter);
+        writeln!(f, "{text}, column names on {lines}")?;
         writeln!(
             f,
             "Days      {} to {}, written {}, cut in {}",
