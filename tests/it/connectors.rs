@@ -192,6 +192,9 @@ async fn pull_asking(
     let manifest = Manifest::load(&format!("{name}.toml"), &text).unwrap();
     let mut settings = Settings::default();
     settings.insert("zone", SettingValue::Plain("UTC".into()));
+    settings.insert("site_id", SettingValue::Plain("example.com".into()));
+    settings.insert("project_id", SettingValue::Plain("77".into()));
+    settings.insert("event", SettingValue::Plain("signed_up".into()));
     for info in &manifest.info().settings {
         if let Some(default) = &info.default {
             settings.insert(info.name.as_str(), SettingValue::Plain(default.clone()));

@@ -39,6 +39,20 @@ async fn a_window_is_read_page_by_page() {
     assert_eq!((body(1).get("pageToken"), body(2)["pageToken"].as_str()), (None, Some("A")));
 }
 
+/// `PostHog` gives what it kept, for up to six hours, unless it is told not to; Plausible reads a page as an expression,
+/// of which `**` is none.
+#[tokio::test]
+async fn analytics_are_asked_for_what_is_known_now_and_in_their_own_words() {
+    let server = vendor(|_, _| json(200, r#"{"results":[],"meta":{"total_rows":0}}"#)).await;
+    for name in ["posthog", "posthog_events", "plausible"] {
+        assert_eq!(pull(name, &server).await.facts().rows, 0, "{name}");
+    }
+    let bodies: Vec<serde_json::Value> =
+        server.seen().iter().map(|seen| serde_json::from_slice(&seen.body).unwrap()).collect();
+    assert_eq!((&bodies[0]["refresh"], &bodies[1]["refresh"]), (&"force_blocking".into(), &"force_blocking".into()));
+    assert_eq!(bodies[2]["filters"], serde_json::json!([["matches", "event:page", [".*"]]]));
+}
+
 #[tokio::test]
 async fn peoples_acts_come_with_arm_person_and_instant() {
     let item = |id: &str, rest: &str| format!(r#"{{"response_id":"{id}","token":"{id}"{rest}}}"#);
