@@ -202,7 +202,7 @@ async fn deciding(store: &Store, experiments: &[Experiment]) -> f64 {
         let setup = Setup { experiment: experiment.clone(), generation };
         let inputs = recall::inputs(store, &setup, as_of(), None).await.unwrap();
         let began = Instant::now();
-        let (scorecard, outlook) = decide::with_outlook(experiment, &setup.generation, &inputs, as_of());
+        let (scorecard, outlook) = decide::Counted::of(experiment, &setup.generation, &inputs, as_of()).with_outlook();
         std::hint::black_box(outlook.map(|outlook| message::notices(experiment, &scorecard, &outlook)));
         time += began.elapsed();
     }

@@ -36,6 +36,7 @@ mod traffic;
 mod unseen;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -55,59 +56,137 @@ pub use keys::{ArmKeys, Owner};
 use outlook::Outlook;
 use tally::{Calendar, DayCounts, Tally, units};
 
-/// The scorecard of one test at one instant. It depends on nothing but its arguments: not on when or
-/// how often it was asked before.
+/// The scorecard of one test at one instant: see [`Counted`].
 pub fn decide(experiment: &Experiment, generation: &Generation, data: &Inputs, as_of: DateTime<Utc>) -> Scorecard {
-    let tally = Tally::of(experiment, generation, data, as_of);
-    decided(experiment, generation, data, &tally, &watched(experiment, &tally, None))
+    Counted::of(experiment, generation, data, as_of).decide()
 }
 
-/// As [`decide`], and what lies ahead of a test that collects, from the same count.
-pub fn with_outlook(
-    experiment: &Experiment,
-    generation: &Generation,
-    data: &Inputs,
-    as_of: DateTime<Utc>,
-) -> (Scorecard, Option<Outlook>) {
-    let tally = Tally::of(experiment, generation, data, as_of);
-    let alone = watched(experiment, &tally, None);
-    let card = decided(experiment, generation, data, &tally, &alone);
-    // Beside other concepts BUILD takes more.
-    let hold = tally.hold.filter(|_| card.verdict == Verdict::Collecting);
-    let ahead = if hold.is_some() { watched(experiment, &tally, hold) } else { alone };
-    let outlook = outlook::outlook(experiment, &tally, &ahead, &card);
-    (card, outlook)
+/// One test at one instant, everything in it counted once. What it says depends on nothing but what it is made of: not on
+/// when or how often it was asked before.
+pub struct Counted<'a> {
+    experiment: &'a Experiment,
+    generation: &'a Generation,
+    data: &'a Inputs,
+    tally: Tally<'a>,
 }
 
-fn decided(
-    experiment: &Experiment,
-    generation: &Generation,
-    data: &Inputs,
-    tally: &Tally<'_>,
-    alone: &[Watched<'_>],
-) -> Scorecard {
-    let unmapped = gates::unmapped_spend(tally);
-    let restated = restated::restated(experiment, generation, data, tally);
-    let mut defects = gates::defects(experiment, data, tally, unmapped.as_ref());
-    defects.extend(traffic::defects(experiment, tally));
-    defects.extend(restated.defect);
-    let mut card = scorecard((experiment, generation), data, tally, alone, unmapped, defects);
-    if let Some(others) = data.others.as_deref().filter(|_| card.verdict == Verdict::Build) {
-        let unmapped = card.unmapped.clone();
-        let held = |hold| {
-            let held = watched(experiment, tally, Some(hold));
-            scorecard((experiment, generation), data, tally, &held, unmapped.clone(), vec![])
+impl<'a> Counted<'a> {
+    /// Counts what `data` holds for the test at `as_of`.
+    pub fn of(experiment: &'a Experiment, generation: &'a Generation, data: &'a Inputs, as_of: DateTime<Utc>) -> Self {
+        Self { experiment, generation, data, tally: Tally::of(experiment, generation, data, as_of) }
+    }
+
+    /// The scorecard.
+    pub fn decide(&self) -> Scorecard {
+        self.decided(&watched(self.experiment, &self.tally, None))
+    }
+
+    /// The scorecard, and what lies ahead of a test that collects.
+    pub fn with_outlook(&self) -> (Scorecard, Option<Outlook>) {
+        let Self { experiment, tally, .. } = self;
+        let alone = watched(experiment, tally, None);
+        let card = self.decided(&alone);
+        // Beside other concepts BUILD takes more.
+        let hold = tally.hold.filter(|_| card.verdict == Verdict::Collecting);
+        let ahead = if hold.is_some() { watched(experiment, tally, hold) } else { alone };
+        let outlook = outlook::outlook(experiment, tally, &ahead, &card);
+        (card, outlook)
+    }
+
+    fn decided(&self, alone: &[Watched<'_>]) -> Scorecard {
+        let Self { experiment, generation, data, tally } = self;
+        let unmapped = gates::unmapped_spend(tally);
+        let restated = restated::restated(experiment, generation, data, tally);
+        let mut defects = gates::defects(experiment, data, tally, unmapped.as_ref());
+        defects.extend(traffic::defects(experiment, tally));
+        defects.extend(restated.defect);
+        let mut card = self.scorecard(alone, unmapped, defects);
+        if let Some(others) = data.others.as_deref().filter(|_| card.verdict == Verdict::Build) {
+            let unmapped = card.unmapped.clone();
+            let held = |hold| {
+                let held = watched(experiment, tally, Some(hold));
+                self.scorecard(&held, unmapped.clone(), vec![])
+            };
+            card = portfolio::beside(experiment, others, card, held);
+        }
+        flag(&mut card, tally, &restated.arms);
+        if card.verdict == Verdict::Build {
+            card.best = best::best(experiment, tally).map_or_else(Vec::new, |best| best.open);
+        }
+        if card.verdict.is_terminal() {
+            card.spend_after = money::spend_after(experiment, data, tally, explain::since(experiment, &card));
+        }
+        card
+    }
+
+    /// For a run in which a source failed, so that nothing may be decided on part of the data: the BLOCKED
+    /// scorecard where a source of the deciding rate has not been read for two slots, else `None`.
+    pub fn stale(&self) -> Option<Scorecard> {
+        let Self { experiment, data, tally, .. } = self;
+        let defects = gates::stale(experiment, data, &tally.calendar, tally.as_of);
+        let unmapped = gates::unmapped_spend(tally);
+        let watched = watched(experiment, tally, None);
+        (!defects.is_empty()).then(|| self.scorecard(&watched, unmapped, defects))
+    }
+
+    /// The money that no scorecard of this instant holds.
+    pub fn lately(&self) -> Lately {
+        let Self { experiment, data, tally, .. } = self;
+        Lately {
+            unsettled: money::unsettled(tally),
+            ads: money::spend_after(experiment, data, tally, tally.calendar.today),
+        }
+    }
+
+    fn scorecard(&self, watched: &[Watched<'_>], unmapped: Option<Reason>, defects: Vec<Reason>) -> Scorecard {
+        let Self { experiment, generation, data, tally } = self;
+        let blocked = !defects.is_empty();
+        let looks: Vec<Look> = watched.iter().map(|one| one.look(&tally.calendar)).collect();
+        let (verdict, reasons) = if blocked {
+            (Verdict::Blocked, defects)
+        } else {
+            let (verdict, reason) = judge::concept(&verdicts(watched));
+            (verdict, reason.into_iter().collect())
         };
-        card = portfolio::beside(experiment, others, card, held);
+        let mut guardrails = guardrail_scores(experiment, tally, watched, &looks);
+        if blocked {
+            guardrails.iter_mut().for_each(withhold_range);
+        }
+        let arms = watched
+            .iter()
+            .zip(looks)
+            .map(|(Watched { arm, counts: days, .. }, look)| {
+                let mut score = arm_score(arm, tally, days, look);
+                let flags = &mut score.evidence.flags;
+                flags.extend(is_fractional(experiment, tally, days).then_some(Flag::FractionalConversions));
+                flags.extend(traffic::is_doubtful(experiment, tally, arm, days).then_some(Flag::TrackingGap));
+                flags.sort_unstable();
+                if blocked { withheld(score) } else { score }
+            })
+            .collect();
+        let spend = tally.arms.iter().flat_map(|(_, days)| tally.settled(days)).map(|day| day.spend).sum();
+        Scorecard {
+            concept: experiment.concept.id.clone(),
+            generation: generation.number,
+            as_of: tally.as_of,
+            last_settled_day: tally.calendar.last_settled,
+            verdict,
+            reasons,
+            arms,
+            guardrails,
+            spend: tally.money(spend),
+            spend_after: None,
+            given: None,
+            best: vec![],
+            unmapped,
+            unseen: unseen::unseen(experiment, data, &tally.calendar),
+            day_notes: notes::settled(experiment, &tally.calendar),
+            decisions: data.decisions.clone(),
+            policy_hash: generation.policy_hash.clone(),
+            data_hash: data_hash(tally),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
-    flag(&mut card, tally, &restated.arms);
-    if card.verdict == Verdict::Build {
-        card.best = best::best(experiment, tally).map_or_else(Vec::new, |best| best.open);
-    }
-    if card.verdict.is_terminal() {
-        card.spend_after = money::spend_after(experiment, data, tally, explain::since(experiment, &card));
-    }
-    card
 }
 
 /// Marks the arms of which a day changed by much after it had counted.
@@ -127,30 +206,6 @@ pub struct Lately {
     pub unsettled: Option<Money>,
     /// What the tested arms' ads spend on a day now; `None` where nothing is, or nobody knows.
     pub ads: Option<SpendAfter>,
-}
-
-/// The money that no scorecard of this instant holds.
-pub fn lately(experiment: &Experiment, generation: &Generation, data: &Inputs, as_of: DateTime<Utc>) -> Lately {
-    let tally = Tally::of(experiment, generation, data, as_of);
-    Lately {
-        unsettled: money::unsettled(&tally),
-        ads: money::spend_after(experiment, data, &tally, tally.calendar.today),
-    }
-}
-
-/// For a run in which a source failed, so that nothing may be decided on part of the data: the BLOCKED
-/// scorecard where a source of the deciding rate has not been read for two slots, else `None`.
-pub fn stale(
-    experiment: &Experiment,
-    generation: &Generation,
-    data: &Inputs,
-    as_of: DateTime<Utc>,
-) -> Option<Scorecard> {
-    let tally = Tally::of(experiment, generation, data, as_of);
-    let defects = gates::stale(experiment, data, &tally.calendar, as_of);
-    let unmapped = gates::unmapped_spend(&tally);
-    let watched = watched(experiment, &tally, None);
-    (!defects.is_empty()).then(|| scorecard((experiment, generation), data, &tally, &watched, unmapped, defects))
 }
 
 /// SHA-256, in hex, of what is fixed when a test begins: the policy, the arms, the days. Titles and
@@ -182,7 +237,7 @@ fn data_hash(tally: &Tally<'_>) -> String {
     let Calendar { first, last_settled, .. } = tally.calendar;
     // Every arm has the same days.
     let settled = first.iter_days().take_while(|&day| day <= last_settled);
-    let dates: Vec<String> = settled.map(|day| day.to_string()).collect();
+    let dates: Vec<String> = settled.map(date).collect();
     let mut text = String::with_capacity(tally.arms.len() * dates.len() * BYTES_A_DAY);
     let mut digits = itoa::Buffer::new();
     let mut write = |text: &mut String, count: i128| {
@@ -216,6 +271,14 @@ fn data_hash(tally: &Tally<'_>) -> String {
     hex(text.as_bytes())
 }
 
+/// A day in text that need not grow: that would take longer than to write it.
+fn date(day: NaiveDate) -> String {
+    let mut text = String::with_capacity("2026-03-02".len());
+    // Into a `String` it cannot fail.
+    let _ = write!(text, "{day}");
+    text
+}
+
 /// About how long the line of one arm and day is.
 const BYTES_A_DAY: usize = 64;
 
@@ -225,62 +288,6 @@ fn hex(bytes: &[u8]) -> String {
         text.extend([byte >> 4, byte & 15].map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)])));
     }
     text
-}
-
-fn scorecard(
-    (experiment, generation): (&Experiment, &Generation),
-    data: &Inputs,
-    tally: &Tally<'_>,
-    watched: &[Watched<'_>],
-    unmapped: Option<Reason>,
-    defects: Vec<Reason>,
-) -> Scorecard {
-    let blocked = !defects.is_empty();
-    let looks: Vec<Look> = watched.iter().map(|one| one.look(&tally.calendar)).collect();
-    let (verdict, reasons) = if blocked {
-        (Verdict::Blocked, defects)
-    } else {
-        let (verdict, reason) = judge::concept(&verdicts(watched));
-        (verdict, reason.into_iter().collect())
-    };
-    let mut guardrails = guardrail_scores(experiment, tally, watched, &looks);
-    if blocked {
-        guardrails.iter_mut().for_each(withhold_range);
-    }
-    let arms = watched
-        .iter()
-        .zip(looks)
-        .map(|(Watched { arm, counts: days, .. }, look)| {
-            let mut score = arm_score(arm, tally, days, look);
-            let flags = &mut score.evidence.flags;
-            flags.extend(is_fractional(experiment, tally, days).then_some(Flag::FractionalConversions));
-            flags.extend(traffic::is_doubtful(experiment, tally, arm, days).then_some(Flag::TrackingGap));
-            flags.sort_unstable();
-            if blocked { withheld(score) } else { score }
-        })
-        .collect();
-    let spend = tally.arms.iter().flat_map(|(_, days)| tally.settled(days)).map(|day| day.spend).sum();
-    Scorecard {
-        concept: experiment.concept.id.clone(),
-        generation: generation.number,
-        as_of: tally.as_of,
-        last_settled_day: tally.calendar.last_settled,
-        verdict,
-        reasons,
-        arms,
-        guardrails,
-        spend: tally.money(spend),
-        spend_after: None,
-        given: None,
-        best: vec![],
-        unmapped,
-        unseen: unseen::unseen(experiment, data, &tally.calendar),
-        day_notes: notes::settled(experiment, &tally.calendar),
-        decisions: data.decisions.clone(),
-        policy_hash: generation.policy_hash.clone(),
-        data_hash: data_hash(tally),
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
 }
 
 /// A tested arm, its days, and where they lead.

@@ -69,9 +69,11 @@ pub fn defects(experiment: &Experiment, tally: &Tally<'_>) -> Vec<Reason> {
     let mut found = Vec::new();
     for (arm, days) in tally.arms.iter().filter(|(arm, _)| judged(arm)) {
         let days = counted(experiment, tally, days);
+        let rate = &experiment.policy.primary;
+        let deciding = pairs(&days, rate.denominator, rate.numerator);
         found.extend(gap(experiment, arm, &days));
-        found.extend(broken(experiment, arm, &days));
-        found.extend(bursts(experiment, arm, &days));
+        found.extend(broken(experiment, arm, &days, &deciding));
+        found.extend(bursts(experiment, arm, &days, deciding));
     }
     found
 }
@@ -156,37 +158,36 @@ fn worst_stretch(days: &[Pair]) -> Option<([NaiveDate; 2], [f64; 2])> {
     found
 }
 
-/// Counts that stayed at zero while the step before them went on.
-fn broken(experiment: &Experiment, arm: &Arm, days: &[&DayCounts]) -> Vec<Reason> {
+/// Counts that stayed at zero while the step before them went on. `deciding` are those of the deciding rate.
+fn broken(experiment: &Experiment, arm: &Arm, days: &[&DayCounts], deciding: &[Pair]) -> Vec<Reason> {
     let rate = &experiment.policy.primary;
-    let mut steps = vec![(rate.denominator, rate.numerator)];
-    if !steps.contains(&(MetricId::VISITS, MetricId::FORM_OPENS)) {
+    let mut steps = Vec::new();
+    if (rate.denominator, rate.numerator) != (MetricId::VISITS, MetricId::FORM_OPENS) {
         steps.push((MetricId::VISITS, MetricId::FORM_OPENS));
     }
     if visits_follow_clicks(experiment, arm) {
         steps.push((MetricId::CLICKS, MetricId::VISITS));
     }
-    let silences = steps.into_iter().flat_map(|(from, to)| {
-        let days = pairs(days, from, to);
-        silences(&days, from, to).into_iter().map(
-            move |Silence { passed, expected, days: [first_day, last_day], lasts }| Reason::TrackingBroken {
-                arm: arm.id.clone(),
-                from,
-                passed,
-                to,
-                expected,
-                first_day,
-                last_day,
-                lasts,
-            },
-        )
-    });
-    silences.collect()
+    let mut found = silences(deciding, rate.denominator, rate.numerator);
+    found.extend(steps.into_iter().flat_map(|(from, to)| silences(&pairs(days, from, to), from, to)));
+    let broken = |Silence { from, passed, to, expected, days: [first_day, last_day], lasts }| Reason::TrackingBroken {
+        arm: arm.id.clone(),
+        from,
+        passed,
+        to,
+        expected,
+        first_day,
+        last_day,
+        lasts,
+    };
+    found.into_iter().map(broken).collect()
 }
 
 /// Days of zero that are no chance.
 struct Silence {
+    from: MetricId,
     passed: f64,
+    to: MetricId,
     expected: f64,
     days: [NaiveDate; 2],
     lasts: bool,
@@ -213,7 +214,7 @@ fn silences(days: &[Pair], from: MetricId, to: MetricId) -> Vec<Silence> {
             && expected >= EXPECTED_AT_LEAST
             && (to == MetricId::VISITS || stopped_dead)
         {
-            found.push(Silence { passed, expected, days: [first.day, last.day], lasts: left == 0 });
+            found.push(Silence { from, passed, to, expected, days: [first.day, last.day], lasts: left == 0 });
         }
         if came <= 0.0 {
             longest = longest.max(passed);
@@ -223,19 +224,20 @@ fn silences(days: &[Pair], from: MetricId, to: MetricId) -> Vec<Silence> {
     found
 }
 
-/// Days with far more clicks than their impressions explain, visits than their clicks, or acts than their visits.
-fn bursts(experiment: &Experiment, arm: &Arm, days: &[&DayCounts]) -> Vec<Reason> {
-    let rate = &experiment.policy.primary;
-    let mut asked: Vec<(MetricId, &[MetricId])> = vec![
-        (MetricId::CLICKS, &[MetricId::IMPRESSIONS, MetricId::SPEND]),
-        (MetricId::VISITS, &[MetricId::CLICKS, MetricId::SPEND]),
+/// Days with far more clicks than their impressions explain, visits than their clicks, or acts than their visits. `deciding`
+/// are those of the deciding rate.
+fn bursts(experiment: &Experiment, arm: &Arm, days: &[&DayCounts], deciding: Vec<Pair>) -> Vec<Reason> {
+    let numerator = experiment.policy.primary.numerator;
+    let steps = [
+        (MetricId::CLICKS, [MetricId::IMPRESSIONS, MetricId::SPEND]),
+        (MetricId::VISITS, [MetricId::CLICKS, MetricId::SPEND]),
     ];
-    let basis = [rate.denominator];
-    asked.retain(|(metric, _)| *metric != rate.numerator);
-    asked.push((rate.numerator, &basis));
-    let burst = |(metric, bases): (MetricId, &[MetricId])| {
-        let of = |&basis: &MetricId| pairs(days, basis, metric);
-        let days = bases.iter().map(of).find(|days| days.len() >= BURST_DAYS)?;
+    let by_bases = |(metric, bases): (MetricId, [MetricId; 2])| {
+        let of = |basis: MetricId| pairs(days, basis, metric);
+        Some((metric, bases.into_iter().map(of).find(|days| days.len() >= BURST_DAYS)?))
+    };
+    let steps = steps.into_iter().filter(|(metric, _)| *metric != numerator).filter_map(by_bases);
+    let burst = |(metric, days): (MetricId, Vec<Pair>)| {
         let (found, expected) = far_above(&days);
         (!found.is_empty()).then(|| Reason::BotBurst {
             arm: arm.id.clone(),
@@ -245,7 +247,7 @@ fn bursts(experiment: &Experiment, arm: &Arm, days: &[&DayCounts]) -> Vec<Reason
             days: found.iter().map(|day| day.day).collect(),
         })
     };
-    asked.into_iter().filter_map(burst).collect()
+    steps.chain([(numerator, deciding)]).filter_map(burst).collect()
 }
 
 /// The days that those with a lower rate do not explain, in order, and what they lead one to expect on them.

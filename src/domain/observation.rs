@@ -116,8 +116,7 @@ impl Values {
 
     /// The metrics that are supplied, with their values.
     pub fn supplied(&self) -> impl Iterator<Item = (MetricId, i64)> {
-        let all = MetricId::counted().zip(self.values).zip(self.supplied);
-        all.filter_map(|(value, supplied)| supplied.then_some(value))
+        MetricId::counted().filter_map(|metric| Some((metric, self.get(metric)?)))
     }
 
     /// Adds each supplied value; `None` on overflow.

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::decide;
+use crate::decide::{self, Counted};
 use crate::domain::concept::Experiment;
 use crate::domain::decision::Decision;
 use crate::domain::decision::{Cause, Known, Setup};
@@ -129,6 +129,6 @@ pub fn derive(setup: &Setup, cause: Cause, inputs: &Inputs, as_of: DateTime<Utc>
     let Setup { experiment, generation } = setup;
     match cause {
         Cause::Decided => Some(decide::decide(experiment, generation, inputs, as_of)),
-        Cause::Stale => decide::stale(experiment, generation, inputs, as_of),
+        Cause::Stale => Counted::of(experiment, generation, inputs, as_of).stale(),
     }
 }

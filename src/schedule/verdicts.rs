@@ -10,7 +10,7 @@ use super::recall::{self, Recalled};
 use crate::decide::outlook::Outlook;
 use crate::decide::removed::continued;
 use crate::decide::revision::{self, Changed};
-use crate::decide::{self, message};
+use crate::decide::{self, Counted, message};
 use crate::domain::concept::Experiment;
 use crate::domain::decision::{Cause, Setup};
 use crate::domain::id::SourceId;
@@ -189,19 +189,19 @@ async fn find<'a>(
     } else {
         (Cause::Stale, Outcome::Failed { advice: case.failed.to_vec() })
     };
+    if how == Cause::Decided {
+        inputs.others = peers.others(&setup, case.as_of, sound).await?;
+    }
+    let counted = Counted::of(&setup.experiment, &setup.generation, inputs, case.as_of);
     let decided = match how {
-        Cause::Decided => {
-            inputs.others = peers.others(&setup, case.as_of, sound).await?;
-            Some(decide::with_outlook(&setup.experiment, &setup.generation, inputs, case.as_of))
-        }
-        Cause::Stale => {
-            decide::stale(&setup.experiment, &setup.generation, inputs, case.as_of).map(|card| (card, None))
-        }
+        Cause::Decided => Some(counted.with_outlook()),
+        Cause::Stale => counted.stale().map(|card| (card, None)),
     };
     let verdict = match decided {
         Some((scorecard, outlook)) => {
             let before = (previous.as_ref().map(|stored| &stored.scorecard), sound);
-            let deliveries = told(store, (&setup, inputs), before, &scorecard, outlook.as_ref()).await?;
+            let now = (&setup, &*inputs, &counted);
+            let deliveries = told(store, now, before, &scorecard, outlook.as_ref()).await?;
             let known = recall::known(inputs);
             Some(NewVerdict { scorecard, cause: how, known, setup: Some(packed), previous, deliveries })
         }
@@ -215,7 +215,7 @@ async fn find<'a>(
 /// The messages that a verdict causes, held against the one before and the latest that was not BLOCKED.
 async fn told(
     store: &Store,
-    (setup, inputs): (&Setup, &Inputs),
+    (setup, inputs, counted): (&Setup, &Inputs, &Counted<'_>),
     (previous, sound): (Option<&Scorecard>, Option<&StoredScorecard>),
     scorecard: &Scorecard,
     outlook: Option<&Outlook>,
@@ -232,8 +232,7 @@ async fn told(
         _ => Vec::new(),
     };
     let sound = sound.map(|stored| &stored.scorecard);
-    let lately = || decide::lately(experiment, &setup.generation, inputs, scorecard.as_of);
-    let message = message::message(experiment, previous, sound, scorecard, &changed, lately);
+    let message = message::message(experiment, previous, sound, scorecard, &changed, || counted.lately());
     let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
     let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
     let notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook)).unwrap_or_default();

@@ -1,17 +1,17 @@
 //! What lies ahead of a test, what would change where it stands, and what its owner is told of that.
 
+use willitsell::decide::Counted;
 use willitsell::decide::derivation::derive;
 use willitsell::decide::flips::{Flips, Without};
 use willitsell::decide::message::notices;
 use willitsell::decide::outlook::Outlook;
-use willitsell::decide::with_outlook;
 use willitsell::domain::verdict::{Reason, Verdict};
 
 use super::models::{OLD, comparison, costs};
 use super::*;
 
 fn ahead(experiment: &Experiment, days: u64, data: &Inputs) -> Outlook {
-    let (card, outlook) = with_outlook(experiment, &generation(), data, as_of(experiment, days));
+    let (card, outlook) = Counted::of(experiment, &generation(), data, as_of(experiment, days)).with_outlook();
     outlook.unwrap_or_else(|| panic!("{:?}", card.verdict))
 }
 
@@ -100,7 +100,7 @@ fn the_owner_is_told_once_that_build_is_out_of_reach_and_that_the_budget_is_near
     let mut told = std::collections::BTreeMap::new();
     let mut ids = vec![];
     for days in 1..40 {
-        let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, days));
+        let (card, outlook) = Counted::of(&experiment, &generation(), &thin, as_of(&experiment, days)).with_outlook();
         let Some(outlook) = outlook else { continue };
         for notice in notices(&experiment, &card, &outlook) {
             ids.push(notice.id.clone());
@@ -121,11 +121,11 @@ fn the_owner_is_told_once_that_build_is_out_of_reach_and_that_the_budget_is_near
     assert_eq!(shown, [BUDGET, FUTILE]);
     // A raised cap is another test of patience: it may be told again.
     experiment.policy.budget_cap = Some(usd("1300"));
-    let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, 30));
+    let (card, outlook) = Counted::of(&experiment, &generation(), &thin, as_of(&experiment, 30)).with_outlook();
     assert!(notices(&experiment, &card, &outlook.unwrap()).iter().all(|notice| !told.contains_key(&notice.id)));
     // A last day that was fixed before the test is raised by nobody.
     experiment.stop = Some(day("2026-04-10"));
-    let (card, outlook) = with_outlook(&experiment, &generation(), &thin, as_of(&experiment, 20));
+    let (card, outlook) = Counted::of(&experiment, &generation(), &thin, as_of(&experiment, 20)).with_outlook();
     let futile = notices(&experiment, &card, &outlook.unwrap()).remove(0).message.lines;
     assert!(futile[0].1.contains("before the cap (60 settled days, $1,300 or the end on Fri 10 Apr)"), "{futile:?}");
     assert!(futile.last().unwrap().1.ends_with(" stays unspent) or let it run: this is no verdict"), "{futile:?}");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use willitsell::decide::message::{message, notices};
-use willitsell::decide::{Lately, decision, derivation, explain, lately, policy_hash, revision, with_outlook};
+use willitsell::decide::{Counted, Lately, decision, derivation, explain, policy_hash, revision};
 use willitsell::domain::decision::{Choice, Decision, Setup};
 use willitsell::domain::message::Message;
 use willitsell::domain::observation::Shrink;
@@ -40,7 +40,7 @@ impl Story {
     /// The message and the long form, a line each.
     fn told(&self) -> Vec<String> {
         let (card, begun) = (self.card(), begun(&self.experiment));
-        let lately = || lately(&self.experiment, &begun, &self.data, card.as_of);
+        let lately = || Counted::of(&self.experiment, &begun, &self.data, card.as_of).lately();
         let message = message(&self.experiment, None, None, &card, &[], lately);
         let lines = message.into_iter().flat_map(in_lines);
         let sections = derivation::derive(&self.experiment, &begun, &self.data, &card).sections;
@@ -482,7 +482,7 @@ fn also_told() -> Vec<(&'static str, Message)> {
     let after = |data: &Inputs| {
         let now = decide(&experiment, 21, data);
         let changed = revision::changed(&built, (&setup, &sells), (&setup, data), &now);
-        let lately = || lately(&experiment, &begun, data, now.as_of);
+        let lately = || Counted::of(&experiment, &begun, data, now.as_of).lately();
         message(&experiment, Some(&built), Some(&built), &now, &changed, lately).unwrap()
     };
     let mut told = vec![("withdrawn", after(&without(4))), ("revised", after(&without(7)))];
@@ -491,11 +491,11 @@ fn also_told() -> Vec<(&'static str, Message)> {
     told.push(("suspended", message(&experiment, Some(&built), Some(&built), &stale, &[], Lately::default).unwrap()));
     let later = inputs(&experiment, 22, &[SELLS]);
     let again = decide(&experiment, 22, &later);
-    let since = || lately(&experiment, &begun, &later, again.as_of);
+    let since = || Counted::of(&experiment, &begun, &later, again.as_of).lately();
     told.push(("confirmed", message(&experiment, Some(&stale), Some(&built), &again, &[], since).unwrap()));
     let between = inputs(&experiment, 22, &[BETWEEN]);
     let collecting = decide(&experiment, 22, &between);
-    let since = || lately(&experiment, &begun, &between, collecting.as_of);
+    let since = || Counted::of(&experiment, &begun, &between, collecting.as_of).lately();
     told.push(("sound again", message(&experiment, Some(&stale), None, &collecting, &[], since).unwrap()));
 
     let taken = |choice, reason: &str| Decision {
@@ -519,7 +519,7 @@ fn also_told() -> Vec<(&'static str, Message)> {
         experiment.policy.kill_bar = 0.034;
     });
     let data = inputs(&tight, 22, &[BETWEEN]);
-    let (card, outlook) = with_outlook(&tight, &self::begun(&tight), &data, as_of(&tight, 22));
+    let (card, outlook) = Counted::of(&tight, &self::begun(&tight), &data, as_of(&tight, 22)).with_outlook();
     told.extend(notices(&tight, &card, &outlook.unwrap()).into_iter().map(|notice| ("notice", notice.message)));
     told
 }

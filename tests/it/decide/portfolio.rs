@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use proptest::prelude::*;
+use willitsell::decide::Counted;
 use willitsell::decide::portfolio::bar;
 use willitsell::domain::portfolio::{Given, Others, Withheld};
 use willitsell::domain::verdict::{Flag, Lean, Reason, Verdict};
@@ -255,7 +256,7 @@ fn what_lies_ahead_of_a_test_that_collects_is_reckoned_with_what_build_takes_bes
     let ahead = |experiment: &Experiment, others: usize| {
         let data = inputs(experiment, 14, &[BARELY]);
         let data = Inputs { others: Some(Box::new(beside(others, 0, &[], None))), ..data };
-        let (card, outlook) = willitsell::decide::with_outlook(experiment, &generation(), &data, as_of(experiment, 14));
+        let (card, outlook) = Counted::of(experiment, &generation(), &data, as_of(experiment, 14)).with_outlook();
         assert_eq!((card.verdict, card.withheld()), (Verdict::Collecting, None));
         outlook.unwrap()
     };

@@ -1,7 +1,7 @@
 //! Each verdict and each reason, reached from observations and responses.
 
 use chrono::Days;
-use willitsell::decide::{policy_hash, stale};
+use willitsell::decide::{Counted, policy_hash};
 use willitsell::domain::concept::{Arm, Limit};
 use willitsell::domain::id::{ArmId, SourceId};
 use willitsell::domain::metric::MetricId;
@@ -310,7 +310,9 @@ fn a_source_not_read_for_two_slots_is_stale_and_an_imported_one_never() {
     let mut experiment = experiment(&["a"]);
     let mut data = inputs(&experiment, 20, &[SELLS]);
     data.pulls.retain(|pull| pull.source != SourceId::new("ads") || pull.committed_at < as_of(&experiment, 18));
-    let failed = |days: u64, experiment: &Experiment| stale(experiment, &generation(), &data, as_of(experiment, days));
+    let failed = |days: u64, experiment: &Experiment| {
+        Counted::of(experiment, &generation(), &data, as_of(experiment, days)).stale()
+    };
     // Read on day 17; the slots of day 18 and 19 failed.
     assert_eq!(failed(18, &experiment), None);
     let card = failed(19, &experiment).unwrap();
@@ -329,11 +331,16 @@ fn a_source_not_read_for_two_slots_is_stale_and_an_imported_one_never() {
 #[test]
 fn a_source_never_read_is_stale_after_two_slots() {
     let experiment = experiment(&["a"]);
-    assert_eq!(stale(&experiment, &generation(), &Inputs::default(), "2026-03-02T06:00:00Z".parse().unwrap()), None);
-    let card = stale(&experiment, &generation(), &Inputs::default(), as_of(&experiment, 1)).unwrap();
+    let early = "2026-03-02T06:00:00Z".parse().unwrap();
+    assert_eq!(Counted::of(&experiment, &generation(), &Inputs::default(), early).stale(), None);
+    let card = Counted::of(&experiment, &generation(), &Inputs::default(), as_of(&experiment, 1)).stale().unwrap();
     let old = Pull { committed_at: "2026-02-20T06:00:00Z".parse().unwrap(), ..pulls(&experiment, 0).remove(0) };
     let before = Inputs { pulls: vec![old], ..Inputs::default() };
-    assert_eq!(stale(&experiment, &generation(), &before, as_of(&experiment, 0)), None, "the first slot of the test");
+    assert_eq!(
+        Counted::of(&experiment, &generation(), &before, as_of(&experiment, 0)).stale(),
+        None,
+        "the first slot of the test"
+    );
     let never = |id| Reason::Stale { source: SourceId::new(id), last_pull: None };
     assert_eq!(card.reasons, [never("ads"), never("form")]);
 }
