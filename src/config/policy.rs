@@ -281,7 +281,8 @@ fn one_of(metrics: &[MetricId]) -> String {
 }
 
 fn supplied(facts: &Facts<'_>) -> String {
-    let found: Vec<_> = MetricId::all().filter(|id| facts.suppliers(*id).next().is_some()).map(String::from).collect();
+    let found: Vec<_> =
+        MetricId::all().filter(|id| facts.suppliers(*id).next().is_some()).map(|id| id.to_string()).collect();
     format!("its sources count: {}", found.join(", "))
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::response::Depth;
 
@@ -45,8 +45,8 @@ pub struct Metric {
 }
 
 /// Names an entry of [`CATALOGUE`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct MetricId(u8);
 
 const fn count(name: &'static str, noun: &'static str, acts: &'static str, help: &'static str) -> Metric {
@@ -220,9 +220,9 @@ impl TryFrom<String> for MetricId {
     }
 }
 
-impl From<MetricId> for String {
-    fn from(id: MetricId) -> String {
-        id.metric().name.to_owned()
+impl Serialize for MetricId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.metric().name)
     }
 }
 

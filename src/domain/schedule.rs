@@ -9,7 +9,7 @@ use std::str::FromStr;
 use chrono::offset::LocalResult;
 use chrono::{DateTime, Duration, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
@@ -42,8 +42,8 @@ pub enum BadSchedule {
 }
 
 /// A checked schedule; stored as it was written.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Schedule {
     text: String,
     /// Either may fire: two where both day fields are restricted (POSIX).
@@ -218,9 +218,9 @@ impl TryFrom<String> for Schedule {
     }
 }
 
-impl From<Schedule> for String {
-    fn from(schedule: Schedule) -> String {
-        schedule.text
+impl Serialize for Schedule {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.text)
     }
 }
 

@@ -2,7 +2,7 @@
 //! many rows are read. Only SQLite is here yet. Every other file of the store writes SQL that both take.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join;
@@ -166,6 +166,9 @@ pub fn dialect(sql: &str) -> String {
 /// it stays short and below SQLite's 32,766 placeholders.
 const ROWS: usize = 512;
 
+/// How many sizes of statements there are: see [`pieces`].
+const SIZES: usize = ROWS.ilog2() as usize + 1;
+
 /// A statement that takes many rows at once. Its text is `before`, the rows as `(?, …)`, `after`;
 /// `before` may hold placeholders of its own, for values all rows share.
 ///
@@ -175,16 +178,15 @@ pub struct Bulk {
     before: String,
     row: String,
     after: String,
-    full: Arc<str>,
+    /// By the binary logarithm of the number of rows, each written when it is first needed.
+    texts: [OnceLock<Arc<str>>; SIZES],
 }
 
 impl Bulk {
     /// `width` placeholders a row.
     pub fn new(before: impl Into<String>, width: usize, after: impl Into<String>) -> Self {
         let row = format!("({})", vec!["?"; width].join(", "));
-        let mut bulk = Self { before: before.into(), row, after: after.into(), full: "".into() };
-        bulk.full = bulk.text(ROWS);
-        bulk
+        Self { before: before.into(), row, after: after.into(), texts: Default::default() }
     }
 
     /// Adds rows to a table: `shared` columns have one value for all of them, `own` ones differ.
@@ -200,8 +202,13 @@ impl Bulk {
         )
     }
 
-    fn text(&self, rows: usize) -> Arc<str> {
-        format!("{}{}{}", self.before, vec![self.row.as_str(); rows].join(", "), self.after).into()
+    /// For a power of two of rows.
+    fn text(&self, log_rows: u32) -> Arc<str> {
+        let text = || {
+            let rows = vec![self.row.as_str(); 1 << log_rows].join(", ");
+            format!("{}{rows}{}", self.before, self.after).into()
+        };
+        Arc::clone(self.texts[log_rows as usize].get_or_init(text))
     }
 
     /// Runs it over any number of rows. `shared` binds what `before` asks for, `own` one row.
@@ -243,8 +250,7 @@ impl Bulk {
     }
 
     fn query(&self, rows: usize, arguments: AnyArguments) -> sqlx::query::Query<'static, Any, AnyArguments> {
-        let text = if rows == ROWS { Arc::clone(&self.full) } else { self.text(rows) };
-        sqlx::query_with(AssertSqlSafe(text), arguments)
+        sqlx::query_with(AssertSqlSafe(self.text(rows.ilog2())), arguments)
     }
 }
 
