@@ -1,5 +1,6 @@
 //! `connectors`: which there are, what one needs, how a new one begins, and whether a file is right. Asks no vendor.
 
+mod conformance;
 mod list;
 mod new;
 mod show;
@@ -22,7 +23,8 @@ pub enum ConnectorsCommand {
     Show(show::ShowArgs),
     /// Write the beginning of a connector of your own, with every word explained.
     New(new::NewArgs),
-    /// Check a connector's file and run its examples; with --page, show the rows of a saved answer.
+    /// Check a connector's file and run its examples; with --page, show the rows of a saved answer; with --program, run the
+    /// program it reads from and check what it writes.
     Test(test::TestArgs),
 }
 
@@ -30,12 +32,12 @@ pub enum ConnectorsCommand {
 ///
 /// # Errors
 /// Each command says why and what to do.
-pub fn run(command: &ConnectorsCommand, config: &Path, output: &Output) -> Result<ExitCode, Failure> {
+pub async fn run(command: &ConnectorsCommand, config: &Path, output: &Output) -> Result<ExitCode, Failure> {
     match command {
         ConnectorsCommand::List(args) => list::run(args, config, output),
         ConnectorsCommand::Show(args) => show::run(args, config, output),
         ConnectorsCommand::New(args) => new::run(args, config, output),
-        ConnectorsCommand::Test(args) => test::run(args, config, output),
+        ConnectorsCommand::Test(args) => test::run(args, config, output).await,
     }
 }
 

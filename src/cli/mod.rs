@@ -141,7 +141,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Init(args) => init::run(args, config, &output),
             Command::Auth(args) => auth::run(args, config, &output).await,
             Command::Check(args) => check::run(args, config, &output).await,
-            Command::Connectors(command) => connectors::run(command, config, &output),
+            Command::Connectors(command) => connectors::run(command, config, &output).await,
             Command::Plan(args) => plan::run(args, config, &output).await,
             Command::Pull(args) => pull::run(args, config, &output).await,
             Command::Run(args) => run::run(args, config, &output).await,

@@ -282,6 +282,8 @@ fn confirm_hosts(check: &Check<'_>, section: &Section<'_>, info: &ConnectorInfo,
             return;
         }
         (Home::Folder, None) if section.has("hosts") => return,
+        // It runs a program, which its user names.
+        (Home::Folder, _) if info.hosts.is_empty() && hosts.is_none_or(<[_]>::is_empty) => return,
         (Home::Folder, None) => {
             format!("{} is missing: {} is a connector of your own folder", section.dotted("hosts"), info.name)
         }

@@ -5,6 +5,7 @@ pub mod folder;
 pub mod http;
 pub mod manifest;
 pub mod native;
+mod program;
 mod registry;
 
 use std::time::Duration;
@@ -15,7 +16,7 @@ use chrono_tz::Tz;
 use thiserror::Error;
 
 use crate::domain::connector::{
-    ConnectorInfo, Facts, JobBook, Login, ResponseRow, RowSink, Settings, SinkError, TokenVault,
+    ConnectorInfo, Facts, JobBook, Login, ResponseRow, RowSink, Settings, SinkError, State, TokenVault,
 };
 use crate::domain::id::{LoginId, SourceId};
 use crate::domain::intake::Question;
@@ -82,6 +83,8 @@ pub struct PullRequest<'a> {
     pub zone: Tz,
     /// When it is asked.
     pub now: DateTime<Utc>,
+    /// Where its last committed reading left off, of a connector that tells only what is new.
+    pub state: Option<&'a State>,
 }
 
 /// What a window brought besides its rows.
@@ -168,6 +171,9 @@ pub enum PullError {
     /// A file cannot be read.
     #[error("{0}")]
     File(String),
+    /// A program of the user's did not do what it should.
+    #[error("{0}")]
+    Program(String),
     /// The rows could not be taken.
     #[error(transparent)]
     Sink(#[from] SinkError),

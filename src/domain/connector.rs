@@ -44,6 +44,24 @@ pub struct Facts {
     /// no rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
+    /// Where the next reading goes on, of a connector that tells only what is new: its acts are added to those stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+}
+
+/// Where a reading left off.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// What was asked, hashed: where anything else is asked, the reading begins anew.
+    pub of: String,
+    /// JSON in the words of whoever was asked; nothing where it says nothing.
+    pub said: Option<String>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("of", &self.of).finish_non_exhaustive()
+    }
 }
 
 /// A place in a vendor's rows where nothing is a zero: platforms leave zeros out. A renamed one looks the same.
@@ -128,6 +146,8 @@ pub struct ConnectorInfo {
     pub oldest_days: Option<u32>,
     /// How long a report may be in the making, besides the time one window takes.
     pub prepares_for: std::time::Duration,
+    /// It tells only what is new since its last reading, so it is told where that left off.
+    pub tells_news: bool,
     /// A setting without which the schedule has nothing to pull (the file connector's `path`).
     pub scheduled_by: Option<&'static str>,
 }

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Parts;
 use super::survey::{Noting, Survey};
 use crate::connect::{Connector, PullError, PullFacts, PullRequest};
-use crate::domain::connector::{Field, RowSink, SinkError, SourceAccess};
+use crate::domain::connector::{Field, RowSink, SinkError, SourceAccess, State};
 use crate::domain::id::SourceId;
 use crate::domain::money::Currency;
 use crate::domain::observation::{DateWindow, Pull};
@@ -171,12 +171,15 @@ pub async fn pull(
     });
     let (mut fields, mut is_all_known): (Vec<Field>, _) = (Vec::new(), false);
     let slices = window.slices(connector.info().longest_days);
+    let left_off = last_state(parts, connector, source).await?;
     let mut at = 0;
     while let Some(&slice) = slices.get(at) {
         let mut stage = parts.store.stage_of(&access.intake);
-        let (mut facts, noted) = match keys {
-            Some(_) => ask_noting(parts, connector, access, slice, errand, &mut stage).await?,
-            None => (ask(parts, connector, access, slice, errand, &mut stage).await?, Survey::default()),
+        let reading = (slice, left_off.as_ref());
+        let (mut facts, noted) = if keys.is_some() {
+            ask_noting(parts, connector, access, reading, errand, &mut stage).await?
+        } else {
+            (ask(parts, connector, access, reading, errand, &mut stage).await?, Survey::default())
         };
         // A field that stands in one window of a reading has not been renamed in the next.
         add(&mut facts.facts.fields, &fields);
@@ -212,7 +215,7 @@ pub async fn pull(
                 is_all_known = true;
                 for &later in &slices[at + 1..] {
                     let mut dropped = parts.store.stage_of(&access.intake);
-                    let facts = ask(parts, connector, access, later, errand, &mut dropped).await?;
+                    let facts = ask(parts, connector, access, (later, None), errand, &mut dropped).await?;
                     add(&mut fields, &facts.facts.fields);
                 }
                 let stands = |field: &Field| (field.metric, &field.path) == (lost.metric, &lost.path) && field.rows > 0;
@@ -256,7 +259,7 @@ pub async fn rehearse(
     let mut pulled = Pulled::default();
     for slice in window.slices(connector.info().longest_days) {
         let mut dropped = parts.store.stage_of(&access.intake);
-        let (facts, noted) = ask_noting(parts, connector, access, slice, errand, &mut dropped).await?;
+        let (facts, noted) = ask_noting(parts, connector, access, (slice, None), errand, &mut dropped).await?;
         keys.merge(noted);
         pulled.read(facts);
     }
@@ -279,7 +282,7 @@ pub async fn sample(
 ) -> Result<Vec<String>, SourceFailed> {
     let source = &access.source.id;
     let connector = connector(parts, access)?;
-    let request = request(parts, access, window, errand);
+    let request = request(parts, access, (window, None), errand);
     match tokio::time::timeout(SAMPLE_DEADLINE, connector.pull(&request, sink)).await {
         Err(_) => Err(SourceFailed::TooSlow(source.clone(), SAMPLE_DEADLINE)),
         Ok(Ok(facts)) => Ok(facts.warnings),
@@ -288,7 +291,25 @@ pub async fn sample(
     }
 }
 
-fn request<'a>(parts: &'a Parts, access: &'a SourceAccess, window: DateWindow, errand: Errand<'_>) -> PullRequest<'a> {
+/// Where the last reading of a source left off, whose connector tells only what is new.
+async fn last_state(
+    parts: &Parts,
+    connector: &Arc<dyn Connector>,
+    source: &SourceId,
+) -> Result<Option<State>, SourceFailed> {
+    if !connector.info().tells_news {
+        return Ok(None);
+    }
+    let pulls = parts.store.pulls(source).await.map_err(|error| SourceFailed::Store(source.clone(), error))?;
+    Ok(pulls.into_iter().rev().find_map(|pull| pull.facts.state))
+}
+
+fn request<'a>(
+    parts: &'a Parts,
+    access: &'a SourceAccess,
+    (window, state): (DateWindow, Option<&'a State>),
+    errand: Errand<'_>,
+) -> PullRequest<'a> {
     PullRequest {
         source: &access.source.id,
         settings: &access.settings,
@@ -299,6 +320,7 @@ fn request<'a>(parts: &'a Parts, access: &'a SourceAccess, window: DateWindow, e
         window,
         zone: errand.zone,
         now: errand.now,
+        state,
     }
 }
 
@@ -312,12 +334,12 @@ async fn ask(
     parts: &Parts,
     connector: &Arc<dyn Connector>,
     access: &SourceAccess,
-    window: DateWindow,
+    (window, state): (DateWindow, Option<&State>),
     errand: Errand<'_>,
     sink: &mut dyn RowSink,
 ) -> Result<PullFacts, SourceFailed> {
     let source = &access.source.id;
-    let request = request(parts, access, window, errand);
+    let request = request(parts, access, (window, state), errand);
     let deadline = WINDOW_DEADLINE + connector.info().prepares_for;
     tokio::time::timeout(deadline, connector.pull(&request, sink))
         .await
@@ -330,12 +352,12 @@ async fn ask_noting(
     parts: &Parts,
     connector: &Arc<dyn Connector>,
     access: &SourceAccess,
-    window: DateWindow,
+    reading: (DateWindow, Option<&State>),
     errand: Errand<'_>,
     to: &mut dyn RowSink,
 ) -> Result<(PullFacts, Survey), SourceFailed> {
     let mut noting = Noting { to, survey: Survey::default() };
-    let facts = ask(parts, connector, access, window, errand, &mut noting).await?;
+    let facts = ask(parts, connector, access, reading, errand, &mut noting).await?;
     Ok((facts, noting.survey))
 }
 

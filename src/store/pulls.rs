@@ -143,7 +143,8 @@ impl Store {
         if staged.values().any(|response| response.person.is_some()) {
             self.remember_key(&mut write).await?;
         }
-        let instants = responses::instants(slice.window, slice.zone);
+        // Of news, what is not there has not vanished.
+        let instants = slice.facts.state.is_none().then(|| responses::instants(slice.window, slice.zone));
         free_text::keep(&mut write, (&slice.source, slice.at), &staged, said).await?;
         let unlisted = received::unlisted(&mut write, &slice.source, slice.at).await?;
         let acts = self.responses.replace(&mut write, &slice.source, (instants, &unlisted), staged, id).await?;

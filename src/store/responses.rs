@@ -69,23 +69,24 @@ impl Responses {
     }
 
     /// Puts a window's responses in place of those stored for the same instants, but for acts that these pulls brought,
-    /// which the window may not hold yet.
+    /// which the window may not hold yet. Without instants they are news: added, or put in place of what was told of them.
     pub async fn replace(
         &self,
         connection: &mut AnyConnection,
         source: &SourceId,
-        (instants, unlisted): (Range<i64>, &BTreeSet<i64>),
+        (instants, unlisted): (Option<Range<i64>>, &BTreeSet<i64>),
         mut responses: BTreeMap<String, StagedResponse>,
         pull: i64,
     ) -> Result<Change, StoreError> {
-        if let Some((id, _)) = responses.iter().find(|(_, response)| !instants.contains(&response.at)) {
+        let outside = |at: i64| instants.as_ref().is_some_and(|instants| !instants.contains(&at));
+        if let Some((id, _)) = responses.iter().find(|(_, response)| outside(response.at)) {
             return Err(StoreError::Rows(format!(
                 "response {id:?} was given outside the days that were asked for, so nothing of the window was stored"
             )));
         }
         let mut change = Change::default();
         let (mut before, mut gone) = (Vec::new(), Vec::new());
-        for (id, old) in self.stored(connection, source, instants, &responses).await? {
+        for (id, old) in self.stored(connection, source, instants.unwrap_or(0..0), &responses).await? {
             if id.starts_with(forget::NOBODY) {
                 // No vendor tells of it any more, and it counts all the same.
                 continue;

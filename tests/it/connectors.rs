@@ -8,6 +8,7 @@ mod deliveries;
 mod fan;
 mod manifests;
 mod paging;
+mod programs;
 mod proofs;
 mod report;
 mod responses;
@@ -237,6 +238,7 @@ async fn pull_asking(
         window: november(),
         zone: Tz::Europe__Berlin,
         now: now(),
+        state: None,
     };
     let mut sink = MemorySink::default();
     let outcome = connector.pull(&request, &mut sink).await;

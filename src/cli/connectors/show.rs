@@ -198,7 +198,7 @@ fn paste(info: &ConnectorInfo) -> String {
     if info.needs_login {
         lines.push(format!("login = \"{name}\""));
     }
-    if info.home == Home::Folder {
+    if info.home == Home::Folder && !info.hosts.is_empty() {
         let hosts: Vec<String> = info.hosts.iter().map(|host| format!("\"{host}\"")).collect();
         lines.push(format!(
             "hosts = [{}]  # who may see your secrets; `connectors` in this file names the folder",

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use clap::Args;
 use serde::Serialize;
 
+use super::conformance;
 use crate::cli::next_command;
 use crate::cli::output::{Failure, Output, counted};
 use crate::config::report::suggestion;
@@ -24,8 +25,14 @@ pub struct TestArgs {
     /// An answer of the vendor, saved as it came: shows the rows the file makes of it.
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
-    /// A setting to read that answer with, as NAME=VALUE; by default those of the first example.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = a_setting, requires = "page")]
+    /// The program that the file reads from, its whole path: runs it and checks what it writes.
+    #[arg(long, value_name = "PATH", conflicts_with = "page")]
+    program: Option<PathBuf>,
+    /// How many days, up to today, the program is asked for.
+    #[arg(long, value_name = "DAYS", default_value_t = 28, requires = "program", value_parser = clap::value_parser!(u16).range(1..=3660))]
+    days: u16,
+    /// A setting to do that with, as NAME=VALUE, a secret one as NAME=env:VARIABLE; by default those of the first example.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = a_setting)]
     setting: Vec<(String, String)>,
 }
 
@@ -57,23 +64,28 @@ const ROWS_SHOWN: usize = 10;
 ///
 /// # Errors
 /// Every mistake with file and line, or why the answer cannot be read.
-pub fn run(args: &TestArgs, config: &Path, output: &Output) -> Result<ExitCode, Failure> {
+pub async fn run(args: &TestArgs, config: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let manifest = folder::read_file(&args.file)
         .map_err(|error| Failure::usage(if args.file.exists() { error.to_string() } else { not_there(&args.file) }))?;
+    if let Some(program) = &args.program {
+        return conformance::run(&manifest, program, (args.days, &args.setting), output).await;
+    }
     let rows = match &args.page {
         Some(page) => Some(rows_of(&manifest, page, &args.setting)?),
-        None => None,
+        None if args.setting.is_empty() => None,
+        None => return Err(Failure::usage("--setting goes with --page or --program")),
     };
     let info = manifest.info();
     let tested = Tested { file: &args.file, examples: manifest.examples(), hosts: &info.hosts, rows };
     output.show(&tested, || {
         let examples = counted(tested.examples as u64, "example");
-        let mut text = format!(
-            "{}: nothing is wrong; {examples} read as the file says. It asks {}.",
-            args.file.display(),
-            info.hosts.join(", ")
-        );
+        let asked = if info.hosts.is_empty() { "a program of yours".to_owned() } else { info.hosts.join(", ") };
+        let mut text =
+            format!("{}: nothing is wrong; {examples} read as the file says. It asks {asked}.", args.file.display());
         match &tested.rows {
+            None if manifest.runs_a_program() => {
+                text.push_str("\nNext: run your program with --program PATH and see what comes of it.");
+            }
             None => text.push_str("\nNext: save an answer of the vendor and look at it with --page FILE."),
             Some(rows) => {
                 text.push_str(&format!("\n{}:", counted(rows.len() as u64, "row")));

@@ -86,7 +86,11 @@ pub(super) struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn new(connector: &'a ManifestConnector, request: &'a PullRequest<'a>) -> Result<Self, PullError> {
+    pub(super) fn new(
+        connector: &'a ManifestConnector,
+        rows: &super::Request,
+        request: &'a PullRequest<'a>,
+    ) -> Result<Self, PullError> {
         let secrets = request.settings.iter().filter_map(|(_, value)| match value {
             SettingValue::Secret(secret) => Some(secret.clone()),
             SettingValue::Plain(_) => None,
@@ -104,7 +108,7 @@ impl<'a> Asker<'a> {
             hosts: hosts.collect::<Result<_, PullError>>()?,
             secrets: secrets.chain(of_login).chain(manifest.proof.derived(&filling)).collect(),
             rng: ChaCha8Rng::seed_from_u64(seed.finish()),
-            pacing: Pacing::new(manifest, &filling, request.now)?,
+            pacing: Pacing::new(manifest, rows, &filling, request.now)?,
             zone: manifest.days.zone(request),
             connector,
             request,

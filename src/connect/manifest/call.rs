@@ -247,7 +247,11 @@ impl Param {
 }
 
 impl Json {
-    fn fill(&self, filling: &Filling<'_>) -> Result<Value, PullError> {
+    /// Filled in; a member that is an optional setting nobody gave is left out.
+    ///
+    /// # Errors
+    /// [`PullError`] where a setting is missing or is no whole number where one must stand.
+    pub(super) fn fill(&self, filling: &Filling<'_>) -> Result<Value, PullError> {
         Ok(match self {
             Self::Text(template) => for_request(template.fill(filling))?.into(),
             Self::Number(template) => {
@@ -275,6 +279,7 @@ impl Json {
             }
             Self::Object(members) => members
                 .iter()
+                .filter(|(_, value)| !matches!(value, Self::Text(text) if text.only_setting().is_some() && text.fill(filling).is_none()))
                 .map(|(name, value)| Ok((name.clone(), value.fill(filling)?)))
                 .collect::<Result<serde_json::Map<_, _>, PullError>>()?
                 .into(),

@@ -7,25 +7,29 @@ mod facts;
 mod failing;
 mod inbound;
 mod paging;
+mod program;
 mod proof;
 mod reading;
 mod report;
 mod request;
 mod rows;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use chrono_tz::Tz;
-use regex::RegexBuilder;
 use serde_spanned::Spanned;
 
+use self::program::days_of;
+use self::settings::fits;
 use super::fill::{Hole, Known, Sent, Special, Template};
 use super::path::{Path, quoted};
-use super::raw::{self, Mistakes, Raw, RawSetting, nearest};
-use super::{Manifest, ManifestError};
+use super::program::{PATH, Program};
+use super::proof::Proof;
+use super::raw::{self, Mistakes, Raw, nearest};
+use super::{Asks, Manifest, ManifestError, Request};
 use crate::connect::auth::{ClientAuth, GrantKind, Oauth2};
 use crate::connect::http::{Url, address};
 use crate::domain::connector::{ConnectorInfo, Facts, Home, SettingInfo, SettingValue, Settings};
@@ -77,9 +81,6 @@ pub(super) fn load(file: &str, text: &str) -> Result<Manifest, ManifestError> {
     }
 }
 
-/// Most memory a setting's pattern may take, in bytes.
-const LARGEST_PATTERN: usize = 64 << 10;
-
 /// Where a placeholder may stand decides which it may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -91,6 +92,8 @@ enum Place {
     Item,
     /// Body, address.
     Request,
+    /// What a program is told: secrets too, and in a list alone an optional setting.
+    Config,
 }
 
 struct Check<'m, 't> {
@@ -122,7 +125,11 @@ impl Check<'_, '_> {
     }
 
     fn manifest(mut self, file: &str, raw: Raw) -> Option<Manifest> {
-        let proof = self.proof(raw.login.as_ref(), raw.auth.as_ref());
+        let program = raw.program.as_ref().map(|program| self.program(program, &raw));
+        let proof = match &program {
+            None => self.proof(raw.login.as_ref(), raw.auth.as_ref()),
+            Some(_) => Some(Proof::Program),
+        };
         let special = paging::special(raw.fan.as_ref().map(Spanned::get_ref));
         let request = raw.request.as_ref().and_then(|request| self.request_like(request.get_ref(), &special));
         let header = raw.request.as_ref().map(|request| request.get_ref().header.clone()).unwrap_or_default();
@@ -133,8 +140,15 @@ impl Check<'_, '_> {
         let submit = raw.request.as_ref().map(Spanned::get_ref);
         let report = raw.report.as_ref().map(|report| self.report(report, submit));
         let list = fan.iter().flatten().map(|fan| &fan.request).next();
-        let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), request.as_ref(), list));
-        let unbounded = days.as_ref().is_some_and(|(_, unbounded)| *unbounded);
+        let asked = match &program {
+            None => request
+                .as_ref()
+                .map(|request| days_of(request.holes().chain(list.into_iter().flat_map(Request::holes)))),
+            Some(program) => program.as_ref().map(Program::days),
+        };
+        let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), asked));
+        // What a program tells besides is its own affair.
+        let unbounded = program.is_some() || days.as_ref().is_some_and(|(_, unbounded)| *unbounded);
         let days = days.map(|(zone, _)| zone);
         let limits = raw.limits.as_ref().map(|limits| self.limits(limits.get_ref()));
         let errors: Vec<_> = raw.error.iter().map(|rule| self.error_rule(rule)).collect();
@@ -160,7 +174,12 @@ impl Check<'_, '_> {
         let report = or_unused(report)?;
         Some(Manifest {
             info: ConnectorInfo {
-                prepares_for: report.as_ref().map(|report| report.within).unwrap_or_default(),
+                prepares_for: report
+                    .as_ref()
+                    .map(|report| report.within)
+                    .or(program.iter().flatten().map(|program| program.within).next())
+                    .unwrap_or_default(),
+                tells_news: program.iter().flatten().any(|program| program.tells_news),
                 metrics: metrics.iter().map(|metric| nameless.unwrap_or(metric.id)).collect(),
                 fractional: metrics.iter().filter(|metric| metric.is_fractional()).map(|metric| metric.id).collect(),
                 people: acts.map(|acts| acts.depth),
@@ -174,7 +193,10 @@ impl Check<'_, '_> {
             days: days?,
             unbounded,
             account: or_unused(account)?,
-            request: request?,
+            asks: match or_unused(program)? {
+                None => Asks::Vendor(request?),
+                Some(program) => Asks::Program(program),
+            },
             paging: or_unused(paging)?,
             fan: or_unused(fan)?,
             report,
@@ -227,6 +249,13 @@ impl Check<'_, '_> {
             pattern: Some("^[0-9A-Za-z.-]+$".to_owned()),
             ..SettingInfo::default()
         }));
+        // Which program runs is said where it runs, never in a file that may be a stranger's.
+        settings.extend(raw.program.as_ref().map(|_| SettingInfo {
+            name: PATH.to_owned(),
+            help: "the whole path of the program that is started, such as /opt/taps/tap-csv/bin/tap-csv".to_owned(),
+            pattern: Some("^/.+$".to_owned()),
+            ..SettingInfo::default()
+        }));
         // What a vendor allows differs from account to account.
         let per_second = raw.limits.as_ref().and_then(|limits| limits.get_ref().per_second.as_ref());
         settings.extend(per_second.map(|rate| SettingInfo {
@@ -270,70 +299,9 @@ impl Check<'_, '_> {
             longest_days: days.longest.map(Spanned::into_inner),
             oldest_days: days.oldest.map(Spanned::into_inner),
             prepares_for: Duration::ZERO,
+            tells_news: false,
             scheduled_by: None,
         })
-    }
-
-    fn setting(&mut self, name: &Spanned<String>, raw: &RawSetting) -> SettingInfo {
-        let address = self.addresses.contains(name.get_ref());
-        match &raw.default {
-            Some(default) if raw.secret => {
-                self.wrong(default.span(), "a secret has no default: every user gives a reference to their own")
-            }
-            // With a placeholder it was checked where it is used.
-            Some(default) if address && !default.get_ref().contains('{') => self.https(default),
-            Some(default) if raw.optional => {
-                self.wrong(default.span(), "a setting with a default is never left out: remove `optional`")
-            }
-            None if address => self.wrong(name.span(), "an address has a default: the vendor's own, https and literal"),
-            _ => None::<()>,
-        };
-        if let Some(pattern) = &raw.pattern {
-            let anchored = pattern.get_ref().starts_with('^') && pattern.get_ref().ends_with('$');
-            // Matching takes linear time; the cap keeps one that repeats a repetition from filling the memory.
-            let compiled = RegexBuilder::new(pattern.get_ref()).size_limit(LARGEST_PATTERN).build();
-            if compiled.is_err() || !anchored {
-                let advice = "`pattern` must be a short regular expression between `^` and `$`";
-                self.wrong::<()>(pattern.span(), advice);
-            }
-        }
-        let choices = raw.choices.as_ref().and_then(|choices| self.choices_of(choices, raw));
-        let info = SettingInfo {
-            name: name.get_ref().clone(),
-            help: raw.help.clone(),
-            secret: raw.secret,
-            default: raw.default.as_ref().map(|default| default.get_ref().clone()),
-            optional: raw.optional,
-            pattern: raw.pattern.as_ref().map(|pattern| pattern.get_ref().clone()),
-            choices: choices.unwrap_or_default(),
-            address,
-            zone: self.zone.as_ref() == Some(name.get_ref()),
-        };
-        if let Some(default) = &raw.default
-            && let Err(why) = fits(&info, default.get_ref())
-        {
-            self.wrong::<()>(default.span(), format!("the default {why}"));
-        }
-        info
-    }
-
-    /// The words a user may choose from.
-    fn choices_of(&mut self, choices: &Spanned<toml::Value>, raw: &RawSetting) -> Option<Vec<String>> {
-        if raw.secret || raw.pattern.is_some() {
-            return self.wrong(choices.span(), "a setting with `choices` is no secret and needs no `pattern`");
-        }
-        let words: Option<Vec<_>> = match choices.get_ref() {
-            toml::Value::Array(words) => words.iter().map(|word| word.as_str().map(str::to_owned)).collect(),
-            toml::Value::Table(table) => table.iter().map(|(word, sent)| sent.as_str().map(|_| word.clone())).collect(),
-            _ => None,
-        };
-        match words {
-            Some(words) if !words.is_empty() => Some(words),
-            _ => self.wrong(
-                choices.span(),
-                "`choices` is a list of words, or a table of words and the text that is sent for each",
-            ),
-        }
     }
 
     /// Reads a text and its placeholders.
@@ -351,10 +319,13 @@ impl Check<'_, '_> {
         let alone = place != Place::Request && template.only_setting().is_some();
         let misplaced =
             |names: &BTreeSet<String>| template.settings().find(|name| names.contains(*name)).map(str::to_owned);
-        if place != Place::Header
+        if !matches!(place, Place::Header | Place::Config)
             && let Some(name) = misplaced(&self.secret)
         {
-            return self.wrong(text.span(), format!("`{{{name}}}` is secret: it may stand in `auth` or a header only"));
+            return self.wrong(
+                text.span(),
+                format!("`{{{name}}}` is secret: it may stand in `auth`, a header or a program's `config` only"),
+            );
         }
         if !alone && let Some(name) = misplaced(&self.optional) {
             return self.wrong(
@@ -438,22 +409,6 @@ impl Check<'_, '_> {
                 format!("`{}` is not known here: {}", word.get_ref(), nearest(word.get_ref(), known)),
             ),
         }
-    }
-}
-
-/// Whether a value may stand in a setting.
-fn fits(info: &SettingInfo, value: &str) -> Result<(), String> {
-    let matches = |pattern: &str| {
-        let compiled = RegexBuilder::new(pattern).size_limit(LARGEST_PATTERN).build();
-        compiled.map_or(true, |pattern| pattern.is_match(value))
-    };
-    match &info.pattern {
-        _ if !info.choices.is_empty() && !info.choices.iter().any(|choice| choice == value) => {
-            Err(format!("is none of the choices: write one of `{}`", info.choices.join("`, `")))
-        }
-        Some(pattern) if !matches(pattern) => Err(format!("does not match `{pattern}`: change one of them")),
-        _ if info.zone && value.parse::<Tz>().is_err() => Err("is no time zone such as `Europe/Berlin`".to_owned()),
-        _ => Ok(()),
     }
 }
 

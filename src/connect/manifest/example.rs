@@ -11,7 +11,7 @@ use super::extract::Broken;
 use super::identity::{Ledger, Row};
 use super::rows::{Reader, Reading};
 use super::unpack::{self, Records};
-use super::{Example, Expected, Manifest, Meaning};
+use super::{Asks, Example, Expected, Manifest, Meaning};
 use crate::domain::connector::{SettingValue, Settings, SourceRow};
 use crate::domain::millionths;
 use crate::domain::observation::DateWindow;
@@ -46,7 +46,7 @@ impl Manifest {
     }
 
     fn means_rows(&self, pages: &[String], settings: &Settings, expect: &[Expected]) -> Result<(), String> {
-        same(expect, &self.read_example(&self.as_read(pages)?, settings)?)
+        same(expect, &self.read_example(&self.as_read(pages, settings)?, settings)?)
     }
 
     fn means_act(&self, delivery: &str, settings: &Settings, expect: &[Expected]) -> Result<(), String> {
@@ -60,8 +60,12 @@ impl Manifest {
         same(expect, read.as_slice())
     }
 
-    /// The pages as they are read: a report's CSV is cut into JSON first, and lines are made the list they are.
-    fn as_read(&self, pages: &[String]) -> Result<Vec<String>, String> {
+    /// The pages as they are read: a report's CSV is cut into JSON first, lines are made the list they are, and what a program
+    /// writes the list of its records.
+    pub(super) fn as_read(&self, pages: &[String], settings: &Settings) -> Result<Vec<String>, String> {
+        if let Asks::Program(program) = &self.asks {
+            return pages.iter().map(|text| program.as_page(settings, text)).collect();
+        }
         if self.rows.lines {
             return Ok(pages.iter().map(|page| unpack::list_of_lines(page)).collect());
         }

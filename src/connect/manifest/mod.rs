@@ -29,6 +29,7 @@ mod page;
 mod pager;
 mod path;
 mod plan;
+mod program;
 mod proof;
 mod raw;
 mod report;
@@ -55,6 +56,7 @@ use self::fill::{End, Hole, Template};
 use self::inbound::InboundRule;
 use self::number::Form;
 use self::only::OnlyRule;
+use self::program::Program;
 use self::proof::Proof;
 use self::report::Report;
 use super::auth::{Auth, Oauth2};
@@ -80,7 +82,7 @@ pub struct Manifest {
     /// The request cannot name both ends of the days, so answers hold others too.
     unbounded: bool,
     account: Option<AccountRule>,
-    request: Request,
+    asks: Asks,
     paging: Option<Paging>,
     fan: Option<Fan>,
     report: Option<Report>,
@@ -92,6 +94,15 @@ pub struct Manifest {
     inbound: Option<InboundRule>,
     facts: FactsRule,
     examples: Vec<Example>,
+}
+
+/// What is asked for the rows.
+#[derive(Debug)]
+enum Asks {
+    /// A vendor's address.
+    Vendor(Request),
+    /// A program of the user's.
+    Program(Program),
 }
 
 /// Where days begin and end.
@@ -385,7 +396,7 @@ impl Manifest {
     /// Answers hold rows of other days than those asked for, as the file itself says.
     fn answers_more(&self) -> bool {
         let early = |hole: &Hole| matches!(hole.as_day(), Some((End::Early, _)));
-        self.unbounded || self.request.holes().any(early)
+        self.unbounded || self.calls().any(|call| call.holes().any(early))
     }
 
     /// Every call it makes to the vendor with a proof of who asks.
@@ -393,7 +404,11 @@ impl Manifest {
         let account = self.account.iter().map(|account| &account.request);
         let fan = self.fan.iter().map(|fan| &fan.request);
         let poll = self.report.iter().map(|report| &report.poll);
-        std::iter::once(&self.request).chain(account).chain(fan).chain(poll)
+        let rows = match &self.asks {
+            Asks::Vendor(request) => Some(request),
+            Asks::Program(_) => None,
+        };
+        rows.into_iter().chain(account).chain(fan).chain(poll)
     }
 
     /// As one that a user's folder holds: whoever uses it confirms its hosts.
@@ -438,6 +453,9 @@ impl Connector for ManifestConnector {
     }
 
     async fn pull(&self, request: &PullRequest<'_>, sink: &mut dyn RowSink) -> Result<PullFacts, PullError> {
-        page::pull(self, request, sink).await
+        match &self.manifest.asks {
+            Asks::Vendor(call) => page::pull(self, call, request, sink).await,
+            Asks::Program(program) => program::pull(&self.manifest, program, request, sink).await,
+        }
     }
 }

@@ -38,7 +38,12 @@ impl Pacing {
     ///
     /// # Errors
     /// [`PullError`] where the address is none; what was checked gives no other.
-    pub(super) fn new(manifest: &Manifest, filling: &Filling<'_>, now: DateTime<Utc>) -> Result<Self, PullError> {
+    pub(super) fn new(
+        manifest: &Manifest,
+        rows: &super::Request,
+        filling: &Filling<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, PullError> {
         let (limits, settings) = (&manifest.limits, filling.settings);
         let set = settings.plain("per_second").and_then(|rate| rate.parse::<f64>().ok()).filter(|rate| *rate > 0.0);
         let rate = set.or(limits.per_second);
@@ -55,7 +60,7 @@ impl Pacing {
             None => None,
         };
         Ok(Self {
-            account: account(manifest, filling)?,
+            account: account(manifest, rows, filling)?,
             gap: rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
             concurrent: limits.concurrent,
             wait: limits.wait_header.as_ref().map(compiled).transpose()?,
@@ -102,12 +107,12 @@ impl Pacing {
 
 /// The account a vendor counts calls against: what the user must fill in to name it, at its host. Sources that
 /// read one account in two ways share it; its version, its level and its secrets do not count.
-fn account(manifest: &Manifest, filling: &Filling<'_>) -> Result<String, PullError> {
+fn account(manifest: &Manifest, rows: &super::Request, filling: &Filling<'_>) -> Result<String, PullError> {
     let mut named = BTreeSet::new();
     for call in manifest.calls() {
         named.extend(call.settings());
     }
-    let mut account = format!("{} {}", manifest.info.name, host_and_port(&manifest.request.base_url(filling)?));
+    let mut account = format!("{} {}", manifest.info.name, host_and_port(&rows.base_url(filling)?));
     for info in &manifest.info.settings {
         let names_it = !info.secret && !info.optional && info.default.is_none() && named.contains(info.name.as_str());
         if let Some(value) = filling.settings.plain(&info.name).filter(|_| names_it) {

@@ -15,7 +15,7 @@ use super::report;
 use super::rows::{Dated, Reader, Reading};
 use super::unpack;
 use super::window::Window;
-use super::{Manifest, ManifestConnector};
+use super::{Manifest, ManifestConnector, Request};
 use crate::connect::{PullError, PullFacts, PullRequest};
 use crate::domain::connector::RowSink;
 use crate::domain::observation::DateWindow;
@@ -51,6 +51,7 @@ impl From<PullError> for Halt {
 /// time where its pages contradict each other.
 pub(super) async fn pull(
     connector: &ManifestConnector,
+    call: &Request,
     request: &PullRequest<'_>,
     sink: &mut dyn RowSink,
 ) -> Result<PullFacts, PullError> {
@@ -58,14 +59,14 @@ pub(super) async fn pull(
     let reader = Reader::compile(manifest, request.settings, request.questions)
         .map_err(|saw| PullError::Shape { path: manifest.info.name.clone(), saw })?;
     let (covered, too_old) = askable(manifest, request)?;
-    let mut asker = Asker::new(connector, request)?;
+    let mut asker = Asker::new(connector, call, request)?;
     let account = Account::look_up(manifest, request, &mut asker, &reader).await?;
     account.zone.into_iter().for_each(|zone| asker.set_zone(zone));
     let mut days = u32::try_from((covered.last() - covered.first()).num_days()).unwrap_or(u32::MAX).saturating_add(1);
     let mut moved = false;
     loop {
         let window = Window::new(&reader, covered);
-        let mut run = Run { connector, request, reader: &reader, asker: &mut asker, window, sink: &mut *sink };
+        let mut run = Run { connector, call, request, reader: &reader, asker: &mut asker, window, sink: &mut *sink };
         match run.read(&covered.slices(Some(days))).await {
             Ok(()) => {
                 run.window.heard.clean(run.asker);
@@ -101,6 +102,7 @@ fn askable(manifest: &Manifest, request: &PullRequest<'_>) -> Result<(DateWindow
 /// One reading of a window, from its first page on.
 pub(super) struct Run<'r, 'a> {
     pub(super) connector: &'r ManifestConnector,
+    pub(super) call: &'r Request,
     pub(super) request: &'r PullRequest<'r>,
     pub(super) reader: &'r Reader,
     pub(super) asker: &'r mut Asker<'a>,
@@ -138,7 +140,7 @@ impl Run<'_, '_> {
         let manifest = &self.connector.manifest;
         let page_size = manifest.paging.as_ref().and_then(|paging| paging.size);
         let filling = Filling { window: days, page_size, ids, ..self.asker.filling() };
-        let prepared = Prepared::new(&manifest.request, &filling)?;
+        let prepared = Prepared::new(self.call, &filling)?;
         let reading = Reading { window: days, zone: filling.zone };
         self.window.begin_call();
         self.window.go_on(self.connector.patience.pages, None)?;

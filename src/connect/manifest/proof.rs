@@ -27,6 +27,8 @@ pub(super) enum Proof {
     },
     /// An access token of the login, as `Authorization: Bearer`.
     Oauth2(Oauth2),
+    /// No address is asked: a program shows what it was told.
+    Program,
 }
 
 impl Proof {
@@ -45,7 +47,7 @@ impl Proof {
             Self::Headers(headers) => headers.iter().map(|(_, value)| value).collect(),
             Self::Query(names) => names.iter().map(|(_, value)| value).collect(),
             Self::Basic { user, password } => vec![password, user],
-            Self::Oauth2(_) => vec![],
+            Self::Oauth2(_) | Self::Program => vec![],
         };
         templates.into_iter().find_map(|template| template.settings().next())
     }
@@ -79,6 +81,7 @@ impl Proof {
                 authorize(format!("Basic {}", basic(user, password, filling).expose_secret()))
             }
             Self::Oauth2(_) => authorize(format!("Bearer {}", token.map_or("", ExposeSecret::expose_secret))),
+            Self::Program => Ok(()),
             Self::Headers(names) => {
                 for (name, template) in names {
                     headers.insert(name.clone(), secret_header(&filled(template).into())?);

@@ -52,6 +52,7 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         return None;
     }
     let mut file = File { table: table.into_inner(), words: Vec::new(), mistakes };
+    let is_program = file.table.contains_key("program");
     let raw = Raw {
         name: file.must("name"),
         title: file.must("title"),
@@ -65,7 +66,8 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         auth: file.one("auth"),
         account: file.one("account"),
         days: file.must("days"),
-        request: file.must("request"),
+        program: file.one("program"),
+        request: if is_program { file.one("request") } else { file.must("request") },
         page: file.one("page"),
         fan: file.one("fan"),
         report: file.one("report"),

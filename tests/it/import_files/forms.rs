@@ -89,6 +89,7 @@ fn read(path: &Path, pairs: Pairs<'_>, kept: Pairs<'_>) -> Result<(FormUnderstan
         window: DateWindow::new("2026-11-21".parse().unwrap(), "2026-11-22".parse().unwrap()).unwrap(),
         zone: ZONE,
         now: "2026-11-22T12:00:00Z".parse().unwrap(),
+        state: None,
     };
     let mut sink = Acts::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -91,6 +91,7 @@ fn pull(path: &Path, pairs: &[(&str, &str)]) -> Result<(Kept, PullFacts), String
         window: DateWindow::new("2026-11-21".parse().unwrap(), "2026-11-22".parse().unwrap()).unwrap(),
         zone: ZONE,
         now,
+        state: None,
     };
     let mut sink = Memory::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

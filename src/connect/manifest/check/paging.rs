@@ -8,7 +8,7 @@ use toml::Value;
 
 use super::super::call::Verb;
 use super::super::fan::{self, Fan};
-use super::super::fill::{End, Hole, Special};
+use super::super::fill::{DateForm, End, Hole, Special};
 use super::super::path::{Path, Step};
 use super::super::raw::{RawDays, RawFan, RawPage, RawRequest, unknown};
 use super::super::{Body, DayZone, Json, PageKind, PagePlace, Paging, Request};
@@ -182,13 +182,8 @@ impl Check<'_, '_> {
         Some(Fan { request: list?, each: each?, cut, paging: or_unused(paging)?, batch })
     }
 
-    /// Where days begin and end, and whether answers hold others than those asked for.
-    pub(super) fn days(
-        &mut self,
-        raw: &RawDays,
-        request: Option<&Request>,
-        list: Option<&Request>,
-    ) -> Option<(DayZone, bool)> {
+    /// Where days begin and end, and whether answers hold others than those asked for; `asked` are the days it names.
+    pub(super) fn days(&mut self, raw: &RawDays, asked: Option<Vec<(End, DateForm)>>) -> Option<(DayZone, bool)> {
         let zone = match raw.zone.get_ref().as_str() {
             "experiment" => DayZone::Experiment,
             "account" => DayZone::Account,
@@ -214,8 +209,7 @@ impl Check<'_, '_> {
             }
         }
         let ends = self.one_of(&raw.ends, &["inclusive", "exclusive", "open", "none"])?;
-        let asked: Vec<_> = request?.holes().chain(list.iter().flat_map(|list| list.holes())).collect();
-        let asked: Vec<_> = asked.into_iter().filter_map(Hole::as_day).collect();
+        let asked = asked?;
         let days: BTreeSet<_> = asked.iter().map(|(end, _)| *end).collect();
         let (fits, must) = match ends {
             0 => (days == BTreeSet::from([End::Start, End::Last]), "ask for {window.start} to {window.end}"),

@@ -212,20 +212,22 @@ impl Check<'_, '_> {
         self.json_in(Place::Request, &span, value)
     }
 
-    fn json_in(&mut self, place: Place, span: &Range<usize>, value: &Value) -> Option<Json> {
+    pub(super) fn json_in(&mut self, place: Place, span: &Range<usize>, value: &Value) -> Option<Json> {
+        let inner = if place == Place::Config { place } else { Place::Request };
         Some(match value {
             Value::String(text) => Json::Text(self.template(&Spanned::new(span.clone(), text.clone()), place)?),
             Value::Integer(number) => Json::Plain((*number).into()),
             Value::Boolean(truth) => Json::Plain((*truth).into()),
             Value::Array(items) => {
-                Json::List(items.iter().map(|item| self.json_in(Place::Item, span, item)).collect::<Option<_>>()?)
+                let place = if place == Place::Config { place } else { Place::Item };
+                Json::List(items.iter().map(|item| self.json_in(place, span, item)).collect::<Option<_>>()?)
             }
             Value::Table(members) => match (members.len(), members.get("number")) {
                 (1, Some(Value::String(text))) => Json::Number(self.number(&Spanned::new(span.clone(), text.clone()))?),
                 _ => Json::Object(
                     members
                         .iter()
-                        .map(|(name, value)| Some((name.clone(), self.json_in(Place::Request, span, value)?)))
+                        .map(|(name, value)| Some((name.clone(), self.json_in(inner, span, value)?)))
                         .collect::<Option<_>>()?,
                 ),
             },
@@ -296,6 +298,13 @@ impl Request {
 }
 
 impl Json {
+    /// Every placeholder in it.
+    pub(in super::super) fn holes(&self) -> impl Iterator<Item = &Hole> {
+        let mut holes = Vec::new();
+        self.collect_holes(&mut holes);
+        holes.into_iter()
+    }
+
     fn collect_holes<'a>(&'a self, holes: &mut Vec<&'a Hole>) {
         match self {
             Self::Text(template) | Self::Number(template) => holes.extend(template.holes()),

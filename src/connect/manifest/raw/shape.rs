@@ -20,6 +20,7 @@ pub(in crate::connect::manifest) struct Raw {
     pub(in crate::connect::manifest) account: Option<Spanned<RawAccount>>,
     pub(in crate::connect::manifest) days: Option<Spanned<RawDays>>,
     pub(in crate::connect::manifest) request: Option<Spanned<RawRequest>>,
+    pub(in crate::connect::manifest) program: Option<Spanned<RawProgram>>,
     pub(in crate::connect::manifest) page: Option<Spanned<RawPage>>,
     pub(in crate::connect::manifest) fan: Option<Spanned<RawFan>>,
     pub(in crate::connect::manifest) report: Option<Spanned<RawReport>>,
@@ -160,6 +161,19 @@ pub(in crate::connect::manifest) struct RawRequest {
     pub(in crate::connect::manifest) raw_query: Option<Spanned<String>>,
     pub(in crate::connect::manifest) json: Option<BTreeMap<String, Spanned<toml::Value>>>,
     pub(in crate::connect::manifest) form: Option<BTreeMap<String, Spanned<toml::Value>>>,
+}
+
+/// `[program]`: what is asked in place of an address.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connect::manifest) struct RawProgram {
+    pub(in crate::connect::manifest) speaks: Spanned<String>,
+    pub(in crate::connect::manifest) stream: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) selects: Option<Spanned<bool>>,
+    pub(in crate::connect::manifest) tells: Spanned<String>,
+    pub(in crate::connect::manifest) within: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(in crate::connect::manifest) config: BTreeMap<String, Spanned<toml::Value>>,
 }
 
 #[derive(Deserialize)]
