@@ -277,7 +277,6 @@ async fn a_file_that_cannot_be_understood_is_refused_and_changes_nothing() {
         ("none.csv".to_owned(), "none.csv"),
         (beside("google_campaign_range_no_day.csv"), "Export the report again, segmented by day"),
         (beside("meta_range_no_day.csv"), "reporting starts and ends differ"),
-        (beside("tiktok_daily.xlsx"), "save the sheet as CSV"),
         (beside("google_overview_time_series.csv"), "Write arm = "),
     ] {
         let refused = project.run(&["import", &file, "--json"]);
