@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -77,12 +77,27 @@ pub(super) async fn pull(
     request: &PullRequest<'_>,
     sink: &mut dyn RowSink,
 ) -> Result<PullFacts, PullError> {
+    let secrets: Vec<SecretString> = request.settings.iter().filter_map(|(_, value)| secret(value)).collect();
+    let clean = |text: &str| evidence(text.as_bytes(), &secrets);
+    read_window(manifest, program, request, &secrets, sink).await.map_err(|error| match error {
+        // What stands in a record may be what the program was told.
+        PullError::Shape { path, saw } => PullError::Shape { path: clean(&path), saw: clean(&saw) },
+        other => other,
+    })
+}
+
+async fn read_window(
+    manifest: &Manifest,
+    program: &Program,
+    request: &PullRequest<'_>,
+    secrets: &[SecretString],
+    sink: &mut dyn RowSink,
+) -> Result<PullFacts, PullError> {
     let reader = Reader::compile(manifest, request.settings, request.questions)
         .map_err(|saw| PullError::Shape { path: manifest.info.name.clone(), saw })?;
     let zone = manifest.days.zone(request);
     let filling =
         Filling { settings: request.settings, window: request.window, zone, page_size: None, ids: &[], job: None };
-    let secrets: Vec<SecretString> = request.settings.iter().filter_map(|(_, value)| secret(value)).collect();
     let config = program.config.fill(&filling)?;
     let of = manifest.asked_of(program, request)?;
     let state = request.state.filter(|state| program.tells_news && state.of == of);
@@ -99,8 +114,7 @@ pub(super) async fn pull(
         waiting: 0,
         handed: 0,
     };
-    let asked =
-        Asked { program, request, secrets: &secrets, config, said: state.and_then(|state| state.said.as_deref()) };
+    let asked = Asked { program, request, secrets, config, said: state.and_then(|state| state.said.as_deref()) };
     let folder =
         private_folder().map_err(|error| broken(request, &format!("no folder for it can be made: {error}")))?;
     let told =
@@ -319,6 +333,12 @@ impl Asked<'_> {
                 Line::Record(record) => records.take(record.get(), sink).await?,
                 Line::State(state) if state.get().len() > LARGEST_STATE => {
                     return Err(at(&format!("is a state of more than {} MiB", LARGEST_STATE >> 20)));
+                }
+                // It is kept as it is, where secrets are never kept.
+                Line::State(state)
+                    if self.secrets.iter().any(|secret| state.get().contains(secret.expose_secret())) =>
+                {
+                    return Err(at("is a state with a secret of its settings in it, which is not kept"));
                 }
                 Line::State(state) => told.state = Some(state.get().to_owned()),
                 Line::Stream(name) => {

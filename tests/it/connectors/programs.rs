@@ -201,6 +201,10 @@ fn a_program_that_goes_wrong_changes_nothing_and_shows_no_secret() {
         assert_eq!(acts(&project), pairs(&[("1", "x")]), "{said}");
     }
     let path = project.path().join("program");
+    be(&project, "cat > /dev/null; cat \"$F/answer\"");
+    project.write("answer", written(&[json!({"record": {"id": "2", "at": CANARY, "arm": "x"}}), json!({"done": 1})]));
+    let ended = read(&project);
+    assert!(ended.code != 0 && ended.stderr.contains("[hidden]"), "{ended:#?}");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
     assert!(read(&project).stderr.contains("may be changed by anybody"));
     fs::remove_file(&path).unwrap();
@@ -247,6 +251,9 @@ fn of_news_what_was_told_before_stays_and_the_state_moves_only_with_what_was_kep
     assert_eq!(asked_state(), json!({"at": 2}), "what failed moved nothing");
     assert_eq!(read(&project).code, 0);
     assert_eq!(asked_state(), json!({"at": 2}), "nor does a reading without a state");
+    project.write("answer", written(&[json!({"state": {"key": CANARY}}), json!({"done": 0})]));
+    assert!(read(&project).stderr.contains("is a state with a secret of its settings"));
+    project.write("answer", written(&[json!({"done": 0})]));
     // Another list is another question: it is told from the beginning.
     let path = project.path().join("willitsell.toml");
     let other = fs::read_to_string(&path).unwrap().replace("settings = { ", "settings = { list = \"b\", ");
