@@ -14,6 +14,7 @@ use chrono::{Days, NaiveDate};
 
 use super::raise::Raise;
 use crate::domain::concept::{Policy, Srm};
+use crate::domain::portfolio::Proof;
 use crate::domain::verdict::{Evidence, GuardrailScore, Lean, Reason, Verdict};
 use crate::stats::srm;
 pub use settled::Settled;
@@ -59,14 +60,24 @@ pub struct Hold {
     pub builds: usize,
     /// The concept's log e-value that it takes.
     pub needed: f64,
-    /// The last settled day of the first look at which that much would do; before it, or without one, BUILD is withheld
-    /// whatever the evidence.
-    pub lifts_from: Option<NaiveDate>,
+    /// When that much will do; `None` where BUILD is withheld whatever the evidence, to see what there is of it.
+    pub lifts: Option<Lifts>,
+}
+
+/// When a BUILD is no longer withheld.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lifts {
+    /// The last settled day of the first look at which what is needed will do.
+    pub from: NaiveDate,
+    /// What will do at any look, as if no other concept had BUILD.
+    pub anytime: f64,
 }
 
 impl Hold {
     fn lifts(&self, evidence: f64, last_settled: Option<NaiveDate>) -> bool {
-        evidence >= self.needed && self.lifts_from.is_some_and(|day| last_settled >= Some(day))
+        let will_do =
+            |lifts: Lifts| evidence >= lifts.anytime || (evidence >= self.needed && last_settled >= Some(lifts.from));
+        self.lifts.is_some_and(will_do)
     }
 }
 
@@ -112,6 +123,8 @@ pub struct Watch<'a> {
     verdict: Verdict,
     reason: Option<Reason>,
     since: Option<NaiveDate>,
+    /// Where BUILD is withheld whatever the evidence.
+    proof: Vec<Proof>,
 }
 
 impl<'a> Watch<'a> {
@@ -124,6 +137,7 @@ impl<'a> Watch<'a> {
             verdict: Verdict::Collecting,
             reason: Some(Reason::Insufficient),
             since: None,
+            proof: Vec::new(),
         }
     }
 
@@ -144,9 +158,27 @@ impl<'a> Watch<'a> {
             stands &= !matches!(self.reason, Some(Reason::CapReached { .. }));
         }
         if !stands {
-            (self.verdict, self.reason) = self.settled.judge(self.settled.assess().as_ref(), last_settled);
+            let said = self.settled.assess();
+            (self.verdict, self.reason) = self.settled.judge(said.as_ref(), last_settled);
             self.since = self.verdict.is_terminal().then_some(as_of);
+            if let Some(from) = last_settled.filter(|_| self.settled.withholds_all()) {
+                let excess = self.settled.proof(said.as_ref(), Some(from)).filter(|_| self.is_open());
+                if self.proof.last().and_then(|last| last.excess) != excess {
+                    self.proof.push(Proof { from, excess });
+                }
+            }
         }
+    }
+
+    /// Whether what there is of evidence for BUILD still counts. At its cap it stays what it is.
+    fn is_open(&self) -> bool {
+        let is_cap = || matches!(self.reason, Some(Reason::CapReached { .. }));
+        self.verdict == Verdict::Collecting || (self.verdict == Verdict::Review && is_cap())
+    }
+
+    /// Where BUILD is withheld whatever the evidence: what that came to, look by look.
+    pub(super) fn proof(&self) -> &[Proof] {
+        &self.proof
     }
 
     /// The verdict that stays, with its reason; COLLECTING before there is one.

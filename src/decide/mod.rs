@@ -105,7 +105,8 @@ impl<'a> Counted<'a> {
             let unmapped = card.unmapped.clone();
             let held = |hold| {
                 let held = watched(experiment, tally, Some(hold));
-                self.scorecard(&held, unmapped.clone(), vec![])
+                let card = self.scorecard(&held, unmapped.clone(), vec![]);
+                (card, portfolio::best(held.iter().map(|one| one.watch.proof())))
             };
             card = portfolio::beside(experiment, others, card, held);
         }
@@ -177,6 +178,7 @@ impl<'a> Counted<'a> {
             spend: tally.money(spend),
             spend_after: None,
             given: None,
+            proof: vec![],
             best: vec![],
             unmapped,
             unseen: unseen::unseen(experiment, data, &tally.calendar),

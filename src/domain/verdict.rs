@@ -11,7 +11,7 @@ pub use super::generation::Generation;
 use super::id::{ArmId, ConceptId, SourceId};
 use super::metric::MetricId;
 use super::money::Money;
-use super::portfolio::{Given, Withheld};
+use super::portfolio::{Given, Proof, Withheld};
 
 /// The five words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -351,8 +351,7 @@ pub struct GuardrailScore {
     pub name: String,
     /// Observed numerator ÷ denominator.
     pub value: Option<f64>,
-    /// Lower end of the range dual to its own test: at or above an upper limit exactly when that is breached.
-    /// Each arm has its own test, so over several arms there is no such range.
+    /// Lower end of the range dual to its arm's own test: at or above an upper limit exactly when that is breached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// Upper end: at or below a lower limit exactly when that is breached.
@@ -425,6 +424,9 @@ pub struct Scorecard {
     /// What a BUILD beside other concepts was given with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<Given>,
+    /// What others may count on, day by day, from the first look at which it would have been enough for BUILD alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proof: Vec<Proof>,
     /// Of several versions of a concept with BUILD, those not ruled out as the best, the highest estimate first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub best: Vec<ArmId>,
@@ -493,7 +495,6 @@ mod tests {
             Flag::AutocorrelatedDays,
         ];
         flags.sort_unstable();
-        let names = flags.map(|flag| serde_json::to_value(flag).unwrap().to_string());
-        assert!(names.is_sorted(), "{names:?}");
+        assert!(flags.map(|flag| serde_json::to_value(flag).unwrap().to_string()).is_sorted(), "{flags:?}");
     }
 }

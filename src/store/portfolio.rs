@@ -1,5 +1,7 @@
 //! What a verdict knows of the other concepts: which were ever tested, and their latest stored verdicts.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sqlx::{Arguments, Row};
 
@@ -7,7 +9,7 @@ use super::Store;
 use super::columns;
 use super::error::StoreError;
 use crate::domain::id::ConceptId;
-use crate::domain::portfolio::Others;
+use crate::domain::portfolio::{Others, Peer};
 use crate::domain::verdict::{Scorecard, Verdict};
 
 /// All concepts ever tested, as they stood before an instant.
@@ -15,18 +17,16 @@ use crate::domain::verdict::{Scorecard, Verdict};
 pub struct Portfolio {
     /// The last verdict on any concept that was known.
     known: i64,
-    /// What others may count on of each: see [`Scorecard::beyond_own`].
-    stands: Vec<(ConceptId, Option<f64>)>,
+    /// What others may count on of each.
+    stands: Vec<(ConceptId, Option<Arc<Peer>>)>,
 }
 
 impl Portfolio {
     /// What `concept` knows of the others, but for its own verdict before.
     pub fn others(&self, concept: &ConceptId) -> Others {
         let others = || self.stands.iter().filter(|(other, _)| other != concept);
-        // In an order that is not the database's: sums and ties come out the same.
-        let mut excess: Vec<f64> = others().filter_map(|(_, excess)| *excess).collect();
-        excess.sort_by(f64::total_cmp);
-        Others { known: self.known, concepts: others().count() + 1, excess, before: None }
+        let peers = others().filter_map(|(_, peer)| peer.clone()).collect();
+        Others { known: self.known, concepts: others().count() + 1, peers, before: None }
     }
 }
 
@@ -40,8 +40,8 @@ impl Store {
         Ok(())
     }
 
-    /// How all concepts stand by verdicts of earlier instants than `as_of`: now, or up to the verdict `known`. One that is
-    /// BLOCKED stands where it stood, and so does one that is no longer configured.
+    /// How all concepts stand by verdicts of earlier instants than `as_of`: now, or up to the verdict `known`. A BUILD stands
+    /// while its concept is BLOCKED, and where it is no longer configured; one that is withheld does not count then.
     pub async fn portfolio(&self, as_of: DateTime<Utc>, known: Option<i64>) -> Result<Portfolio, StoreError> {
         let mut read = self.backend.read().await?;
         let known = match known {
@@ -49,8 +49,11 @@ impl Store {
             None => sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM scorecard").fetch_one(&mut *read).await?,
         };
         let rows = sqlx::query(
-            "SELECT concept_id, (SELECT excess FROM scorecard WHERE concept_id = tested.concept_id AND id <= $1 \
-             AND as_of < $2 AND verdict <> $3 ORDER BY id DESC LIMIT 1) AS excess FROM tested",
+            "SELECT tested.concept_id, sound.excess, CASE WHEN sound.excess IS NULL THEN NULL ELSE sound.body END AS body, \
+             (SELECT verdict FROM scorecard WHERE concept_id = tested.concept_id AND id <= $1 AND as_of < $2 \
+             ORDER BY id DESC LIMIT 1) AS latest FROM tested LEFT JOIN scorecard AS sound ON sound.id = \
+             (SELECT id FROM scorecard WHERE concept_id = tested.concept_id AND id <= $1 AND as_of < $2 AND verdict <> $3 \
+             ORDER BY id DESC LIMIT 1)",
         )
         .bind(known)
         .bind(as_of.timestamp_millis())
@@ -58,9 +61,14 @@ impl Store {
         .fetch_all(&mut *read)
         .await?;
         let stand = |row: &sqlx::any::AnyRow| {
-            Ok((ConceptId::new(row.try_get::<&str, _>("concept_id")?), row.try_get("excess")?))
+            // One that cannot be read does not count, so that the others need more proof; judging it says what is wrong.
+            let body: Option<&str> = row.try_get("body")?;
+            let card: Option<Scorecard> = body.and_then(|body| columns::from_json(body).ok());
+            let is_blocked = row.try_get::<Option<&str>, _>("latest")? == Some(Verdict::Blocked.word());
+            let peer = card.as_ref().and_then(Peer::of).filter(|peer| peer.judged.is_none() || !is_blocked);
+            Ok((ConceptId::new(row.try_get::<&str, _>("concept_id")?), peer.map(Arc::new)))
         };
-        let stands = rows.iter().map(stand).collect::<Result<_, sqlx::Error>>()?;
+        let stands = rows.iter().map(stand).collect::<Result<_, StoreError>>()?;
         Ok(Portfolio { known, stands })
     }
 

@@ -46,9 +46,7 @@ async fn s1_n3_killed_at_random_instants_nothing_is_lost_or_doubled() {
         .lines()
         .map(|line| if line.starts_with("[source.") { format!("{line}\n{known}") } else { line.to_owned() })
         .collect();
-    // Beside other concepts a BUILD depends on which looks came to their end, and here that is up to the kills.
-    let alone = "[portfolio]\nfalse_build_rate = \"each\"\n";
-    project.write("willitsell.toml", known.join("\n") + "\n" + alone);
+    project.write("willitsell.toml", known.join("\n") + "\n");
 
     let pull = ["pull", "--since", "2026-03-02", "--until", "2026-04-15"];
     let once = ["run", "--once"];

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use super::cells::{Bars, GAMMA, IDEAL, Manner, RATES, Shape, Truth};
 use super::{BATCH, Mean, cell, mean};
 use crate::decide::judge::{ArmDay, Rule, Settled};
-use crate::decide::portfolio::bar;
 use crate::domain::concept::{Boundary, Dispersion, Policy};
 use crate::domain::verdict::Verdict;
+use crate::stats::many::e_bh;
 use crate::stats::simulate::{Campaign, Day, generator};
 
 /// Concepts that run together, the first of them good.
@@ -61,27 +61,24 @@ struct Standing {
 const BEGUN: Standing = Standing { alone: Verdict::Collecting, together: Verdict::Collecting, proof: None };
 
 impl Standing {
-    /// After one more day, which alone gives `verdict` with this log e-value; `others` are what they were the day before.
-    fn next(mut self, verdict: Verdict, evidence: Option<f64>, others: impl Iterator<Item = Self>, alpha: f64) -> Self {
+    /// After one more day, which alone gives `verdict` with this log e-value; a BUILD beside others is withheld.
+    fn next(&mut self, verdict: Verdict, evidence: Option<f64>) {
         if self.alone == Verdict::Collecting {
             self.alone = verdict;
         }
-        if self.together != Verdict::Collecting {
-            return self;
+        if self.together == Verdict::Collecting {
+            let is_build = verdict == Verdict::Build;
+            self.proof = evidence.filter(|_| is_build);
+            self.together = if is_build { Verdict::Collecting } else { verdict };
         }
-        let before = self.proof.take();
-        self.together = verdict;
-        if let Some(evidence) = evidence.filter(|_| verdict == Verdict::Build) {
-            let excess: Vec<f64> = others.filter_map(|other| Some(other.proof? + alpha.ln())).collect();
-            let needed = bar(CONCEPTS, &excess, alpha).map_or(f64::NEG_INFINITY, |bar| bar.needed);
-            if before.map_or(evidence, |before| evidence.max(before)) < needed {
-                self.together = Verdict::Collecting;
-                self.proof = Some(evidence);
-            } else {
-                self.proof = Some(evidence.max(needed));
-            }
-        }
-        self
+    }
+}
+
+/// Gives BUILD to those whose evidence of the day is enough beside all others'.
+fn share(standing: &mut [Standing], alpha: f64) {
+    let excess: Vec<f64> = standing.iter().map(|one| one.proof.map_or(f64::NAN, |proof| proof + alpha.ln())).collect();
+    for at in e_bh(&excess, standing.len(), 1.0) {
+        standing[at].together = Verdict::Build;
     }
 }
 
@@ -142,8 +139,7 @@ fn run_once(portfolio: &Portfolio, seed: u64, run: u64) -> [f64; 4] {
     let mut settled: Vec<Settled<'_>> = (0..CONCEPTS).map(|_| Settled::new(rule)).collect();
     let mut standing = [BEGUN; CONCEPTS];
     for (at, day) in NaiveDate::default().iter_days().take(length).enumerate() {
-        let before = standing;
-        for (concept, (settled, days)) in settled.iter_mut().zip(&campaigns).enumerate() {
+        for ((settled, days), standing) in settled.iter_mut().zip(&campaigns).zip(&mut standing) {
             settled.add(&ArmDay {
                 day,
                 exposures: days[at].exposure,
@@ -155,9 +151,9 @@ fn run_once(portfolio: &Portfolio, seed: u64, run: u64) -> [f64; 4] {
             let said = settled.assess();
             let (verdict, _) = settled.judge(said.as_ref(), Some(day));
             let evidence = said.map(|said| settled.log_e_value(&said));
-            let others = before.iter().enumerate().filter(|(other, _)| *other != concept).map(|(_, other)| *other);
-            standing[concept] = before[concept].next(verdict, evidence, others, policy.alpha);
+            standing.next(verdict, evidence);
         }
+        share(&mut standing, policy.alpha);
     }
     let [alone, together] = [
         standing.map(|standing| standing.alone == Verdict::Build),

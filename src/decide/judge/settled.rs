@@ -192,15 +192,13 @@ impl<'a> Settled<'a> {
     /// The rule of statistics.md section 4 on what [`Settled::assess`] said, first match first: the verdict of this
     /// look alone, whatever earlier ones gave. `last_settled` is the last day old enough to count.
     pub fn judge(&self, said: Option<&Assessment>, last_settled: Option<NaiveDate>) -> (Verdict, Option<Reason>) {
-        let Rule { policy, arm_budget_cap, stop, uneven_since, .. } = self.rule;
+        let Rule { policy, arm_budget_cap, stop, .. } = self.rule;
         let days = self.active_days();
-        let enough = said.filter(|arm| days >= policy.min_days && arm.trials >= whole(policy.min_exposures));
-        let uneven = policy.model == Model::Compare && uneven_since.is_some_and(|day| last_settled >= Some(day));
+        let enough = self.enough(said);
+        let uneven = self.is_uneven(last_settled);
         let mut withheld = None;
         if let Some(arm) = enough.filter(|_| !uneven) {
-            let trusted = !self.acts_without_exposure && !self.acts_exceed_exposures;
-            if arm.against_p0.is_reached() && arm.successes >= whole(policy.min_conversions) && trusted {
-                let evidence = self.log_e_value(arm);
+            if let Some(evidence) = self.log_e_proof(said, last_settled) {
                 withheld = self.hold.filter(|hold| !hold.lifts(evidence, last_settled)).map(|hold| {
                     let Hold { concepts, builds, needed, .. } = hold;
                     Reason::Portfolio(Withheld { concepts, builds, evidence, needed })
@@ -229,6 +227,35 @@ impl<'a> Settled<'a> {
             Some(_) => withheld.unwrap_or(Reason::Undecided),
         };
         (Verdict::Collecting, Some(reason))
+    }
+
+    /// What was said, where there are days and exposures enough for a verdict.
+    fn enough<'s>(&self, said: Option<&'s Assessment>) -> Option<&'s Assessment> {
+        let policy = self.rule.policy;
+        said.filter(|arm| self.active_days() >= policy.min_days && arm.trials >= whole(policy.min_exposures))
+    }
+
+    fn is_uneven(&self, last_settled: Option<NaiveDate>) -> bool {
+        let Rule { policy, uneven_since, .. } = self.rule;
+        policy.model == Model::Compare && uneven_since.is_some_and(|day| last_settled >= Some(day))
+    }
+
+    /// The concept's log e-value, were this its best arm, of a look at which BUILD alone would be right but for guardrails.
+    fn log_e_proof(&self, said: Option<&Assessment>, last_settled: Option<NaiveDate>) -> Option<f64> {
+        let arm = self.enough(said).filter(|_| !self.is_uneven(last_settled))?;
+        let trusted = !self.acts_without_exposure && !self.acts_exceed_exposures;
+        let reached = arm.against_p0.is_reached() && arm.successes >= whole(self.rule.policy.min_conversions);
+        (reached && trusted).then(|| self.log_e_value(arm))
+    }
+
+    /// The same beyond ln(1/alpha): what other concepts may count on.
+    pub(super) fn proof(&self, said: Option<&Assessment>, last_settled: Option<NaiveDate>) -> Option<f64> {
+        self.log_e_proof(said, last_settled).map(|evidence| evidence + self.rule.policy.alpha.ln())
+    }
+
+    /// Whether BUILD is withheld whatever the evidence.
+    pub(super) fn withholds_all(&self) -> bool {
+        self.hold.is_some_and(|hold| hold.lifts.is_none())
     }
 
     /// The concept's log e-value, were this its best arm: its evidence shared among the arms (statistics.md section 8).

@@ -119,7 +119,7 @@ fn verdicts() -> Vec<Story> {
 fn beside_others() -> Story {
     let at = |days| story("portfolio", autopilot(), days, &[BARELY], as_it_is);
     let alone = (14..60).map(at).find(|story| story.card().verdict == Verdict::Build).unwrap();
-    let others = Others { known: 1, concepts: 20, excess: vec![], before: None };
+    let others = Others { known: 1, concepts: 20, peers: vec![], before: None };
     Story { data: Inputs { others: Some(Box::new(others)), ..alone.data }, ..alone }
 }
 

@@ -36,6 +36,7 @@ pub fn card(verdict: Verdict, reasons: &[Reason], arms: &[(Verdict, Option<Reaso
         spend: Some(usd("3170")),
         spend_after: None,
         given: None,
+        proof: vec![],
         best: vec![],
         unmapped: None,
         unseen: vec![],

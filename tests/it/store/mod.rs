@@ -180,6 +180,7 @@ fn scorecard(as_of: &str, verdict: Verdict) -> Scorecard {
         spend: None,
         spend_after: None,
         given: None,
+        proof: vec![],
         best: vec![],
         unmapped: None,
         unseen: vec![],
