@@ -14,6 +14,7 @@ use crate::connect::manifest::{ManifestError, Patience};
 use crate::domain::id::DestinationId;
 use crate::notify::{self, Notifier, NotifyError};
 use crate::schedule::Parts;
+use crate::schedule::pull::Turns;
 use crate::store::{Store, StoreError};
 
 /// Why the program could not be put together.
@@ -98,7 +99,7 @@ impl App {
         let store = Store::open(&loaded.config.store_url).await?;
         let sources = loaded.config.sources.clone();
         let tokens = Box::new(store.tokens(loaded.config.token_key.clone()));
-        let parts = Parts { store, registry, sources, tokens, notifiers };
+        let parts = Parts { store, registry, sources, tokens, notifiers, turns: Turns::default() };
         Ok(Self { loaded, parts })
     }
 

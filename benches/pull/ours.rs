@@ -11,7 +11,7 @@ use willitsell::domain::connector::{Login, SettingValue, Settings, SourceAccess}
 use willitsell::domain::id::{LoginId, SourceId};
 use willitsell::domain::intake::Intake;
 use willitsell::schedule::Parts;
-use willitsell::schedule::pull::{Errand, pull};
+use willitsell::schedule::pull::{Errand, Turns, pull};
 use willitsell::store::Store;
 
 use crate::{cpu_seconds, peak_mib, window};
@@ -30,6 +30,7 @@ pub fn run(vendor: &str, address: &str, days: u64, again: bool) {
             registry: app::registry().expect("a registry"),
             sources: BTreeMap::new(),
             notifiers: BTreeMap::new(),
+            turns: Turns::default(),
         };
         let access = access(&parts, vendor, address);
         let window = window(days);

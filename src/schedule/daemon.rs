@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -113,31 +113,44 @@ async fn deliver_when_due(parts: &Parts, decided: &Notify) -> Result<(), StoreEr
     }
 }
 
+/// A source that is to be read early.
+struct Told {
+    /// When its vendor last said so.
+    at: DateTime<Utc>,
+    /// Not before then.
+    read_at: Instant,
+}
+
 /// Reads sources whose vendor sent something. A source that fails is left to its slot.
 async fn read_when_told(parts: &Parts, experiments: &[Experiment], mut news: mpsc::Receiver<SourceId>) {
-    let mut read_at: BTreeMap<SourceId, Instant> = BTreeMap::new();
-    let mut waiting: BTreeMap<SourceId, Instant> = BTreeMap::new();
+    let mut last_read: BTreeMap<SourceId, Instant> = BTreeMap::new();
+    let mut waiting: BTreeMap<SourceId, Told> = BTreeMap::new();
     loop {
-        let next = waiting.iter().min_by_key(|(_, at)| **at).map(|(source, at)| (source.clone(), *at));
+        let next = waiting.iter().min_by_key(|(_, told)| told.read_at).map(|(source, told)| (source, told.read_at));
         let wait = async {
-            match &next {
-                Some((_, at)) => tokio::time::sleep_until(*at).await,
+            match next {
+                Some((source, read_at)) => {
+                    tokio::time::sleep_until(read_at).await;
+                    source.clone()
+                }
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let source = tokio::select! {
             Some(source) = news.recv() => {
-                let at = read_at.get(&source).map_or_else(Instant::now, |at| *at + BETWEEN_EARLY);
-                waiting.entry(source).or_insert(at);
+                let read_at = last_read.get(&source).map_or_else(Instant::now, |last| *last + BETWEEN_EARLY);
+                let at = Utc::now();
+                waiting.entry(source).and_modify(|told| told.at = at).or_insert(Told { at, read_at });
+                continue;
             }
-            () = wait => {
-                let Some((source, _)) = next else { continue };
-                waiting.remove(&source);
-                read_at.insert(source.clone(), Instant::now());
-                if let Err(failure) = read_early(parts, experiments, &source, Utc::now()).await {
-                    tracing::warn!(%failure, "not read early: its next slot asks again");
-                }
-            }
+            source = wait => source,
+        };
+        let Some(told) = waiting.remove(&source) else { continue };
+        last_read.insert(source.clone(), Instant::now());
+        match read_early(parts, experiments, &source, told.at, Utc::now()).await {
+            Ok(true) => {}
+            Ok(false) => _ = waiting.insert(source, Told { read_at: Instant::now() + BETWEEN_EARLY, ..told }),
+            Err(failure) => tracing::warn!(%failure, "not read early: its next slot asks again"),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::domain::connector::{SourceAccess, TokenVault};
 use crate::domain::id::{DestinationId, SourceId};
 use crate::notify::Notifier;
 use crate::store::Store;
+use pull::Turns;
 
 /// What a tick works with. `app` builds it once.
 pub struct Parts {
@@ -35,6 +36,8 @@ pub struct Parts {
     pub tokens: Box<dyn TokenVault>,
     /// Every configured destination.
     pub notifiers: BTreeMap<DestinationId, Box<dyn Notifier>>,
+    /// Who reads which source now.
+    pub turns: Turns,
 }
 
 #[cfg(test)]

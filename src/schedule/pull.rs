@@ -1,11 +1,13 @@
 //! Asks one source for its days and commits each window whole. Knows no verdict.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use thiserror::Error;
+use tokio::sync::OwnedMutexGuard;
 
 use super::Parts;
 use super::survey::{Noting, Survey};
@@ -89,6 +91,29 @@ pub struct Errand<'a> {
     pub due_at: DateTime<Utc>,
     /// When it was asked.
     pub now: DateTime<Utc>,
+}
+
+/// Whose turn it is to read a source. Readings of one source follow each other: of two at once, the one that asked first might
+/// be stored last, and put older answers in place of newer ones.
+#[derive(Debug, Default)]
+pub struct Turns(Mutex<BTreeMap<SourceId, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    /// Waits until nobody reads the source; then it is the caller's turn until what is given back is dropped. Which days are
+    /// due is to be asked after that: whoever had the turn before may have read them.
+    pub async fn of(&self, source: &SourceId) -> OwnedMutexGuard<()> {
+        self.turn(source).lock_owned().await
+    }
+
+    /// As [`Self::of`], but `None` at once where somebody reads the source now.
+    pub fn free(&self, source: &SourceId) -> Option<OwnedMutexGuard<()>> {
+        self.turn(source).try_lock_owned().ok()
+    }
+
+    fn turn(&self, source: &SourceId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(source.clone()).or_default())
+    }
 }
 
 /// The days to ask for: from the first day since `start` that may have changed since it was last read, or

@@ -149,6 +149,7 @@ async fn pull_sources(
     let scheduled = experiment.sources.iter().filter(|source| source.scheduled);
     let asked = scheduled.filter_map(|source| parts.sources.get(&source.id)).map(|access| async move {
         let source = &access.source.id;
+        let _turn = parts.turns.of(source).await;
         let window = due_window(parts, access, experiment.start, errand)
             .await
             .map_err(|error| SourceFailed::Store(source.clone(), error))?;

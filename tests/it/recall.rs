@@ -30,6 +30,7 @@ use willitsell::domain::observation::DateWindow;
 use willitsell::domain::verdict::StoredScorecard;
 use willitsell::schedule::Parts;
 use willitsell::schedule::due::DueRun;
+use willitsell::schedule::pull::Turns;
 use willitsell::schedule::tick::{Ticked, tick};
 use willitsell::store::{Slice, Store, Wary};
 
@@ -55,7 +56,14 @@ impl Rig {
         let http = Http::new(Limits::default()).unwrap();
         let registry = Registry::built_in(&http, &Auth::new(http.clone()), &Patience::default()).unwrap();
         let tokens = Box::new(store.tokens(None));
-        let parts = Parts { store, registry, sources: BTreeMap::new(), tokens, notifiers: BTreeMap::new() };
+        let parts = Parts {
+            store,
+            registry,
+            sources: BTreeMap::new(),
+            tokens,
+            notifiers: BTreeMap::new(),
+            turns: Turns::default(),
+        };
         Self { folder, parts }
     }
 
