@@ -193,3 +193,44 @@ fn arms_are_named_by_setting_by_name_or_by_id() {
         assert!(import(text, pairs).is_err());
     }
 }
+
+#[test]
+fn a_table_of_ones_own_is_read_by_the_names_its_user_gives() {
+    let text = "Besuchstag,Variante,Besucher,Anmeldungen,Clicks\n2026-03-02,A,50,4,9\n2026-03-03,A,40,3,8\n";
+    let named = [
+        ("day_column", "besuchstag"),
+        ("arm_column", "Variante"),
+        ("visits_column", "Besucher"),
+        ("conversions_column", "Anmeldungen"),
+    ];
+    let (understood, _) = import(text, &named).unwrap();
+    let sums: Vec<String> = understood.totals.iter().map(|(metric, sum)| format!("{metric} {sum}")).collect();
+    assert_eq!(sums, ["clicks 17", "visits 90", "conversions 7"]);
+    assert_eq!(understood.days, 2);
+    // Another column than the one that would have been taken.
+    let (understood, _) = import(text, &[&named[..2], &[("clicks_column", "Besucher")]].concat()).unwrap();
+    assert_eq!(total(&understood, MetricId::CLICKS), "90");
+    assert_eq!(understood.columns[4].why_not.as_deref(), Some("clicks_column names \"Besucher\""));
+    // A slip names what was probably meant, also where no other name is known.
+    let slip = [&named[..3], &[("conversions_column", "Anmeldung")]].concat();
+    let error = import(text, &slip).map(|_| ()).unwrap_err();
+    assert!(
+        error.contains("`conversions_column`: no column is called \"Anmeldung\". Did you mean \"Anmeldungen\"?"),
+        "{error}"
+    );
+    let error = import(
+        "Tag der Zahl,Menge\n2026-03-02,5\n",
+        &[("arm", "a"), ("day_column", "Tag der Zahl"), ("visits_column", "Mengen")],
+    );
+    assert!(error.map(|_| ()).unwrap_err().contains("Did you mean \"Menge\"?"));
+    let twice = [&named[..], &[("leads_column", "anmeldungen")]].concat();
+    assert!(import(text, &twice).map(|_| ()).unwrap_err().contains("named by conversions_column too"));
+}
+
+#[test]
+fn a_named_day_that_begins_a_span_is_no_day_where_rows_cover_several() {
+    let text = "Reporting starts,Reporting ends,Day,Campaign name,Link clicks\n2026-03-02,2026-03-03,2026-03-02,A,3\n";
+    assert_eq!(import(text, &[]).unwrap().0.days, 1);
+    let error = import(text, &[("day_column", "Reporting starts")]).map(|_| ()).unwrap_err();
+    assert!(error.contains("reporting starts and ends differ"), "{error}");
+}

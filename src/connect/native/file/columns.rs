@@ -7,7 +7,7 @@ use crate::domain::metric::MetricId;
 use crate::domain::money::Currency;
 
 use super::FileError;
-use super::settings::{ArmSetting, FileSettings};
+use super::settings::{ArmSetting, FileSettings, NamedColumn};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,9 +136,9 @@ fn zone_in(text: &str) -> Option<Tz> {
     name.trim().parse().ok()
 }
 
-/// How many cells of a row the table knows.
-pub(super) fn known<'c>(cells: impl Iterator<Item = &'c str>) -> usize {
-    cells.filter(|cell| header(cell).meaning.is_some()).count()
+/// How many cells of a row the table knows, or the user names.
+pub(super) fn known<'c>(cells: impl Iterator<Item = &'c str>, settings: &FileSettings) -> usize {
+    cells.filter(|cell| header(cell).meaning.is_some() || settings.name(cell)).count()
 }
 
 /// Where the day of a row stands.
@@ -187,7 +187,11 @@ pub(super) struct Columns {
 impl Columns {
     /// Works out a header row.
     pub(super) fn of(cells: Vec<String>, line: u64, settings: &FileSettings) -> Result<Self, FileError> {
-        let headers: Vec<Header> = cells.iter().map(|cell| header(cell)).collect();
+        let mut headers: Vec<Header> = cells.iter().map(|cell| header(cell)).collect();
+        let mut passed_over = Vec::new();
+        for column in &settings.columns {
+            take_named(column, &mut headers, &cells, &mut passed_over)?;
+        }
         let first = |wanted: Meaning| places(&headers, wanted).first().copied();
         // A byte order mark read as Latin-1, or a quote the reader did not take for one.
         let damaged = |name: &String| {
@@ -200,7 +204,6 @@ impl Columns {
                     .to_owned(),
             });
         }
-        let mut passed_over = Vec::new();
         let metrics = metrics(&headers, &cells, line, &mut passed_over)?;
         passed_over.extend(places(&headers, Meaning::AllClicks).into_iter().map(|at| {
             (at, "counts clicks on anything, likes included: export link clicks or destination clicks".to_owned())
@@ -251,6 +254,34 @@ impl Columns {
     pub(super) fn metric_at(&self, column: usize) -> Option<MetricId> {
         self.metrics.iter().find(|(_, at)| *at == column).map(|(metric, _)| *metric)
     }
+}
+
+/// Takes the column that the user names for what it holds, and no other.
+fn take_named(
+    column: &NamedColumn,
+    headers: &mut [Header],
+    cells: &[String],
+    passed_over: &mut Vec<(usize, String)>,
+) -> Result<(), FileError> {
+    let taken = called(&column.name, column.setting, cells)?;
+    let is_of_same = |meaning: Meaning| match (column.meaning, meaning) {
+        (Meaning::Metric(wanted, _), Meaning::Metric(metric, _)) => wanted == metric,
+        (Meaning::Day, Meaning::Day | Meaning::DayOrStart | Meaning::Start) => true,
+        _ => false,
+    };
+    for (at, header) in headers.iter_mut().enumerate() {
+        if at != taken && header.meaning.is_some_and(is_of_same) {
+            // A number that is not imported shows how the file writes numbers all the same.
+            header.meaning = matches!(column.meaning, Meaning::Metric(..)).then_some(Meaning::Other);
+            passed_over.push((at, format!("{} names \"{}\"", column.setting, cells[taken])));
+        }
+    }
+    // What begins a span stays one, so that a row of several days is refused.
+    let begins_span = matches!(headers[taken].meaning, Some(Meaning::DayOrStart | Meaning::Start));
+    if !(column.meaning == Meaning::Day && begins_span) {
+        headers[taken].meaning = Some(column.meaning);
+    }
+    Ok(())
 }
 
 /// One column for each metric: the lowest rank; two of the same rank are refused.
@@ -310,7 +341,7 @@ fn day_column(headers: &[Header], cells: &[String]) -> Result<(DayColumn, bool),
             let why = coarse.map_or_else(String::new, |at| format!(" (\"{}\" is not a day)", cells[at]));
             Err(FileError::ExportAgain(format!(
                 "there is no day column{why}, and the total of a range cannot be spread over days. Export the report \
-                 again, segmented by day. The columns are: {}",
+                 again, segmented by day, or name the column in the setting day_column. The columns are: {}",
                 cells.join(", ")
             )))
         }
@@ -327,11 +358,25 @@ pub(super) fn called(name: &str, setting: &'static str, cells: &[String]) -> Res
             setting,
             what: format!("two columns are called \"{name}\": name another one in {setting}"),
         }),
-        (None, _) => Err(FileError::Answer {
-            setting,
-            what: format!("no column is called \"{name}\". Write one of these in {setting}: {}", cells.join(", ")),
-        }),
+        (None, _) => {
+            let meant = nearest(&wanted, cells).map_or_else(String::new, |near| format!(" Did you mean \"{near}\"?"));
+            let names = cells.join(", ");
+            Err(FileError::Answer {
+                setting,
+                what: format!("no column is called \"{name}\".{meant} Write one of these in {setting}: {names}"),
+            })
+        }
     }
+}
+
+/// How alike two names must be for one to be offered in place of the other, from 0 to 1.
+const ALIKE: f64 = 0.8;
+
+/// The name that was probably meant.
+fn nearest<'c>(wanted: &str, cells: &'c [String]) -> Option<&'c str> {
+    let likeness = |cell: &String| strsim::jaro_winkler(wanted, &cell.trim().to_lowercase());
+    let near = cells.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
+    (likeness(near) >= ALIKE).then_some(near.as_str())
 }
 
 fn arm_column(setting: &ArmSetting, campaign: &[usize], cells: &[String]) -> Result<ArmColumn, FileError> {

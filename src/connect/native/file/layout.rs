@@ -59,7 +59,8 @@ pub(super) fn find(table: &Table, known: impl Fn(&StringRecord) -> usize, least:
         (None, Some(error)) => Err(error),
         (None, None) => Err(FileError::ExportAgain(format!(
             "no row with column names was found in the first {HEAD} lines; the first line reads \"{}\". Export it \
-             as CSV with its column names, in English, German, French or Spanish",
+             as CSV with its column names, in English, German, French or Spanish, or name its columns in settings: \
+             `willitsell connectors show file` (reports) and `connectors show form_file` (answers) list them",
             first_line.unwrap_or_default()
         ))),
     }

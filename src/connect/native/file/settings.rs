@@ -3,9 +3,11 @@
 use chrono_tz::Tz;
 
 use crate::domain::connector::{SettingInfo, Settings};
+use crate::domain::metric::MetricId;
 use crate::domain::money::Currency;
 
 use super::FileError;
+use super::columns::Meaning;
 use super::days::Order;
 use super::numbers::Decimal;
 
@@ -20,10 +22,32 @@ pub(super) enum ArmSetting {
     Whole(String),
 }
 
+/// Settings that name the column of a day or of a count, and what such a column holds.
+pub(super) const COLUMNS: [(&str, Meaning); 8] = [
+    ("day_column", Meaning::Day),
+    ("impressions_column", Meaning::Metric(MetricId::IMPRESSIONS, 0)),
+    ("clicks_column", Meaning::Metric(MetricId::CLICKS, 0)),
+    ("visits_column", Meaning::Metric(MetricId::VISITS, 0)),
+    ("spend_column", Meaning::Metric(MetricId::SPEND, 0)),
+    ("conversions_column", Meaning::Metric(MetricId::CONVERSIONS, 0)),
+    ("leads_column", Meaning::Metric(MetricId::LEADS, 0)),
+    ("form_opens_column", Meaning::Metric(MetricId::FORM_OPENS, 0)),
+];
+
+/// A column that the user names.
+#[derive(Clone, Debug)]
+pub(super) struct NamedColumn {
+    pub setting: &'static str,
+    pub meaning: Meaning,
+    pub name: String,
+}
+
 /// What the user said about a file.
 #[derive(Clone, Debug)]
 pub(super) struct FileSettings {
     pub sheet: Option<String>,
+    /// Of a day and of counts.
+    pub columns: Vec<NamedColumn>,
     pub arm: ArmSetting,
     pub day_zone: Option<Tz>,
     pub currency: Option<Currency>,
@@ -37,7 +61,14 @@ pub(super) fn offered() -> Vec<SettingInfo> {
         choices: choices.map(str::to_owned).to_vec(),
         ..offer(name, help)
     };
-    vec![
+    let column = |(name, meaning): (&str, Meaning)| {
+        let holds = match meaning {
+            Meaning::Metric(metric, _) => metric.metric().name,
+            _ => "the day of each row",
+        };
+        offer(name, &format!("name of the column of {holds}, where it is not known or another is taken"))
+    };
+    let mut offered = vec![
         offer("path", "the file a scheduled pull reads; leave it out if files are only imported by hand"),
         offer("sheet", "name of the sheet to read, of a workbook (XLSX) in which several hold a table"),
         offer("arm_column", "name of the column that tells arms apart; else campaign name, else campaign ID"),
@@ -52,7 +83,9 @@ pub(super) fn offered() -> Vec<SettingInfo> {
         },
         choice("decimal", "what stands before decimals, where the file leaves it open", ["point", "comma"]),
         choice("day_order", "how 3/2/2026 is meant, where the file leaves it open", ["day-first", "month-first"]),
-    ]
+    ];
+    offered.extend(COLUMNS.map(column));
+    offered
 }
 
 impl FileSettings {
@@ -75,7 +108,26 @@ impl FileSettings {
         };
         let order = order(settings)?;
         let sheet = settings.plain("sheet").map(str::to_owned);
-        Ok(Self { sheet, arm, day_zone, currency, decimal, order })
+        let mut columns: Vec<NamedColumn> = Vec::new();
+        for (setting, meaning) in COLUMNS {
+            let Some(name) = settings.plain(setting).map(str::trim) else { continue };
+            if let Some(other) = columns.iter().find(|other| other.name.eq_ignore_ascii_case(name)) {
+                let what = format!("\"{name}\" is named by {} too: a column holds one of them", other.setting);
+                return Err(FileError::Answer { setting, what });
+            }
+            columns.push(NamedColumn { setting, meaning, name: name.to_owned() });
+        }
+        Ok(Self { sheet, columns, arm, day_zone, currency, decimal, order })
+    }
+
+    /// Whether the user names a column so.
+    pub(super) fn name(&self, cell: &str) -> bool {
+        let named = self.columns.iter().map(|column| column.name.as_str());
+        let arm = match &self.arm {
+            ArmSetting::Named(name) => Some(name.trim()),
+            ArmSetting::Unsaid | ArmSetting::Whole(_) => None,
+        };
+        named.chain(arm).any(|name| name.to_lowercase() == cell.trim().to_lowercase())
     }
 }
 

@@ -21,8 +21,10 @@ use super::{currency, days, numbers};
 /// More kinds of result than any account has; beyond it the column holds something else.
 const MOST_INDICATORS: usize = 100;
 
-/// Column names that a header has at least.
-const LEAST_KNOWN: usize = 2;
+/// Column names that a header has at least. Where the user names some, a slip in one must not hide the header.
+fn least_known(settings: &FileSettings) -> usize {
+    if settings.columns.is_empty() { 2 } else { 1 }
+}
 
 /// Rows shown as an example.
 const SAMPLE: usize = 3;
@@ -59,14 +61,15 @@ pub(super) struct Survey {
 impl Survey {
     /// Reads a file through once.
     pub(super) fn of(path: &Path, settings: &FileSettings, fallback_zone: Tz) -> Result<Self, FileError> {
-        let known = |record: &StringRecord| columns::known(record.iter());
-        let table = Table::open(path, settings.sheet.as_deref(), known, LEAST_KNOWN)?;
+        let known = |record: &StringRecord| columns::known(record.iter(), settings);
+        let table = Table::open(path, settings.sheet.as_deref(), known, least_known(settings))?;
         let sheet = table.sheet_name().map(str::to_owned);
         Self::through(table, settings, fallback_zone).map_err(|error| error.in_sheet(sheet.as_deref()))
     }
 
     fn through(table: Table, settings: &FileSettings, fallback_zone: Tz) -> Result<Self, FileError> {
-        let layout = layout::find(&table, |record| columns::known(record.iter()), LEAST_KNOWN)?;
+        let known = |record: &StringRecord| columns::known(record.iter(), settings);
+        let layout = layout::find(&table, known, least_known(settings))?;
         table.refuse_merged(layout.header_line)?;
         let columns = Columns::of(layout.header.clone(), layout.header_line, settings)?;
         let mut notebook = Notebook::new(&columns, layout.header_line)?;
@@ -312,8 +315,8 @@ impl Notebook {
         let days = self.days.decide(settings.order)?;
         if columns.metrics.is_empty() {
             return Err(FileError::ExportAgain(format!(
-                "no column on line {} counts anything that is known here. Export at least impressions, clicks and cost; \
-                 the columns are: {}",
+                "no column on line {} counts anything that is known here. Export at least impressions, clicks and cost, or \
+                 name the columns in settings such as visits_column and conversions_column; the columns are: {}",
                 layout.header_line,
                 columns.headers.join(", ")
             )));
