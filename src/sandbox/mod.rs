@@ -18,6 +18,7 @@ pub mod microsoft;
 mod oauth;
 mod pages;
 pub mod pinterest;
+pub mod plausible;
 pub mod reddit;
 pub mod rehearsal;
 mod reports;
@@ -28,6 +29,7 @@ pub mod surveymonkey;
 mod table;
 pub mod tally;
 pub mod tiktok;
+pub mod traffic;
 pub mod typeform;
 mod webhook;
 pub mod world;
@@ -100,6 +102,8 @@ pub enum Endpoint {
     Mailchimp,
     /// Stripe: Checkout sessions and payments.
     Stripe,
+    /// Plausible's statistics.
+    Plausible,
     /// A Slack incoming webhook.
     Slack,
     /// A receiver of signed webhooks.
@@ -115,7 +119,7 @@ struct Vendor {
 }
 
 /// Every endpoint. A new one is a file beside this one and a line here.
-const VENDORS: [Vendor; 24] = [
+const VENDORS: [Vendor; 25] = [
     Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::google, path: |_| oauth::GOOGLE.path.into() },
     Vendor { endpoint: Endpoint::LinkedinToken, routes: oauth::linkedin, path: |_| oauth::LINKEDIN.path.into() },
@@ -138,6 +142,7 @@ const VENDORS: [Vendor; 24] = [
     Vendor { endpoint: Endpoint::Calendly, routes: calendly::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Mailchimp, routes: mailchimp::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Stripe, routes: stripe::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Plausible, routes: plausible::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
     Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
 ];

@@ -44,7 +44,7 @@ const WHY: [&str; 6] = [
     "",
 ];
 /// What stands in the hidden field of a link that somebody changed.
-const FORGED: [&str; 3] =
+pub(super) const FORGED: [&str; 3] =
     ["<img src=x onerror=alert(1)>", "a\u{1e}b\u{1f}c\u{0}", "../../arms?utm_content=kit-29&x='\"]"];
 
 /// Every submission of a form that is shown at `now`, in the order in which they were begun.

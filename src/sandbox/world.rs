@@ -253,7 +253,7 @@ impl World {
     }
 
     /// The first instant of a day in the account's zone.
-    fn start_of(&self, day: NaiveDate) -> DateTime<Utc> {
+    pub(super) fn start_of(&self, day: NaiveDate) -> DateTime<Utc> {
         let midnight = day.and_time(NaiveTime::MIN);
         self.zone.from_local_datetime(&midnight).earliest().map_or_else(|| midnight.and_utc(), |at| at.to_utc())
     }

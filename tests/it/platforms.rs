@@ -13,6 +13,7 @@ mod meta;
 mod microsoft;
 mod people;
 mod pinterest;
+mod plausible;
 mod reddit;
 mod stripe;
 mod surveymonkey;
@@ -90,6 +91,14 @@ fn many(mut setup: Setup, campaigns: u64) -> Setup {
         arm.campaigns = arm.campaigns.iter().flat_map(several).collect();
     }
     setup
+}
+
+/// A connector's file with other words in place of some, each of which must stand there.
+fn changed(file: &str, words: &[(&str, &str)]) -> String {
+    words.iter().fold(file.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    })
 }
 
 fn count(metric: MetricId, count: u64) -> (MetricId, i64) {

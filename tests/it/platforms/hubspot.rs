@@ -6,7 +6,7 @@ use willitsell::sandbox::{Endpoint, Sandbox, Setup, hubspot, submissions};
 use willitsell::schedule::pull::{Errand, pull};
 
 use super::people::{End, FORM, Story, Tool, at, form, many};
-use super::{DAY, LATER, day};
+use super::{DAY, LATER, changed, day};
 use crate::project::experiment;
 
 const CONTACTS: &str = include_str!("../../../connectors/hubspot_contacts.toml");
@@ -71,11 +71,8 @@ async fn hubspot_contacts_from_the_configuration_to_the_stored_truth() {
 /// the built-in one but for its name and the ceiling it knows of.
 #[tokio::test]
 async fn more_contacts_than_a_search_gives_are_asked_for_in_fewer_days() {
-    let own = [("\"hubspot_contacts\"", "\"low_contacts\""), ("full_at = 10000", "full_at = 400")];
-    let own = own.iter().fold(CONTACTS.to_owned(), |text, (from, to)| {
-        assert!(text.contains(from), "{from}");
-        text.replace(from, to)
-    });
+    let words = [("\"hubspot_contacts\"", "\"low_contacts\""), ("full_at = 10000", "full_at = 400")];
+    let own = changed(CONTACTS, &words);
     let source = |sandbox: &Sandbox| {
         source(sandbox, "low_contacts", "").replace("settings", "hosts = [\"api.hubapi.com\"]\nsettings")
     };

@@ -4,7 +4,7 @@ use willitsell::domain::metric::MetricId;
 use willitsell::sandbox::world::{Figures, Level};
 use willitsell::sandbox::{Endpoint, Sandbox, linkedin};
 
-use super::{Platform, Story, busy, count, money};
+use super::{Platform, Story, busy, changed, count, money};
 
 const MANIFEST: &str = include_str!("../../../connectors/linkedin_ads.toml");
 
@@ -63,11 +63,8 @@ async fn h14_linkedin_in_slices_where_the_vendor_would_cut_the_answer() {
     let mut setup = busy();
     let most = usize::try_from(3 * setup.world.count(Level::Ad) + 1).unwrap();
     setup.linkedin.most_elements = most;
-    let own = [("\"linkedin_ads\"", "\"large_ads\"".to_owned()), ("full_at = 15000", format!("full_at = {most}"))];
-    let own = own.iter().fold(MANIFEST.to_owned(), |text, (from, to)| {
-        assert!(text.contains(from), "{from}");
-        text.replace(from, to)
-    });
+    let full_at = format!("full_at = {most}");
+    let own = changed(MANIFEST, &[("\"linkedin_ads\"", "\"large_ads\""), ("full_at = 15000", &full_at)]);
     let source = |sandbox: &Sandbox| {
         let hosts = "hosts = [\"api.linkedin.com\", \"www.linkedin.com\"]\nsettings";
         source(sandbox, "creative").replace("\"linkedin_ads\"", "\"large_ads\"").replace("settings", hosts)

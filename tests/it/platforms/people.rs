@@ -1,13 +1,14 @@
-//! Tools that hand over people, from a team's configuration to the store: what is stored adds up, per day and arm, to the people
-//! of the sandbox's truth, and goes on doing so after a throttle, the end of a token, edits, deletions and late
+//! Tools that hand over people or count them, from a team's configuration to the store: what is stored adds up, per day and arm, to the
+//! people of the sandbox's truth, and goes on doing so after a throttle, the end of a token, edits, deletions and late
 //! completions. A file per tool; this one is what they share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use willitsell::app::App;
 use willitsell::domain::id::SourceId;
+use willitsell::domain::metric::MetricId;
 use willitsell::domain::observation::DateWindow;
 use willitsell::domain::response::Response;
 use willitsell::sandbox::world::{People, SimArm, SimCampaign};
@@ -17,6 +18,9 @@ use willitsell::schedule::pull::{Errand, Pulled, SourceFailed, pull};
 use super::{DAY, LATER, busy, day};
 use crate::canary::assert_no_canary;
 use crate::project::{Project, experiment, setup};
+
+/// Millionths by day and arm.
+pub type Counted = BTreeMap<(NaiveDate, String), i64>;
 
 /// The form that people fill in.
 pub const FORM: &str = "CatMeals";
@@ -114,10 +118,29 @@ impl Story {
         self.app.parts.store.inputs(&[form()], window(), known_at).await.unwrap().responses
     }
 
-    /// Each person once, at the first act on an arm that still stands; acts where nobody is known each.
+    /// What a metric's rows add up to, per day and arm, in millionths.
+    pub async fn counted(&self, metric: &str, known_at: Option<i64>) -> Counted {
+        let metric = MetricId::all().find(|it| it.metric().name == metric).unwrap();
+        let arms = &experiment(&self.app, "story").arms;
+        let mut counted = Counted::new();
+        for row in self.app.parts.store.inputs(&[form()], window(), known_at).await.unwrap().observations {
+            let arm = arms.iter().find(|arm| arm.keys[&form()].iter().any(|key| **key == *row.arm_key));
+            if let (Some(arm), Some(value)) = (arm, row.values.get(metric)) {
+                *counted.entry((row.day, arm.id.to_string())).or_default() += value;
+            }
+        }
+        counted
+    }
+
+    /// Each person once, at the first act on an arm that still stands; acts where nobody is known each. Of a tool that counts by
+    /// itself, what it counted.
     pub async fn stored(&self, known_at: Option<i64>) -> People {
         let arms = &experiment(&self.app, "story").arms;
         let mut acts = self.responses(known_at).await;
+        if acts.is_empty() {
+            let counted = self.counted(self.tool.act, known_at).await.into_iter();
+            return counted.map(|(of, value)| (of, u64::try_from(value).unwrap() / 1_000_000)).collect();
+        }
         acts.retain(|act| act.void.is_none());
         acts.sort_by(|one, other| (one.at, &one.response_id).cmp(&(other.at, &other.response_id)));
         let (mut seen, mut people) = (BTreeSet::new(), People::new());
@@ -218,14 +241,15 @@ notify = []
 connector = "file"
 [experiment.story.rate.signup]
 numerator = "{}"
-denominator = "clicks"
+denominator = "{}"
 [experiment.story.policy]
 primary = "signup"
 kill_bar = 0.02
 build_bar = 0.03
 "#,
         (tool.source)(sandbox),
-        tool.act,
+        if tool.act == "visits" { "leads" } else { tool.act },
+        if tool.act == "visits" { "visits" } else { "clicks" },
     );
     for arm in sandbox.world().concepts.iter().flat_map(|concept| &concept.arms) {
         let key = &arm.key;

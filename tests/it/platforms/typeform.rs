@@ -3,7 +3,7 @@
 use willitsell::sandbox::{Endpoint, Sandbox, typeform};
 
 use super::people::{End, FORM, Story, Tool, many};
-use super::{DAY, LATER};
+use super::{DAY, LATER, changed};
 
 const MANIFEST: &str = include_str!("../../../connectors/typeform.toml");
 
@@ -46,14 +46,11 @@ async fn an_empty_list_from_the_wrong_region_is_not_taken_without_a_word() {
 /// The connector asks for completed answers only; the built-in one but for its name and that.
 #[tokio::test]
 async fn who_has_only_begun_is_never_counted_by_accident() {
-    let own = [
+    let words = [
         ("name       = \"typeform\"", "name       = \"begun\""),
         ("response_type = \"completed\"", "response_type = \"completed,started\""),
     ];
-    let own = own.iter().fold(MANIFEST.to_owned(), |text, (from, to)| {
-        assert!(text.contains(from), "{from}");
-        text.replace(from, to)
-    });
+    let own = changed(MANIFEST, &words);
     let source = |sandbox: &Sandbox| {
         let hosts = "hosts = [\"api.typeform.com\"]\nsettings";
         (tool().source)(sandbox).replace("\"typeform\"", "\"begun\"").replace("settings", hosts)
