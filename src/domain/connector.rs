@@ -152,6 +152,14 @@ pub struct ConnectorInfo {
     pub scheduled_by: Option<&'static str>,
 }
 
+impl ConnectorInfo {
+    /// Days of a source that are read again on every pull. A day counts once it has settled, so it must be read again then,
+    /// however soon the vendor is done with it.
+    pub fn lookback_days_of(&self, source: &Source) -> u32 {
+        self.lookback_days.max(source.maturity_lag_days)
+    }
+}
+
 /// One setting of a connector.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any may come with any")]

@@ -83,6 +83,11 @@ impl Scheme {
         self == Self::Hubspot
     }
 
+    /// Whether the signature says when it was made. Where it does not, an old delivery passes as a new one for ever.
+    pub fn signs_time(self) -> bool {
+        matches!(self, Self::Hubspot | Self::Calendly | Self::Stripe | Self::Standard)
+    }
+
     /// Finds a scheme by its name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scheme| scheme.name() == name)

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -13,13 +13,15 @@ use crate::connect::{Deliveries, Registry};
 use crate::domain::connector::{RowSink, SourceAccess, SourceRow};
 use crate::domain::id::SourceId;
 use crate::domain::intake::Intake;
-use crate::store::{Received, Store};
+use crate::store::{KeptDeliveries, NAMES_KEPT_DAYS, Received, Store};
 
 /// How the deliveries of one source are read.
 struct Source {
     /// `None` where they say only that there is something new.
     deliveries: Option<Box<dyn Deliveries>>,
     intake: Intake,
+    /// Older acts are not kept.
+    oldest: Duration,
 }
 
 /// Reads and keeps deliveries.
@@ -35,12 +37,17 @@ impl Keeper {
         due: mpsc::Sender<SourceId>,
     ) -> Result<Self, InboundError> {
         let mut known = BTreeMap::new();
-        for (id, access) in sources.iter().filter(|(_, access)| access.inbound.is_some()) {
+        for (id, access) in sources {
+            let Some(inbound) = &access.inbound else { continue };
             let failed = |why| InboundError::Source(id.clone(), why);
             let name = &access.source.connector;
             let connector = registry.get(name).ok_or_else(|| failed(format!("there is no connector {name:?}")))?;
             let deliveries = connector.deliveries(&access.settings, &access.intake.answers).map_err(failed)?;
-            known.insert(id.clone(), Source { deliveries, intake: access.intake.clone() });
+            let read_back = connector.info().lookback_days_of(&access.source);
+            // Once its name is forgotten, a delivery whose time is not signed cannot be told from a new one.
+            let most = if inbound.scheme.signs_time() { read_back } else { read_back.min(NAMES_KEPT_DAYS) };
+            let oldest = Duration::days(most.into());
+            known.insert(id.clone(), Source { deliveries, intake: access.intake.clone(), oldest });
         }
         Ok(Self { sources: known, due })
     }
@@ -65,7 +72,7 @@ impl Keeper {
             }
             let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
             for one in together.drain(..) {
-                if let Some(delivery) = self.read(store, &one).await {
+                if let Some(delivery) = self.read(store, &one, now()).await {
                     deliveries.push(delivery);
                     answers.push(one.answer);
                 } else {
@@ -80,7 +87,14 @@ impl Keeper {
             }
             let outcome = match store.receive(deliveries, now()).await {
                 Ok(kept) => {
-                    tracing::info!(new = kept.new, changed = kept.changed, repeated = kept.repeated, "received");
+                    let KeptDeliveries { new, changed, repeated, old } = kept;
+                    tracing::info!(new, changed, repeated, old, "received");
+                    if old > 0 {
+                        tracing::warn!(
+                            old,
+                            "acts of days that are not read again were sent, late or once more: not kept"
+                        );
+                    }
                     Outcome::Kept
                 }
                 Err(error) => {
@@ -95,7 +109,7 @@ impl Keeper {
     }
 
     /// What is to be kept of a delivery; `None` where it brings no act, or none that can be read.
-    async fn read(&self, store: &Store, waiting: &Waiting) -> Option<Received> {
+    async fn read(&self, store: &Store, waiting: &Waiting, now: DateTime<Utc>) -> Option<Received> {
         let id = &waiting.source;
         let source = self.sources.get(id)?;
         let deliveries = source.deliveries.as_ref()?;
@@ -106,6 +120,6 @@ impl Keeper {
         let mut stage = store.stage_of(&source.intake);
         let row = [SourceRow::Response(act)];
         stage.accept(&row).await.map_err(|error| unreadable(&error.to_string())).ok()?;
-        Some(Received { source: id.clone(), name: waiting.name.clone(), stage })
+        Some(Received { source: id.clone(), name: waiting.name.clone(), stage, since: now - source.oldest })
     }
 }

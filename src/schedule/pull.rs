@@ -129,9 +129,7 @@ pub async fn due_window(
     errand: Errand<'_>,
 ) -> Result<Option<DateWindow>, StoreError> {
     let info = parts.registry.get(&access.source.connector).map(|connector| connector.info());
-    let lookback = info.map_or(0, |info| info.lookback_days);
-    // A day counts once it has settled, so it must be read again then, however soon the vendor is done with it.
-    let lookback = lookback.max(access.source.maturity_lag_days);
+    let lookback = info.map_or(access.source.maturity_lag_days, |info| info.lookback_days_of(&access.source));
     let pulls = parts.store.pulls(&access.source.id).await?;
     // Days the vendor no longer has are never asked for, so they stay unread: the verdict says so.
     let today = errand.now.with_timezone(&errand.zone).date_naive();

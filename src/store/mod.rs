@@ -47,7 +47,7 @@ pub use outbox::Undelivered;
 pub use portfolio::Portfolio;
 pub use pulls::{Slice, SliceChange};
 pub use quarantine::Wary;
-pub use received::{Kept as KeptDeliveries, Received};
+pub use received::{Kept as KeptDeliveries, NAMES_KEPT_DAYS, Received};
 pub use rows::{Rows, View};
 pub use scorecards::{Ending, Finding, NewVerdict};
 pub use settled::Settling;

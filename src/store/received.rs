@@ -21,8 +21,8 @@ use crate::domain::connector::Facts;
 use crate::domain::id::SourceId;
 use crate::domain::observation::Pull;
 
-/// For how long the name of a delivery is remembered: senders try again for days.
-const NAMES_KEPT_DAYS: i64 = 30;
+/// For how long the name of a delivery is remembered, in days: senders try again for days.
+pub const NAMES_KEPT_DAYS: u32 = 30;
 
 /// Instants are kept no more exactly than forgetting leaves those of acts.
 const QUARTER_MS: i64 = 15 * 60 * 1000;
@@ -42,6 +42,8 @@ pub struct Received {
     pub name: String,
     /// What it brought.
     pub stage: Stage,
+    /// Acts of before are not kept: no reading would take them away again, should they have been deleted.
+    pub since: DateTime<Utc>,
 }
 
 /// What became of deliveries that were kept together.
@@ -53,6 +55,8 @@ pub struct Kept {
     pub changed: u64,
     /// Deliveries that had come before.
     pub repeated: u64,
+    /// Acts that were too old to be kept.
+    pub old: u64,
 }
 
 impl Store {
@@ -61,10 +65,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store cannot be written: it is then as it was, and nothing may be acknowledged.
     pub async fn receive(&self, deliveries: Vec<Received>, at: DateTime<Utc>) -> Result<Kept, StoreError> {
-        let mut sources: BTreeMap<SourceId, Vec<(String, Stage)>> = BTreeMap::new();
-        for Received { source, name, stage } in deliveries {
-            let mark = self.people.mark_of_delivery(&name)?;
-            sources.entry(source).or_default().push((mark, stage));
+        let mut sources: BTreeMap<SourceId, Vec<(String, Received)>> = BTreeMap::new();
+        for delivery in deliveries {
+            let mark = self.people.mark_of_delivery(&delivery.name)?;
+            sources.entry(delivery.source.clone()).or_default().push((mark, delivery));
         }
         let mut kept = Kept::default();
         let mut write = self.backend.write().await?;
@@ -72,12 +76,15 @@ impl Store {
         for (source, deliveries) in sources {
             let known = known(&mut write, &source, &deliveries).await?;
             let (mut marks, mut acts, mut said) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-            for (mark, mut stage) in deliveries {
+            for (mark, Received { mut stage, since, .. }) in deliveries {
                 if known.contains(&mark) || !marks.insert(mark) {
                     kept.repeated += 1;
                     continue;
                 }
-                let (staged, free) = stage.take_responses();
+                let (mut staged, free) = stage.take_responses();
+                let brought = staged.len();
+                staged.retain(|_, act| act.at >= since.timestamp_millis());
+                kept.old += (brought - staged.len()) as u64;
                 for id in staged.keys() {
                     said.remove(id);
                 }
@@ -105,7 +112,7 @@ impl Store {
             kept.changed += change.changed;
         }
         sqlx::query("DELETE FROM received WHERE received_on < $1")
-            .bind(day(at - Duration::days(NAMES_KEPT_DAYS)).to_string())
+            .bind(day(at - Duration::days(NAMES_KEPT_DAYS.into())).to_string())
             .execute(&mut *write)
             .await?;
         write.commit().await?;
@@ -121,7 +128,7 @@ fn day(at: DateTime<Utc>) -> NaiveDate {
 async fn known(
     connection: &mut AnyConnection,
     source: &SourceId,
-    deliveries: &[(String, Stage)],
+    deliveries: &[(String, Received)],
 ) -> Result<BTreeSet<String>, StoreError> {
     let marks: Vec<&str> = deliveries.iter().map(|(mark, _)| mark.as_str()).collect();
     let mut known = BTreeSet::new();

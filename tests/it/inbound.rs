@@ -26,6 +26,9 @@ const SECRET: &str = "typeform-webhook-secret";
 const OLD: &str = "typeform-webhook-secret-of-before";
 const JOTFORM: &str = "9b1d0c7e5f3a2b4c6d8e0f1a2b3c4d5e";
 
+/// When the acts of [`body`] were sent.
+const SENT_AT: &str = "2026-03-04T11:59:00Z";
+
 fn now() -> DateTime<Utc> {
     "2026-03-04T12:00:00Z".parse().unwrap()
 }
@@ -78,7 +81,7 @@ build_bar = 0.03
 /// What Typeform sends for an act.
 pub fn body(id: &str, email: &str) -> String {
     json!({ "event_id": format!("event-{id}"), "event_type": "form_response", "form_response": {
-        "form_id": "F1", "token": id, "submitted_at": "2026-03-04T11:59:00Z", "hidden": { "arm": "a" },
+        "form_id": "F1", "token": id, "submitted_at": SENT_AT, "hidden": { "arm": "a" },
         "answers": [{ "type": "email", "email": email }] } })
     .to_string()
 }
@@ -134,7 +137,7 @@ async fn receiving(app: &App, test: impl AsyncFnOnce(SocketAddr)) -> Vec<String>
 }
 
 pub async fn ids(store: &Store, source: &str) -> Vec<String> {
-    let always = DateWindow::new("2026-01-01".parse().unwrap(), "2026-12-31".parse().unwrap()).unwrap();
+    let always = DateWindow::new("2026-01-01".parse().unwrap(), "2199-12-31".parse().unwrap()).unwrap();
     let inputs = store.inputs(&[SourceId::new(source)], always, None).await.unwrap();
     inputs.responses.into_iter().map(|act| act.response_id).collect()
 }
@@ -230,6 +233,21 @@ async fn i2_repeats_are_acknowledged_and_kept_once_and_old_ones_refused() {
         (vec!["r1".to_owned()], vec!["cs_1".to_owned()])
     );
     assert_eq!(due, Vec::<String>::new());
+}
+
+/// Typeform signs no time, so what it sent passes for ever. Days are read again for three days.
+#[tokio::test]
+async fn i2_an_act_of_a_day_that_is_not_read_again_is_acknowledged_and_not_kept() {
+    let project = project("127.0.0.1:0");
+    let app = project.app().await;
+    let due = receiving(&app, async |to| {
+        for (id, sent_at) in [("r1", "2026-03-01T11:59:59Z"), ("r2", "2026-03-01T12:00:00Z")] {
+            let body = body(id, "ann@acme.io").replace(SENT_AT, sent_at);
+            assert_eq!(post(to, "/in/form", &[signed(SECRET, &body)], &body).await, Some(200), "{sent_at}");
+        }
+    })
+    .await;
+    assert_eq!((stored(&app).await, due), (vec!["r2".to_owned()], vec![]));
 }
 
 #[tokio::test]

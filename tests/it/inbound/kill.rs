@@ -7,12 +7,13 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use chrono::Utc;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
-use super::{SECRET, body, ids, project, send, signed};
+use super::{SECRET, SENT_AT, body, ids, project, send, signed};
 use crate::project::Project;
 
 /// What the issue of a release asks for is 10000 and 5.
@@ -68,8 +69,13 @@ async fn shows_4_the_store_equals_what_was_acknowledged_however_often_the_progra
     let mut child = start(&project, free).await;
     up.send(true).unwrap();
     let began = Instant::now();
+    // By the clock of the program, which keeps no act of long ago.
+    let sent_at = Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let senders: Vec<_> = (0..SENDERS)
-        .map(|_| tokio::spawn(sender(free, waiting.clone(), seen.clone(), is_up.clone(), progress.clone())))
+        .map(|_| {
+            let queue = (waiting.clone(), seen.clone());
+            tokio::spawn(sender(free, sent_at.clone(), queue, is_up.clone(), progress.clone()))
+        })
         .collect();
     drop(progress);
     let mut answers = 0;
@@ -133,15 +139,15 @@ async fn start(project: &Project, address: SocketAddr) -> Child {
 /// Sends what waits, each until it is answered for good, as vendors do.
 async fn sender(
     to: SocketAddr,
-    waiting: Arc<Mutex<VecDeque<Sent>>>,
-    seen: Arc<Mutex<Seen>>,
+    sent_at: String,
+    (waiting, seen): (Arc<Mutex<VecDeque<Sent>>>, Arc<Mutex<Seen>>),
     mut is_up: watch::Receiver<bool>,
     progress: mpsc::UnboundedSender<()>,
 ) {
     loop {
         let Some(sent) = waiting.lock().unwrap().pop_front() else { return };
         is_up.wait_for(|up| *up).await.unwrap();
-        let body = body(&sent.id, &format!("{}@acme.io", sent.id));
+        let body = body(&sent.id, &format!("{}@acme.io", sent.id)).replace(SENT_AT, &sent_at);
         let secret = if sent.is_forged { "not the secret" } else { SECRET };
         let status = send(to, "POST", "/in/form", &[signed(secret, &body)], body.as_bytes()).await;
         let mut seen = seen.lock().unwrap();

@@ -12,7 +12,7 @@ const NOON: &str = "2026-03-04T12:00:00Z";
 async fn delivery(store: &Store, name: &str, row: SourceRow<'_>) -> Received {
     let mut stage = store.stage();
     stage.accept(&[row]).await.unwrap();
-    Received { source: form(), name: name.into(), stage }
+    Received { source: form(), name: name.into(), stage, since: at("2026-03-01T00:00:00Z") }
 }
 
 async fn receive(store: &Store, name: &str, row: SourceRow<'_>, instant: &str) -> KeptDeliveries {
@@ -20,7 +20,7 @@ async fn receive(store: &Store, name: &str, row: SourceRow<'_>, instant: &str) -
 }
 
 fn kept(new: u64, changed: u64, repeated: u64) -> KeptDeliveries {
-    KeptDeliveries { new, changed, repeated }
+    KeptDeliveries { new, changed, repeated, old: 0 }
 }
 
 fn ann(arm: &'static str) -> SourceRow<'static> {
@@ -78,6 +78,26 @@ async fn i2_a_delivery_that_comes_again_writes_nothing_for_a_month() {
     let mut other = delivery(&store, "d1", first()).await;
     other.source = ads();
     assert_eq!(store.receive(vec![other], at("2026-04-05T12:00:01Z")).await.unwrap(), kept(1, 0, 0));
+}
+
+#[tokio::test]
+async fn i2_an_act_of_a_day_that_is_not_read_again_is_counted_and_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    assert_eq!(receive(&store, "d1", ann("a"), "2026-03-04T12:00:01Z").await, kept(1, 0, 0));
+    reading(&store, &[], "2026-03-05T05:00:00Z").await;
+    assert!(acts(&store).await.is_empty(), "deleted");
+    // Its name is forgotten, and it comes again together with a new one.
+    let later = at("2026-04-05T12:00:00Z");
+    store.receive(vec![], later).await.unwrap();
+    let again = async |name: &str, row, since: &str| Received { since: at(since), ..delivery(&store, name, row).await };
+    let new = || response("2", None, "b", NOON);
+    let together = vec![again("d1", ann("a"), "2026-03-04T12:00:00.001Z").await, again("d2", new(), NOON).await];
+    assert_eq!(store.receive(together, later).await.unwrap(), KeptDeliveries { old: 1, ..kept(1, 0, 0) });
+    let ids: Vec<String> = acts(&store).await.into_iter().map(|act| act.response_id).collect();
+    assert_eq!(ids, ["2"]);
+    let once_more = vec![again("d1", ann("a"), "2026-04-02T00:00:00Z").await];
+    assert_eq!(store.receive(once_more, later).await.unwrap(), kept(0, 0, 1), "said once");
 }
 
 #[tokio::test]
