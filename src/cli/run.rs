@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::decide::explain;
 use crate::domain::concept::Experiment;
 use crate::domain::id::ConceptId;
+use crate::domain::inbound::Told;
 use crate::domain::verdict::StoredScorecard;
 use crate::inbound::Inbound;
 use crate::schedule::daemon;
@@ -25,9 +26,6 @@ use crate::schedule::notices::Notices;
 use crate::schedule::portfolio;
 use crate::schedule::tick::{TickError, Ticked, tick};
 use crate::store::StoreError;
-
-/// Most sources that wait to be read early.
-const SOURCES_TOLD: usize = 64;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -66,9 +64,9 @@ async fn forever(app: &App, output: &Output) -> Result<ExitCode, Failure> {
     let stop = CancellationToken::new();
     tokio::spawn(cancel_when_asked(stop.clone()));
     output.note(&format!("running {}; stop with Ctrl-C", counted(experiments.len() as u64, "experiment")));
-    let (due, news) = mpsc::channel(SOURCES_TOLD);
+    let (tell, told) = watch::channel(Told::new());
     let inbound = match &app.loaded.config.inbound {
-        Some(listen) => Some(Inbound::open(listen, &app.parts.sources, &app.parts.registry, due, Utc::now).await?),
+        Some(listen) => Some(Inbound::open(listen, &app.parts.sources, &app.parts.registry, tell, Utc::now).await?),
         None => None,
     };
     if let Some(address) = inbound.as_ref().and_then(Inbound::address) {
@@ -80,7 +78,7 @@ async fn forever(app: &App, output: &Output) -> Result<ExitCode, Failure> {
         }
     };
     let deciding = async {
-        let ended = daemon::run(&app.parts, experiments, news, &stop).await;
+        let ended = daemon::run(&app.parts, experiments, told, &stop).await;
         stop.cancel();
         ended
     };

@@ -1,12 +1,16 @@
 //! Deliveries that vendors send by themselves: by which signature one is known, and with what secrets. Reading and keeping
 //! them is `inbound`'s business.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::id::SourceId;
 
 /// Fewest characters of a secret that stands in an address: at 6 bits each, 144 bits.
 const SHORTEST_IN_PATH: usize = 24;
@@ -102,6 +106,10 @@ pub struct Inbound {
     /// One, or while a secret is exchanged two: a delivery must fit one of them.
     pub secrets: Vec<SecretString>,
 }
+
+/// When the vendor of each source last told of something new that only a reading can bring: one entry a source, however
+/// much is sent.
+pub type Told = BTreeMap<SourceId, DateTime<Utc>>;
 
 /// Where deliveries are listened for.
 #[derive(Clone, Debug, PartialEq, Eq)]

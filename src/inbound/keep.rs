@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::InboundError;
@@ -12,6 +12,7 @@ use super::door::{Outcome, WAITING, Waiting};
 use crate::connect::{Deliveries, Registry};
 use crate::domain::connector::{RowSink, SourceAccess, SourceRow};
 use crate::domain::id::SourceId;
+use crate::domain::inbound::Told;
 use crate::domain::intake::Intake;
 use crate::store::{KeptDeliveries, NAMES_KEPT_DAYS, Received, Store};
 
@@ -27,14 +28,14 @@ struct Source {
 /// Reads and keeps deliveries.
 pub(super) struct Keeper {
     sources: BTreeMap<SourceId, Source>,
-    due: mpsc::Sender<SourceId>,
+    told: watch::Sender<Told>,
 }
 
 impl Keeper {
     pub(super) fn new(
         sources: &BTreeMap<SourceId, SourceAccess>,
         registry: &Registry,
-        due: mpsc::Sender<SourceId>,
+        told: watch::Sender<Told>,
     ) -> Result<Self, InboundError> {
         let mut known = BTreeMap::new();
         for (id, access) in sources {
@@ -49,7 +50,7 @@ impl Keeper {
             let oldest = Duration::days(most.into());
             known.insert(id.clone(), Source { deliveries, intake: access.intake.clone(), oldest });
         }
-        Ok(Self { sources: known, due })
+        Ok(Self { sources: known, told })
     }
 
     pub(super) async fn keep(
@@ -76,8 +77,8 @@ impl Keeper {
                     deliveries.push(delivery);
                     answers.push(one.answer);
                 } else {
-                    // Where the channel is full, so many sources are due that this one will be read with them.
-                    _ = self.due.try_send(one.source);
+                    let at = now();
+                    self.told.send_modify(|told| _ = told.insert(one.source, at));
                     // Whoever waited too long has gone.
                     _ = one.answer.send(Outcome::Kept);
                 }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::door::Door;
@@ -20,7 +20,7 @@ use self::signature::Verifier;
 use crate::connect::Registry;
 use crate::domain::connector::SourceAccess;
 use crate::domain::id::SourceId;
-use crate::domain::inbound::Listen;
+use crate::domain::inbound::{Listen, Told};
 use crate::store::Store;
 
 /// Why nothing can be received.
@@ -51,8 +51,8 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// Begins to listen for the sources that are to receive anything. `now` says what time it is; `due` is told of sources
-    /// that should be read.
+    /// Begins to listen for the sources that are to receive anything. `now` says what time it is; `told` gets
+    /// the sources that should be read.
     ///
     /// # Errors
     /// [`InboundError`].
@@ -60,7 +60,7 @@ impl Inbound {
         listen: &Listen,
         sources: &BTreeMap<SourceId, SourceAccess>,
         registry: &Registry,
-        due: mpsc::Sender<SourceId>,
+        told: watch::Sender<Told>,
         now: fn() -> DateTime<Utc>,
     ) -> Result<Self, InboundError> {
         let mut verifiers = BTreeMap::new();
@@ -70,7 +70,7 @@ impl Inbound {
                 verifiers.insert(id.clone(), verifier);
             }
         }
-        let keeper = Keeper::new(sources, registry, due)?;
+        let keeper = Keeper::new(sources, registry, told)?;
         let (sender, waiting) = mpsc::channel(door::WAITING);
         let door = Door::open(listen, verifiers, sender, now).await?;
         Ok(Self { door, waiting, keeper, now })

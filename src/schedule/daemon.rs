@@ -1,23 +1,22 @@
 //! The loops of `run`: one wakes at least every half minute, asks the store what is due and does it; the second delivers
 //! what that gave rise to; the third reads sources that their vendors say have something new. The only place besides `cli` that asks what time it is.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use tokio::sync::{Notify, mpsc};
+use chrono::Utc;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::deliver::deliver;
 use super::due::{due, next_slot};
-use super::early::read_early;
+use super::early::{Early, read_early};
 use super::notices::Notices;
 use super::portfolio;
 use super::tick::{TickError, Ticked, ask, judge};
 use crate::domain::concept::Experiment;
-use crate::domain::id::SourceId;
+use crate::domain::inbound::Told;
 use crate::store::StoreError;
 
 /// Longest sleep: a clock that was stepped, or a host that slept, is noticed within this time.
@@ -27,19 +26,16 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// waits in memory.
 const AT_ONCE: usize = 32;
 
-/// A source is read before its slot at most this often, however much its vendor sends.
-const BETWEEN_EARLY: Duration = Duration::from_mins(5);
-
-/// Runs until `stop` is cancelled. Sources that come through `news` are read before their slot. The caller holds the store's claim. What is cut short then leaves no
-/// trace but an open run, which the next start takes up, or an attempt without an answer, which it
-/// repeats and marks so.
+/// Runs until `stop` is cancelled. Sources that vendors `told` of are read before their slot. The caller holds the store's
+/// claim. What is cut short then leaves no trace but an open run, which the next start takes up, or an attempt without an
+/// answer, which it repeats and marks so.
 ///
 /// # Errors
 /// [`TickError`] when the store fails: the process should end, so that its service manager restarts it.
 pub async fn run(
     parts: &Parts,
     experiments: &[Experiment],
-    news: mpsc::Receiver<SourceId>,
+    told: watch::Receiver<Told>,
     stop: &CancellationToken,
 ) -> Result<(), TickError> {
     let abandoned = parts.store.abandon_open_runs(Utc::now()).await?;
@@ -51,7 +47,7 @@ pub async fn run(
     tokio::select! {
         ended = decide_when_due(parts, experiments, &decided) => ended,
         ended = deliver_when_due(parts, &decided) => Ok(ended?),
-        () = read_when_told(parts, experiments, news) => Ok(()),
+        () = read_when_told(parts, experiments, told) => Ok(()),
         () = stop.cancelled() => Ok(()),
     }
 }
@@ -113,44 +109,28 @@ async fn deliver_when_due(parts: &Parts, decided: &Notify) -> Result<(), StoreEr
     }
 }
 
-/// A source that is to be read early.
-struct Told {
-    /// When its vendor last said so.
-    at: DateTime<Utc>,
-    /// Not before then.
-    read_at: Instant,
-}
-
 /// Reads sources whose vendor sent something. A source that fails is left to its slot.
-async fn read_when_told(parts: &Parts, experiments: &[Experiment], mut news: mpsc::Receiver<SourceId>) {
-    let mut last_read: BTreeMap<SourceId, Instant> = BTreeMap::new();
-    let mut waiting: BTreeMap<SourceId, Told> = BTreeMap::new();
+async fn read_when_told(parts: &Parts, experiments: &[Experiment], mut told: watch::Receiver<Told>) {
+    let mut early = Early::default();
     loop {
-        let next = waiting.iter().min_by_key(|(_, told)| told.read_at).map(|(source, told)| (source, told.read_at));
+        let next = early.next(&told.borrow_and_update(), Instant::now());
         let wait = async {
             match next {
-                Some((source, read_at)) => {
-                    tokio::time::sleep_until(read_at).await;
-                    source.clone()
+                Some(next) => {
+                    tokio::time::sleep_until(next.not_before).await;
+                    next
                 }
                 None => std::future::pending().await,
             }
         };
-        let source = tokio::select! {
-            Some(source) = news.recv() => {
-                let read_at = last_read.get(&source).map_or_else(Instant::now, |last| *last + BETWEEN_EARLY);
-                let at = Utc::now();
-                waiting.entry(source).and_modify(|told| told.at = at).or_insert(Told { at, read_at });
-                continue;
-            }
-            source = wait => source,
+        let next = tokio::select! {
+            Ok(()) = told.changed() => continue,
+            next = wait => next,
         };
-        let Some(told) = waiting.remove(&source) else { continue };
-        last_read.insert(source.clone(), Instant::now());
-        match read_early(parts, experiments, &source, told.at, Utc::now()).await {
-            Ok(true) => {}
-            Ok(false) => _ = waiting.insert(source, Told { read_at: Instant::now() + BETWEEN_EARLY, ..told }),
-            Err(failure) => tracing::warn!(%failure, "not read early: its next slot asks again"),
+        let read = read_early(parts, experiments, &next.source, next.told, Utc::now()).await;
+        early.ended(next, !matches!(read, Ok(false)), Instant::now());
+        if let Err(failure) = read {
+            tracing::warn!(%failure, "not read early: its next slot asks again");
         }
     }
 }

@@ -11,10 +11,11 @@ use ring::hmac;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use willitsell::app::App;
 use willitsell::domain::id::SourceId;
+use willitsell::domain::inbound::Told;
 use willitsell::domain::observation::DateWindow;
 use willitsell::inbound::Inbound;
 use willitsell::sandbox::{Endpoint, Sandbox, demo};
@@ -120,20 +121,18 @@ async fn act(to: SocketAddr, id: &str) -> Option<u16> {
 
 /// Runs a test beside the program that receives, and gives back the sources it made due.
 async fn receiving(app: &App, test: impl AsyncFnOnce(SocketAddr)) -> Vec<String> {
-    let (due, mut news) = mpsc::channel(64);
+    let (tell, told) = watch::channel(Told::new());
     let listen = app.loaded.config.inbound.as_ref().unwrap();
-    let inbound = Inbound::open(listen, &app.parts.sources, &app.parts.registry, due, now).await.unwrap();
+    let inbound = Inbound::open(listen, &app.parts.sources, &app.parts.registry, tell, now).await.unwrap();
     let address = inbound.address().unwrap();
     let stop = CancellationToken::new();
     tokio::join!(inbound.run(&app.parts.store, &stop), async {
         test(address).await;
         stop.cancel();
     });
-    let mut sources = Vec::new();
-    while let Ok(source) = news.try_recv() {
-        sources.push(source.to_string());
-    }
-    sources
+    let told = told.borrow();
+    assert!(told.values().all(|at| *at == now()));
+    told.keys().map(ToString::to_string).collect()
 }
 
 pub async fn ids(store: &Store, source: &str) -> Vec<String> {
@@ -266,7 +265,21 @@ async fn a_delivery_without_an_act_or_of_another_form_makes_its_source_due() {
         }
     })
     .await;
-    assert_eq!((due, stored(&app).await), (vec!["form".to_owned(); 5], vec![]));
+    assert_eq!((due, stored(&app).await), (vec!["form".to_owned()], vec![]));
+}
+
+#[tokio::test]
+async fn however_much_one_source_is_sent_no_other_is_forgotten() {
+    let project = project("127.0.0.1:0");
+    let app = project.app().await;
+    let due = receiving(&app, async |to| {
+        for _ in 0..100 {
+            assert_eq!(post(to, &format!("/in/jot/{JOTFORM}"), &[], "x").await, Some(200));
+        }
+        assert_eq!(post(to, "/in/form", &[signed(SECRET, "{}")], "{}").await, Some(200));
+    })
+    .await;
+    assert_eq!(due, ["form", "jot"]);
 }
 
 #[tokio::test]
