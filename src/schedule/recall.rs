@@ -66,7 +66,7 @@ impl Recalled {
         };
         let unpacked = match self.unpacked.take().filter(is_same) {
             Some(unpacked) => unpacked,
-            None => unpack(&self.rows, experiment, days)?,
+            None => unpack(&mut self.rows, experiment, days)?,
         };
         let inputs = &mut self.unpacked.insert(unpacked).inputs;
         // Each concept's own.
@@ -89,7 +89,7 @@ impl Recalled {
     }
 }
 
-fn unpack(rows: &Rows, experiment: &Experiment, days: Option<DateWindow>) -> Result<Unpacked, StoreError> {
+fn unpack(rows: &mut Rows, experiment: &Experiment, days: Option<DateWindow>) -> Result<Unpacked, StoreError> {
     let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
     let inputs = days.map_or_else(|| Ok(Inputs::default()), |days| rows.inputs(&sources, days))?;
     Ok(Unpacked { sources, days, inputs })

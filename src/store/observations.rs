@@ -117,14 +117,59 @@ impl Observations {
     }
 }
 
+/// Columns of metrics: those in which rows may have counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Columns([bool; COUNTED]);
+
+impl Columns {
+    /// Adds that of a metric.
+    pub fn insert(&mut self, metric: MetricId) {
+        if let Some(column) = self.0.get_mut(metric.index()) {
+            *column = true;
+        }
+    }
+
+    /// These and others.
+    pub fn and(self, other: Self) -> Self {
+        Self(std::array::from_fn(|metric| self.0[metric] || other.0[metric]))
+    }
+
+    fn metrics(self) -> impl Iterator<Item = MetricId> {
+        MetricId::counted().filter(move |metric| self.0[metric.index()])
+    }
+
+    /// As text: names, or [`NONE`].
+    pub fn names(self) -> String {
+        let names: Vec<&str> = self.metrics().map(|metric| metric.metric().name).collect();
+        if names.is_empty() { NONE.to_owned() } else { names.join(" ") }
+    }
+
+    /// From such a text; from any other, such as none, all of them.
+    pub fn named(text: &str) -> Self {
+        if text == NONE {
+            return Self::default();
+        }
+        let mut columns = Self::default();
+        for name in text.split(' ') {
+            let Some(metric) = MetricId::named(name) else { return Self([true; COUNTED]) };
+            columns.insert(metric);
+        }
+        columns
+    }
+}
+
+/// No column.
+const NONE: &str = "none";
+
 /// A column for each metric that sources count by day.
 fn columns_of_metrics() -> [&'static str; COUNTED] {
     std::array::from_fn(|metric| CATALOGUE[metric].name)
 }
 
-/// SQL for the observations of source `$1` from day `$2` to `$3`: as they are now, or as they were after pull `$4`.
-pub fn text(known: bool) -> String {
-    let fields = fields().join(", ");
+/// SQL for some columns of the observations of source `$1` from day `$2` to `$3`: as they are now, or as they were after
+/// pull `$4`.
+pub fn text(columns: Columns, known: bool) -> String {
+    let fields = fields(columns);
     let of = "source_id = $1 AND day BETWEEN $2 AND $3";
     if !known {
         return format!("SELECT {fields} FROM observation WHERE {of}");
@@ -136,16 +181,17 @@ pub fn text(known: bool) -> String {
 }
 
 /// The same for earlier states that ended with pull `$4` or before, each behind the pull that ended it.
-pub fn before() -> String {
-    let fields = fields().join(", ");
+pub fn before(columns: Columns) -> String {
+    let fields = fields(columns);
     format!(
         "SELECT until_pull, {fields} FROM observation_before \
          WHERE source_id = $1 AND day BETWEEN $2 AND $3 AND until_pull <= $4"
     )
 }
 
-fn fields() -> Vec<&'static str> {
-    [&["day", "arm_key", "pull_id"], columns_of_metrics().as_slice()].concat()
+fn fields(columns: Columns) -> String {
+    let metrics = columns.metrics().map(|metric| metric.metric().name);
+    ["day", "arm_key", "pull_id"].into_iter().chain(metrics).collect::<Vec<_>>().join(", ")
 }
 
 /// Sorts observations of one source by day and arm key. Not by the database: each sorts text in its own way.
@@ -158,6 +204,7 @@ pub fn sort(observations: &mut [Observation]) {
 /// Reads the rows of [`text`] and of [`before`], of one source.
 pub struct Reader<'s> {
     source: &'s SourceId,
+    metrics: Vec<MetricId>,
     /// Many in a row are of one day.
     day: Option<(String, NaiveDate)>,
     /// Each day mostly has the keys of the day before, in their order.
@@ -166,9 +213,9 @@ pub struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    /// For rows of this source.
-    pub fn of(source: &'s SourceId) -> Self {
-        Self { source, day: None, keys: Vec::new(), next: 0 }
+    /// For rows of this source in these columns.
+    pub fn of(source: &'s SourceId, columns: Columns) -> Self {
+        Self { source, metrics: columns.metrics().collect(), day: None, keys: Vec::new(), next: 0 }
     }
 
     /// The next one.
@@ -181,7 +228,11 @@ impl<'s> Reader<'s> {
                 self.day.insert((text.to_owned(), columns::day(text)?)).1
             }
         };
-        let (arm_key, (pull_id, values)) = read_row(row)?;
+        let (arm_key, pull_id) = (row.text()?, row.number()?);
+        let mut values = Values::default();
+        for &metric in &self.metrics {
+            values.set(metric, row.optional_number()?);
+        }
         Ok(Observation { source: self.source.clone(), day, arm_key: self.shared(arm_key), pull_id, values })
     }
 

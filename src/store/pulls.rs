@@ -12,6 +12,7 @@ use super::error::StoreError;
 use super::fields;
 use super::forget;
 use super::free_text;
+use super::observations::Columns;
 use super::quarantine::{self, Wary};
 use super::received;
 use super::responses;
@@ -78,7 +79,8 @@ impl Change {
 }
 
 /// What the record of a pull says, in the order it is read in.
-const FIELDS: [&str; 8] = ["id", "run_id", "first_day", "last_day", "currency", "day_zone", "committed_at", "facts"];
+const FIELDS: [&str; 9] =
+    ["id", "run_id", "first_day", "last_day", "currency", "day_zone", "committed_at", "facts", "metrics"];
 
 impl Store {
     /// An empty place for the rows of one window, which keeps nothing that people answered.
@@ -131,7 +133,7 @@ impl Store {
             Some(wary) => quarantine::Before::of(&mut write, slice, wary).await?,
             None => None,
         };
-        record(&mut write, &pull).await?;
+        record(&mut write, &pull, stage.columns()).await?;
         let mut change = Change::default();
         let mut days = slice.window.first().iter_days().take_while(|&day| day <= slice.window.last()).peekable();
         while days.peek().is_some() {
@@ -197,11 +199,11 @@ impl Store {
     }
 }
 
-/// Writes the record of a pull.
-pub(super) async fn record(connection: &mut AnyConnection, pull: &Pull) -> Result<(), StoreError> {
+/// Writes the record of a pull, whose rows have counts in these columns.
+pub(super) async fn record(connection: &mut AnyConnection, pull: &Pull, filled: Columns) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO pull (id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at, facts) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO pull (id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at, facts, \
+         metrics) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(pull.id)
     .bind(&pull.run_id)
@@ -212,6 +214,7 @@ pub(super) async fn record(connection: &mut AnyConnection, pull: &Pull) -> Resul
     .bind(pull.day_zone.name())
     .bind(pull.committed_at.timestamp_millis())
     .bind((pull.facts != Facts::default()).then(|| columns::json(&pull.facts)).transpose()?)
+    .bind(filled.names())
     .execute(connection)
     .await?;
     Ok(())
@@ -258,11 +261,13 @@ pub(super) struct Reader<'s> {
     source: &'s SourceId,
     /// Of most pulls the same.
     facts: (String, Facts),
+    /// Those in which rows of the pulls so far have counts.
+    pub(super) columns: Columns,
 }
 
 impl<'s> Reader<'s> {
     pub(super) fn of(source: &'s SourceId) -> Self {
-        Self { source, facts: (String::new(), Facts::default()) }
+        Self { source, facts: (String::new(), Facts::default()), columns: Columns::default() }
     }
 
     /// The next one.
@@ -280,6 +285,7 @@ impl<'s> Reader<'s> {
             let facts = if said.is_empty() { Facts::default() } else { columns::from_json(said)? };
             self.facts = (said.to_owned(), facts);
         }
+        self.columns = self.columns.and(Columns::named(row.text()?));
         let (source, facts) = (self.source.clone(), self.facts.1.clone());
         Ok(Pull { id, run_id, source, first_day, last_day, currency, day_zone, facts, committed_at })
     }

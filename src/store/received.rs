@@ -15,6 +15,7 @@ use super::columns;
 use super::error::StoreError;
 use super::forget;
 use super::free_text;
+use super::observations::Columns;
 use super::pulls;
 use super::stage::Stage;
 use crate::domain::connector::Facts;
@@ -98,7 +99,7 @@ impl Store {
             let change = self.responses.add(&mut write, &source, &mut acts, id).await?;
             free_text::keep(&mut write, (&source, at), &acts, said).await?;
             if change.new + change.changed > 0 {
-                pulls::record(&mut write, &arrival(&source, id, at)?).await?;
+                pulls::record(&mut write, &arrival(&source, id, at)?, Columns::default()).await?;
             }
             let marks: Vec<String> = marks.into_iter().collect();
             let shared = |to: &mut AnyArguments| {

@@ -1,13 +1,14 @@
 //! Reading back what many verdicts rest on: everything stored of their sources, each source once however many ask. Not how
 //! it got there: see `pulls.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Store;
 use super::columns::Fields;
 use super::error::StoreError;
-use super::observations;
+use super::observations::{self, Columns};
 use super::pulls;
 use super::quarantine;
 use super::responses;
@@ -21,8 +22,6 @@ pub(super) struct Questions {
     pulls: String,
     shrinks: String,
     /// As things are now, and as they were after a pull.
-    observations: [String; 2],
-    observations_before: String,
     responses: [String; 2],
     responses_before: String,
 }
@@ -33,8 +32,6 @@ impl Questions {
         Self {
             pulls: pulls::text(),
             shrinks: quarantine::text(),
-            observations: [false, true].map(observations::text),
-            observations_before: observations::before(),
             responses: [false, true].map(responses::text),
             responses_before: responses::before(),
         }
@@ -71,10 +68,11 @@ impl View {
     /// Everything stored of some sources over some days, now or just after the pull `known_at`. A source that is asked
     /// for more than once is read once, over all its days.
     pub async fn rows(&mut self, asked: &[(&SourceId, DateWindow)], known_at: Option<i64>) -> Result<Rows, StoreError> {
-        let mut windows: BTreeMap<SourceId, DateWindow> = BTreeMap::new();
+        let mut windows: BTreeMap<SourceId, (DateWindow, usize)> = BTreeMap::new();
         for &(source, days) in asked {
-            let window = windows.entry(source.clone()).or_insert(days);
+            let (window, askers) = windows.entry(source.clone()).or_insert((days, 0));
             *window = window.and(days);
+            *askers += 1;
         }
         if windows.is_empty() {
             return Ok(Rows::default());
@@ -83,10 +81,10 @@ impl View {
         let read = move |at: &Reading<'_>| {
             let mut asking = Asking::of(at, &questions, known_at)?;
             let mut rows = BTreeMap::new();
-            for (source, days) in windows {
+            for (source, (days, askers)) in windows {
                 let of_source = match asking.about(&source, days) {
                     Err(StoreError::Unreadable(what)) => Err(what),
-                    other => Ok(other?),
+                    other => Ok(Stored { askers, ..other? }),
                 };
                 rows.insert(source, of_source);
             }
@@ -97,25 +95,26 @@ impl View {
 }
 
 /// The questions, compiled.
-struct Asking<'c> {
+struct Asking<'r, 'c> {
+    at: &'r Reading<'c>,
     known_at: Option<i64>,
     pulls: Question<'c>,
     shrinks: Question<'c>,
-    observations: Question<'c>,
-    observations_before: Question<'c>,
+    /// For observations and earlier ones, by the columns that are read.
+    observations: HashMap<Columns, [Question<'c>; 2]>,
     responses: Question<'c>,
     responses_before: Question<'c>,
 }
 
-impl<'c> Asking<'c> {
-    fn of(at: &Reading<'c>, questions: &Questions, known_at: Option<i64>) -> Result<Self, StoreError> {
+impl<'r, 'c> Asking<'r, 'c> {
+    fn of(at: &'r Reading<'c>, questions: &Questions, known_at: Option<i64>) -> Result<Self, StoreError> {
         let then = usize::from(known_at.is_some());
         Ok(Self {
+            at,
             known_at,
             pulls: at.question(&questions.pulls)?,
             shrinks: at.question(&questions.shrinks)?,
-            observations: at.question(&questions.observations[then])?,
-            observations_before: at.question(&questions.observations_before)?,
+            observations: HashMap::new(),
             responses: at.question(&questions.responses[then])?,
             responses_before: at.question(&questions.responses_before)?,
         })
@@ -141,12 +140,20 @@ impl<'c> Asking<'c> {
         let asked = if self.known_at.is_some() { 4 } else { 3 };
         let (first, last) = (days.first().to_string(), days.last().to_string());
         let on_days = [name, Value::Text(&first), Value::Text(&last), known_at];
-        let mut observations = observations::Reader::of(source);
-        self.observations.each(&on_days[..asked], |row| {
+        let columns = pulls.columns;
+        let [now, before] = match self.observations.entry(columns) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert([
+                self.at.question(&observations::text(columns, self.known_at.is_some()))?,
+                self.at.question(&observations::before(columns))?,
+            ]),
+        };
+        let mut observations = observations::Reader::of(source, columns);
+        now.each(&on_days[..asked], |row| {
             stored.observations.push(observations.read(row)?);
             Ok(())
         })?;
-        self.observations_before.each(&on_days, |row| {
+        before.each(&on_days, |row| {
             stored.observations_before.push((row.number()?, observations.read(row)?));
             Ok(())
         })?;
@@ -175,6 +182,8 @@ pub struct Rows(BTreeMap<SourceId, Result<Stored, String>>);
 /// That of one source.
 #[derive(Default)]
 pub(super) struct Stored {
+    /// How many may still ask for it. The last one is handed the rows themselves.
+    askers: usize,
     /// In order of commit.
     pulls: Vec<Pull>,
     /// Oldest first.
@@ -199,23 +208,37 @@ impl Rows {
     /// different instants in different zones, so responses just outside come too.
     ///
     /// # Errors
-    /// [`StoreError::Unreadable`] where a row cannot be read; other sources' rows can be all the same.
-    pub fn inputs(&self, sources: &[SourceId], days: DateWindow) -> Result<Inputs, StoreError> {
+    /// [`StoreError::Unreadable`] where a row cannot be read, or was asked for more often than was said; other sources' rows
+    /// can be all the same.
+    pub fn inputs(&mut self, sources: &[SourceId], days: DateWindow) -> Result<Inputs, StoreError> {
         let mut sources: Vec<_> = sources.iter().collect();
         sources.sort_unstable();
         sources.dedup();
         let instants = responses::about(days);
         let mut inputs = Inputs::default();
         for source in sources {
-            let Some(stored) = self.of(source)? else { continue };
-            let on_days = stored.observations.iter().filter(|row| days.contains(row.day));
-            inputs.observations.extend(on_days.cloned());
-            let at_instants = stored.responses.iter().filter(|act| instants.contains(&act.at.timestamp_millis()));
-            inputs.responses.extend(at_instants.cloned());
-            inputs.pulls.extend_from_slice(&stored.pulls);
-            inputs.shrinks.extend_from_slice(&stored.shrinks);
+            let Some(stored) = self.0.get_mut(source) else { continue };
+            let stored = stored.as_mut().map_err(|what| StoreError::Unreadable(what.clone()))?;
+            let handed_out = || StoreError::Unreadable(format!("the rows of source {source} were all handed out"));
+            stored.askers = stored.askers.checked_sub(1).ok_or_else(handed_out)?;
+            let is_last = stored.askers == 0;
+            hand_out(&mut stored.observations, &mut inputs.observations, is_last, |row| days.contains(row.day));
+            let at_instants = |act: &Response| instants.contains(&act.at.timestamp_millis());
+            hand_out(&mut stored.responses, &mut inputs.responses, is_last, at_instants);
+            hand_out(&mut stored.pulls, &mut inputs.pulls, is_last, |_| true);
+            hand_out(&mut stored.shrinks, &mut inputs.shrinks, is_last, |_| true);
         }
         inputs.pulls.sort_by_key(|pull| pull.id);
         Ok(inputs)
     }
+}
+
+/// Adds the rows that fit to others: copies of them, or, for the last who asks, the rows themselves.
+fn hand_out<T: Clone>(rows: &mut Vec<T>, to: &mut Vec<T>, is_last: bool, fits: impl Fn(&T) -> bool) {
+    if !is_last {
+        return to.extend(rows.iter().filter(|row| fits(row)).cloned());
+    }
+    let mut rows = std::mem::take(rows);
+    rows.retain(fits);
+    if to.is_empty() { *to = rows } else { to.append(&mut rows) }
 }

@@ -15,6 +15,7 @@ use chrono::NaiveDate;
 
 use super::columns;
 use super::error::StoreError;
+use super::observations::Columns;
 use super::people::People;
 use crate::domain::connector::{ResponseRow, RowSink, SinkError, SourceRow};
 use crate::domain::intake::Intake;
@@ -47,6 +48,7 @@ pub struct Stage {
     intake: Intake,
     folder: PathBuf,
     in_memory: usize,
+    columns: Columns,
     days: BTreeMap<NaiveDate, Packed>,
     file: Option<File>,
     file_length: u64,
@@ -79,12 +81,18 @@ impl Stage {
     /// An empty one. `folder` is where the file goes, if one is needed.
     pub(super) fn new(people: Arc<People>, intake: Intake, folder: PathBuf) -> Self {
         let (days, responses, free_text) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { people, intake, folder, in_memory: 0, days, file: None, file_length: 0, responses, free_text }
+        let columns = Columns::default();
+        Self { people, intake, folder, in_memory: 0, columns, days, file: None, file_length: 0, responses, free_text }
     }
 
     /// Days that have counts.
     pub(super) fn days(&self) -> impl Iterator<Item = NaiveDate> {
         self.days.keys().copied()
+    }
+
+    /// What its counts are of.
+    pub(super) fn columns(&self) -> Columns {
+        self.columns
     }
 
     /// Takes the counts of the next days out, packed: of a week, or of fewer days that have many rows.
@@ -135,6 +143,9 @@ impl Stage {
         pack(bytes, &arm_key, values)
             .ok_or_else(|| SinkError::Rows(format!("{day}, key {arm_key:?}: a count is below zero or too large")))?;
         self.in_memory += bytes.len() - before;
+        for &(metric, _) in values {
+            self.columns.insert(metric);
+        }
         if self.in_memory > IN_MEMORY {
             self.write_out().map_err(|error| SinkError::Storage(self.lost(error).to_string()))?;
         }
@@ -214,7 +225,7 @@ impl RowSink for Stage {
         self.days.clear();
         self.responses.clear();
         self.free_text.clear();
-        (self.in_memory, self.file_length) = (0, 0);
+        (self.in_memory, self.file_length, self.columns) = (0, 0, Columns::default());
         let emptied = self.file.as_ref().map_or(Ok(()), |file| file.set_len(0));
         emptied.map_err(|error| SinkError::Storage(self.lost(error).to_string()))
     }

@@ -7,6 +7,7 @@ mod files;
 mod forget;
 mod model;
 mod quarantine;
+mod reading;
 mod received;
 mod story;
 
