@@ -189,6 +189,7 @@ fn source(
         None => without_settings(check, section, info),
     };
     let settings = settings.map(|settings| beside_the_file(check, info, settings));
+    let counted = info.counts_named_in.map(|key| named_counts(check, table.as_ref(), key, info));
     let login = login_of(check, section, info, login_name.as_ref(), logins);
     // Whoever names a file to be read gets it read; whoever names none brings files by hand.
     let scheduled = info.scheduled_by.is_none_or(|key| table.as_ref().is_some_and(|table| table.has(key)));
@@ -197,7 +198,11 @@ fn source(
         connector: info.name.clone(),
         channel,
         maturity_lag_days: maturity.map_or(defaults::MATURITY_LAG_DAYS, Spanned::into_inner),
-        metrics: people::metrics(info, depth).into_iter().filter(|metric| !leave_out.contains(metric)).collect(),
+        metrics: counted
+            .unwrap_or_else(|| people::metrics(info, depth))
+            .into_iter()
+            .filter(|metric| !leave_out.contains(metric))
+            .collect(),
         leave_out,
         people: info.people,
         depth,
@@ -224,6 +229,27 @@ fn beside_the_file(check: &Check<'_>, info: &ConnectorInfo, mut settings: Settin
         settings.insert(key, SettingValue::Plain(path));
     }
     settings
+}
+
+/// What a source counts, where one of its settings names it.
+fn named_counts(check: &Check<'_>, table: Option<&Section<'_>>, key: &str, info: &ConnectorInfo) -> Vec<MetricId> {
+    let Some((table, written)) = table.and_then(|table| Some((table, table.text(key)?))) else { return Vec::new() };
+    let names: Vec<&str> = info.metrics.iter().map(|metric| metric.metric().name).collect();
+    let mut counted = Vec::new();
+    for name in written.get_ref().split(',').map(str::trim) {
+        match info.metrics.iter().find(|metric| metric.metric().name == name) {
+            Some(metric) if !counted.contains(metric) => counted.push(*metric),
+            Some(metric) => {
+                let what = format!("{} names {metric} twice", table.dotted(key));
+                check.report.error(written.span(), what, "take one out");
+            }
+            None => {
+                let what = format!("{} names something that is not counted by day", table.dotted(key));
+                check.report.error(written.span(), what, suggestion(name, &names, "name one or more"));
+            }
+        }
+    }
+    counted
 }
 
 /// Counts of a source that another source counts better.

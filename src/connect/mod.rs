@@ -174,6 +174,9 @@ pub enum PullError {
     /// A program of the user's did not do what it should.
     #[error("{0}")]
     Program(String),
+    /// A database of the user's did not give what it should.
+    #[error("{0}")]
+    Database(String),
     /// The rows could not be taken.
     #[error(transparent)]
     Sink(#[from] SinkError),

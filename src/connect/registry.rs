@@ -12,6 +12,7 @@ use super::http::Http;
 use super::manifest::{Manifest, ManifestConnector, ManifestError, Patience};
 use super::native::file::FileConnector;
 use super::native::file::form::FormFileConnector;
+use super::native::sql::SqlConnector;
 use crate::domain::connector::ConnectorInfo;
 
 // `BUILT_IN`: name and text of every file in `connectors/`.
@@ -34,6 +35,8 @@ impl Registry {
         // Native connectors, one line each.
         all.push(Arc::new(FileConnector::new()));
         all.push(Arc::new(FormFileConnector::new()));
+        all.push(Arc::new(SqlConnector::counts()));
+        all.push(Arc::new(SqlConnector::acts()));
         Ok(Self(all.into_iter().map(|connector| (connector.info().name.clone(), connector)).collect()))
     }
 

@@ -126,6 +126,8 @@ pub struct ConnectorInfo {
     pub token_url: Option<String>,
     /// What it counts.
     pub metrics: Vec<MetricId>,
+    /// A setting that names which of them a source counts, with commas between; each source counts all where there is none.
+    pub counts_named_in: Option<&'static str>,
     /// Those of them that may be fractions: modelled by the vendor, or one act shared among several clicks.
     pub fractional: Vec<MetricId>,
     /// How deep the acts go that it hands over with the people who did them; `None` where it hands over counts.

@@ -4,6 +4,7 @@
 mod acts;
 mod answers;
 mod calls;
+mod databases;
 mod deliveries;
 mod fan;
 mod manifests;

@@ -19,6 +19,7 @@ mod kill;
 mod logins;
 mod notify;
 mod platforms;
+mod postgres;
 mod project;
 mod real_data;
 mod recall;

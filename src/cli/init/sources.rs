@@ -111,7 +111,10 @@ impl<R: BufRead, W: Write> Talk<R, W> {
     /// Asks for the sources, of those there are.
     pub(super) fn reads(&mut self, known: &[ConnectorInfo]) -> io::Result<Reads> {
         let counts = |info: &ConnectorInfo, metric| info.metrics.contains(&metric);
-        let (by_hand, asked): (Vec<_>, Vec<_>) =
+        // Nobody types a query in answer to a question.
+        let is_query = |setting: &SettingInfo| setting.name == "query";
+        let known: Vec<_> = known.iter().filter(|info| !info.settings.iter().any(is_query)).collect();
+        let (by_hand, asked): (Vec<&ConnectorInfo>, Vec<_>) =
             known.iter().filter(|info| counts(info, MetricId::CLICKS)).partition(|info| info.scheduled_by.is_some());
         let offered = [by_hand, asked].concat();
         self.say("Where do the numbers of the ads come from?")?;
@@ -125,7 +128,7 @@ impl<R: BufRead, W: Write> Talk<R, W> {
         let act_of = |info: &ConnectorInfo| {
             info.metrics.iter().copied().find(|metric| metric.is_of_people() && info.people.is_some())
         };
-        let mut forms: Vec<_> = known.iter().filter_map(|info| Some((info, act_of(info)?))).collect();
+        let mut forms: Vec<_> = known.iter().filter_map(|&info| Some((info, act_of(info)?))).collect();
         forms.sort_by_key(|(form, _)| form.scheduled_by.is_some());
         let words: Vec<String> = own
             .iter()

@@ -289,6 +289,7 @@ impl Check<'_, '_> {
             needs_consent: login.is_some_and(|login| login.grant == GrantKind::Code),
             token_url: login.map(|login| login.token_url.clone()),
             metrics: Vec::new(),
+            counts_named_in: None,
             fractional: Vec::new(),
             people: None,
             names_people: false,

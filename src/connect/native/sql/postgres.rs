@@ -1,0 +1,145 @@
+//! Asks a PostgreSQL. Whatever the query is, nothing is changed: it stands inside one that reads, alone in its statement,
+//! in a transaction that may not write, with limits on its time that the server itself holds.
+
+use chrono::NaiveDate;
+use futures_util::TryStreamExt;
+use serde_json::value::RawValue;
+use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
+use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row as _, SqlSafeStr, Statement, Type};
+
+use crate::connect::PullError;
+
+use super::address::Address;
+use super::rows::Rows;
+use super::shape::Shape;
+use super::{ANSWERED_WITHIN, Ask, BATCH, CONNECTED_WITHIN, LOCKED_WITHIN, LONGEST_ROW, Row};
+
+pub(super) async fn read(
+    options: &PgConnectOptions,
+    ask: &Ask,
+    shape: &Shape,
+    address: &Address,
+    rows: &mut Rows<'_>,
+) -> Result<(), PullError> {
+    let refused = |error: sqlx::Error| refused(&error, address);
+    let mut connection = tokio::time::timeout(CONNECTED_WITHIN, options.connect())
+        .await
+        .map_err(|_| {
+            PullError::Network("the database did not take a connection in time; the next run tries again".into())
+        })?
+        .map_err(refused)?;
+    let answer = answer(&mut connection, ask, shape, address, rows).await;
+    // A connection that does not end well changes nothing of what was read.
+    _ = tokio::time::timeout(CONNECTED_WITHIN, connection.close()).await;
+    answer
+}
+
+async fn answer(
+    connection: &mut PgConnection,
+    ask: &Ask,
+    shape: &Shape,
+    address: &Address,
+    rows: &mut Rows<'_>,
+) -> Result<(), PullError> {
+    let refused = |error: sqlx::Error| refused(&error, address);
+    begin(connection, ask).await.map_err(refused)?;
+    let day = <NaiveDate as Type<Postgres>>::type_info();
+    let given = (&mut *connection)
+        .prepare_with(AssertSqlSafe(ask.query.clone()).into_sql_str(), &[day.clone(), day])
+        .await
+        .map_err(refused)?;
+    let given: Vec<String> = given.columns().iter().map(|column| column.name().to_owned()).collect();
+    let columns = shape.columns(&given)?;
+    // JSON writes each type in one way, whatever the server's settings; cut, so that no row can fill our memory.
+    let asked = ask
+        .of(&columns.names, |columns| format!("left(CAST(json_build_array({columns}) AS text), {})", LONGEST_ROW + 1));
+    let query = sqlx::query(AssertSqlSafe(asked)).bind(ask.first).bind(ask.last).persistent(false);
+    let mut answer = query.fetch(connection);
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(row) = answer.try_next().await.map_err(refused)? {
+        let json: String = row.try_get(0).map_err(refused)?;
+        batch.push(cells(&json).ok_or_else(|| unreadable(&json))?);
+        if batch.len() == BATCH {
+            rows.take(&columns, std::mem::take(&mut batch)).await?;
+        }
+    }
+    rows.take(&columns, batch).await
+}
+
+/// Begins to read. Everything is set for this transaction alone: a pooler may give the connection to others after it.
+async fn begin(connection: &mut PgConnection, ask: &Ask) -> Result<(), sqlx::Error> {
+    let settings = format!(
+        "BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
+         SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL TimeZone = '{}'",
+        ANSWERED_WITHIN.as_millis(),
+        LOCKED_WITHIN.as_millis(),
+        ANSWERED_WITHIN.as_millis(),
+        // A name of the IANA's: letters, digits, and no quotes.
+        ask.zone.name(),
+    );
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(settings))).await?;
+    Ok(())
+}
+
+/// The cells of a row; `None` where one is neither text, number nor truth, or the row was cut.
+fn cells(json: &str) -> Option<Row> {
+    let cells: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    let cell = |value: &RawValue| match value.get().as_bytes() {
+        [b'n', ..] => Some(None),
+        [b'"', ..] => serde_json::from_str(value.get()).ok().map(Some),
+        [b'{' | b'[', ..] => None,
+        text => Some(Some(String::from_utf8_lossy(text).into_owned())),
+    };
+    cells.into_iter().map(cell).collect()
+}
+
+fn unreadable(json: &str) -> PullError {
+    PullError::Database(if json.chars().count() > LONGEST_ROW {
+        format!("a row is longer than {LONGEST_ROW} characters: give only what is counted")
+    } else {
+        "a column holds lists or JSON: give texts, numbers, days and times".to_owned()
+    })
+}
+
+/// What went wrong, without the address and without what stands in the tables.
+fn refused(error: &sqlx::Error, address: &Address) -> PullError {
+    match error {
+        sqlx::Error::Database(said) => {
+            let (code, message) = (said.code().unwrap_or_default(), address.clean(said.message()));
+            let database = |what: &str| PullError::Database(format!("{what} ({message}, {code})"));
+            match code.get(..2).unwrap_or_default() {
+                "28" => PullError::Credentials {
+                    hint: format!("the database refuses the login ({message}): check `address`"),
+                },
+                "3D" => database("there is no such database"),
+                "25" => database("the query would change something, and it may only read"),
+                "42" => database("the query is refused"),
+                "53" | "57" | "08" => PullError::Network(format!(
+                    "the database cannot answer now ({message}, {code}); the next run tries again, and a query that takes \
+                     minutes should ask for fewer days with $1 and $2"
+                )),
+                "55" => PullError::Network(format!(
+                    "a table is locked for more than {} s ({message}); the next run tries again",
+                    LOCKED_WITHIN.as_secs()
+                )),
+                // What could not be read may stand in the message, and may be a person's.
+                _ => PullError::Database(format!(
+                    "the query fails on what stands in the tables (code {code}): try it with psql"
+                )),
+            }
+        }
+        sqlx::Error::Tls(error) => PullError::Credentials {
+            hint: format!(
+                "the connection cannot be encrypted, or the database's certificate is not known here ({}): name its \
+                 authority in `address` with ?sslrootcert=/path, or write ?sslmode=disable where the network between is \
+                 yours alone",
+                address.clean(&error.to_string())
+            ),
+        },
+        sqlx::Error::Io(error) => PullError::Network(format!(
+            "the database cannot be reached ({}): check that it runs, and `address`",
+            address.clean(&error.to_string())
+        )),
+        other => PullError::Database(format!("the database cannot be asked: {}", address.clean(&other.to_string()))),
+    }
+}

@@ -1,0 +1,132 @@
+//! A PostgreSQL of the tests' own: one server a test binary, on a free port of loopback, gone with the binary; and an empty
+//! database in it for whoever asks. Where the machine has none, the test says so and is skipped; with
+//! `WILLITSELL_SKIP_IS_FAILURE` set, as in `.ci/run`, absence is a failure.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use crate::canary::CANARY;
+
+/// Starts a server in folder `$1` on port `$2` with the binaries of `$3` and stops it, and removes the folder, once its
+/// standard input ends: with the process that started it, however that ended. PostgreSQL refuses to run as root.
+const SCRIPT: &str = r#"
+set -e
+folder=$1 port=$2 bin=$3
+as=
+if [ "$(id -u)" = 0 ]; then
+  user=postgres
+  id "$user" >/dev/null 2>&1 || user=nobody
+  as="setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups"
+  chown -R "$user" "$folder"
+fi
+cd "$folder"
+trap 'rm -rf "$folder"' EXIT
+$as "$bin/initdb" --pgdata=data --username=tester --auth=scram-sha-256 --pwfile=password --encoding=UTF8 --no-locale --no-sync >log 2>&1
+$as "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$folder" \
+  -c fsync=off >>log 2>&1 &
+server=$!
+cat >/dev/null
+kill -QUIT "$server"
+wait "$server" || true
+"#;
+
+/// A server that runs.
+struct Server {
+    port: u16,
+    /// Its standard input ends with this process.
+    _keeper: Child,
+}
+
+/// An empty database.
+pub struct Database {
+    /// With the password, which is a canary.
+    pub url: String,
+    name: String,
+    port: u16,
+}
+
+/// A new database, or `None` with a printed line where there is no PostgreSQL.
+pub async fn database() -> Option<Database> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let server = SERVER.get_or_init(|| binaries().map(|bin| start(&bin))).as_ref();
+    let Some(server) = server else {
+        assert!(std::env::var_os("WILLITSELL_SKIP_IS_FAILURE").is_none(), "PostgreSQL is absent");
+        println!("skipped: PostgreSQL is absent");
+        return None;
+    };
+    let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut connection = connected(&url(server.port, "postgres")).await;
+    connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    connection.close().await.unwrap();
+    Some(Database { url: url(server.port, &name), name, port: server.port })
+}
+
+impl Database {
+    /// A connection to it, to be used as its owner would.
+    pub async fn connect(&self) -> PgConnection {
+        connected(&self.url).await
+    }
+
+    /// Runs statements as its owner.
+    pub async fn run(&self, statements: &str) {
+        let mut connection = self.connect().await;
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// The same address with other words in it.
+    pub fn url_with(&self, user_and_password: &str, database: Option<&str>, query: &str) -> String {
+        format!("postgres://{user_and_password}@127.0.0.1:{}/{}{query}", self.port, database.unwrap_or(&self.name))
+    }
+}
+
+fn url(port: u16, database: &str) -> String {
+    format!("postgres://tester:{CANARY}@127.0.0.1:{port}/{database}")
+}
+
+/// A server that was just started takes a moment.
+async fn connected(url: &str) -> PgConnection {
+    for _ in 0..600 {
+        match PgConnection::connect(url).await {
+            Ok(connection) => return connection,
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() != Some("57P03") => panic!("{error}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    panic!("the server did not start within a minute");
+}
+
+/// Where `initdb` is: on the path, else where Debian puts the newest.
+fn binaries() -> Option<PathBuf> {
+    let on_path =
+        std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|version| Some(version.ok()?.path().join("bin")))
+        .collect();
+    debian.sort();
+    on_path.chain(debian.into_iter().rev()).find(|folder| folder.join("initdb").is_file())
+}
+
+fn start(bin: &Path) -> Server {
+    let folder = tempfile::Builder::new().prefix("willitsell-postgres-").tempdir().unwrap().keep();
+    std::fs::write(folder.join("password"), CANARY).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let keeper = Command::new("sh")
+        .args(["-c", SCRIPT, "sh"])
+        .args([folder.as_os_str(), port.to_string().as_ref(), bin.as_os_str()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    Server { port, _keeper: keeper }
+}
