@@ -72,9 +72,21 @@ fn registry_within(path: Option<&Path>, reach: &Reach) -> Result<Registry, AppEr
 /// # Errors
 /// All that is wrong with it, at once.
 pub fn load_config(path: &Path, registry: &Registry) -> Result<Loaded, Problems> {
+    load(path, None, registry)
+}
+
+/// As [`load_config`], of a text that is to stand in that file.
+///
+/// # Errors
+/// All that would be wrong with it, at once.
+pub fn check_text(path: &Path, text: &str, registry: &Registry) -> Result<Loaded, Problems> {
+    load(path, Some(text), registry)
+}
+
+fn load(path: &Path, text: Option<&str>, registry: &Registry) -> Result<Loaded, Problems> {
     let (connectors, notifiers) = (registry.infos(), notify::kinds());
     let known = Known { connectors: &connectors, notifiers: &notifiers, env: &|name| std::env::var(name).ok() };
-    config::load(path, &known)
+    text.map_or_else(|| config::load(path, &known), |text| config::load_text(path, text, &known))
 }
 
 /// Everything a command works with.
@@ -91,9 +103,21 @@ impl App {
     /// # Errors
     /// [`AppError`] says which part could not be built and what to do.
     pub async fn open(path: &Path) -> Result<Self, AppError> {
+        Self::build(path, None).await
+    }
+
+    /// Builds everything as it will be once this text stands in the user's file.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn open_as(path: &Path, text: &str) -> Result<Self, AppError> {
+        Self::build(path, Some(text)).await
+    }
+
+    async fn build(path: &Path, text: Option<&str>) -> Result<Self, AppError> {
         let reach = Reach::default();
         let registry = registry_within(Some(path), &reach)?;
-        let loaded = load_config(path, &registry)?;
+        let loaded = load(path, text, &registry)?;
         reach.allow(loaded.config.private_networks.clone());
         let notifiers = notifiers(&loaded, &reach)?;
         let store = Store::open(&loaded.config.store_url).await?;

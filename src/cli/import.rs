@@ -1,7 +1,9 @@
 //! `import`: reads a downloaded report, or the exported answers of a form, into a source. Shows what was understood and
 //! what it takes the place of, and refuses to let a file that holds less silently take the place of what is stored.
 
-use std::collections::BTreeSet;
+mod saving;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,6 +17,8 @@ use super::keys;
 use super::next_command;
 use super::output::{Failure, Output, counted, wrapped};
 use crate::app::App;
+use crate::config::report::suggestion;
+use crate::connect::Registry;
 use crate::connect::native::file::{self, FileError, Understood, form};
 use crate::decide::ArmKeys;
 use crate::domain::concept::{Experiment, Source};
@@ -27,6 +31,7 @@ use crate::domain::observation::DateWindow;
 use crate::domain::pattern;
 use crate::domain::response::Response;
 use crate::schedule::pull::{Errand, pull};
+use saving::Saving;
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -47,6 +52,25 @@ pub struct ImportArgs {
     /// days do not count. Only for answers of a form.
     #[arg(long, value_name = "DAY")]
     until: Option<NaiveDate>,
+    /// A setting of the source for this file, such as `arm_column="Ad group"`; nothing behind = takes one out. Again for more.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+    /// Write into the configuration how the file is read and what of it counts, so that the next import needs no words. A
+    /// source that is not there yet is written. With --dry-run, shows the lines.
+    #[arg(long)]
+    save: bool,
+    /// The concept that reads the source: KEY of `[experiment.KEY]`. Needed when there is more than one.
+    #[arg(long, value_name = "KEY", requires = "save")]
+    concept: Option<String>,
+    /// A key of the file that counts for an arm of the concept, such as `price-29="Kit, search"`. Again for more.
+    #[arg(long, value_name = "ARM=KEY", value_parser = pair, requires = "save")]
+    keys: Vec<(String, String)>,
+}
+
+/// `NAME=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 #[derive(Serialize)]
@@ -57,6 +81,8 @@ struct Imported<'a> {
     /// Campaigns of the file that belong to no arm yet.
     unclaimed: Vec<&'a str>,
     replaces: Replaces,
+    /// Lines of the configuration that --save changes: `+ new`, `- old`.
+    saves: Option<Vec<String>>,
     stored: Option<Stored>,
 }
 
@@ -87,10 +113,15 @@ struct Replaces {
 /// # Errors
 /// Says what in the file could not be understood and which setting answers it; the store is as it was.
 pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
-    let app = App::open(path).await?;
-    let access = access(args, &app)?;
+    let saving = args.save.then(|| Saving::of(args, path)).transpose()?;
+    let app = match &saving {
+        Some(saving) => App::open_as(path, &saving.text).await?,
+        None => App::open(path).await?,
+    };
+    let access = access(args, saving.as_ref().map(|saving| saving.source.as_str()), &app.parts.sources)?;
+    let access = if args.save { access } else { said(args, &app.parts.registry, access)? };
     let source = access.source.id.clone();
-    let zone = zone(&app, &source);
+    let zone = zone(&app.loaded.config.experiments, &source);
     let understood =
         understand(args, &access, zone).map_err(|error| Failure::general(refused(&args.file, &source, &error)))?;
     let window = understood
@@ -102,21 +133,27 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
     refuse_to_mislead(experiments, &access.source, &understood)?;
     let replaces = replaces(&app, &source, &understood, window).await?;
     output.say(&replaces.to_string());
+    if let Some(saving) = &saving {
+        output.say(&saving.to_string());
+    }
     let mut imported = Imported {
         source: source.as_str(),
         file: args.file.display().to_string(),
         understood: &understood,
         unclaimed: unclaimed(experiments, &source, &understood),
         replaces,
+        saves: saving.as_ref().map(|saving| saving.changes.clone()),
         stored: None,
     };
     if args.dry_run {
-        output.show(&imported, || "Nothing was stored (dry run). Next: the same command without --dry-run.".into());
+        let what = if args.save { "stored or saved" } else { "stored" };
+        output.show(&imported, || format!("Nothing was {what} (dry run). Next: the same command without --dry-run."));
         return Ok(ExitCode::SUCCESS);
     }
     if !args.replace {
         imported.replaces.refuse_to_lose(&source, window)?;
     }
+    let ready = saving.as_ref().map(Saving::write).transpose()?;
     let now = Utc::now();
     let run_id = format!("import@{}", now.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
     let errand = Errand { run_id: &run_id, zone, due_at: now, now };
@@ -124,6 +161,9 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
         pull(&app.parts, &access, window, errand, None).await.map_err(|error| Failure::general(error.to_string()))?;
     let stored = Stored { new: pulled.new, changed: pulled.changed, vanished: pulled.vanished };
     imported.stored = Some(stored);
+    if let Some(ready) = ready {
+        ready.put_in_place()?;
+    }
     output.show(&imported, || {
         format!(
             "Stored in source {source}: {} new, {} changed, {} no longer there.\n\
@@ -156,7 +196,8 @@ fn refused(file: &Path, source: &SourceId, error: &FileError) -> String {
             format!("{}: {setting}: {what}", file.display())
         }
         FileError::Answer { setting, what } => format!(
-            "{}: {what}\nIt is a setting of the source:\n  [source.{source}]\n  settings = {{ {setting} = \"…\" }}",
+            "{}: {what}\nIt is a setting of the source:\n  [source.{source}]\n  settings = {{ {setting} = \"…\" }}\n\
+             Or say it here: --set {setting}=\"…\", with --save to have it written there",
             file.display()
         ),
         FileError::ExportAgain(_) | FileError::Mend { .. } | FileError::Sheet { .. } => {
@@ -198,6 +239,7 @@ fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Under
         lines.push(format!("  nothing counts: no experiment has {source} among its sources"));
     } else if !unclaimed.is_empty() {
         lines.push(keys::lines_to_add(experiments, source, &unclaimed));
+        lines.push("or repeat with --save and --keys ARM=KEY for each, which writes them".to_owned());
     }
     for experiment in reading.iter().filter(|experiment| window.first() < experiment.start) {
         let (concept, start) = (&experiment.concept.id, experiment.start);
@@ -207,12 +249,16 @@ fn what_counts(experiments: &[Experiment], source: &SourceId, understood: &Under
     format!("What counts\n{}", lines.join("\n"))
 }
 
-/// The source to import into, reading this file.
-fn access(args: &ImportArgs, app: &App) -> Result<SourceAccess, Failure> {
+/// The source to import into, reading this file. `saved` is the one that was just written or changed.
+fn access(
+    args: &ImportArgs,
+    saved: Option<&str>,
+    sources: &BTreeMap<SourceId, SourceAccess>,
+) -> Result<SourceAccess, Failure> {
     let reads_files = |access: &&SourceAccess| [file::NAME, form::NAME].contains(&access.source.connector.as_str());
-    let mut files = app.parts.sources.values().filter(reads_files);
-    let access = match &args.source {
-        Some(name) => match app.parts.sources.get(&SourceId::new(name.as_str())) {
+    let mut files = sources.values().filter(reads_files);
+    let access = match saved.or(args.source.as_deref()) {
+        Some(name) => match sources.get(&SourceId::new(name)) {
             Some(access) if reads_files(&access) => access,
             Some(access) => {
                 return Err(Failure::usage(format!(
@@ -229,14 +275,14 @@ fn access(args: &ImportArgs, app: &App) -> Result<SourceAccess, Failure> {
         None => match (files.next(), files.next()) {
             (Some(only), None) => only,
             (Some(_), Some(_)) => {
-                let all = app.parts.sources.values().filter(reads_files);
+                let all = sources.values().filter(reads_files);
                 let names: Vec<&str> = all.map(|access| access.source.id.as_str()).collect();
                 return Err(Failure::usage(format!("say which source with --source NAME: {}", names.join(" or "))));
             }
             (None, _) => {
                 return Err(Failure::usage(
-                    "no source reads files: add `[source.NAME]` with `connector = \"file\"` (reports of an ad manager) or \
-                     `connector = \"form_file\"` (answers of a form) to the configuration",
+                    "no source reads files: repeat with --save, which writes one, or add `[source.NAME]` with `connector = \
+                     \"file\"` (reports of an ad manager) or `connector = \"form_file\"` (answers of a form) to the configuration",
                 ));
             }
         },
@@ -253,9 +299,23 @@ fn access(args: &ImportArgs, app: &App) -> Result<SourceAccess, Failure> {
     Ok(access)
 }
 
+/// Puts what is said for this file in place of what the source says.
+fn said(args: &ImportArgs, registry: &Registry, mut access: SourceAccess) -> Result<SourceAccess, Failure> {
+    let offered = registry.get(&access.source.connector).map(|connector| &connector.info().settings);
+    let names: Vec<&str> = offered.into_iter().flatten().map(|setting| setting.name.as_str()).collect();
+    for (name, value) in &args.set {
+        if !names.contains(&name.as_str()) {
+            let advice = suggestion(name, &names, "there is nothing to set");
+            return Err(Failure::usage(format!("--set: {} has no setting {name}: {advice}", access.source.connector)));
+        }
+        access.settings.put(name, Some(value).filter(|value| !value.is_empty()).cloned().map(SettingValue::Plain));
+    }
+    Ok(access)
+}
+
 /// Zone of the first experiment that reads the source: cuts days where the file does not say.
-fn zone(app: &App, source: &SourceId) -> Tz {
-    let reads = app.loaded.config.experiments.iter().find(|it| it.sources.iter().any(|read| &read.id == source));
+fn zone(experiments: &[Experiment], source: &SourceId) -> Tz {
+    let reads = experiments.iter().find(|it| it.sources.iter().any(|read| &read.id == source));
     reads.map_or(Tz::UTC, |experiment| experiment.timezone)
 }
 

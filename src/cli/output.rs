@@ -36,6 +36,12 @@ impl Failure {
     pub fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 2 }
     }
+
+    /// Says something before it.
+    #[must_use]
+    pub fn after(self, words: &str) -> Self {
+        Self { message: format!("{words}{}", self.message), ..self }
+    }
 }
 
 impl From<Problems> for Failure {

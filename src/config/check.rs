@@ -47,18 +47,21 @@ pub(super) struct Check<'t> {
 
 pub(super) fn load(path: &Path, known: &Known<'_>) -> Result<Loaded, Problems> {
     let bytes = fs::read(path);
-    let (text, unreadable) = match &bytes {
+    let (text, (what, advice)) = match &bytes {
         Ok(bytes) => match str::from_utf8(bytes) {
-            Ok(text) => (text.strip_prefix('\u{feff}').unwrap_or(text), None),
-            Err(error) => (str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(), Some(not_text())),
+            Ok(text) => return load_text(path, text, known),
+            Err(error) => (str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(), not_text()),
         },
-        Err(error) => ("", Some(not_readable(error))),
+        Err(error) => ("", not_readable(error)),
     };
     let report = Report::new(path, text);
-    if let Some((what, advice)) = unreadable {
-        report.whole_file(false, what, advice);
-        return Err(Problems::new(report.into_problems()));
-    }
+    report.whole_file(false, what, advice);
+    Err(Problems::new(report.into_problems()))
+}
+
+pub(super) fn load_text(path: &Path, text: &str, known: &Known<'_>) -> Result<Loaded, Problems> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let report = Report::new(path, text);
     let config = match DeTable::parse(text) {
         Ok(table) => read(path, &table, &report, known),
         Err(error) => {

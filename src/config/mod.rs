@@ -5,6 +5,7 @@ mod bars;
 mod check;
 mod days;
 pub mod defaults;
+pub mod edit;
 mod excerpt;
 mod experiment;
 mod folder;
@@ -112,4 +113,12 @@ pub fn program(file: &Path) -> String {
 /// TOML these are the errors of syntax alone, because what the rest means is then a guess.
 pub fn load(path: &Path, known: &Known<'_>) -> Result<Loaded, Problems> {
     check::load(path, known)
+}
+
+/// As [`load`], of a text that is to stand in this file.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(path: &Path, text: &str, known: &Known<'_>) -> Result<Loaded, Problems> {
+    check::load_text(path, text, known)
 }

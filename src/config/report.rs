@@ -229,7 +229,7 @@ pub(super) fn quoted(word: &str) -> String {
 }
 
 /// A sentence without the words of the file that have the form of a secret, be they keys or values.
-fn without_secrets(sentence: &str) -> String {
+pub(super) fn without_secrets(sentence: &str) -> String {
     let shown = |word| if secret::may_hold_one(word) { "(not shown)" } else { word };
     sentence.split(' ').map(shown).collect::<Vec<_>>().join(" ")
 }

@@ -205,6 +205,16 @@ impl Settings {
         self.0.insert(name.into(), value);
     }
 
+    /// Puts a value in the place of what is there, or takes it out.
+    pub fn put(&mut self, name: &str, value: Option<SettingValue>) {
+        match value {
+            Some(value) => self.insert(name, value),
+            None => {
+                self.0.remove(name);
+            }
+        }
+    }
+
     /// One value, secret or not.
     pub fn get(&self, name: &str) -> Option<&SettingValue> {
         self.0.get(name)

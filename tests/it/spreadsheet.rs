@@ -124,3 +124,101 @@ fn days_before_the_start_are_named() {
     let (_, said) = willitsell(folder, &["import", "report.csv", "--dry-run"], "");
     assert!(said.contains(&format!("All its days are before the start of kit, {today}")), "{said}");
 }
+
+/// A configuration whose experiment reads a source that is not written.
+fn unwritten(folder: &Path) -> String {
+    let path = folder.join("willitsell.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let from = text.find("[source.ads]").unwrap();
+    let to = from + text[from..].find("\n[experiment").unwrap();
+    let text =
+        format!("{}# my test\n{}", &text[..from], &text[to..]).replace("keys = { ads = [\"Kit\"] }", "keys = {}");
+    fs::write(&path, &text).unwrap();
+    text
+}
+
+#[test]
+fn one_command_brings_a_file_to_a_verdict_and_the_next_import_needs_no_words() {
+    let folder = configured("");
+    let folder = folder.path();
+    report(folder, "Sales");
+    let before = unwritten(folder);
+    let path = folder.join("willitsell.toml");
+    let go = |arguments: &[&str]| willitsell(folder, arguments, "");
+    let save = ["import", "report.csv", "--save", "--set", "conversions_column=sales", "--keys", "offer=Kit, search"];
+    let save = [&save[..], &["--keys", "offer=Kit - video"]].concat();
+
+    let (code, said) = go(&[&save[..], &["--dry-run"]].concat());
+    assert!(code == 0 && said.contains("Nothing was stored or saved (dry run)"), "{said}");
+    for line in
+        ["+ [source.ads]", "+ connector = \"file\"", "+ clicks_column = \"Clicks\"", "+ conversions_column = \"sales\""]
+    {
+        assert!(said.contains(&format!("\n  {line}\n")), "{line}: {said}");
+    }
+    assert!(said.contains("Kit, search: arm offer of kit"), "{said}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+
+    let (code, said) = go(&save);
+    assert!(code == 0 && said.contains("40 rows new"), "{said}");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.contains("# my test") && text.contains("keys = { ads = [\"Kit, search\", \"Kit - video\"] }"),
+        "{text}"
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let (_, said) = go(&["run", "--once"]);
+    assert!(said.contains("BUILD: Kit"), "{said}");
+
+    let (code, said) = go(&["import", "report.csv"]);
+    assert!(code == 0 && said.contains("0 rows new, 0 changed"), "{said}");
+    let (code, said) = go(&save);
+    assert!(code == 0 && said.contains("Saves     nothing: willitsell.toml says all of it"), "{said}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let left =
+        fs::read_dir(folder).unwrap().flatten().filter(|entry| entry.file_name().to_string_lossy().contains("tmp"));
+    assert_eq!(left.count(), 0, "no file is left beside it");
+
+    // What a later report calls otherwise is asked about, and not left out.
+    let renamed = fs::read_to_string(folder.join("report.csv")).unwrap().replace("Clicks", "All clicks");
+    fs::write(folder.join("report.csv"), renamed).unwrap();
+    let (code, said) = go(&["import", "report.csv"]);
+    assert!(
+        code == 1 && said.contains("no column is called \"Clicks\"") && said.contains("--set clicks_column="),
+        "{said}"
+    );
+    let (code, said) = go(&["import", "report.csv", "--set", "clicks_column=All clicks"]);
+    assert!(code == 0 && said.contains("0 rows new, 0 changed"), "{said}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text, "said for one file alone");
+    let (code, said) = go(&["import", "report.csv", "--set", "clicks_colum=All clicks"]);
+    assert!(code == 2 && said.contains("did you mean clicks_column?"), "{said}");
+}
+
+#[test]
+fn what_would_not_pass_check_is_neither_saved_nor_stored() {
+    let folder = configured("Kit, search; Kit - video");
+    let folder = folder.path();
+    report(folder, "Conversions");
+    let path = folder.join("willitsell.toml");
+    let before = fs::read_to_string(&path).unwrap();
+    for (arguments, words) in [
+        (&["--set", "arm_colum=Campaign"][..], "did you mean arm_column?"),
+        (&["--set", "currency=euro"], "source.ads.settings.currency does not have the form"),
+        (&["--keys", "ofer=Kit"], "there is no [experiment.kit.arm.ofer]: did you mean offer?"),
+        (&["--concept", "kitt"], "there is no [experiment.kitt]: did you mean kit?"),
+        (&["--set", "day_zone=Berlin"], "did you mean \"Europe/Berlin\"?"),
+        (&["--source", "No Name"], "cannot be a name"),
+        (&["--set", "arm_column=Campaing"], "Did you mean \"Campaign\"?"),
+    ] {
+        let (code, said) = willitsell(folder, &[&["import", "report.csv", "--save"][..], arguments].concat(), "");
+        assert!(code > 0 && said.contains(words), "{arguments:?}: {said}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), before, "{arguments:?}");
+    }
+    let (_, said) = willitsell(folder, &["run", "--once"], "");
+    assert!(said.contains("BLOCKED"), "nothing was stored: {said}");
+    let (code, said) = willitsell(folder, &["import", "report.csv", "--keys", "offer=Kit"], "");
+    assert!(code == 2 && said.contains("--save"), "{said}");
+}

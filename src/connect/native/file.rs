@@ -21,7 +21,7 @@ mod understanding;
 mod workbook;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -109,6 +109,24 @@ pub fn understand(path: &Path, settings: &Settings, zone: Tz) -> Result<Understa
     reading.finish()
 }
 
+/// The connector that reads a file: of reports, or of answers where it is none. A file that leaves a question open is of
+/// the kind that asks it.
+///
+/// # Errors
+/// [`FileError`], where neither can read it.
+pub fn connector_for(path: &Path, settings: &Settings) -> Result<&'static str, FileError> {
+    // Zones cut days, which are of no interest here.
+    let report = match understand(path, settings, Tz::UTC) {
+        Err(error @ FileError::ExportAgain(_)) => error,
+        Err(error @ FileError::Open(_)) => return Err(error),
+        Ok(_) | Err(_) => return Ok(NAME),
+    };
+    match form::understand(path, settings, &[], Tz::UTC) {
+        Err(FileError::ExportAgain(_)) => Err(report),
+        Ok(_) | Err(_) => Ok(form::NAME),
+    }
+}
+
 /// What was understood of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -133,6 +151,14 @@ impl Understood {
         match self {
             Self::Report(report) => report.totals.keys().copied().collect(),
             Self::Form(form) => form.totals.keys().copied().collect(),
+        }
+    }
+
+    /// The settings under which the same columns are taken again.
+    pub fn saved(&self) -> &BTreeMap<&'static str, String> {
+        match self {
+            Self::Report(report) => &report.saved,
+            Self::Form(form) => &form.saved,
         }
     }
 

@@ -1,13 +1,15 @@
 //! Header names to meanings: the one table of names that ad managers write, by language, and what a header
 //! row makes of itself with it. A name or a language is added in [`NAMES`] and nowhere else.
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
 
 use crate::domain::metric::MetricId;
 use crate::domain::money::Currency;
 
 use super::FileError;
-use super::settings::{ArmSetting, FileSettings, NamedColumn};
+use super::settings::{ArmSetting, COLUMNS, FileSettings, NamedColumn};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,6 +252,25 @@ impl Columns {
         days.into_iter().chain(self.names.iter().copied()).chain(metrics).chain(self.currency).chain(results)
     }
 
+    /// The settings under which these columns are taken again, and no others. What results are is asked of each file.
+    pub(super) fn saved(&self) -> BTreeMap<&'static str, String> {
+        let name = |at: usize| only(&self.headers, at);
+        let mut saved: BTreeMap<_, _> = match self.arm {
+            ArmColumn::At(at) => name(at).map(|name| ("arm_column", name)).into_iter().collect(),
+            ArmColumn::Whole(_) => BTreeMap::new(),
+        };
+        for (setting, meaning) in COLUMNS {
+            let at = match (meaning, self.day) {
+                (Meaning::Metric(metric, _), _) => self.metrics.iter().find(|(id, _)| *id == metric).map(|(_, at)| *at),
+                (_, DayColumn::One(at)) => Some(at),
+                (_, DayColumn::Span(..)) => None,
+            };
+            let at = at.filter(|&at| header(&self.headers[at]).meaning != Some(Meaning::Results));
+            saved.extend(at.and_then(name).map(|name| (setting, name)));
+        }
+        saved
+    }
+
     /// Which metric a column became, by its place.
     pub(super) fn metric_at(&self, column: usize) -> Option<MetricId> {
         self.metrics.iter().find(|(_, at)| *at == column).map(|(metric, _)| *metric)
@@ -348,6 +369,13 @@ fn day_column(headers: &[Header], cells: &[String]) -> Result<(DayColumn, bool),
     }
 }
 
+/// The name of a column that no other has.
+pub(super) fn only(cells: &[String], at: usize) -> Option<String> {
+    let name = cells[at].trim();
+    let same = cells.iter().filter(|cell| cell.trim().to_lowercase() == name.to_lowercase()).count();
+    (same == 1 && !name.is_empty()).then(|| name.to_owned())
+}
+
 /// The column that a setting names.
 pub(super) fn called(name: &str, setting: &'static str, cells: &[String]) -> Result<usize, FileError> {
     let wanted = name.trim().to_lowercase();
@@ -363,7 +391,9 @@ pub(super) fn called(name: &str, setting: &'static str, cells: &[String]) -> Res
             let names = cells.join(", ");
             Err(FileError::Answer {
                 setting,
-                what: format!("no column is called \"{name}\".{meant} Write one of these in {setting}: {names}"),
+                what: format!(
+                    "no column is called \"{name}\".{meant} Write one of these in {setting}, or take it out: {names}"
+                ),
             })
         }
     }

@@ -44,6 +44,8 @@ pub struct Understanding {
     pub header_line: u64,
     /// Every column and what it is taken for.
     pub columns: Vec<ColumnUse>,
+    /// The settings under which the same columns are taken again.
+    pub saved: BTreeMap<&'static str, String>,
     /// Name of the column that tells arms apart; `None` when the whole file is one arm.
     pub arm_column: Option<String>,
     /// Lines of the first rows.
@@ -137,6 +139,7 @@ impl Understanding {
             header_line: survey.layout.header_line,
             columns: (0..columns.headers.len()).map(|at| column_use(survey, at)).collect(),
             first_lines: survey.sample.iter().map(|(line, _)| *line).collect(),
+            saved: columns.saved(),
             arm_column: match &columns.arm {
                 ArmColumn::At(at) => Some(columns.headers[*at].clone()),
                 ArmColumn::Whole(_) => None,

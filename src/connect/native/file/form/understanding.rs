@@ -13,7 +13,7 @@ use crate::domain::money::thousands;
 use crate::domain::observation::DateWindow;
 
 use super::super::FileError;
-use super::super::columns::ArmColumn;
+use super::super::columns::{ArmColumn, only};
 use super::super::mapping::{ColumnUse, Table};
 use super::super::survey::ZoneFrom;
 use super::super::understanding::written;
@@ -39,6 +39,8 @@ pub struct FormUnderstanding {
     pub days_written: String,
     /// Every column and what it is taken for.
     pub columns: Vec<ColumnUse>,
+    /// The settings under which the same columns are taken again.
+    pub saved: BTreeMap<&'static str, String>,
     /// Lines of the first rows.
     pub first_lines: Vec<u64>,
     /// Rows with anything in them.
@@ -130,6 +132,7 @@ impl FormUnderstanding {
             header_lines: [survey.layout.header_line, survey.names_end],
             days_written: survey.instants.describe().to_owned(),
             columns: (0..survey.columns.headers.len()).map(|at| column_use(survey, &tally, at)).collect(),
+            saved: saved(survey),
             first_lines: tally.sample.iter().map(|(line, _)| *line).collect(),
             rows: tally.rows,
             answers: tally.answers,
@@ -173,6 +176,21 @@ fn span(first: NaiveDate, last: NaiveDate, settings: &FormSettings) -> Result<(N
         });
     }
     Ok((settings.since.map_or(first, |since| since.min(first)), settings.until.unwrap_or(last)))
+}
+
+/// The columns that would be taken by other names too, by the settings that name them.
+fn saved(survey: &FormSurvey) -> BTreeMap<&'static str, String> {
+    let columns = &survey.columns;
+    let name = |at: usize| only(&columns.headers, at);
+    // Ids and times are looked for in the first row of names, before a second is joined.
+    let above = |at: usize| name(at).filter(|name| only(&survey.layout.header, at).as_ref() == Some(name));
+    let arm = match columns.arm {
+        ArmColumn::At(at) => name(at),
+        ArmColumn::Whole(_) => None,
+    };
+    let found =
+        [("id_column", columns.id.and_then(above)), ("time_column", above(columns.submitted)), ("arm_column", arm)];
+    found.into_iter().filter_map(|(setting, name)| Some((setting, name?))).collect()
 }
 
 fn column_use(survey: &FormSurvey, tally: &Tally, at: usize) -> ColumnUse {
