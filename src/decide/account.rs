@@ -68,7 +68,8 @@ impl Figure {
 /// Every figure there are inputs for, those of the data first. `data` is what the scorecard was decided on.
 pub fn figures(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Scorecard) -> Vec<Figure> {
     let calendar = &tally.calendar;
-    let rows = |first, last| rows(experiment, data, (first, last), explain::today(experiment, card));
+    let told = money::told_until(experiment, data, calendar);
+    let rows = |first, last| rows(experiment, data, (first, last), told, explain::today(experiment, card));
     let young = calendar.last_settled.succ_opt().zip(calendar.days);
     let young = young.map(|(first, all)| (first.max(all.first()), all.last()));
     let sheet = Sheet {
@@ -84,8 +85,16 @@ pub fn figures(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: 
         .collect()
 }
 
-/// Where the spend of some days comes from: `Mon 2 Mar to Sun 15 Mar, 28 rows of source "ads"`.
-fn rows(experiment: &Experiment, data: &Inputs, (first, last): (NaiveDate, NaiveDate), today: NaiveDate) -> String {
+/// Where the spend of some days comes from: `Mon 2 Mar to Sun 15 Mar, 28 rows of source "ads"`. Days that no source has told
+/// of yet are not among them.
+fn rows(
+    experiment: &Experiment,
+    data: &Inputs,
+    (first, last): (NaiveDate, NaiveDate),
+    told: Option<NaiveDate>,
+    today: NaiveDate,
+) -> String {
+    let mut last_told = told.unwrap_or(last).max(first);
     let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
     let counts = |source: &&Source| source.metrics.contains(&MetricId::SPEND);
     let rows = experiment.sources.iter().filter(counts).map(|source| {
@@ -93,15 +102,11 @@ fn rows(experiment: &Experiment, data: &Inputs, (first, last): (NaiveDate, Naive
             let is_among = first <= row.day && row.day <= last;
             is_among && row.source == source.id && keys.arm(&row.source, &row.arm_key).is_some()
         });
-        let rows = rows.count();
+        let rows = rows.inspect(|row| last_told = last_told.max(row.day)).count();
         format!("{rows} {} of source {}", if rows == 1 { "row" } else { "rows" }, figures::quoted(&source.id))
     });
-    format!(
-        "{} to {}, {}",
-        figures::day(first, today),
-        figures::day(last, today),
-        figures::list(&rows.collect::<Vec<_>>())
-    )
+    let rows = figures::list(&rows.collect::<Vec<_>>());
+    format!("{} to {}, {rows}", figures::day(first, today), figures::day(last.min(last_told), today))
 }
 
 /// `the same days, from source "form"`: who counts a metric.
@@ -151,7 +156,7 @@ impl Sheet<'_> {
     }
 
     fn cost_per_act(&self) -> Option<Money> {
-        money::cost_per_act(self.card).filter(|_| self.card.verdict != Verdict::Blocked)
+        money::cost_per_act(&self.card.arms).filter(|_| self.card.verdict != Verdict::Blocked)
     }
 
     fn of_the_data(&self) -> Vec<Figure> {
@@ -185,6 +190,22 @@ impl Sheet<'_> {
             vec![paid_term.clone(), acts],
             cost,
         ));
+        // What is decided of one version costs what that one does.
+        for arm in self.card.arms.iter().filter(|_| self.card.arms.len() > 1) {
+            let own = arm.cost_per_act.and_then(|cost| Some((cost, cost.times(arm.evidence.successes)?)));
+            let Some((cost, paid)) = own else { continue };
+            let acts = figures::counted(arm.evidence.successes, rate.numerator);
+            let terms = vec![
+                term("its cost", paid, same_days(self.experiment, MetricId::SPEND)),
+                term("its count", acts, same_days(self.experiment, rate.numerator)),
+            ];
+            figures.push(Figure::amount(
+                format!("Cost per {noun} of {}", explain::name(self.experiment, &arm.arm)),
+                format!("its cost ÷ its {}", figures::many(rate.numerator)),
+                terms,
+                cost,
+            ));
+        }
         // The range of the rate at the observed cost per visitor; only of one version is there one range.
         if let ([arm], Some(visitor)) = (&self.card.arms[..], paid.times(1.0 / trials))
             && self.experiment.policy.model == Model::Rate

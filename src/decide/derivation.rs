@@ -12,6 +12,7 @@ use super::figures;
 use super::flips::{self, Flips};
 use super::funnel::{self, Funnel};
 use super::measure;
+use super::message;
 use super::money;
 use super::next;
 use super::notes;
@@ -24,6 +25,7 @@ use super::watched;
 use crate::domain::concept::{Experiment, Guardrail, Limit, Model, Source};
 use crate::domain::day_note::Word;
 use crate::domain::metric::MetricId;
+use crate::domain::millionths;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Generation, GuardrailScore, Reason, Scorecard, Verdict};
 
@@ -64,15 +66,11 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
     let best = (card.verdict != Verdict::Blocked).then(|| best::best(experiment, &tally)).flatten();
     let prices = (card.verdict != Verdict::Blocked).then(|| prices::prices(experiment, &tally)).flatten();
     let section = |title: &str, lines: Vec<String>| Section { title: title.into(), lines };
+    let takes = flips::takes(experiment, &tally);
+    let together = data.others.as_deref().and_then(|others| portfolio::rule(experiment, others, takes));
     let mut sections = vec![
         section("Verdict", verdict(experiment, data, &tally, card)),
-        section(
-            "The rule",
-            rule(experiment, card)
-                .into_iter()
-                .chain(data.others.as_deref().and_then(|others| portfolio::rule(experiment, others)))
-                .collect(),
-        ),
+        section("The rule", rule(experiment, card, together.is_some()).into_iter().chain(together).collect()),
         section(
             "What was seen",
             card.arms
@@ -148,7 +146,7 @@ fn settles_on(experiment: &Experiment, today: NaiveDate) -> String {
     format!("{what} ({}) counts from {} on.", figures::day(last, today), figures::day(counts, today))
 }
 
-fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<String> {
     let today = explain::today(experiment, card);
     let policy = &experiment.policy;
     let rate = &policy.primary;
@@ -173,9 +171,10 @@ fn rule(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             )
         },
         format!(
-            "BUILD when the whole range is {good} {} (break-even). Of concepts truly no better than that, at most {} in 100 \
+            "BUILD when the whole range is {good} {} (break-even){}. Of concepts truly no better than that, at most {} in 100 \
              ever get BUILD.",
             measure::bar(policy, policy.kill_bar),
+            if beside_others { ", and by as much as it takes beside other concepts (see below)" } else { "" },
             in_hundred(policy.alpha)
         ),
         format!(
@@ -259,9 +258,12 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
         let counted = figures::many(experiment.policy.primary.denominator);
         return vec![format!("{who}No settled day with {counted} yet.")];
     }
-    let impossible = card.reasons.iter().any(|why| matches!(why, Reason::ImpossibleCounts { .. }));
-    let cut = if impossible { ", leaving out what cannot be right" } else { "" };
-    let mut lines = vec![format!("{who}{}, over {}{cut}.", acted(experiment, evidence), figures::days(evidence.days))];
+    let mut lines = vec![format!("{who}{}, over {}.", acted(experiment, evidence), figures::days(evidence.days))];
+    lines.extend(
+        surplus(experiment, tally, arm).map(|acts| {
+            format!("{who}Left out: {acts} beyond the number of {} on their day.", figures::many(exposures))
+        }),
+    );
     lines.extend(traffic::visit_rate(experiment, tally, &arm.arm).map(|[clicks, visits]| {
         format!(
             "{who}{} for {}: {} for every 100.",
@@ -294,6 +296,14 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
     lines
 }
 
+/// Acts that cannot be right, because their day has fewer exposures: the test does not count them. A unit of money may bring
+/// several.
+fn surplus(experiment: &Experiment, tally: &Tally<'_>, arm: &ArmScore) -> Option<String> {
+    let (_, days) = tally.arms.iter().find(|(one, _)| one.id == arm.arm && experiment.policy.model != Model::Cpa)?;
+    let beyond: i128 = tally.settled(days).map(|day| (day.conversions - day.exposures).max(0)).sum();
+    (beyond > 0).then(|| figures::counted(units(beyond), experiment.policy.primary.numerator))
+}
+
 /// What the others are compared with.
 fn seen_of_control(experiment: &Experiment, tally: &Tally<'_>) -> Option<String> {
     let (arm, days) = tally.arms.iter().find(|(arm, _)| arm.control && experiment.policy.model == Model::Compare)?;
@@ -323,10 +333,10 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             explain::limit_figure(rail.numerator, score.limit, currency)
         );
         let state = match (score.breached, explain::is_beyond(score)) {
-            (true, _) => "Breached",
-            (false, true) if score.is_max => "Over it, but that may be chance: not breached",
-            (false, true) => "Under it, but that may be chance: not breached",
-            (false, false) => "Holds",
+            (true, _) => format!("Breached{}", brought(experiment, arm, rail)),
+            (false, true) if score.is_max => "Over it, but that may be chance: not breached".to_owned(),
+            (false, true) => "Under it, but that may be chance: not breached".to_owned(),
+            (false, false) => "Holds".to_owned(),
         };
         let name = match explain::who(experiment, card, arm) {
             who if who.is_empty() => explain::capital(&score.name),
@@ -346,6 +356,20 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         lines.push("Each limit has a range of its own, and is breached when all of that lies beyond it.".into());
     }
     lines
+}
+
+/// What the money of a version would have brought at the limit of what an act may cost: `: at $20 each, $4,200 would have
+/// brought 210 sign-ups`.
+fn brought(experiment: &Experiment, arm: &ArmScore, rail: &Guardrail) -> String {
+    let noun = rail.denominator;
+    let limit = match rail.limit {
+        Limit::Max(limit) if message::is_cost(experiment, rail) => limit,
+        Limit::Max(_) | Limit::Min(_) => return String::new(),
+    };
+    let Some(paid) = arm.cost_per_act.and_then(|cost| cost.times(arm.evidence.successes)) else { return String::new() };
+    let acts = figures::counted((millionths::to_f64(paid.micros) / limit).ceil(), noun);
+    let each = explain::limit_figure(rail.numerator, limit, Some(paid.currency));
+    format!(": at {each} each, {paid} would have brought {acts}")
 }
 
 /// What each source says of its numbers, from its last pull.

@@ -83,12 +83,6 @@ pub fn bar_about(rate: f64) -> String {
     bar((rate * 1e4).round() / 1e4)
 }
 
-/// Evidence over what a verdict needs: `62% of`, `2.2 times`. Below what is needed it never prints as all
-/// of it.
-pub fn factor(factor: f64) -> String {
-    if factor < 1.0 { format!("{:.0}% of", (factor * 100.0).floor()) } else { format!("{factor:.1} times") }
-}
-
 /// A number that is only an estimate, rounded up to two digits: `2,800` for 2,717.
 pub fn about(number: f64) -> f64 {
     let step = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
@@ -264,10 +258,9 @@ mod tests {
     }
 
     #[test]
-    fn shares_factors_counts_and_days() {
+    fn shares_counts_and_days() {
         assert_eq!(share(52.0 / 74.0), "70%");
         assert_eq!((share(0.001), share(0.999), share(1.0)), ("under 1%".into(), "over 99%".into(), "100%".into()));
-        assert_eq!((factor(0.999), factor(2.24)), ("99% of".into(), "2.2 times".into()));
         let about = [0.0, 7.2, 96.0, 101.0, 2717.0].map(|number| count(about(number)));
         assert_eq!(about, ["0", "8", "96", "110", "2,800"]);
         assert_eq!((count(1240.0), count(2.5), count(0.04)), ("1,240".into(), "2.5".into(), "0".into()));

@@ -4,15 +4,16 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
-use super::judge::{self, ArmDay};
+use super::judge::{self, ArmDay, Hold};
 use super::tally::{DayCounts, Tally};
 use super::{explain, figures, series, verdicts, watch, watched};
 use crate::domain::concept::{Arm, Experiment, Model, Policy, Source};
 use crate::domain::id::ArmId;
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{Generation, Reason, Scorecard, Verdict};
+use crate::domain::verdict::{ArmScore, Generation, Reason, Scorecard, Verdict};
 
 /// What would change a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,7 +62,9 @@ pub fn flips(
     let tested: Vec<_> = tally.arms.iter().filter(|(arm, _)| !arm.control).collect();
     let mut acts = Vec::new();
     for ((arm, days), score) in tested.iter().zip(&card.arms) {
-        let settled: Vec<_> = tally.settled(days).cloned().collect();
+        // What came after a cap changes nothing.
+        let last = at_cap(experiment, score).unwrap_or(tally.calendar.last_settled);
+        let settled: Vec<_> = tally.settled(days).filter(|day| day.day <= last).cloned().collect();
         let days = series(&experiment.policy, tally, &settled);
         let verdict = |days: &[ArmDay]| watch(experiment, tally, (arm, days), tested.len(), tally.hold).verdict().0;
         let flip = |of_control| {
@@ -79,6 +82,34 @@ pub fn flips(
     let has_parts = !parts.is_empty();
     parts.retain(|part| part.verdict != card.verdict);
     Flips { acts, without: parts, has_parts }
+}
+
+/// The last day that had settled when an arm came to its cap.
+fn at_cap(experiment: &Experiment, arm: &ArmScore) -> Option<NaiveDate> {
+    let since = arm.since.filter(|_| matches!(arm.reason, Some(Reason::CapReached { .. })))?;
+    since.checked_sub_days(Days::new(experiment.policy.maturity_lag_days.into()))
+}
+
+/// How many acts on its days so far the only version takes for BUILD beside other concepts, and alone; `None` where nothing is
+/// asked of others, or no number of acts gives it.
+pub(super) fn takes(experiment: &Experiment, tally: &Tally<'_>) -> Option<[f64; 2]> {
+    tally.hold?;
+    let mut tested = tally.arms.iter().filter(|(arm, _)| !arm.control);
+    let ((arm, days), None) = (tested.next()?, tested.next()) else { return None };
+    let settled: Vec<_> = tally.settled(days).cloned().collect();
+    let days = series(&experiment.policy, tally, &settled);
+    let so_far: f64 = days.iter().map(|day| day.conversions).sum();
+    let fewest = |hold: Option<Hold>| {
+        let verdict = |days: &[ArmDay]| watch(experiment, tally, (arm, days), 1, hold).verdict().0;
+        let changes = Change::both(&experiment.policy, &days, &verdict);
+        if verdict(&days) == Verdict::Build {
+            // One fewer than those that may be missing.
+            changes.map(|(acts, _)| so_far + acts + 1.0).find(|&acts| acts <= so_far)
+        } else {
+            changes.filter(|(_, to)| *to == Verdict::Build).map(|(acts, _)| so_far + acts).next()
+        }
+    };
+    Some([fewest(tally.hold)?, fewest(None)?])
 }
 
 /// The days with the control in the place of the arm.
@@ -225,6 +256,10 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
         .iter()
         .filter_map(|flip| {
             let arm = card.arms.iter().find(|arm| arm.arm == flip.arm)?;
+            // What a limit withholds, fewer acts do not bring nearer.
+            if matches!(arm.reason, Some(Reason::Guardrail { .. })) && flip.to == Verdict::Collecting {
+                return None;
+            }
             let acts =
                 if flip.acts > 0.0 { figures::further(flip.acts, noun) } else { figures::fewer(-flip.acts, noun) };
             let whose = if flip.of_control { format!(" of {}", explain::control(experiment)) } else { String::new() };
@@ -241,7 +276,11 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
                 (_, Verdict::Collecting) => format!("would not be {} yet", arm.verdict),
                 _ => format!("would be {}", flip.to),
             };
-            Some(format!("With about {acts}{whose} on the same days, {who} {then}."))
+            let days = match at_cap(experiment, arm).filter(|&last| last < card.last_settled_day) {
+                Some(last) => format!("the days to {}", figures::day(last, explain::today(experiment, card))),
+                None => "the same days".to_owned(),
+            };
+            Some(format!("With about {acts}{whose} on {days}, {who} {then}."))
         })
         .collect();
     lines.extend(flips.without.iter().map(|part| format!("Without {} the test would be {}.", part.part, part.verdict)));

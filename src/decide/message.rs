@@ -22,7 +22,7 @@ use crate::domain::message::Message;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
 use crate::domain::money::Money;
-use crate::domain::verdict::{Reason, Scorecard, SpendAfter, Verdict};
+use crate::domain::verdict::{ArmScore, Reason, Scorecard, SpendAfter, Verdict};
 
 /// How `now` differs from what was last told.
 enum Change<'a> {
@@ -123,6 +123,7 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
         let used = figures::share(budget.spent.over(budget.cap).unwrap_or(1.0));
         let mut why = vec![outlook::used(now, &budget)];
         why.extend(outlook::ahead_of_all(experiment, now, outlook));
+        why.extend(outlook::overrun(outlook));
         let next = "Raise the cap, stop the ads, or let it run: at the cap you decide".to_owned();
         notices.push(notice("budget", &format!("{used} of the budget is used without a verdict"), why, next));
     }
@@ -284,8 +285,19 @@ fn rates(experiment: &Experiment, now: &Scorecard, between: &str) -> String {
     rates.collect::<Vec<_>>().join(between)
 }
 
-fn acts(card: &Scorecard) -> f64 {
-    card.arms.iter().map(|arm| arm.evidence.successes).sum()
+/// The versions that the reader is to decide about: those that are BUILD, or that are not KILL where others are.
+fn meant(card: &Scorecard) -> Vec<&ArmScore> {
+    let is_meant = |arm: &&ArmScore| match card.verdict {
+        Verdict::Build => arm.verdict == Verdict::Build,
+        Verdict::Review => arm.verdict != Verdict::Kill,
+        Verdict::Collecting | Verdict::Kill | Verdict::Blocked => true,
+    };
+    card.arms.iter().filter(is_meant).collect()
+}
+
+/// `Plan a and Plan b`.
+fn named(experiment: &Experiment, arms: &[&ArmScore]) -> String {
+    figures::list(&arms.iter().map(|arm| explain::name(experiment, &arm.arm).to_owned()).collect::<Vec<_>>())
 }
 
 /// What it rests on; nothing while nothing is settled or what is cannot be trusted.
@@ -293,15 +305,19 @@ fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     if now.verdict == Verdict::Blocked {
         return None;
     }
-    let trials: f64 = now.arms.iter().map(|arm| arm.evidence.trials).sum();
-    let days = now.arms.iter().map(|arm| arm.evidence.days).max().filter(|&days| days > 0)?;
+    let meant = meant(now);
+    let trials: f64 = meant.iter().map(|arm| arm.evidence.trials).sum();
+    let acts: f64 = meant.iter().map(|arm| arm.evidence.successes).sum();
+    let counts = measure::counts(&experiment.policy, acts, trials);
+    let days = meant.iter().map(|arm| arm.evidence.days).max().filter(|&days| days > 0)?;
     let today = today(experiment, now);
     let settled = figures::day(now.last_settled_day, today);
     let mut parts = vec![
         match now.arms.len() {
-            1 => measure::counts(&experiment.policy, acts(now), trials),
-            2 => format!("both versions: {}", measure::counts(&experiment.policy, acts(now), trials)),
-            all => format!("all {all} versions: {}", measure::counts(&experiment.policy, acts(now), trials)),
+            1 => counts,
+            all if meant.len() < all => format!("{}: {counts}", named(experiment, &meant)),
+            2 => format!("both versions: {counts}"),
+            all => format!("all {all} versions: {counts}"),
         },
         format!("{} {} to {settled}", days, if days == 1 { "settled day" } else { "settled days" }),
     ];
@@ -373,10 +389,20 @@ fn spent(experiment: &Experiment, now: &Scorecard, spend: Money, unsettled: Opti
         text += &format!(" ({tested} on {on}, {rest} on {} beside {beside})", explain::control(experiment));
     }
     text += &unsettled.map_or_else(String::new, |more| format!(", {more} since"));
+    text += &over_the_cap(experiment, now, spend, unsettled).unwrap_or_default();
     if let Some(Reason::UnmappedSpend { amount: Some(amount), .. }) = &now.unmapped {
         text += &format!(", and {amount} more on campaigns of no version");
     }
     text
+}
+
+/// By how much ads that nobody stopped have gone beyond a cap that ended the test. The money of a control is beside it.
+fn over_the_cap(experiment: &Experiment, now: &Scorecard, spend: Money, unsettled: Option<Money>) -> Option<String> {
+    let at_cap = now.arms.iter().any(|arm| matches!(arm.reason, Some(Reason::CapReached { .. })));
+    let cap = explain::caps(experiment, now).1.filter(|_| at_cap && !experiment.arms.iter().any(|arm| arm.control))?;
+    let all = unsettled.map_or(Ok(spend), |more| spend.plus(more)).ok()?;
+    let over = all.minus(cap).ok().filter(|over| over.micros > 0)?;
+    Some(format!(", in all {over} more than the cap"))
 }
 
 /// `$42.84 per sign-up (limit $84)`, `… (over the limit of $84, which may be chance)`; before the first act, more than all
@@ -386,20 +412,28 @@ fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
         return None;
     }
     let noun = experiment.policy.primary.numerator.metric().noun;
-    let whose = match &now.arms[..] {
-        [arm] if experiment.arms.iter().any(|arm| arm.control) => {
-            format!(" of {}", explain::name(experiment, &arm.arm))
-        }
-        [_] => String::new(),
+    let meant = meant(now);
+    let whose = match meant[..] {
+        [_] if now.arms.len() == 1 && !experiment.arms.iter().any(|arm| arm.control) => String::new(),
+        ref some if some.len() < now.arms.len() || some.len() == 1 => format!(" of {}", named(experiment, some)),
         [_, _] => " over both versions".to_owned(),
-        all => format!(" over all {} versions", all.len()),
+        ref all => format!(" over all {} versions", all.len()),
     };
-    let spent = now.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum))?;
-    let cost = economics::cost_per_act(now);
-    let score = now.guardrails.iter().zip(&experiment.policy.guardrails).find(|(_, rail)| is_cost(experiment, rail));
+    let spent = meant.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum))?;
+    let cost = economics::cost_per_act(meant.iter().copied());
+    let rail = experiment.policy.guardrails.iter().position(|rail| is_cost(experiment, rail));
+    let is_breached = |rail: usize| {
+        let scores = || meant.iter().map(|arm| arm.guardrails.get(rail));
+        // Old scorecards and whole tests have it once for all.
+        if scores().all(|score| score.is_some()) {
+            scores().flatten().any(|score| score.breached)
+        } else {
+            now.guardrails.get(rail).is_none_or(|score| score.breached)
+        }
+    };
     let limit = cost_limit(experiment, cost.unwrap_or(spent)).map(|limit| {
         if cost.unwrap_or(spent).micros > limit.micros {
-            beyond("over", &limit.as_set(), score.is_none_or(|(score, _)| score.breached))
+            beyond("over", &limit.as_set(), rail.is_none_or(is_breached))
         } else {
             format!("limit {}", limit.as_set())
         }

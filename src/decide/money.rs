@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use super::figures;
 use super::keys::{ArmKeys, Owner};
-use super::tally::{Tally, last_known};
+use super::tally::{Calendar, Tally, last_known};
 use crate::domain::concept::{Experiment, Habit, MoneyInputs};
 use crate::domain::economics::DEFAULT_CHANCE_IT_SELLS;
 use crate::domain::id::ConceptId;
 use crate::domain::metric::MetricId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::observation::Inputs;
-use crate::domain::verdict::{Scorecard, SpendAfter, Verdict};
+use crate::domain::verdict::{ArmScore, Scorecard, SpendAfter, Verdict};
 
 /// How many days after the last one known its spend still tells of now.
 const TELLS_OF_NOW: u64 = 3;
@@ -64,9 +64,10 @@ pub fn payback_months(inputs: &MoneyInputs, acquisition: Money) -> Option<f64> {
 
 /// Each arm's own cost of an act, weighed by its acts, so that the reference arm's money is not among it. `None`
 /// without an act or spend.
-pub fn cost_per_act(card: &Scorecard) -> Option<Money> {
-    let acts: f64 = card.arms.iter().map(|arm| arm.evidence.successes).sum();
-    let parts = card.arms.iter().filter_map(|arm| arm.cost_per_act?.times(arm.evidence.successes / acts));
+pub fn cost_per_act<'a>(arms: impl IntoIterator<Item = &'a ArmScore, IntoIter: Clone>) -> Option<Money> {
+    let arms = arms.into_iter();
+    let acts: f64 = arms.clone().map(|arm| arm.evidence.successes).sum();
+    let parts = arms.filter_map(|arm| arm.cost_per_act?.times(arm.evidence.successes / acts));
     parts.reduce(|sum, part| sum.plus(part).unwrap_or(sum)).filter(|_| acts > 0.0)
 }
 
@@ -181,11 +182,8 @@ pub fn unsettled(tally: &Tally<'_>) -> Option<Money> {
     tally.money(young.map(|day| day.spend).sum()).filter(|spent| spent.micros > 0)
 }
 
-/// What the tested arms' ads went on spending from the day of the verdict, also after the test's stop, and what they
-/// spent on the last whole day that every source of spend has told; `None` where nothing was spent then or since.
-pub fn spend_after(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, since: NaiveDate) -> Option<SpendAfter> {
-    let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
-    let is_tested = |owner| matches!(owner, Some(Owner::Arm(arm)) if !experiment.arms[arm].control);
+/// The last whole day that every source of spend has told of; `None` where one has told of none.
+pub fn told_until(experiment: &Experiment, data: &Inputs, calendar: &Calendar) -> Option<NaiveDate> {
     let spends = experiment.sources.iter().filter(|source| source.metrics.contains(&MetricId::SPEND));
     let told = spends.map(|source| {
         let pulls = data.pulls.iter().filter(|pull| pull.source == source.id);
@@ -194,8 +192,16 @@ pub fn spend_after(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, si
             .filter_map(|pull| whole(pull.last_day, pull.committed_at.with_timezone(&pull.day_zone).date_naive()))
             .max()
     });
-    let yesterday = tally.calendar.today.checked_sub_days(Days::new(1))?;
-    let last_day = told.collect::<Option<Vec<_>>>()?.into_iter().min()?.min(yesterday);
+    let yesterday = calendar.today.checked_sub_days(Days::new(1))?;
+    Some(told.collect::<Option<Vec<_>>>()?.into_iter().min()?.min(yesterday))
+}
+
+/// What the tested arms' ads went on spending from the day of the verdict, also after the test's stop, and what they
+/// spent on the last whole day that every source of spend has told; `None` where nothing was spent then or since.
+pub fn spend_after(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, since: NaiveDate) -> Option<SpendAfter> {
+    let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
+    let is_tested = |owner| matches!(owner, Some(Owner::Arm(arm)) if !experiment.arms[arm].control);
+    let last_day = told_until(experiment, data, &tally.calendar)?;
     let (mut total, mut settled, mut last, mut ads) = (0_i128, 0_i128, 0_i128, 0_u32);
     for row in last_known(data) {
         let spend = i128::from(row.values.get(MetricId::SPEND).unwrap_or(0));

@@ -5,8 +5,9 @@ use super::explain;
 use super::figures::{self, quoted};
 use super::money;
 use super::raise;
+use super::restated;
 use crate::domain::concept::Experiment;
-use crate::domain::verdict::{Flag, Reason, Scorecard, SpendAfter, Verdict};
+use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard, SpendAfter, Verdict};
 
 /// `Decide: build as recommended, kill, or test longer · stop the ads …`. `ads` is what they spend while there is no verdict; what
 /// they spend after one stands on the scorecard.
@@ -26,7 +27,8 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
         Verdict::Build => {
             let weak = explain::weakest(experiment, card);
             let weak = weak.map_or_else(String::new, |weak| format!(" · weak spot: {weak}"));
-            format!("Decide: build as recommended, or kill all the same · {}{weak}", stop("in either case"))
+            let which = recommended(experiment, card).map_or_else(String::new, |which| format!(" {which}"));
+            format!("Decide: build{which} as recommended, or kill all the same · {}{weak}", stop("in either case"))
         }
         Verdict::Kill => {
             let counted = |flag: &Flag| *flag != Flag::ZeroConversions;
@@ -49,10 +51,14 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
             let any = |is: fn(&Reason) -> bool| card.reasons.iter().any(is);
             let goes_on = if any(|why| matches!(why, Reason::MixedCurrencies { .. })) {
                 ""
-            } else if card.reasons.iter().all(ends_by_itself) {
-                " · the test goes on then, or once enough new days have come in"
             } else {
-                " · the test goes on once this is fixed"
+                match card.reasons.iter().map(|why| restated::counts_anyway(experiment, card, why)).max() {
+                    Some(Some(day)) if card.reasons.iter().all(ends_by_itself) => {
+                        let day = figures::day(day, explain::today(experiment, card));
+                        &format!(" · the test goes on then, or about {day}")
+                    }
+                    _ => " · the test goes on once this is fixed",
+                }
             };
             let run = if card.reasons.iter().any(|why| spoils_days(card, why)) {
                 " · pause the ads until then"
@@ -136,9 +142,32 @@ pub fn ends_the_test(why: &Reason) -> bool {
 fn settles(experiment: &Experiment, card: &Scorecard) -> String {
     match card.reasons.first() {
         Some(Reason::Guardrail { name }) => format!("Decide: build although {name} is beyond its limit, or kill"),
-        _ if raise::helps(experiment, card) => "Decide: build, kill, or test longer with a larger cap".to_owned(),
-        _ => "Decide: build or kill".to_owned(),
+        why => {
+            let left = card.arms.iter().filter(|arm| arm.verdict != Verdict::Kill);
+            let left: Vec<String> = left.map(|arm| explain::name(experiment, &arm.arm).to_owned()).collect();
+            let [which, all] = match why {
+                Some(Reason::ArmsDisagree) => [
+                    format!(" {}", figures::either(&left)),
+                    if card.arms.len() == 2 { " both" } else { " all" }.to_owned(),
+                ],
+                _ => Default::default(),
+            };
+            if raise::helps(experiment, card) {
+                format!("Decide: build{which}, kill{all}, or test longer with a larger cap")
+            } else {
+                format!("Decide: build{which} or kill{all}")
+            }
+        }
     }
+}
+
+/// Which of several versions to build: those that are BUILD and that no other does better than.
+fn recommended(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+    let is_it =
+        |arm: &&ArmScore| arm.verdict == Verdict::Build && (card.best.is_empty() || card.best.contains(&arm.arm));
+    let which: Vec<String> =
+        card.arms.iter().filter(is_it).map(|arm| explain::name(experiment, &arm.arm).to_owned()).collect();
+    (card.arms.len() > 1 && !which.is_empty()).then(|| figures::either(&which))
 }
 
 /// What mends a defect.
@@ -155,7 +184,7 @@ fn mends(why: &Reason) -> Option<String> {
         Reason::MixedZones { source, .. } => format!("Read all days of source {} again", quoted(source)),
         Reason::DayZones { .. } => "Set the same time zone in both accounts".to_owned(),
         Reason::FewerRows { source, .. } => format!("Check what the account of source {} shows", quoted(source)),
-        Reason::Restated { .. } => "Find out what changed in the source".to_owned(),
+        Reason::Restated { .. } => "Find out what changed, then repair the source or confirm the numbers".to_owned(),
         Reason::ImpossibleCounts { .. } => "Check how both numbers are counted".to_owned(),
         Reason::TrackingGap { .. } => "Check how the page counts visitors".to_owned(),
         Reason::TrackingBroken { .. } => "Check the page and the form".to_owned(),

@@ -324,18 +324,30 @@ pub(super) fn caps(experiment: &Experiment, card: &Scorecard) -> String {
     figures::either(&caps)
 }
 
-/// `$1,205 of the cap of $1,500 is spent (80%). Only settled days count towards the cap: $1,100 so far.`
+/// `$1,205 of the cap of $1,500 is spent (80%). The cap is reached once settled days have spent it: $1,100 so far.`
 pub fn used(card: &Scorecard, budget: &Budget) -> String {
     let settled = card.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum));
     let settled = settled.filter(|settled| settled.micros < budget.spent.micros);
-    let counts = settled
-        .map_or_else(String::new, |settled| format!(" Only settled days count towards the cap: {settled} so far."));
+    let counts = settled.map_or_else(String::new, |settled| {
+        format!(" The cap is reached once settled days have spent it: {settled} so far.")
+    });
     format!(
         "{} of the cap of {} is spent ({}).{counts}",
         budget.spent,
         budget.cap.as_set(),
         figures::share(budget.spent.over(budget.cap).unwrap_or(0.0))
     )
+}
+
+/// What will have been spent when the only version comes to the cap: `If the ads run until then, about $7,800 will be spent,
+/// $600 more than the cap.`
+pub fn overrun(outlook: &Outlook) -> Option<String> {
+    let ([ahead], Some(budget)) = (&outlook.arms[..], &outlook.budget) else { return None };
+    let likely = ahead.likely.as_ref().filter(|it| matches!(it.reason, Some(Reason::CapReached { .. })))?;
+    // As much as has not settled today will not have settled then.
+    let spent = budget.spent.plus(likely.spend?).ok()?;
+    let over = spent.minus(budget.cap).ok().filter(|over| over.micros > 0)?;
+    Some(format!("If the ads run until then, about {spent} will be spent, {over} more than the cap."))
 }
 
 /// Where each arm is heading, one sentence each.
@@ -350,6 +362,7 @@ pub fn ahead_of_all(experiment: &Experiment, card: &Scorecard, outlook: &Outlook
 /// Everything that is said of a test's future, one sentence each.
 pub fn sentences(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Vec<String> {
     let mut lines = ahead_of_all(experiment, card, outlook);
+    lines.extend(overrun(outlook));
     if lines.is_empty() {
         lines.push("What lies ahead is not known yet: a week of settled days shows it.".into());
     }

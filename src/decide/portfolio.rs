@@ -206,15 +206,18 @@ pub(super) fn sentence(withheld: &Withheld) -> String {
     )
 }
 
-/// What the rule adds where several concepts are tested.
-pub(super) fn rule(experiment: &Experiment, others: &Others) -> Option<String> {
-    let Bar { concepts, builds, needed } = Bar::beside(others, experiment)?;
-    let alone = -experiment.policy.alpha.ln();
+/// What the rule adds where several concepts are tested. `takes` is how many acts on the days so far BUILD takes beside the
+/// others, and alone, where that is known.
+pub(super) fn rule(experiment: &Experiment, others: &Others, takes: Option<[f64; 2]>) -> Option<String> {
+    let Bar { concepts, builds, .. } = Bar::beside(others, experiment)?;
+    let noun = experiment.policy.primary.numerator;
+    let takes = takes.filter(|[together, alone]| together > alone).map_or_else(String::new, |[together, alone]| {
+        let (together, alone) = (figures::counted(together, noun), figures::count(alone));
+        format!(": here about {together} on these days, where {alone} would do for a single test")
+    });
     Some(format!(
-        "{concepts} concepts have been tested. So that of all their BUILDs together at most {} are wrong, BUILD takes {} \
-         the evidence it would take alone.{}",
-        figures::share(experiment.policy.alpha),
-        figures::factor(needed / alone),
+        "{concepts} concepts have been tested, and the more are tested, the more look good by luck. So BUILD takes more \
+         proof{takes}.{}",
         match builds {
             1 => String::new(),
             2 => " Another concept has that much too: without it, BUILD would take more.".to_owned(),

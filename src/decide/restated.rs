@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use super::tally::{DayCounts, Tally, units};
 use super::{defects, explain, figures};
@@ -22,6 +22,9 @@ const AT_LEAST: f64 = 5.0;
 /// Share of all settled acts or visitors that may move after they counted. The build bar is half above the kill bar unless
 /// set otherwise: a fifth of the acts can carry a rate nearly half of that way.
 const SHARE_AT_MOST: f64 = 0.20;
+
+/// Farther ahead nothing is said.
+const MOST_DAYS_AHEAD: u32 = 366;
 
 /// Less than any source counts.
 const ROUNDING: f64 = 1e-6;
@@ -138,11 +141,28 @@ pub fn told(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
     } else {
         String::new()
     };
+    let anyway = counts_anyway(experiment, card, why).map_or_else(String::new, |day| {
+        format!(
+            " If nobody does anything, they count from about {} on, once enough new days have come in.",
+            figures::day(day, today)
+        )
+    });
     format!(
-        "{what} after {when}. Find out what changed in {source}. {}{late} If nobody writes it, they count anyway once enough \
-         new days have come in.",
+        "{what} after {when}. Find out what changed in {source}. {}{late}{anyway}",
         defects::accept("the numbers are right now", today, &whose)
     )
+}
+
+/// About when so many new days stand beside what moved that it blocks no more, if they bring what days have brought so far;
+/// `None` of another reason, and where the test ends before.
+pub fn counts_anyway(experiment: &Experiment, card: &Scorecard, why: &Reason) -> Option<NaiveDate> {
+    let Reason::Restated { moved, of, .. } = why else { return None };
+    let days = card.arms.iter().map(|arm| arm.evidence.days).max().filter(|&days| days > 0)?;
+    let missing = ((moved / SHARE_AT_MOST - of) / (of / f64::from(days))).ceil();
+    let count = (1..=MOST_DAYS_AHEAD).find(|&count| f64::from(count) >= missing)?;
+    let settled = card.last_settled_day.checked_add_days(Days::new(count.into()))?;
+    let until = experiment.stop.is_none_or(|stop| settled <= stop);
+    explain::today(experiment, card).checked_add_days(Days::new(count.into())).filter(|_| until)
 }
 
 /// How many were added, and how many taken away; nothing where the scorecard does not tell, because it counts without what

@@ -136,7 +136,7 @@ fn the_worked_example_comes_out_to_the_cent() {
     assert_eq!(loss_avoided(&inputs, 0.05, 0.20), Some(usd("24930")));
     // What a test is worth where they would build anyway is just that loss.
     assert_eq!(anyway().money.value_of_information(0.05, 0.20), loss_avoided(&inputs, 0.05, 0.20));
-    let cost = cost_per_act(&sells()).unwrap();
+    let cost = cost_per_act(&sells().arms).unwrap();
     assert_eq!(cost.to_string(), "$42.84");
     let acquisition = acquisition_cost(&inputs, cost).unwrap();
     assert_eq!(acquisition.to_string(), "$357");

@@ -328,11 +328,15 @@ fn what_is_withheld_is_said_and_how_many_more_acts_it_takes() {
     let more = derivation.flips.acts.iter().find(|flip| flip.to == Verdict::Build).unwrap().acts;
     assert!(more > 0.0);
     let rule = &derivation.sections.iter().find(|section| section.title == "The rule").unwrap().lines;
-    assert!(rule.iter().any(|line| line.starts_with("20 concepts have been tested.") && line.contains("2.0 times")));
+    assert!(rule.iter().any(|line| line.starts_with("20 concepts have been tested,")));
+    // How many it takes is what there is and what is missing; alone, what there is was just enough.
+    let there = card.arms[0].evidence.successes;
+    let takes = format!("here about {} sign-ups on these days, where {} would do", there + more, there - 1.0);
+    assert!(rule.iter().any(|line| line.contains(&takes)), "{takes}: {rule:?}");
     for (builds, says) in [
-        (0, "it would take alone."),
-        (1, "it would take alone. Another concept has that much too: without it, BUILD would take more."),
-        (2, "it would take alone. 2 others have that much too: without them, BUILD would take more."),
+        (0, "for a single test."),
+        (1, "for a single test. Another concept has that much too: without it, BUILD would take more."),
+        (2, "for a single test. 2 others have that much too: without them, BUILD would take more."),
     ] {
         let data = Inputs { others: Some(Box::new(beside(19, builds, &[], None))), ..data.clone() };
         let sections = willitsell::decide::derivation::derive(&experiment, &generation(), &data, &card).sections;
