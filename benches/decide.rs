@@ -87,6 +87,7 @@ fn experiment(number: usize, per_source: usize) -> Experiment {
         people: None,
         depth: None,
         nameless: false,
+        names_apart: false,
         fractional: vec![],
         scheduled: true,
         set_aside: beside.flat_map(|other| (0..ARMS).map(move |arm| key(other, arm))).collect(),

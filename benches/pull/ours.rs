@@ -83,6 +83,7 @@ fn access(parts: &Parts, vendor: &str, address: &str) -> SourceAccess {
         people: None,
         depth: None,
         nameless: false,
+        names_apart: false,
         fractional: info.fractional.clone(),
         scheduled: true,
         set_aside: [].into(),

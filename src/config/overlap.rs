@@ -1,5 +1,6 @@
 //! Sources of one experiment that count the same people or acts for an arm: their counts would be added up (D2). Sources
-//! that hand over the people may overlap, for each person counts once; those whose acts name nobody may not.
+//! that hand over the people may overlap, for each person counts once; those whose acts name nobody, or name people in a way
+//! of their own, may not.
 
 use super::check::Check;
 use super::raw::Section;
@@ -65,12 +66,14 @@ pub(super) fn refuse(check: &Check<'_>, section: &Section<'_>, arms: &[(Section<
     }
 }
 
-/// Acts that name nobody, beside another source of the same acts.
+/// Acts that name nobody another source would know, beside that other source of the same acts.
 fn refuse_nameless(check: &Check<'_>, section: &Section<'_>, (metric, arm): (MetricId, &Arm), pair: [&Source; 2]) {
     let [one, other] = pair;
-    let nameless = if one.nameless { one } else { other };
+    let unknown = |source: &Source| source.nameless || source.names_apart;
+    let nameless = if unknown(one) { one } else { other };
+    let how = if nameless.nameless { "name nobody" } else { "name people by numbers of their own" };
     let what = format!(
-        "{metric} of arm {} come from {} and from {}, and the acts of {} name nobody, so whoever is in both would count \
+        "{metric} of arm {} come from {} and from {}, and the acts of {} {how}, so whoever is in both would count \
          twice",
         arm.id,
         quoted(one.id.as_str()),
@@ -83,7 +86,8 @@ fn refuse_nameless(check: &Check<'_>, section: &Section<'_>, (metric, arm): (Met
 
 /// Two sources that count the same, where nothing tells whom both have counted.
 fn overlapping<'s>(counting: &[&'s Source], metric: MetricId) -> Option<(&'s Source, &'s Source)> {
-    let knows_people = |source: &Source| source.people.is_some() && !source.nameless && metric.is_of_people();
+    let knows_people =
+        |source: &Source| source.people.is_some() && !(source.nameless || source.names_apart) && metric.is_of_people();
     counting.iter().enumerate().find_map(|(position, one)| {
         let other = counting[position + 1..]
             .iter()

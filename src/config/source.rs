@@ -207,6 +207,7 @@ fn source(
         people: info.people,
         depth,
         nameless: info.people.is_some() && !info.names_people,
+        names_apart: info.names_apart_by.is_some_and(|key| table.as_ref().is_some_and(|table| table.has(key))),
         fractional: info.fractional.clone(),
         scheduled,
         set_aside: set_aside.into_iter().filter_map(|key| checked_key(check, &key)).collect(),

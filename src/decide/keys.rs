@@ -167,6 +167,7 @@ mod tests {
             people: None,
             depth: None,
             nameless: false,
+            names_apart: false,
             fractional: vec![],
             scheduled: true,
             set_aside: ["cats-old".to_owned(), "*-brand".to_owned(), "*cats-at*".to_owned()].into(),

@@ -118,6 +118,10 @@ pub struct Source {
     /// Those acts never say who did them, so each counts by itself, and beside no other source of the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nameless: bool,
+    /// Those acts say who did them by names of the source's own, so each person counts once, but beside no other source of
+    /// the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_apart: bool,
     /// Those of them that may be fractions: modelled by the vendor, or one act shared among several clicks.
     pub fractional: Vec<MetricId>,
     /// Whether the schedule pulls it; otherwise a person imports files into it.

@@ -134,6 +134,9 @@ pub struct ConnectorInfo {
     pub people: Option<Depth>,
     /// Whether those acts say who did them. Where they do not, nobody is told apart: see [`Source::nameless`].
     pub names_people: bool,
+    /// The setting under which it names them in a way of its own, so that no other source's people are told from them: see
+    /// [`Source::names_apart`].
+    pub names_apart_by: Option<&'static str>,
     /// Whether it can read what people answered to questions the user names.
     pub reads_answers: bool,
     /// How deliveries that the vendor sends by itself are told from others', where it sends any.

@@ -81,6 +81,7 @@ mod tests {
             people: None,
             depth: None,
             nameless: false,
+            names_apart: false,
             fractional: vec![],
             set_aside: BTreeSet::new(),
             accept_shrink: None,

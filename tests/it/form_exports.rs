@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta, Utc};
+
 use crate::real_data::real_data;
 
 const CONFIGURATION: &str = r#"
@@ -88,6 +90,92 @@ fn d2_a_real_typeform_export_without_addresses_verifies_nobody_and_counts_once()
     fs::write(folder.join("half.csv"), half).unwrap();
     let (code, said) = willitsell(folder, &["import", "half.csv"]);
     assert!(code == 1 && said.contains("Export all answers") && said.contains("--replace"), "{said}");
+}
+
+#[test]
+fn people_of_a_real_export_who_are_told_apart_by_a_number_are_qualified_themed_and_decided_on() {
+    let Some(export) = real_data("data/typeform-new-coders/typeform_export.csv") else { return };
+    // What was written freely is kept for 90 days, so the form is taken for one of last month.
+    let [first, last] = ["2016-03-29", "2016-04-30"].map(|day| day.parse::<NaiveDate>().unwrap());
+    let later = Utc::now().date_naive() - TimeDelta::days(7) - last;
+    let folder = configured(&[
+        ("SETTINGS", "arm = \"all\", form_opens = \"answers\", person_column = \"Network ID\""),
+        (
+            "answers = { role = \"ASKED\" }",
+            "answers = { role = \"Which one of these roles*\", learns = \"Other (3)\" }\nfree_text = [\"learns\"]",
+        ),
+        ("START", &(first + later).to_string()),
+        ("STOP", &(last + later).to_string()),
+        ("NUMERATOR", "qualified_signups"),
+        ("KILL", "0.10"),
+        ("BUILD", "0.20"),
+        (
+            "[experiment.survey.arm.all]",
+            "[experiment.survey.themes]\n\"other courses\" = [\"treehouse\", \"lynda*\"]\n\
+             \"videos\" = [\"youtube*\"]\n[experiment.survey.arm.all]",
+        ),
+    ]);
+    let (folder, moved) = (folder.path(), folder.path().join("moved.csv"));
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_path(export).unwrap();
+    let mut file = csv::Writer::from_path(&moved).unwrap();
+    for row in rows.records() {
+        let row = row.unwrap();
+        file.write_record(row.iter().map(|cell| match NaiveDateTime::parse_from_str(cell, "%Y-%m-%d %H:%M:%S") {
+            Ok(instant) => (instant + later).to_string(),
+            Err(_) => cell.to_owned(),
+        }))
+        .unwrap();
+    }
+    file.flush().unwrap();
+
+    let (code, said) = willitsell(folder, &["import", "moved.csv", "--dry-run"]);
+    assert!(code == 0 && said.contains("person (keyed hash)") && !said.contains("ba39642408"), "{said}");
+    assert_eq!(willitsell(folder, &["import", "moved.csv"]).0, 0);
+    let (_, decided) = willitsell(folder, &["run", "--once"]);
+    assert!(decided.contains("KILL: Survey, reached on ") && decided.contains("45 of 800 form openings"), "{decided}");
+    let (_, themes) = willitsell(folder, &["themes", "survey"]);
+    let (_, explained) = willitsell(folder, &["explain", "survey"]);
+    println!("{decided}\n{themes}\n{explained}");
+    assert!(themes.contains("other courses") && explained.contains("What people write"), "{themes}\n{explained}");
+    assert!(explained.contains("Left out: 302 outside the ICP and 453 of whom it is not known"), "{explained}");
+    let (_, forgotten) = willitsell(folder, &["forget", "form:ba39642408"]);
+    assert!(forgotten.contains("1 act"), "{forgotten}");
+}
+
+#[test]
+fn members_count_once_each_and_addresses_are_no_numbers() {
+    let settings = "arm = \"all\", form_opens = \"answers\", person_column = \"PERSON\"";
+    let import = |settings: &str, person: &str| {
+        let folder = configured(&[
+            ("SETTINGS", &settings.replace("PERSON", person)),
+            ("ASKED", "Role"),
+            ("START", "2026-03-02"),
+            ("STOP", "2026-04-02"),
+            ("NUMERATOR", "qualified_signups"),
+            ("KILL", "0.10"),
+            ("BUILD", "0.20"),
+        ]);
+        let rows = [("x1", "m1", "a@b.org"), ("x2", "m2", "c@d.org"), ("x3", "m1", "e@f.org"), ("x4", "n/a", "")];
+        let rows: String = (1..)
+            .zip(rows)
+            .map(|(day, (id, member, mail))| format!("{id},2026-03-0{day}T10:00:00Z,CFO,{member},{mail}\n"))
+            .collect();
+        fs::write(folder.path().join("all.csv"), format!("Submission ID,Submitted at,Role,Member,Mail\n{rows}"))
+            .unwrap();
+        let imported = willitsell(folder.path(), &["import", "all.csv"]);
+        (folder, imported)
+    };
+    let (folder, (code, said)) = import(settings, "Member");
+    assert!(code == 0 && said.contains("1 of 4 answers do not say whose they are"), "{said}");
+    let raw = rusqlite::Connection::open(folder.path().join("willitsell.db")).unwrap();
+    let people = "SELECT COUNT(person), COUNT(DISTINCT person) FROM response";
+    assert_eq!(raw.query_row(people, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap(), (3_i64, 2_i64));
+    let (_, (code, said)) = import(settings, "Mail");
+    assert!(code == 1 && said.contains("its column holds addresses: name it in email_column"), "{said}");
+    let (_, (code, said)) = import(settings, "Membr");
+    assert!(code == 1 && said.contains("Member"), "{said}");
+    let (_, (code, said)) = import(&format!("{settings}, email_column = \"Mail\""), "Member");
+    assert!(code == 1 && said.contains("contradict each other"), "{said}");
 }
 
 #[test]

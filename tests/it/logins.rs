@@ -348,6 +348,7 @@ async fn a7_a_login_that_ends_is_told_of_14_3_and_1_days_before_with_the_command
             people: None,
             depth: None,
             nameless: false,
+            names_apart: false,
             fractional: vec![],
             scheduled: true,
             set_aside: [].into(),

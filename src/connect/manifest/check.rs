@@ -301,6 +301,7 @@ impl Check<'_, '_> {
             oldest_days: days.oldest.map(Spanned::into_inner),
             prepares_for: Duration::ZERO,
             tells_news: false,
+            names_apart_by: None,
             scheduled_by: None,
         })
     }

@@ -213,6 +213,23 @@ fn d2_acts_that_name_nobody_are_refused_beside_a_source_of_the_same() {
 }
 
 #[test]
+fn d2_people_known_by_numbers_of_their_own_are_refused_beside_a_source_of_the_same() {
+    let known = willitsell::app::registry().unwrap().infos();
+    let beside = |settings: &str| {
+        let text = with("sources = [\"landing\", \"search\"]", "sources = [\"landing\", \"search\", \"members\"]")
+            .replace("keys = { landing = [\"a\"],", "keys = { landing = [\"a\"], members = [\"a\"],");
+        let members = format!("[source.members]\nconnector = \"form_file\"\nsettings = {{ {settings} }}\n");
+        let loaded = File::new(&text.replace("[experiment.cats]", &(members + "[experiment.cats]")))
+            .load_knowing(&known, &full_env);
+        loaded.map(|_| ()).map_err(|problems| lines(&problems.iter().cloned().collect::<Vec<_>>(), false).join("\n"))
+    };
+    beside("time_zone = \"UTC\"").unwrap_or_else(|said| panic!("addresses are the same everywhere: {said}"));
+    let said = beside("time_zone = \"UTC\", person_column = \"Member\"").unwrap_err();
+    assert!(said.contains("the acts of \"members\" name people by numbers of their own"), "{said}");
+    assert!(said.contains("take members out of the keys of the arms"), "{said}");
+}
+
+#[test]
 fn a_booking_is_no_demo_that_was_held_and_a_deals_present_stage_is_no_stage_it_reached() {
     let known = willitsell::app::registry().unwrap().infos();
     let form = |connector: &str, settings: &str| {

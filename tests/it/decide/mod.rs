@@ -80,6 +80,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
         people: (id == "form").then_some(Depth::Email),
         depth: None,
         nameless: false,
+        names_apart: false,
         fractional: vec![],
         scheduled: true,
         set_aside: [].into(),

@@ -25,8 +25,8 @@ use crate::domain::response::Depth;
 
 use super::{FileError, aside};
 use reading::FormReading;
-use settings::FormSettings;
 pub use settings::UNTIL;
+use settings::{FormSettings, PERSON_COLUMN};
 use survey::FormSurvey;
 pub use understanding::{ArmCount, FormUnderstanding};
 
@@ -68,6 +68,7 @@ impl FormFileConnector {
                 metrics: vec![MetricId::FORM_OPENS, MetricId::SIGNUPS],
                 people: Some(Depth::Email),
                 names_people: true,
+                names_apart_by: Some(PERSON_COLUMN),
                 reads_answers: true,
                 scheduled_by: Some("path"),
                 ..ConnectorInfo::default()
@@ -97,6 +98,7 @@ impl Connector for FormFileConnector {
             ))
         })?);
         let settings = FormSettings::of(request.settings)?;
+        let has_own_names = settings.person_column.is_some();
         let (zone, questions) = (request.zone, request.questions.to_vec());
         let today = request.now.with_timezone(&zone).date_naive();
         let asked = settings.clone();
@@ -130,9 +132,11 @@ impl Connector for FormFileConnector {
                 values,
             });
             let acts = batch.acts.iter().map(|act| {
+                let person = act.person.as_deref();
+                let own = || person.map(|number| Cow::Owned(format!("{}:{number}", request.source)));
                 SourceRow::Response(ResponseRow {
                     response_id: Cow::Borrowed(&act.id),
-                    person: act.person.as_deref().map(Cow::Borrowed),
+                    person: if has_own_names { own() } else { person.map(Cow::Borrowed) },
                     depth: Depth::Email,
                     void: None,
                     arm_key: Some(Cow::Borrowed(&act.arm)),

@@ -9,7 +9,7 @@ use crate::domain::pattern;
 use super::super::FileError;
 use super::super::columns::{ArmColumn, called};
 use super::super::settings::ArmSetting;
-use super::settings::FormSettings;
+use super::settings::{FormSettings, PERSON_COLUMN};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,8 @@ pub(super) struct FormColumns {
     pub arm: ArmColumn,
     /// Columns called something with e-mail; the cells say which of them holds addresses.
     pub emails: Vec<usize>,
+    /// The column that tells people apart in their place.
+    pub person: Option<usize>,
     /// Where the answers that the user wants kept stand, by the user's name for them.
     pub answers: Vec<(String, Vec<usize>)>,
     /// Where of them what was written freely stands.
@@ -134,7 +136,7 @@ impl FormColumns {
             ArmColumn::Whole(_) => None,
         };
         let answers = self.answers.iter().flat_map(|(_, places)| places.iter().copied());
-        let told = [self.id, Some(self.submitted), self.started, self.status, arm].into_iter().flatten();
+        let told = [self.id, Some(self.submitted), self.started, self.status, self.person, arm].into_iter().flatten();
         told.chain(self.emails.iter().copied()).chain(answers)
     }
 
@@ -156,8 +158,10 @@ impl FormColumns {
         let best = |role: Role| best(role, cells);
         let (id, submitted) = Self::id_and_time(cells, settings)?;
         let started = best(Role::Started).filter(|at| *at != submitted);
+        let person = settings.person_column.as_deref().map(|name| called(name, PERSON_COLUMN, &headers)).transpose()?;
         let emails = match &settings.email_column {
             Some(name) => vec![called(name, "email_column", &headers)?],
+            None if person.is_some() => vec![],
             None => (0..).zip(&names).filter(|(_, (name, _))| is_of_email(name)).map(|(at, _)| at).collect(),
         };
         let answers = questions
@@ -174,6 +178,7 @@ impl FormColumns {
             status: named("status_column", settings.status_column.as_deref(), Role::Status, cells)?,
             arm: arm(&settings.arm, best(Role::Arm), &headers)?,
             emails,
+            person,
             zone: names[submitted].1.or_else(|| started.and_then(|at| names[at].1)),
             headers,
         })

@@ -10,10 +10,12 @@ use chrono_tz::Tz;
 
 use super::super::FileError;
 use super::super::columns::ArmColumn;
+use super::super::numbers::is_absent;
 use super::super::reading::{identifier, is_rounded};
 use super::super::records::{Record, Records};
 use super::super::repeats::{Repeat, Repeats};
 use super::super::survey::wrong_width;
+use super::settings::PERSON_COLUMN;
 use super::survey::{FormSurvey, is_address, is_empty};
 
 /// Rows handed over at a time.
@@ -225,9 +227,16 @@ impl Counter {
         }
         self.count(&arm).answers += 1;
         self.tally.days.insert(at.with_timezone(&self.zone).date_naive());
-        let address = survey.email.map(|at| record.cell(at));
-        let person = address.filter(|cell| is_address(cell)).map(str::to_owned);
-        self.tally.nameless += u64::from(address.is_some() && person.is_none());
+        let cell = survey.person.map(|at| record.cell(at));
+        if columns.person.is_some() && cell.is_some_and(is_address) {
+            return Err(FileError::Answer {
+                setting: PERSON_COLUMN,
+                what: "its column holds addresses: name it in email_column".to_owned(),
+            });
+        }
+        let says_who = |cell: &&str| if columns.person.is_some() { !is_absent(cell) } else { is_address(cell) };
+        let person = cell.filter(says_who).map(str::to_owned);
+        self.tally.nameless += u64::from(cell.is_some() && person.is_none());
         let answers = columns.answers.iter().filter_map(|(name, places)| Some((name.clone(), answer(record, places)?)));
         batch.acts.push(Act { line, id, person, arm, at, answers: answers.collect() });
         Ok(())

@@ -16,6 +16,7 @@ pub(super) struct FormSettings {
     pub id_column: Option<String>,
     pub time_column: Option<String>,
     pub email_column: Option<String>,
+    pub person_column: Option<String>,
     pub status_column: Option<String>,
     /// The status of an answer that was sent off, in small letters.
     pub complete: Option<String>,
@@ -30,6 +31,9 @@ pub(super) struct FormSettings {
 
 /// The key under which `import --until` hands its day over; no setting of the user's file.
 pub const UNTIL: &str = "until";
+
+/// The setting under which people are known by something else than their addresses.
+pub const PERSON_COLUMN: &str = "person_column";
 
 /// What a user may say about an export of answers.
 pub(super) fn offered() -> Vec<SettingInfo> {
@@ -62,6 +66,11 @@ pub(super) fn offered() -> Vec<SettingInfo> {
         offer("time_column", "name of the column of when an answer was sent, where its name is not known"),
         offer("email_column", "name of the column of addresses, where several look like one"),
         offer(
+            PERSON_COLUMN,
+            "name of the column that tells people apart where the file has no addresses, such as a member number; counted \
+             are people of this source alone, and `forget` knows them as SOURCE:NUMBER",
+        ),
+        offer(
             "status_column",
             "name of the column that tells whole answers from begun ones, where its name is not known",
         ),
@@ -82,6 +91,13 @@ impl FormSettings {
             };
             settings.plain(name).map(read).transpose()
         };
+        let (email_column, person_column) = (text("email_column"), text(PERSON_COLUMN));
+        if email_column.is_some() && person_column.is_some() {
+            return Err(FileError::Answer {
+                setting: PERSON_COLUMN,
+                what: "it and email_column contradict each other: people are known by one of them".to_owned(),
+            });
+        }
         let zone = |text: &str| {
             text.parse().map_err(|_| FileError::Answer {
                 setting: "time_zone",
@@ -92,7 +108,8 @@ impl FormSettings {
             sheet: text("sheet"),
             id_column: text("id_column"),
             time_column: text("time_column"),
-            email_column: text("email_column"),
+            email_column,
+            person_column,
             status_column: text("status_column"),
             complete: text("complete").map(|text| text.trim().to_lowercase()),
             arm: arm(settings)?,

@@ -35,7 +35,8 @@ pub(super) struct FormSurvey {
     pub columns: FormColumns,
     pub instants: InstantFormat,
     pub zone: Option<(Tz, ZoneFrom)>,
-    pub email: Option<usize>,
+    /// The column that says who answered.
+    pub person: Option<usize>,
     /// The column of the status, and what stands there of a whole answer.
     pub complete: Option<(usize, Vec<String>)>,
     /// Forms opened are counted: of begun answers too, or by the user's word.
@@ -271,9 +272,9 @@ impl Notebook {
             (Some(stated), _) => Some((stated, ZoneFrom::File)),
             (None, said) => said.map(|said| (said, ZoneFrom::Setting)),
         };
-        let email = self.email(settings, &columns)?;
+        let person = columns.person.or(self.email(settings, &columns)?);
         let complete = self.complete(settings, &columns, &mut notes)?;
-        if email.is_none() {
+        if person.is_none() {
             notes.push("no column holds addresses, so every answer counts as another person".to_owned());
         }
         if columns.id.is_none() {
@@ -287,7 +288,7 @@ impl Notebook {
             columns,
             instants,
             zone,
-            email,
+            person,
             counts_opens: complete.is_some() || settings.answers_are_opens,
             complete,
             names_end,

@@ -116,8 +116,10 @@ impl FormUnderstanding {
         }
         if tally.nameless > 0 {
             warnings.push(format!(
-                "{} of {} answers have no address, so each counts as another person",
-                tally.nameless, tally.answers
+                "{} of {} answers {}, so each counts as another person",
+                tally.nameless,
+                tally.answers,
+                if survey.columns.person.is_some() { "do not say whose they are" } else { "have no address" }
             ));
         }
         let mut totals = BTreeMap::from([(MetricId::SIGNUPS, tally.answers)]);
@@ -202,7 +204,7 @@ fn column_use(survey: &FormSurvey, tally: &Tally, at: usize) -> ColumnUse {
     take(columns.started == Some(at) && survey.counts_opens, "when it was begun");
     take(survey.complete.as_ref().is_some_and(|(status, _)| *status == at), "sent, or only begun");
     take(columns.arm == ArmColumn::At(at), "arm");
-    let is_person = survey.email == Some(at);
+    let is_person = survey.person == Some(at);
     take(is_person, "person (keyed hash)");
     for (name, places) in &columns.answers {
         take(places.contains(&at), &format!("answer {name}"));
