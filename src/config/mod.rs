@@ -3,6 +3,7 @@
 
 mod bars;
 mod check;
+mod counted;
 mod days;
 pub mod defaults;
 pub mod edit;

@@ -2,7 +2,7 @@
 //! each checked against what its notifier or connector says it needs. No value of these tables is
 //! ever printed: any of them may be a secret in the wrong place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use regex::Regex;
@@ -11,6 +11,7 @@ use serde_spanned::Spanned;
 use url::{Host, Url};
 
 use super::check::Check;
+use super::counted;
 use super::defaults;
 use super::experiment::zone_advice;
 use super::inbound;
@@ -22,7 +23,6 @@ use crate::domain::concept::Source;
 use crate::domain::connector::{ConnectorInfo, Home, Login, SettingInfo, SettingValue, Settings, SourceAccess};
 use crate::domain::id::{DestinationId, LoginId, SourceId};
 use crate::domain::message::Destination;
-use crate::domain::metric::MetricId;
 use crate::domain::pattern;
 
 /// One `[source.NAME]`, as far as it could be read.
@@ -178,9 +178,13 @@ fn source(
     let info = connector(check, section);
     let intake = people::intake(check, section, info, people);
     let depth = people::depth(check, section, info);
-    let leave_out = leave_out(check, section, info);
+    let leave_out = counted::leave_out(check, section, info);
     let inbound = inbound::of_source(check, section, info);
     let Some(info) = info else { return entry };
+    if info.only_sends && !section.has("inbound") {
+        let what = format!("{} is missing: {} cannot be asked, it only sends", section.dotted("inbound"), info.title);
+        check.report.error(section.span.clone(), what, "write inbound = { secret = \"env:NAME\" }");
+    }
     confirm_hosts(check, section, info, hosts.as_deref());
     let table = section.table("settings", &raw::NAMES, "settings = { … }");
     let settings = match &table {
@@ -189,7 +193,7 @@ fn source(
         None => without_settings(check, section, info),
     };
     let settings = settings.map(|settings| beside_the_file(check, info, settings));
-    let counted = info.counts_named_in.map(|key| named_counts(check, table.as_ref(), key, info));
+    let counted = info.counts_named_in.map(|key| counted::named(check, table.as_ref(), key, info));
     let login = login_of(check, section, info, login_name.as_ref(), logins);
     // Whoever names a file to be read gets it read; whoever names none brings files by hand.
     let scheduled = info.scheduled_by.is_none_or(|key| table.as_ref().is_some_and(|table| table.has(key)));
@@ -230,46 +234,6 @@ fn beside_the_file(check: &Check<'_>, info: &ConnectorInfo, mut settings: Settin
         settings.insert(key, SettingValue::Plain(path));
     }
     settings
-}
-
-/// What a source counts, where one of its settings names it.
-fn named_counts(check: &Check<'_>, table: Option<&Section<'_>>, key: &str, info: &ConnectorInfo) -> Vec<MetricId> {
-    let Some((table, written)) = table.and_then(|table| Some((table, table.text(key)?))) else { return Vec::new() };
-    let names: Vec<&str> = info.metrics.iter().map(|metric| metric.metric().name).collect();
-    let mut counted = Vec::new();
-    for name in written.get_ref().split(',').map(str::trim) {
-        match info.metrics.iter().find(|metric| metric.metric().name == name) {
-            Some(metric) if !counted.contains(metric) => counted.push(*metric),
-            Some(metric) => {
-                let what = format!("{} names {metric} twice", table.dotted(key));
-                check.report.error(written.span(), what, "take one out");
-            }
-            None => {
-                let what = format!("{} names something that is not counted by day", table.dotted(key));
-                check.report.error(written.span(), what, suggestion(name, &names, "name one or more"));
-            }
-        }
-    }
-    counted
-}
-
-/// Counts of a source that another source counts better.
-fn leave_out(check: &Check<'_>, section: &Section<'_>, info: Option<&ConnectorInfo>) -> BTreeSet<MetricId> {
-    let counts: Vec<MetricId> = info.map(|info| info.metrics.clone()).unwrap_or_default();
-    let names: Vec<&str> = counts.iter().map(|metric| metric.metric().name).collect();
-    let mut left_out = BTreeSet::new();
-    for written in section.texts("leave_out").unwrap_or_default() {
-        let found = counts.iter().find(|metric| metric.metric().name == *written.get_ref());
-        if info.is_some_and(|info| info.people.is_some()) {
-            let what = format!("{}: people are not left out by what they count as", section.dotted("leave_out"));
-            check.report.error(written.span(), what, "take the source out of sources, or out of the keys of the arms");
-        } else if info.is_some() && found.is_none() {
-            let what = format!("{} is nothing this source counts", quoted(written.get_ref()));
-            check.report.error(written.span(), what, suggestion(written.get_ref(), &names, "take this line out"));
-        }
-        left_out.extend(found);
-    }
-    left_out
 }
 
 /// A key of an arm or of `set_aside`. A pattern that takes everything is refused: what else runs in the account

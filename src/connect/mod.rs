@@ -19,6 +19,7 @@ use crate::domain::connector::{
     ConnectorInfo, Facts, JobBook, Login, ResponseRow, RowSink, Settings, SinkError, State, TokenVault,
 };
 use crate::domain::id::{LoginId, SourceId};
+use crate::domain::inbound::Heard;
 use crate::domain::intake::Question;
 use crate::domain::money::Currency;
 use crate::domain::observation::DateWindow;
@@ -85,6 +86,8 @@ pub struct PullRequest<'a> {
     pub now: DateTime<Utc>,
     /// Where its last committed reading left off, of a connector that tells only what is new.
     pub state: Option<&'a State>,
+    /// What came from its sender, of a connector that cannot be asked.
+    pub heard: Option<&'a Heard>,
 }
 
 /// What a window brought besides its rows.
@@ -174,6 +177,9 @@ pub enum PullError {
     /// A program of the user's did not do what it should.
     #[error("{0}")]
     Program(String),
+    /// What a sender should have sent did not come, or cannot be read.
+    #[error("{0}")]
+    Deliveries(String),
     /// A database of the user's did not give what it should.
     #[error("{0}")]
     Database(String),

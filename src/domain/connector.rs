@@ -153,6 +153,8 @@ pub struct ConnectorInfo {
     pub prepares_for: std::time::Duration,
     /// It tells only what is new since its last reading, so it is told where that left off.
     pub tells_news: bool,
+    /// It cannot be asked: what it sends by itself is all there is.
+    pub only_sends: bool,
     /// A setting without which the schedule has nothing to pull (the file connector's `path`).
     pub scheduled_by: Option<&'static str>,
 }

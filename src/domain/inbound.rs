@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::id::SourceId;
@@ -110,6 +110,15 @@ pub struct Inbound {
 /// When the vendor of each source last told of something new that only a reading can bring: one entry a source, however
 /// much is sent.
 pub type Told = BTreeMap<SourceId, DateTime<Utc>>;
+
+/// What came from a sender that cannot be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The days, of UTC and in order, on which something came that could be read, as far back as it is remembered.
+    pub days: Vec<NaiveDate>,
+    /// The first day on which something came that could not be read, and has not come again since.
+    pub unread: Option<NaiveDate>,
+}
 
 /// Where deliveries are listened for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -64,6 +64,8 @@ pub(super) enum Outcome {
     Kept,
     /// The store cannot be written.
     Failed,
+    /// It cannot be read, and nobody can be asked for what it brings.
+    Unreadable,
 }
 
 /// One source's door.
@@ -173,6 +175,8 @@ type Turned = (StatusCode, &'static str);
 
 const TOO_LARGE: Turned = (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
 const TOO_MUCH: Turned = (StatusCode::TOO_MANY_REQUESTS, "too much at once");
+const UNREADABLE: Turned =
+    (StatusCode::UNPROCESSABLE_ENTITY, "it cannot be read: it is of another form than is known here");
 const DOWN: Turned = (StatusCode::SERVICE_UNAVAILABLE, "not kept: send it again");
 
 async fn receive(shared: &Shared, source: &str, key: &str, request: Request) -> Response {
@@ -217,6 +221,7 @@ async fn take(shared: &Shared, source: &str, key: &str, request: Request) -> Res
     })?;
     match timeout(ANSWER_WITHIN, kept).await {
         Ok(Ok(Outcome::Kept)) => Ok(()),
+        Ok(Ok(Outcome::Unreadable)) => Err(UNREADABLE),
         // It may be kept all the same: then it is known when it comes again.
         Ok(Ok(Outcome::Failed) | Err(_)) | Err(_) => Err(DOWN),
     }

@@ -1,5 +1,6 @@
 //! Takes deliveries that are their senders' into the store, all that wait in one transaction, and says so once they are on
 //! disk. A delivery that brings no act, or one that cannot be read, makes its source due: its next reading knows better.
+//! Of a sender that cannot be asked, the first is kept as a sign of life, and the other is not acknowledged.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,18 @@ struct Source {
     intake: Intake,
     /// Older acts are not kept.
     oldest: Duration,
+    /// Its sender cannot be asked.
+    is_alone: bool,
+}
+
+/// What a delivery is.
+enum Read {
+    /// To be kept.
+    Delivery(Box<Received>),
+    /// To be asked for.
+    Ask,
+    /// Lost, were it acknowledged.
+    Unreadable,
 }
 
 /// Reads and keeps deliveries.
@@ -48,7 +61,8 @@ impl Keeper {
             // Once its name is forgotten, a delivery whose time is not signed cannot be told from a new one.
             let most = if inbound.scheme.signs_time() { read_back } else { read_back.min(NAMES_KEPT_DAYS) };
             let oldest = Duration::days(most.into());
-            known.insert(id.clone(), Source { deliveries, intake: access.intake.clone(), oldest });
+            let (intake, is_alone) = (access.intake.clone(), connector.info().only_sends);
+            known.insert(id.clone(), Source { deliveries, intake, oldest, is_alone });
         }
         Ok(Self { sources: known, told })
     }
@@ -73,14 +87,24 @@ impl Keeper {
             }
             let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
             for one in together.drain(..) {
-                if let Some(delivery) = self.read(store, &one, now()).await {
-                    deliveries.push(delivery);
-                    answers.push(one.answer);
-                } else {
-                    let at = now();
-                    self.told.send_modify(|told| _ = told.insert(one.source, at));
-                    // Whoever waited too long has gone.
-                    _ = one.answer.send(Outcome::Kept);
+                // Whoever waited too long for an answer has gone.
+                match self.read(store, &one, now()).await {
+                    Read::Delivery(delivery) => {
+                        deliveries.push(*delivery);
+                        answers.push(one.answer);
+                    }
+                    Read::Ask => {
+                        let at = now();
+                        self.told.send_modify(|told| _ = told.insert(one.source, at));
+                        _ = one.answer.send(Outcome::Kept);
+                    }
+                    Read::Unreadable => {
+                        let noted = store.note_unread(&one.source, &one.name, now()).await;
+                        if let Err(error) = &noted {
+                            tracing::error!(%error, "a delivery that cannot be read could not be noted");
+                        }
+                        _ = one.answer.send(noted.map_or(Outcome::Failed, |()| Outcome::Unreadable));
+                    }
                 }
             }
             if deliveries.is_empty() {
@@ -109,18 +133,34 @@ impl Keeper {
         }
     }
 
-    /// What is to be kept of a delivery; `None` where it brings no act, or none that can be read.
-    async fn read(&self, store: &Store, waiting: &Waiting, now: DateTime<Utc>) -> Option<Received> {
+    /// What a delivery is.
+    async fn read(&self, store: &Store, waiting: &Waiting, now: DateTime<Utc>) -> Read {
         let id = &waiting.source;
-        let source = self.sources.get(id)?;
-        let deliveries = source.deliveries.as_ref()?;
-        let unreadable =
-            |why: &str| tracing::warn!(source = %id, why, "a delivery cannot be read: its source is read instead");
-        let body = str::from_utf8(&waiting.body).map_err(|_| unreadable("it is not UTF-8")).ok()?;
-        let act = deliveries.read(body).map_err(|why| unreadable(&why)).ok()??;
+        let Some(source) = self.sources.get(id) else { return Read::Ask };
+        let Some(deliveries) = &source.deliveries else { return Read::Ask };
         let mut stage = store.stage_of(&source.intake);
-        let row = [SourceRow::Response(act)];
-        stage.accept(&row).await.map_err(|error| unreadable(&error.to_string())).ok()?;
-        Some(Received { source: id.clone(), name: waiting.name.clone(), stage, since: now - source.oldest })
+        let body = str::from_utf8(&waiting.body).map_err(|_| "it is not UTF-8".to_owned());
+        let read = match body.and_then(|body| deliveries.read(body)) {
+            Ok(None) if source.is_alone => Ok(()),
+            Ok(None) => return Read::Ask,
+            Ok(Some(act)) => stage.accept(&[SourceRow::Response(act)]).await.map_err(|error| error.to_string()),
+            Err(why) => Err(why),
+        };
+        match read {
+            Ok(()) => Read::Delivery(Box::new(Received {
+                source: id.clone(),
+                name: waiting.name.clone(),
+                stage,
+                since: now - source.oldest,
+            })),
+            Err(why) if source.is_alone => {
+                tracing::error!(source = %id, why, "a delivery cannot be read, and its sender cannot be asked: it is not taken");
+                Read::Unreadable
+            }
+            Err(why) => {
+                tracing::warn!(source = %id, why, "a delivery cannot be read: its source is read instead");
+                Read::Ask
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::survey::{Noting, Survey};
 use crate::connect::{Connector, PullError, PullFacts, PullRequest};
 use crate::domain::connector::{Field, RowSink, SinkError, SourceAccess, State};
 use crate::domain::id::SourceId;
+use crate::domain::inbound::Heard;
 use crate::domain::money::Currency;
 use crate::domain::observation::{DateWindow, Pull};
 use crate::store::{Slice, SliceChange, StoreError, Wary};
@@ -194,11 +195,11 @@ pub async fn pull(
     });
     let (mut fields, mut is_all_known): (Vec<Field>, _) = (Vec::new(), false);
     let slices = window.slices(connector.info().longest_days);
-    let left_off = last_state(parts, connector, source).await?;
+    let known = Known::of(parts, connector, access).await?;
     let mut at = 0;
     while let Some(&slice) = slices.get(at) {
         let mut stage = parts.store.stage_of(&access.intake);
-        let reading = (slice, left_off.as_ref());
+        let reading = (slice, &known);
         let (mut facts, noted) = if keys.is_some() {
             ask_noting(parts, connector, access, reading, errand, &mut stage).await?
         } else {
@@ -238,7 +239,8 @@ pub async fn pull(
                 is_all_known = true;
                 for &later in &slices[at + 1..] {
                     let mut dropped = parts.store.stage_of(&access.intake);
-                    let facts = ask(parts, connector, access, (later, None), errand, &mut dropped).await?;
+                    let anew = Known::default();
+                    let facts = ask(parts, connector, access, (later, &anew), errand, &mut dropped).await?;
                     add(&mut fields, &facts.facts.fields);
                 }
                 let stands = |field: &Field| (field.metric, &field.path) == (lost.metric, &lost.path) && field.rows > 0;
@@ -280,9 +282,10 @@ pub async fn rehearse(
 ) -> Result<Pulled, SourceFailed> {
     let connector = connector(parts, access)?;
     let mut pulled = Pulled::default();
+    let known = Known { left_off: None, ..Known::of(parts, connector, access).await? };
     for slice in window.slices(connector.info().longest_days) {
         let mut dropped = parts.store.stage_of(&access.intake);
-        let (facts, noted) = ask_noting(parts, connector, access, (slice, None), errand, &mut dropped).await?;
+        let (facts, noted) = ask_noting(parts, connector, access, (slice, &known), errand, &mut dropped).await?;
         keys.merge(noted);
         pulled.read(facts);
     }
@@ -305,7 +308,8 @@ pub async fn sample(
 ) -> Result<Vec<String>, SourceFailed> {
     let source = &access.source.id;
     let connector = connector(parts, access)?;
-    let request = request(parts, access, (window, None), errand);
+    let known = Known { left_off: None, ..Known::of(parts, connector, access).await? };
+    let request = request(parts, access, (window, &known), errand);
     match tokio::time::timeout(SAMPLE_DEADLINE, connector.pull(&request, sink)).await {
         Err(_) => Err(SourceFailed::TooSlow(source.clone(), SAMPLE_DEADLINE)),
         Ok(Ok(facts)) => Ok(facts.warnings),
@@ -314,23 +318,35 @@ pub async fn sample(
     }
 }
 
-/// Where the last reading of a source left off, whose connector tells only what is new.
-async fn last_state(
-    parts: &Parts,
-    connector: &Arc<dyn Connector>,
-    source: &SourceId,
-) -> Result<Option<State>, SourceFailed> {
-    if !connector.info().tells_news {
-        return Ok(None);
+/// What is known of a source before it is asked.
+#[derive(Default)]
+struct Known {
+    /// Where its last reading left off, where it tells only what is new.
+    left_off: Option<State>,
+    /// What came from it, where it cannot be asked.
+    heard: Option<Heard>,
+}
+
+impl Known {
+    async fn of(parts: &Parts, connector: &Arc<dyn Connector>, access: &SourceAccess) -> Result<Self, SourceFailed> {
+        let (info, source) = (connector.info(), &access.source.id);
+        let failed = |error| SourceFailed::Store(source.clone(), error);
+        let mut known = Self::default();
+        if info.tells_news {
+            let pulls = parts.store.pulls(source).await.map_err(failed)?;
+            known.left_off = pulls.into_iter().rev().find_map(|pull| pull.facts.state);
+        }
+        if info.only_sends {
+            known.heard = Some(parts.store.heard(source, access.source.accept_shrink).await.map_err(failed)?);
+        }
+        Ok(known)
     }
-    let pulls = parts.store.pulls(source).await.map_err(|error| SourceFailed::Store(source.clone(), error))?;
-    Ok(pulls.into_iter().rev().find_map(|pull| pull.facts.state))
 }
 
 fn request<'a>(
     parts: &'a Parts,
     access: &'a SourceAccess,
-    (window, state): (DateWindow, Option<&'a State>),
+    (window, known): (DateWindow, &'a Known),
     errand: Errand<'_>,
 ) -> PullRequest<'a> {
     PullRequest {
@@ -343,7 +359,8 @@ fn request<'a>(
         window,
         zone: errand.zone,
         now: errand.now,
-        state,
+        state: known.left_off.as_ref(),
+        heard: known.heard.as_ref(),
     }
 }
 
@@ -357,12 +374,12 @@ async fn ask(
     parts: &Parts,
     connector: &Arc<dyn Connector>,
     access: &SourceAccess,
-    (window, state): (DateWindow, Option<&State>),
+    reading: (DateWindow, &Known),
     errand: Errand<'_>,
     sink: &mut dyn RowSink,
 ) -> Result<PullFacts, SourceFailed> {
     let source = &access.source.id;
-    let request = request(parts, access, (window, state), errand);
+    let request = request(parts, access, reading, errand);
     let deadline = WINDOW_DEADLINE + connector.info().prepares_for;
     tokio::time::timeout(deadline, connector.pull(&request, sink))
         .await
@@ -375,7 +392,7 @@ async fn ask_noting(
     parts: &Parts,
     connector: &Arc<dyn Connector>,
     access: &SourceAccess,
-    reading: (DateWindow, Option<&State>),
+    reading: (DateWindow, &Known),
     errand: Errand<'_>,
     to: &mut dyn RowSink,
 ) -> Result<(PullFacts, Survey), SourceFailed> {

@@ -20,6 +20,7 @@ use super::pulls;
 use super::stage::Stage;
 use crate::domain::connector::Facts;
 use crate::domain::id::SourceId;
+use crate::domain::inbound::Heard;
 use crate::domain::observation::Pull;
 
 /// For how long the name of a delivery is remembered, in days: senders try again for days.
@@ -30,6 +31,9 @@ const QUARTER_MS: i64 = 15 * 60 * 1000;
 
 /// How long after an act was sent a reading may still lack it: vendors' lists lag behind what they send.
 const LISTED_WITHIN: Duration = Duration::hours(1);
+
+/// Before the mark of a delivery that could not be read, where nobody can be asked for what it brought.
+const UNREAD: &str = "unread ";
 
 /// What stands for the run of acts that were received.
 const RUN: &str = "received";
@@ -102,6 +106,7 @@ impl Store {
                 pulls::record(&mut write, &arrival(&source, id, at)?, Columns::default()).await?;
             }
             let marks: Vec<String> = marks.into_iter().collect();
+            drop_unread(&mut write, &source, &marks).await?;
             let shared = |to: &mut AnyArguments| {
                 to.add(source.as_str())?;
                 to.add(day(at).to_string())
@@ -119,6 +124,70 @@ impl Store {
         write.commit().await?;
         Ok(kept)
     }
+
+    /// Notes that a delivery could not be read, until it comes again and can be.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be written.
+    pub async fn note_unread(&self, source: &SourceId, name: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let mark = format!("{UNREAD}{}", self.people.mark_of_delivery(name)?);
+        let mut write = self.backend.write().await?;
+        self.remember_key(&mut write).await?;
+        sqlx::query("INSERT INTO received (source_id, mark, received_on) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(source.as_str())
+            .bind(mark)
+            .bind(day(at).to_string())
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// What came from the sender of a source; what could not be read up to a day that the user `accepts` is let be.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn heard(&self, source: &SourceId, accepts: Option<NaiveDate>) -> Result<Heard, StoreError> {
+        let rows = sqlx::query(
+            "SELECT received_on, MAX(CASE WHEN mark LIKE 'unread %' THEN 0 ELSE 1 END), \
+             MAX(CASE WHEN mark LIKE 'unread %' THEN 1 ELSE 0 END) FROM received WHERE source_id = $1 \
+             GROUP BY received_on ORDER BY received_on",
+        )
+        .bind(source.as_str())
+        .fetch_all(&mut *self.backend.read().await?)
+        .await?;
+        let mut heard = Heard::default();
+        for row in rows {
+            let day = columns::day(row.try_get(0)?)?;
+            let (read, unread): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+            if read > 0 {
+                heard.days.push(day);
+            }
+            if unread > 0 && heard.unread.is_none() && accepts.is_none_or(|accepted| accepted < day) {
+                heard.unread = Some(day);
+            }
+        }
+        Ok(heard)
+    }
+}
+
+/// Of deliveries that could not be read before, and now can.
+async fn drop_unread(connection: &mut AnyConnection, source: &SourceId, marks: &[String]) -> Result<(), StoreError> {
+    let unread: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM received WHERE source_id = $1 AND mark LIKE 'unread %'")
+        .bind(source.as_str())
+        .fetch_one(&mut *connection)
+        .await?;
+    if unread == 0 {
+        return Ok(());
+    }
+    for mark in marks {
+        sqlx::query("DELETE FROM received WHERE source_id = $1 AND mark = $2")
+            .bind(source.as_str())
+            .bind(format!("{UNREAD}{mark}"))
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 fn day(at: DateTime<Utc>) -> NaiveDate {

@@ -240,6 +240,7 @@ async fn pull_asking(
         zone: Tz::Europe__Berlin,
         now: now(),
         state: None,
+        heard: None,
     };
     let mut sink = MemorySink::default();
     let outcome = connector.pull(&request, &mut sink).await;

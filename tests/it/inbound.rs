@@ -1,6 +1,7 @@
 //! Deliveries from outside: whatever is forged, old, too large, too slow or too much is turned away, and what is
 //! acknowledged is in the store, once.
 
+mod alone;
 mod kill;
 
 use std::net::SocketAddr;
@@ -121,6 +122,11 @@ async fn act(to: SocketAddr, id: &str) -> Option<u16> {
 
 /// Runs a test beside the program that receives, and gives back the sources it made due.
 async fn receiving(app: &App, test: impl AsyncFnOnce(SocketAddr)) -> Vec<String> {
+    receiving_at(app, now, test).await
+}
+
+/// As [`receiving`], at another time.
+async fn receiving_at(app: &App, now: fn() -> DateTime<Utc>, test: impl AsyncFnOnce(SocketAddr)) -> Vec<String> {
     let (tell, told) = watch::channel(Told::new());
     let listen = app.loaded.config.inbound.as_ref().unwrap();
     let inbound = Inbound::open(listen, &app.parts.sources, &app.parts.registry, tell, now).await.unwrap();

@@ -216,6 +216,10 @@ fn paste(info: &ConnectorInfo) -> String {
     if !needed.is_empty() {
         lines.push(format!("settings = {{ {} }}", needed.join(", ")));
     }
+    if info.only_sends {
+        lines
+            .push(format!("inbound = {{ secret = \"file:secrets/{name}\" }}  # `check` prints the address to send to"));
+    }
     let mut text = lines.join("\n");
     text.push('\n');
     text

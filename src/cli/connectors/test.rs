@@ -79,12 +79,20 @@ pub async fn run(args: &TestArgs, config: &Path, output: &Output) -> Result<Exit
     let tested = Tested { file: &args.file, examples: manifest.examples(), hosts: &info.hosts, rows };
     output.show(&tested, || {
         let examples = counted(tested.examples as u64, "example");
-        let asked = if info.hosts.is_empty() { "a program of yours".to_owned() } else { info.hosts.join(", ") };
+        let asked = match (manifest.runs_a_program(), info.only_sends) {
+            (true, _) => "asks a program of yours".to_owned(),
+            (_, true) => "asks nobody: it is sent everything".to_owned(),
+            _ => format!("asks {}", info.hosts.join(", ")),
+        };
         let mut text =
-            format!("{}: nothing is wrong; {examples} read as the file says. It asks {asked}.", args.file.display());
+            format!("{}: nothing is wrong; {examples} read as the file says. It {asked}.", args.file.display());
         match &tested.rows {
             None if manifest.runs_a_program() => {
                 text.push_str("\nNext: run your program with --program PATH and see what comes of it.");
+            }
+            None if info.only_sends => {
+                let next = next_command(config, &format!("connectors show {}", info.name));
+                text.push_str(&format!("\nNext: {next} prints the lines for your configuration."));
             }
             None => text.push_str("\nNext: save an answer of the vendor and look at it with --page FILE."),
             Some(rows) => {

@@ -111,9 +111,10 @@ impl<R: BufRead, W: Write> Talk<R, W> {
     /// Asks for the sources, of those there are.
     pub(super) fn reads(&mut self, known: &[ConnectorInfo]) -> io::Result<Reads> {
         let counts = |info: &ConnectorInfo, metric| info.metrics.contains(&metric);
-        // Nobody types a query in answer to a question.
+        // Nobody types a query in answer to a question, and a form that only sends is told where to.
         let is_query = |setting: &SettingInfo| setting.name == "query";
-        let known: Vec<_> = known.iter().filter(|info| !info.settings.iter().any(is_query)).collect();
+        let known: Vec<_> =
+            known.iter().filter(|info| !(info.only_sends || info.settings.iter().any(is_query))).collect();
         let (by_hand, asked): (Vec<&ConnectorInfo>, Vec<_>) =
             known.iter().filter(|info| counts(info, MetricId::CLICKS)).partition(|info| info.scheduled_by.is_some());
         let offered = [by_hand, asked].concat();

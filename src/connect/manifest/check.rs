@@ -126,9 +126,11 @@ impl Check<'_, '_> {
 
     fn manifest(mut self, file: &str, raw: Raw) -> Option<Manifest> {
         let program = raw.program.as_ref().map(|program| self.program(program, &raw));
-        let proof = match &program {
-            None => self.proof(raw.login.as_ref(), raw.auth.as_ref()),
-            Some(_) => Some(Proof::Program),
+        let is_alone = program.is_none() && raw.request.is_none();
+        let alone = raw.inbound.as_ref().filter(|_| is_alone).map(|inbound| self.alone(inbound, &raw));
+        let proof = match (&program, &alone) {
+            (None, None) => self.proof(raw.login.as_ref(), raw.auth.as_ref()),
+            _ => Some(Proof::Program),
         };
         let special = paging::special(raw.fan.as_ref().map(Spanned::get_ref));
         let request = raw.request.as_ref().and_then(|request| self.request_like(request.get_ref(), &special));
@@ -140,11 +142,12 @@ impl Check<'_, '_> {
         let submit = raw.request.as_ref().map(Spanned::get_ref);
         let report = raw.report.as_ref().map(|report| self.report(report, submit));
         let list = fan.iter().flatten().map(|fan| &fan.request).next();
-        let asked = match &program {
-            None => request
+        let asked = match (&program, &alone) {
+            (None, None) => request
                 .as_ref()
                 .map(|request| days_of(request.holes().chain(list.into_iter().flat_map(Request::holes)))),
-            Some(program) => program.as_ref().map(Program::days),
+            (Some(program), _) => program.as_ref().map(Program::days),
+            (None, Some(_)) => Some(Vec::new()),
         };
         let days = raw.days.as_ref().and_then(|days| self.days(days.get_ref(), asked));
         // What a program tells besides is its own affair.
@@ -180,6 +183,7 @@ impl Check<'_, '_> {
                     .or(program.iter().flatten().map(|program| program.within).next())
                     .unwrap_or_default(),
                 tells_news: program.iter().flatten().any(|program| program.tells_news),
+                only_sends: is_alone,
                 metrics: metrics.iter().map(|metric| nameless.unwrap_or(metric.id)).collect(),
                 fractional: metrics.iter().filter(|metric| metric.is_fractional()).map(|metric| metric.id).collect(),
                 people: acts.map(|acts| acts.depth),
@@ -193,9 +197,10 @@ impl Check<'_, '_> {
             days: days?,
             unbounded,
             account: or_unused(account)?,
-            asks: match or_unused(program)? {
-                None => Asks::Vendor(request?),
-                Some(program) => Asks::Program(program),
+            asks: match (or_unused(program)?, or_unused(alone)?) {
+                (None, None) => Asks::Vendor(request?),
+                (Some(program), _) => Asks::Program(program),
+                (None, Some(silent_days)) => Asks::Nobody(silent_days),
             },
             paging: or_unused(paging)?,
             fan: or_unused(fan)?,
@@ -302,6 +307,7 @@ impl Check<'_, '_> {
             prepares_for: Duration::ZERO,
             tells_news: false,
             names_apart_by: None,
+            only_sends: false,
             scheduled_by: None,
         })
     }

@@ -3,6 +3,7 @@
 //! (`errors`) and read once (`plan`, `extract`) into rows (`rows`, `only`, `taker`, `day`, `number`, `identity`).
 
 mod account;
+mod alone;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
 mod ask;
 #[allow(dead_code, reason = "fans, reports and accounts use the rest of it soon")]
@@ -103,6 +104,8 @@ enum Asks {
     Vendor(Request),
     /// A program of the user's.
     Program(Program),
+    /// Nobody: deliveries are all there is. Longest, in days, that none comes while all is well.
+    Nobody(u32),
 }
 
 /// Where days begin and end.
@@ -406,7 +409,7 @@ impl Manifest {
         let poll = self.report.iter().map(|report| &report.poll);
         let rows = match &self.asks {
             Asks::Vendor(request) => Some(request),
-            Asks::Program(_) => None,
+            Asks::Program(_) | Asks::Nobody(_) => None,
         };
         rows.into_iter().chain(account).chain(fan).chain(poll)
     }
@@ -456,6 +459,7 @@ impl Connector for ManifestConnector {
         match &self.manifest.asks {
             Asks::Vendor(call) => page::pull(self, call, request, sink).await,
             Asks::Program(program) => program::pull(&self.manifest, program, request, sink).await,
+            Asks::Nobody(silent_days) => alone::pull(&self.manifest, *silent_days, request),
         }
     }
 }

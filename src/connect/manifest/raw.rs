@@ -52,7 +52,8 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         return None;
     }
     let mut file = File { table: table.into_inner(), words: Vec::new(), mistakes };
-    let is_program = file.table.contains_key("program");
+    // Of a program, or of a sender that cannot be asked, there is none.
+    let asks_address = !["program", "inbound"].iter().any(|word| file.table.contains_key(*word));
     let raw = Raw {
         name: file.must("name"),
         title: file.must("title"),
@@ -67,7 +68,7 @@ pub(super) fn read(mistakes: &mut Mistakes<'_>) -> Option<Raw> {
         account: file.one("account"),
         days: file.must("days"),
         program: file.one("program"),
-        request: if is_program { file.one("request") } else { file.must("request") },
+        request: if asks_address { file.must("request") } else { file.one("request") },
         page: file.one("page"),
         fan: file.one("fan"),
         report: file.one("report"),

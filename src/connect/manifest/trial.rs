@@ -86,6 +86,7 @@ impl Manifest {
             zone: Tz::UTC,
             now,
             state,
+            heard: None,
         };
         program::pull(self, program, &request, sink).await
     }

@@ -81,14 +81,15 @@ fn every_way_of_reading_loads_with_nothing_to_warn_of_but_the_environment() {
     let infos = built_in();
     let (_, shown) = answered(&format!("{start}\n\n{rest}"));
     let form = infos.iter().find(|info| info.name == "typeform").unwrap();
-    let takes_query = |info: &ConnectorInfo| info.settings.iter().any(|setting| setting.name == "query");
-    let counts_clicks = |info: &ConnectorInfo| info.metrics.contains(&MetricId::CLICKS) && !takes_query(info);
+    let is_left_out =
+        |info: &ConnectorInfo| info.only_sends || info.settings.iter().any(|setting| setting.name == "query");
+    let counts_clicks = |info: &ConnectorInfo| info.metrics.contains(&MetricId::CLICKS) && !is_left_out(info);
     let ads: Vec<_> = infos.iter().filter(|info| counts_clicks(info)).collect();
-    let is_offered = |info: &&ConnectorInfo| counts_clicks(info) || info.people.is_some() && !takes_query(info);
+    let is_offered = |info: &&ConnectorInfo| counts_clicks(info) || info.people.is_some() && !is_left_out(info);
     let others: Vec<_> = infos.iter().filter(|info| !is_offered(info)).map(|info| info.name.as_str()).collect();
     assert_eq!(
         others,
-        ["ga4", "plausible", "plausible_goals", "posthog", "sql", "sql_acts"],
+        ["ga4", "plausible", "plausible_goals", "posthog", "signed_form", "sql", "sql_acts"],
         "a first test begins with ads and a form"
     );
     for (info, numerator) in ads.iter().flat_map(|info| {

@@ -30,6 +30,7 @@ async fn ask(connector: SqlConnector, address: &str, settings: &[(&str, &str)], 
         zone: Tz::Europe__Berlin,
         now: now(),
         state: None,
+        heard: None,
     };
     let mut sink = MemorySink::default();
     let outcome = connector.pull(&request, &mut sink).await;

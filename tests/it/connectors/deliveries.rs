@@ -33,6 +33,7 @@ fn every_vendor_that_sends_by_itself_is_known_by_its_scheme() {
         ("hubspot_forms", Scheme::Hubspot),
         ("hubspot_meetings", Scheme::Hubspot),
         ("jotform", Scheme::Path),
+        ("signed_form", Scheme::Standard),
         ("stripe_cards", Scheme::Stripe),
         ("stripe_checkout", Scheme::Stripe),
         ("stripe_payments", Scheme::Stripe),

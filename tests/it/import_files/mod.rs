@@ -92,6 +92,7 @@ fn pull(path: &Path, pairs: &[(&str, &str)]) -> Result<(Kept, PullFacts), String
         zone: ZONE,
         now,
         state: None,
+        heard: None,
     };
     let mut sink = Memory::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

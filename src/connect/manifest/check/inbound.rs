@@ -9,7 +9,33 @@ use super::super::raw::{Raw, RawEvent, RawInbound, RawResponse, RawRows};
 use super::Check;
 use crate::domain::inbound::Scheme;
 
+/// Longest that a sender may be silent, in days: for so long deliveries are remembered.
+const LONGEST_SILENCE: u32 = 30;
+
 impl Check<'_, '_> {
+    /// Longest, in days, that a sender is silent that cannot be asked: of a file whose deliveries are all there is.
+    pub(super) fn alone(&mut self, raw: &Spanned<RawInbound>, all: &Raw) -> Option<u32> {
+        self.no_address(all, "without `[request]` deliveries are all there is");
+        if raw.get_ref().act.is_none() {
+            return self.wrong(
+                raw.span(),
+                "without `[request]` deliveries are all there is: say with `act` where one brings its act",
+            );
+        }
+        if let Some(each) = all.rows.as_ref().map(|rows| &rows.get_ref().each).filter(|each| each.get_ref() != "$[*]") {
+            return self.wrong(each.span(), "each delivery's act is a row: write `each = \"$[*]\"`");
+        }
+        match &raw.get_ref().silent_days {
+            Some(days) if (1..=LONGEST_SILENCE).contains(days.get_ref()) => Some(*days.get_ref()),
+            Some(days) => self.wrong(days.span(), format!("`silent_days` is a number of days, from 1 to {LONGEST_SILENCE}")),
+            None => self.wrong(
+                raw.span(),
+                "`silent_days` is missing: without `[request]` nobody can be asked, so say after how many days without a \
+                 delivery something must be wrong",
+            ),
+        }
+    }
+
     pub(super) fn inbound(
         &mut self,
         raw: &Spanned<RawInbound>,
@@ -18,6 +44,12 @@ impl Check<'_, '_> {
     ) -> Option<InboundRule> {
         let (span, raw) = (raw.span(), raw.get_ref());
         let scheme = Scheme::ALL[self.one_of(&raw.scheme, &Scheme::ALL.map(Scheme::name))?];
+        if let Some(days) = raw.silent_days.as_ref().filter(|_| all.request.is_some()) {
+            return self.wrong(
+                days.span(),
+                "`silent_days` is for senders that cannot be asked: leave it, or `[request]`, out",
+            );
+        }
         let Some(act) = &raw.act else {
             if raw.event.is_some() || raw.id.is_some() || raw.only.is_some() || raw.void.is_some() {
                 return self

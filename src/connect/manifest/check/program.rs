@@ -15,7 +15,10 @@ const WITHIN: Duration = Duration::from_mins(30);
 
 impl Check<'_, '_> {
     pub(super) fn program(&mut self, raw: &Spanned<RawProgram>, all: &Raw) -> Option<Program> {
-        self.no_address(all);
+        self.no_address(all, "a program is asked and no address");
+        if let Some(inbound) = &all.inbound {
+            self.wrong::<()>(inbound.span(), "a program is asked, so there is no `inbound`: leave it out");
+        }
         let (span, raw) = (raw.span(), raw.get_ref());
         if all.settings.iter().any(|(name, _)| name.get_ref() == PATH) {
             let what = format!("`{PATH}` is a setting of every connector that runs one: leave it out of `[settings]`");
@@ -56,7 +59,7 @@ impl Check<'_, '_> {
     }
 
     /// What only an address has.
-    fn no_address(&mut self, all: &Raw) {
+    pub(super) fn no_address(&mut self, all: &Raw, why: &str) {
         let words = [
             ("request", all.request.as_ref().map(Spanned::span)),
             ("login", all.login.as_ref().map(Spanned::span)),
@@ -67,10 +70,9 @@ impl Check<'_, '_> {
             ("report", all.report.as_ref().map(Spanned::span)),
             ("limits", all.limits.as_ref().map(Spanned::span)),
             ("error", all.error.first().map(Spanned::span)),
-            ("inbound", all.inbound.as_ref().map(Spanned::span)),
         ];
         for (word, span) in words.into_iter().filter_map(|(word, span)| Some((word, span?))) {
-            self.wrong::<()>(span, format!("a program is asked and no address, so there is no `{word}`: leave it out"));
+            self.wrong::<()>(span, format!("{why}, so there is no `{word}`: leave it out"));
         }
     }
 }

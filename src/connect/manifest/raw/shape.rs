@@ -394,6 +394,7 @@ pub(in crate::connect::manifest) struct RawInbound {
     pub(in crate::connect::manifest) scheme: Spanned<String>,
     pub(in crate::connect::manifest) event: Option<Spanned<RawEvent>>,
     pub(in crate::connect::manifest) act: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) silent_days: Option<Spanned<u32>>,
     pub(in crate::connect::manifest) id: Option<Spanned<String>>,
     pub(in crate::connect::manifest) only: Option<Vec<Spanned<RawOnly>>>,
     pub(in crate::connect::manifest) void: Option<BTreeMap<Spanned<String>, Spanned<RawOnly>>>,
