@@ -96,7 +96,7 @@ impl Backend {
 
     /// Waits for what is running and closes every connection.
     pub async fn close(&self) {
-        self.snapshots.close();
+        self.snapshots.close().await;
         self.reads.close().await;
         self.writes.close().await;
     }

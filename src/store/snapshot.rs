@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, Row, ToSql, params_from_iter};
+use tokio::sync::watch;
 
 use super::columns::{self, Fields};
 use super::error::StoreError;
@@ -20,22 +21,25 @@ pub struct Snapshots {
     settings: &'static str,
     /// `None` once closed.
     idle: Mutex<Option<Vec<Connection>>>,
+    /// Every snapshot has its other end for as long as it may read.
+    readers: watch::Sender<()>,
 }
 
 impl Snapshots {
     /// None is open yet; `settings` are run on each that is.
     pub fn new(path: PathBuf, settings: &'static str) -> Self {
-        Self { path, settings, idle: Mutex::new(Some(Vec::new())) }
+        Self { path, settings, idle: Mutex::new(Some(Vec::new())), readers: watch::Sender::new(()) }
     }
 
     /// The database as it will be when first asked something.
     pub fn open(self: &Arc<Self>) -> Snapshot {
-        Snapshot { begun: None, of: Arc::clone(self) }
+        Snapshot { begun: None, of: Arc::clone(self), reader: self.readers.subscribe() }
     }
 
-    /// Closes those that are not in use now, and the others once they are not.
-    pub fn close(&self) {
+    /// Waits until nobody reads any more, a thread whose caller has gone included, and closes all.
+    pub async fn close(&self) {
         *self.idle() = None;
+        self.readers.closed().await;
     }
 
     fn idle(&self) -> MutexGuard<'_, Option<Vec<Connection>>> {
@@ -63,6 +67,7 @@ impl Snapshots {
 pub struct Snapshot {
     begun: Option<Connection>,
     of: Arc<Snapshots>,
+    reader: watch::Receiver<()>,
 }
 
 impl Snapshot {
@@ -71,13 +76,14 @@ impl Snapshot {
         &mut self,
         what: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (begun, of) = (self.begun.take(), Arc::clone(&self.of));
+        let (begun, of, reader) = (self.begun.take(), Arc::clone(&self.of), self.reader.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let connection = begun.map_or_else(|| of.begin(), Ok)?;
             let found = what(&Reading(&connection))?;
-            Ok::<_, StoreError>((connection, found))
+            // What nobody waits for any more is dropped in this order.
+            Ok::<_, StoreError>((connection, found, reader))
         });
-        let (connection, found) = reading.await.map_err(|error| StoreError::Database(error.into()))??;
+        let (connection, found, _) = reading.await.map_err(|error| StoreError::Database(error.into()))??;
         self.begun = Some(connection);
         Ok(found)
     }
@@ -178,6 +184,7 @@ impl<'r> Fields<'r> for InPlace<'r> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use sqlx::Executor;
 
     use super::*;
@@ -221,6 +228,36 @@ mod tests {
         let wrong = |at: &Reading<'_>| at.question("SELECT b FROM a")?.each(&[], |row| row.number().map(|_| ()));
         assert!(matches!(backend.snapshot().read(wrong).await, Err(StoreError::Unreadable(_))));
         backend.close().await;
+        assert!(!files::beside(&path, "-wal").exists(), "nothing is left open");
+    }
+
+    #[tokio::test]
+    async fn c8_closing_waits_for_whoever_still_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        let backend = Backend::open(&path).await.unwrap();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, may_end) = std::sync::mpsc::channel::<()>();
+        let mut snapshot = backend.snapshot();
+        let reading = tokio::spawn(async move {
+            let read = snapshot.read(move |_| {
+                begun.send(()).unwrap();
+                may_end.recv().unwrap();
+                Ok(())
+            });
+            read.await.unwrap();
+        });
+        has_begun.await.unwrap();
+        // Whoever asked has gone; the thread reads on.
+        reading.abort();
+        assert!(reading.await.unwrap_err().is_cancelled());
+        let mut closing = std::pin::pin!(backend.close());
+        assert!(closing.as_mut().now_or_never().is_none());
+        assert!(backend.read().await.is_ok(), "first those that only read: who closes last empties the log");
+        end.send(()).unwrap();
+        closing.await;
+        assert!(backend.read().await.is_err());
         assert!(!files::beside(&path, "-wal").exists(), "nothing is left open");
     }
 }
