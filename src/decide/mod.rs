@@ -31,6 +31,7 @@ pub mod raise;
 pub mod removed;
 mod restated;
 pub mod revision;
+pub mod spending;
 mod tally;
 mod traffic;
 mod unseen;

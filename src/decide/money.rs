@@ -242,10 +242,15 @@ pub fn ads_spending(after: &SpendAfter, still: &str, today: NaiveDate) -> Option
     let (last_day, spend) = (figures::day(after.last_day, today), after.on_last_day.as_set());
     let ads = if after.ads == 1 { "ad" } else { "ads" };
     let ads = format!("{} {ads}", figures::in_words(after.ads));
-    let told = if after.last_day.checked_add_days(Days::new(TELLS_OF_NOW)).is_some_and(|until| until < today) {
-        format!("{ads} spent {spend} on {last_day}, the last day known")
-    } else {
+    let told = if tells_of_now(after.last_day, today) {
         format!("{ads} {}{still} spending {spend} a day", if after.ads == 1 { "is" } else { "are" })
+    } else {
+        format!("{ads} spent {spend} on {last_day}, the last day known")
     };
     (after.on_last_day.micros > 0).then_some(told)
+}
+
+/// Whether what was spent on the last day known tells of now.
+pub fn tells_of_now(last_day: NaiveDate, today: NaiveDate) -> bool {
+    last_day.checked_add_days(Days::new(TELLS_OF_NOW)).is_none_or(|until| today <= until)
 }

@@ -12,13 +12,7 @@ use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard, SpendAfter, Verd
 /// `Decide: build as recommended, kill, or test longer · stop the ads …`. `ads` is what they spend while there is no verdict; what
 /// they spend after one stands on the scorecard.
 pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>) -> String {
-    let spending = |still: &str| {
-        let today = explain::today(experiment, card);
-        let ads = money::ads_spending(card.spend_after.as_ref().or(ads)?, still, today)?;
-        // What the control's ads cost is not theirs.
-        let control = experiment.arms.iter().find(|arm| arm.control);
-        Some(ads + &control.map_or_else(String::new, |arm| format!(", not counting those of {}", arm.title)))
-    };
+    let spending = |still: &str| ads_spending(experiment, card, ads, still);
     let stop = |when: &str| {
         let ads = spending(" still").map_or_else(String::new, |ads| format!(": {ads}"));
         format!("stop the ads {when}{ads}")
@@ -77,7 +71,21 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
     }
 }
 
-/// The same where a defect holds up a verdict that had been given, `dated`.
+/// What the tested versions' ads spend, as [`money::ads_spending`] says it.
+pub fn ads_spending(
+    experiment: &Experiment,
+    card: &Scorecard,
+    ads: Option<&SpendAfter>,
+    still: &str,
+) -> Option<String> {
+    let today = explain::today(experiment, card);
+    let ads = money::ads_spending(card.spend_after.as_ref().or(ads)?, still, today)?;
+    // What the control's ads cost is not theirs.
+    let control = experiment.arms.iter().find(|arm| arm.control);
+    Some(ads + &control.map_or_else(String::new, |arm| format!(", not counting those of {}", arm.title)))
+}
+
+/// As [`to_do`], where a defect holds up a verdict that had been given, `dated`.
 pub fn to_do_meanwhile(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>, dated: &str) -> String {
     if card.reasons.iter().any(ends_the_test) {
         return to_do(experiment, card, ads);

@@ -10,7 +10,7 @@ use super::recall::{self, Recalled};
 use crate::decide::outlook::Outlook;
 use crate::decide::removed::continued;
 use crate::decide::revision::{self, Changed};
-use crate::decide::{self, Counted, message};
+use crate::decide::{self, Counted, message, spending};
 use crate::domain::concept::Experiment;
 use crate::domain::decision::{Cause, Setup};
 use crate::domain::id::SourceId;
@@ -235,7 +235,10 @@ async fn told(
     let message = message::message(experiment, previous, sound, scorecard, &changed, || counted.lately());
     let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
     let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
-    let notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook)).unwrap_or_default();
+    let mut notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook)).unwrap_or_default();
+    if message.is_none() {
+        notices.extend(spending::notice(experiment, previous, scorecard));
+    }
     for message::Notice { id, message } in &notices {
         // One with a known id is the same notice: it was told, whatever has happened since.
         deliveries.extend(told(message).map(|one| Delivery { id: format!("{id}_{}", one.destination), ..one }));

@@ -4,7 +4,10 @@
 use willitsell::decide::Lately;
 use willitsell::decide::account::Figure;
 use willitsell::decide::derivation::derive;
+use willitsell::decide::message::Notice;
 use willitsell::decide::money::*;
+use willitsell::decide::spending::notice;
+use willitsell::domain::decision::{Choice, Decision};
 use willitsell::domain::verdict::{Lean, Reason, SpendAfter, Verdict};
 
 use super::words::{blocked, cap, dud, one_arm, seen, sells};
@@ -282,6 +285,74 @@ fn spend_after_a_verdict_runs_from_its_day_until_the_ads_stop() {
     // A test that collects has no verdict to spend after.
     assert_eq!(decide(&ended, 6, &data).spend_after, None);
 }
+
+#[test]
+fn ads_that_go_on_after_a_verdict_are_told_once_a_day_until_they_stop() {
+    let (mut experiment, mut data) = killed(30);
+    let first = (14..30).find(|&day| decide(&experiment, day, &data).verdict == Verdict::Kill).unwrap();
+    let card = |experiment: &Experiment, data: &Inputs, days| decide(experiment, first + days, data);
+    let since = card(&experiment, &data, 0).as_of.date_naive();
+    // One stops two days later, the other three.
+    for (key, days) in [("a", 2), ("a2", 3)] {
+        data.observations.retain(|row| *row.arm_key != *key || row.day < since + Days::new(days));
+    }
+    let mut told = vec![];
+    for days in 1..10 {
+        let (before, now) = (card(&experiment, &data, days - 1), card(&experiment, &data, days));
+        let Some(Notice { id, message }) = notice(&experiment, Some(&before), &now) else { continue };
+        assert_eq!((message.verdict, message.decided_at), (None, now.as_of));
+        let lines: Vec<_> = message.lines.iter().map(|(label, line)| format!("{label:<10}{line}")).collect();
+        told.push(format!("{id}\n{}\n{}", message.headline, lines.join("\n")));
+        assert!(notice(&experiment, Some(&now), &now).is_none(), "a second look on the same day");
+    }
+    assert_eq!(told, SPENDING, "{told:#?}");
+    // What a person decided is said, and that nobody need decide any more.
+    let (before, mut now) = (card(&experiment, &data, 0), card(&experiment, &data, 1));
+    now.decisions = vec![Decision {
+        id: 1,
+        scorecard: 1,
+        generation: now.generation,
+        concept: experiment.concept.id.clone(),
+        choice: Choice::Kill,
+        by: "Dana".into(),
+        reason: "as recommended".into(),
+        verdict: Verdict::Kill,
+        at: now.as_of,
+        days: None,
+        budget: None,
+    }];
+    let lines = notice(&experiment, Some(&before), &now).unwrap().message.lines;
+    let decided = format!("Dana decided on {} to kill: as recommended.", now.as_of.format("%a %-d %b"));
+    assert_eq!((&lines[0].1, lines.last().unwrap().1.as_str()), (&decided, "Stop the ads"));
+    // At a REVIEW they may go on later.
+    experiment.stop = Some(day("2026-03-08"));
+    let review = decide(&experiment, 20, &killed(30).1);
+    let said = notice(&experiment, None, &review).unwrap().message.lines;
+    assert_eq!((review.verdict, said[1].1.as_str()), (Verdict::Review, "Decide, and stop the ads until then"));
+    // Of a test that collects, or whose days are known only until long ago, nothing is said.
+    assert!(notice(&experiment, None, &decide(&experiment, 6, &killed(30).1)).is_none());
+    let mut late = now;
+    late.as_of += TimeDelta::days(4);
+    assert!(notice(&experiment, Some(&before), &late).is_none());
+}
+
+const SPENDING: [&str; 4] = [
+    "spending_invoice-autopilot_1_2026-03-18
+KILL · Invoice Autopilot · two ads are still spending $90 a day (owner: Dana, head of product)
+Money     $90 spent on Wed 18 Mar, the day of the KILL
+Next      Decide, and stop the ads in either case",
+    "spending_invoice-autopilot_1_2026-03-19
+KILL · Invoice Autopilot · two ads are still spending $90 a day (owner: Dana, head of product)
+Money     $90 spent on Thu 19 Mar · $180 since the KILL of Wed 18 Mar
+Next      Decide, and stop the ads in either case",
+    "spending_invoice-autopilot_1_2026-03-20
+KILL · Invoice Autopilot · one ad is still spending $60 a day (owner: Dana, head of product)
+Money     $60 spent on Fri 20 Mar · $240 since the KILL of Wed 18 Mar
+Next      Decide, and stop the ads in either case",
+    "stopped_invoice-autopilot_1_2026-03-21
+KILL · Invoice Autopilot · the ads have stopped
+Money     nothing spent on Sat 21 Mar · $240 since the KILL of Wed 18 Mar",
+];
 
 fn figure<'a>(figures: &'a [Figure], name: &str) -> &'a Figure {
     let names: Vec<_> = figures.iter().map(|figure| figure.name.as_str()).collect();

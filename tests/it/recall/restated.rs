@@ -55,14 +55,15 @@ fn sound(day: u64) -> u64 {
     if day < 14 { 5 } else { 3 + day % 2 }
 }
 
-/// The headlines and lines of all messages so far, oldest first.
+/// The headlines and lines of all messages on verdicts so far, oldest first: not what the ads go on spending.
 async fn told(rig: &Rig) -> Vec<String> {
     let waiting = rig.parts.store.undelivered().await.unwrap();
     let text = |message: willitsell::domain::message::Message| {
         let lines = message.lines.iter().map(|(label, line)| format!("{label}: {line}"));
         [message.headline.clone()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
     };
-    waiting.into_iter().map(|one| text(one.delivery.message)).collect()
+    let on_verdicts = waiting.into_iter().filter(|one| one.delivery.message.verdict.is_some());
+    on_verdicts.map(|one| text(one.delivery.message)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,3 +49,29 @@ async fn most_of_the_budget_used_without_a_verdict_is_told_once_over_restarts() 
     assert_eq!(said.len(), told.len(), "each is sent once: {said:#?}");
     project.assert_no_secret_kept();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ads_that_go_on_after_a_verdict_are_told_once_a_day_over_restarts() {
+    let sandbox = Sandbox::start(setup(DAY)).await.unwrap();
+    let project = Project::demo(&sandbox);
+    let mut told = BTreeMap::new();
+    for hours in [0, 1, 24, 25, 48] {
+        let app = project.app().await;
+        let now = at(DAY) + Duration::hours(hours);
+        sandbox.set_now(now);
+        let due = DueRun { concept: ConceptId::new("fridge-chat"), due_at: now, missed: 0 };
+        let ticked = tick(&app.parts, experiment(&app, "fridge-chat"), &due, now).await.unwrap();
+        let Ticked::Decided { scorecard, .. } = ticked else { panic!("{hours}: not decided") };
+        assert_eq!(scorecard.scorecard.verdict, Verdict::Kill, "{hours}");
+        for waiting in app.parts.store.undelivered().await.unwrap() {
+            told.entry((hours, waiting.delivery.id)).or_insert(waiting.delivery.message.headline);
+        }
+        deliver(&app.parts, now, &mut rand::rng()).await.unwrap();
+        app.parts.store.close().await;
+    }
+    let spending: Vec<_> = told.keys().filter(|(_, id)| id.starts_with("spending_fridge-chat_1_")).collect();
+    assert_eq!(spending.iter().map(|(hours, _)| *hours).collect::<Vec<_>>(), [24, 48], "{told:#?}");
+    assert!(spending.iter().all(|key| told[*key].contains(" still spending $")), "{told:#?}");
+    assert_eq!(messages(&sandbox, Endpoint::Slack).len(), told.len(), "each is sent once");
+    project.assert_no_secret_kept();
+}

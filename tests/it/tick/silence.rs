@@ -62,9 +62,9 @@ async fn two_silent_intervals_block_with_one_message_and_recovery_brings_one() {
         assert_eq!(morning(&app, &sandbox, "cat-meals", day).await, Some(Verdict::Build));
     }
     let sound = said(3);
-    assert_eq!(sound.len(), 2, "one message a concept: {sound:#?}");
+    assert_eq!(sound.len(), 3, "one message a concept, and what the ads spent on the day after: {sound:#?}");
     assert!(sound[0].contains("COLLECTING") && sound[0].contains("data sound again"), "{sound:#?}");
-    assert!(sound[1].contains("BUILD"), "{sound:#?}");
+    assert!(sound[1].contains("BUILD") && sound[2].contains(" still spending $"), "{sound:#?}");
     assert!(app.parts.store.undelivered().await.unwrap().is_empty());
     app.parts.store.close().await;
     project.assert_no_secret_kept();
