@@ -19,6 +19,7 @@ use super::output::{Failure, Output, counted, wrapped};
 use crate::app::App;
 use crate::config::report::suggestion;
 use crate::connect::Registry;
+use crate::connect::native::file::folder::Dropped;
 use crate::connect::native::file::{self, FileError, Understood, form};
 use crate::decide::ArmKeys;
 use crate::domain::concept::{Experiment, Source};
@@ -30,11 +31,12 @@ use crate::domain::money::thousands;
 use crate::domain::observation::DateWindow;
 use crate::domain::pattern;
 use crate::domain::response::Response;
-use crate::schedule::pull::{Errand, pull};
+use crate::schedule::pull::folder::{Claim, is_read, take};
+use crate::schedule::pull::{Errand, SourceFailed};
 use saving::Saving;
 
 /// Arguments of `import`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ImportArgs {
     /// The file, as the ad manager or the form tool let you download it.
     file: PathBuf,
@@ -113,6 +115,31 @@ struct Replaces {
 /// # Errors
 /// Says what in the file could not be understood and which setting answers it; the store is as it was.
 pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    bring(args, path, output, Claim::All).await
+}
+
+/// Whether files can be imported without a word: before any is there.
+///
+/// # Errors
+/// As [`run`], where the configuration or the source is wrong.
+pub(super) async fn is_ready(source: Option<&str>, path: &Path) -> Result<(), Failure> {
+    let app = App::open(path).await?;
+    access(&ImportArgs::default(), source, &app.parts.sources)?;
+    app.parts.store.close().await;
+    Ok(())
+}
+
+/// Reads the file of a folder that is watched: a newer file's days stay as they are.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn drop_in(file: &Path, source: Option<&str>, path: &Path, output: &Output) -> Result<(), Failure> {
+    let source = source.map(str::to_owned);
+    bring(&ImportArgs { file: file.to_owned(), source, ..ImportArgs::default() }, path, output, Claim::Newest).await?;
+    Ok(())
+}
+
+async fn bring(args: &ImportArgs, path: &Path, output: &Output, claim: Claim) -> Result<ExitCode, Failure> {
     let saving = args.save.then(|| Saving::of(args, path)).transpose()?;
     let app = match &saving {
         Some(saving) => App::open_as(path, &saving.text).await?,
@@ -121,6 +148,12 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
     let access = access(args, saving.as_ref().map(|saving| saving.source.as_str()), &app.parts.sources)?;
     let access = if args.save { access } else { said(args, &app.parts.registry, access)? };
     let source = access.source.id.clone();
+    let file = Dropped::of(&args.file)
+        .map_err(|error| Failure::general(format!("{} cannot be opened: {error}", args.file.display())))?;
+    if claim == Claim::Newest && is_read(&app.parts, &access, &file).await.map_err(|error| failed(&error))? {
+        output.say(&format!("{}: read before, nothing to do", file.name));
+        return Ok(ExitCode::SUCCESS);
+    }
     let zone = zone(&app.loaded.config.experiments, &source);
     let understood =
         understand(args, &access, zone).map_err(|error| Failure::general(refused(&args.file, &source, &error)))?;
@@ -150,15 +183,16 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
         output.show(&imported, || format!("Nothing was {what} (dry run). Next: the same command without --dry-run."));
         return Ok(ExitCode::SUCCESS);
     }
-    if !args.replace {
+    if claim == Claim::All && !args.replace {
         imported.replaces.refuse_to_lose(&source, window)?;
     }
     let ready = saving.as_ref().map(Saving::write).transpose()?;
     let now = Utc::now();
     let run_id = format!("import@{}", now.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
     let errand = Errand { run_id: &run_id, zone, due_at: now, now };
-    let pulled =
-        pull(&app.parts, &access, window, errand, None).await.map_err(|error| Failure::general(error.to_string()))?;
+    let taken = take(&app.parts, &access, &file, errand, claim).await.map_err(|error| failed(&error))?;
+    // Where newer files speak for all its days, nothing came of it.
+    let pulled = taken.map(|(pulled, _)| pulled).unwrap_or_default();
     let stored = Stored { new: pulled.new, changed: pulled.changed, vanished: pulled.vanished };
     imported.stored = Some(stored);
     if let Some(ready) = ready {
@@ -177,6 +211,10 @@ pub async fn run(args: &ImportArgs, path: &Path, output: &Output) -> Result<Exit
     });
     app.parts.store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+fn failed(error: &SourceFailed) -> Failure {
+    Failure::general(error.to_string())
 }
 
 /// Reads the file as its source's connector does.

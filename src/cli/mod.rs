@@ -21,6 +21,7 @@ pub mod sandbox;
 pub mod simulate;
 pub mod status;
 pub mod themes;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -111,6 +112,8 @@ enum Command {
     Forget(forget::ForgetArgs),
     /// Read a file downloaded from an ad manager, or the exported answers of a form, into a source.
     Import(import::ImportArgs),
+    /// Import each file that is dropped into a folder, as soon as it is whole. Stays until Ctrl-C.
+    Watch(watch::WatchArgs),
     /// Derive every stored verdict on a concept again; or apply a policy to recorded daily counts.
     Replay(replay::ReplayArgs),
     /// Simulated campaigns: how often a verdict is wrong, and what it costs.
@@ -151,6 +154,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Decide(args) => decide::run(args, config, &output).await,
             Command::Forget(args) => forget::run(args, config, &output).await,
             Command::Import(args) => import::run(args, config, &output).await,
+            Command::Watch(args) => watch::run(args, config, &output).await,
             Command::Replay(args) => replay::run(args, config, &output).await,
             Command::Simulate(args) => simulate::run(args, config, &output),
         }

@@ -46,7 +46,10 @@ const KEYS_NAMED: usize = 5;
 /// Every defect of the data, each with what a reader needs to mend it; empty for sound data.
 pub fn defects(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, unmapped: Option<&Reason>) -> Vec<Reason> {
     let mut found: Vec<Reason> = no_data(experiment, data, &tally.calendar).into_iter().collect();
-    found.extend(stale(experiment, data, &tally.calendar, tally.as_of));
+    let stale = stale(experiment, data, &tally.calendar, tally.as_of);
+    found.extend(
+        stale.into_iter().filter(|why| !matches!(why, Reason::Stale { source, .. } if awaits_files(data, source))),
+    );
     found.extend(unmapped.filter(|reason| blocks(reason)).cloned());
     found.extend(unmapped_acts(tally));
     found.extend(nameless_acts(tally));
@@ -145,6 +148,13 @@ pub fn stale(experiment: &Experiment, data: &Inputs, calendar: &Calendar, as_of:
             (second <= as_of).then(|| Reason::Stale { source: source.id.clone(), last_pull })
         })
         .collect()
+}
+
+/// Whoever drops exports into a folder does so when they have them. Days that nobody exported yet are unread, which is no
+/// defect; that files are there and cannot be read is one, of a run that failed.
+fn awaits_files(data: &Inputs, source: &SourceId) -> bool {
+    let readings = data.pulls.iter().filter(|pull| pull.source == *source && pull.is_reading());
+    readings.max_by_key(|pull| pull.id).is_some_and(|last| last.facts.file.is_some())
 }
 
 /// Settled spend on keys no arm claims, largest first, whether or not it is enough to block.

@@ -47,6 +47,20 @@ pub struct Facts {
     /// Where the next reading goes on, of a connector that tells only what is new: its acts are added to those stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
+    /// The file that was read, of those that a person brings or drops into a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileRead>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRead {
+    /// A hash of its content and of how it was read.
+    pub content: String,
+    /// When it was last written to; `None` where a person brought it for its days, whatever is older.
+    pub modified: Option<DateTime<Utc>>,
+    /// Nothing of it is left to be stored.
+    pub is_whole: bool,
 }
 
 /// Where a reading left off.

@@ -1,5 +1,7 @@
 //! Asks one source for its days and commits each window whole. Knows no verdict.
 
+pub mod folder;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,6 +54,18 @@ impl Pulled {
         self.warnings.extend(facts.warnings);
     }
 
+    /// Adds what another reading brought.
+    fn add(&mut self, other: Self) {
+        self.windows += other.windows;
+        self.pages += other.pages;
+        self.rows += other.rows;
+        self.new += other.new;
+        self.changed += other.changed;
+        self.vanished += other.vanished;
+        self.currency = other.currency.or(self.currency);
+        self.warnings.extend(other.warnings);
+    }
+
     fn kept(&mut self, change: &SliceChange) {
         self.new += change.new;
         self.changed += change.changed;
@@ -73,6 +87,9 @@ pub enum SourceFailed {
     /// Nothing came for too long.
     #[error("{0}: no complete answer within {minutes} minutes; nothing of this window was kept, the next run asks again", minutes = .1.as_secs() / 60)]
     TooSlow(SourceId, Duration),
+    /// Files of a folder; what the others held is kept.
+    #[error("{0}: {files}", files = .1.join("; "))]
+    Files(SourceId, Vec<String>),
     /// The connector is gone.
     #[error("{0}: there is no connector {1:?} in this program")]
     NoConnector(SourceId, String),
@@ -185,14 +202,12 @@ pub async fn pull(
 ) -> Result<Pulled, SourceFailed> {
     let source = &access.source.id;
     let connector = connector(parts, access)?;
+    if let Some(folder) = folder::of(connector, access) {
+        return Box::pin(folder::pull(parts, access, &folder, errand, keys)).await;
+    }
     let mut pulled = Pulled::default();
     let mut less = None;
-    // A person who brings a file was asked about what it lacks.
-    let wary = access.source.scheduled.then_some(Wary {
-        settles_after_days: access.source.maturity_lag_days,
-        slot: errand.due_at,
-        accepts: access.source.accept_shrink,
-    });
+    let wary = wary(access, errand);
     let (mut fields, mut is_all_known): (Vec<Field>, _) = (Vec::new(), false);
     let slices = window.slices(connector.info().longest_days);
     let known = Known::of(parts, connector, access).await?;
@@ -258,6 +273,15 @@ pub async fn pull(
     }
 }
 
+/// By what a reading is held against what is stored. A person who brings a file was asked about what it lacks.
+fn wary(access: &SourceAccess, errand: Errand<'_>) -> Option<Wary> {
+    access.source.scheduled.then_some(Wary {
+        settles_after_days: access.source.maturity_lag_days,
+        slot: errand.due_at,
+        accepts: access.source.accept_shrink,
+    })
+}
+
 /// Adds in how many rows the same fields stood elsewhere.
 fn add(fields: &mut [Field], elsewhere: &[Field]) {
     for field in fields {
@@ -281,6 +305,7 @@ pub async fn rehearse(
     keys: &mut Survey,
 ) -> Result<Pulled, SourceFailed> {
     let connector = connector(parts, access)?;
+    let access = &folder::newest(connector, access)?;
     let mut pulled = Pulled::default();
     let known = Known { left_off: None, ..Known::of(parts, connector, access).await? };
     for slice in window.slices(connector.info().longest_days) {
@@ -308,6 +333,7 @@ pub async fn sample(
 ) -> Result<Vec<String>, SourceFailed> {
     let source = &access.source.id;
     let connector = connector(parts, access)?;
+    let access = &folder::newest(connector, access)?;
     let known = Known { left_off: None, ..Known::of(parts, connector, access).await? };
     let request = request(parts, access, (window, &known), errand);
     match tokio::time::timeout(SAMPLE_DEADLINE, connector.pull(&request, sink)).await {

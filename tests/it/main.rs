@@ -11,6 +11,7 @@ mod connectors;
 mod decide;
 mod exports;
 mod fake_server;
+mod folder;
 mod form_exports;
 mod http;
 mod import_files;

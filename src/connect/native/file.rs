@@ -6,6 +6,7 @@ mod columns;
 mod currency;
 mod days;
 mod decode;
+pub mod folder;
 pub mod form;
 mod layout;
 mod mapping;

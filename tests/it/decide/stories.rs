@@ -3,6 +3,7 @@
 use chrono::Days;
 use willitsell::decide::{Counted, policy_hash};
 use willitsell::domain::concept::{Arm, Limit};
+use willitsell::domain::connector::FileRead;
 use willitsell::domain::id::{ArmId, SourceId};
 use willitsell::domain::metric::MetricId;
 use willitsell::domain::money::Currency;
@@ -329,6 +330,21 @@ fn a_source_not_read_for_two_slots_is_stale_and_an_imported_one_never() {
     experiment.stop = None;
     experiment.sources[0].scheduled = false;
     assert_eq!(failed(19, &experiment), None);
+}
+
+#[test]
+fn a_folder_into_which_nothing_was_dropped_is_no_defect_and_one_that_cannot_be_read_is() {
+    let experiment = experiment(&["a"]);
+    let mut data = inputs(&experiment, 20, &[SELLS]);
+    let of_ads = |pull: &Pull| pull.source == SourceId::new("ads");
+    data.pulls.retain(|pull| !of_ads(pull) || pull.committed_at < as_of(&experiment, 18));
+    for pull in data.pulls.iter_mut().filter(|pull| of_ads(pull)) {
+        pull.facts.file = Some(FileRead { content: "a".into(), modified: None, is_whole: true });
+    }
+    let stale = |reason: &Reason| matches!(reason, Reason::Stale { .. });
+    assert!(!decide(&experiment, 19, &data).reasons.iter().any(stale));
+    let failed = Counted::of(&experiment, &generation(), &data, as_of(&experiment, 19)).stale().unwrap();
+    assert!(failed.reasons.iter().any(stale));
 }
 
 #[test]

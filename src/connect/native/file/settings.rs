@@ -69,7 +69,10 @@ pub(super) fn offered() -> Vec<SettingInfo> {
         offer(name, &format!("name of the column of {holds}, where it is not known or another is taken"))
     };
     let mut offered = vec![
-        offer("path", "the file a scheduled pull reads; leave it out if files are only imported by hand"),
+        offer(
+            "path",
+            "the file, or the folder of files, that a scheduled pull reads; leave it out if files are only imported by hand",
+        ),
         offer("sheet", "name of the sheet to read, of a workbook (XLSX) in which several hold a table"),
         offer("arm_column", "name of the column that tells arms apart; else campaign name, else campaign ID"),
         offer("arm", "the arm key the whole file belongs to, where no column tells arms apart"),

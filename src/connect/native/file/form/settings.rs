@@ -38,7 +38,10 @@ pub const PERSON_COLUMN: &str = "person_column";
 /// What a user may say about an export of answers.
 pub(super) fn offered() -> Vec<SettingInfo> {
     vec![
-        offer("path", "the file a scheduled pull reads; leave it out if files are only imported by hand"),
+        offer(
+            "path",
+            "the file, or the folder of files, that a scheduled pull reads; leave it out if files are only imported by hand",
+        ),
         offer("sheet", "name of the sheet to read, of a workbook (XLSX) in which several hold a table"),
         offer("arm_column", "name of the column that tells arms apart; else arm, else utm_content"),
         offer("arm", "the arm key all answers belong to, where no column tells arms apart"),
