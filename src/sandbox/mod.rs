@@ -6,6 +6,7 @@ pub mod calendly;
 mod chance;
 pub mod demo;
 mod faults;
+pub mod ga4;
 mod gaql;
 pub mod google_ads;
 pub mod google_forms;
@@ -15,6 +16,7 @@ pub mod linkedin;
 pub mod mailchimp;
 pub mod meta;
 pub mod microsoft;
+pub mod mixpanel;
 mod oauth;
 mod pages;
 pub mod pinterest;
@@ -102,6 +104,10 @@ pub enum Endpoint {
     Mailchimp,
     /// Stripe: Checkout sessions and payments.
     Stripe,
+    /// Google Analytics 4.
+    Ga4,
+    /// Mixpanel's raw export.
+    Mixpanel,
     /// Plausible's statistics.
     Plausible,
     /// A Slack incoming webhook.
@@ -119,7 +125,7 @@ struct Vendor {
 }
 
 /// Every endpoint. A new one is a file beside this one and a line here.
-const VENDORS: [Vendor; 25] = [
+const VENDORS: [Vendor; 27] = [
     Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::google, path: |_| oauth::GOOGLE.path.into() },
     Vendor { endpoint: Endpoint::LinkedinToken, routes: oauth::linkedin, path: |_| oauth::LINKEDIN.path.into() },
@@ -142,6 +148,8 @@ const VENDORS: [Vendor; 25] = [
     Vendor { endpoint: Endpoint::Calendly, routes: calendly::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Mailchimp, routes: mailchimp::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Stripe, routes: stripe::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Ga4, routes: ga4::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Mixpanel, routes: mixpanel::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Plausible, routes: plausible::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
     Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
@@ -218,6 +226,8 @@ pub struct Setup {
     pub form_page_rows: usize,
     /// What may differ at `HubSpot`.
     pub hubspot: hubspot::Limits,
+    /// What may differ at Mixpanel.
+    pub mixpanel: mixpanel::Limits,
     /// Whether a refresh token that was replaced ends all that came of it when it is used again.
     pub reuse_revokes: bool,
 }
@@ -240,6 +250,7 @@ impl Setup {
             pinterest: pinterest::Limits::default(),
             form_page_rows: usize::MAX,
             hubspot: hubspot::Limits::default(),
+            mixpanel: mixpanel::Limits::default(),
             reuse_revokes: true,
         }
     }
@@ -278,6 +289,7 @@ impl Sandbox {
             calls: Mutex::default(),
             ledger: Mutex::default(),
             reports: Mutex::default(),
+            traffic: Mutex::default(),
             ports: OnceLock::new(),
             setup,
         });
@@ -367,6 +379,9 @@ impl Sandbox {
 
 type Shared = Arc<Truth>;
 
+/// What pages have told, and as of when.
+type Told = (DateTime<Utc>, Arc<[traffic::Event]>);
+
 /// What the vendors share.
 struct Truth {
     setup: Setup,
@@ -377,12 +392,25 @@ struct Truth {
     calls: Mutex<BTreeMap<Endpoint, u64>>,
     ledger: Mutex<Vec<Received>>,
     reports: Mutex<Reports>,
+    /// What was last worked out of each form's pages: the pages of one answer are many.
+    traffic: Mutex<BTreeMap<String, Told>>,
     ports: OnceLock<BTreeMap<Endpoint, SocketAddr>>,
 }
 
 impl Truth {
     fn now(&self) -> DateTime<Utc> {
         *held(&self.now)
+    }
+
+    /// What the pages of a form's concept have told by now.
+    fn traffic(&self, form_id: &str) -> Arc<[traffic::Event]> {
+        let (mut all, now) = (held(&self.traffic), self.now());
+        if let Some((_, events)) = all.get(form_id).filter(|(at, _)| *at == now) {
+            return Arc::clone(events);
+        }
+        let events: Arc<[_]> = traffic::events(&self.setup.world, form_id, now).into();
+        all.insert(form_id.to_owned(), (now, Arc::clone(&events)));
+        events
     }
 
     fn today(&self) -> NaiveDate {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::faults::{Answer, PageLoop};
-use super::traffic::{Event, events};
+use super::traffic::Event;
 use super::world::SimConcept;
 use super::{Endpoint, Fault, Shared, bearer, chance, held, pages};
 
@@ -223,12 +223,12 @@ async fn query(
     }
     let filters = asked.filters.into_iter().map(Filter::read).collect::<Result<Vec<_>, _>>()?;
     let mut buckets = BTreeMap::<Vec<String>, Bucket>::new();
-    for event in events(world, &concept.form_id, state.now()) {
+    for event in state.traffic(&concept.form_id).iter() {
         let day = event.at.with_timezone(&world.zone).date_naive();
-        if !(first..=last).contains(&day) || !filters.iter().all(|filter| filter.lets(&event, world.zone)) {
+        if !(first..=last).contains(&day) || !filters.iter().all(|filter| filter.lets(event, world.zone)) {
             continue;
         }
-        let of = asked.dimensions.iter().map(|dimension| dimension.of(&event, world.zone)).collect();
+        let of = asked.dimensions.iter().map(|dimension| dimension.of(event, world.zone)).collect();
         let bucket = buckets.entry(of).or_default();
         bucket.visitors.insert(event.visitor);
         bucket.pageviews += usize::from(!event.is_sign_up());

@@ -27,6 +27,8 @@ pub struct Event {
     pub(super) at: DateTime<Utc>,
     /// When the vendor was told.
     pub(super) known_from: DateTime<Utc>,
+    /// When the vendors that know people had to forget it.
+    forgotten_at: Option<DateTime<Utc>>,
     /// What the address said of the version that was shown, if anything.
     pub(super) tag: Option<String>,
     /// Where.
@@ -39,6 +41,11 @@ impl Event {
     /// Whether it is a look at the page the ads lead to.
     pub fn is_look_at_offer(&self) -> bool {
         self.email.is_none() && self.page == OFFER
+    }
+
+    /// Whether it is forgotten by `now`, by a vendor that can.
+    pub(super) fn is_forgotten(&self, now: DateTime<Utc>) -> bool {
+        self.forgotten_at.is_some_and(|at| at <= now)
     }
 
     /// Whether it is a sign-up.
@@ -78,6 +85,7 @@ pub fn events(world: &World, form_id: &str, now: DateTime<Utc>) -> Vec<Event> {
             email: None,
             at: act.at - Duration::seconds(40),
             known_from: act.at,
+            forgotten_at: (bits % 19 == 6).then(|| act.at + Duration::hours(40)),
             tag: tag(&act.arm, bits),
             page: OFFER,
             entry: OFFER,
@@ -110,7 +118,7 @@ fn visit(all: &mut Vec<Event>, arm: &str, at: DateTime<Utc>, bits: u64) {
     let mut look = |nth: u64, after: Duration, page, entry, tag| {
         let (number, at) = (chance::mix(bits ^ nth), at + after);
         let known_from = told(at, number);
-        all.push(Event { number, visitor: bits, email: None, at, known_from, tag, page, entry });
+        all.push(Event { number, visitor: bits, email: None, at, known_from, forgotten_at: None, tag, page, entry });
     };
     look(0, Duration::zero(), entry, entry, tag.clone());
     if bits % 5 == 1 {

@@ -3,6 +3,7 @@
 //! vendor's own corrections. A file per platform; this one is what they share.
 
 mod calendly;
+mod ga4;
 mod google;
 mod google_forms;
 mod hubspot;
@@ -11,6 +12,7 @@ mod linkedin;
 mod mailchimp;
 mod meta;
 mod microsoft;
+mod mixpanel;
 mod people;
 mod pinterest;
 mod plausible;

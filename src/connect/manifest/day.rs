@@ -20,11 +20,21 @@ pub(super) enum DayForm {
     EpochMillis,
     /// `2026-11-03 09:00:00`, by the clocks of a zone that stands elsewhere.
     Local,
+    /// Seconds that clocks of such a zone have counted since they showed the beginning of 1970.
+    LocalSeconds,
 }
 
 impl DayForm {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Date, Self::Digits, Self::Midnight, Self::Instant, Self::EpochSeconds, Self::EpochMillis, Self::Local];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Date,
+        Self::Digits,
+        Self::Midnight,
+        Self::Instant,
+        Self::EpochSeconds,
+        Self::EpochMillis,
+        Self::Local,
+        Self::LocalSeconds,
+    ];
 
     /// As written in a manifest.
     pub(super) fn word(self) -> &'static str {
@@ -36,12 +46,18 @@ impl DayForm {
             Self::EpochSeconds => "epoch_s",
             Self::EpochMillis => "epoch_ms",
             Self::Local => "local",
+            Self::LocalSeconds => "local_s",
         }
     }
 
     /// Whether it says a moment, which becomes a day in some zone.
     pub(super) fn is_instant(self) -> bool {
-        matches!(self, Self::Instant | Self::EpochSeconds | Self::EpochMillis | Self::Local)
+        matches!(self, Self::Instant | Self::EpochSeconds | Self::EpochMillis) || self.is_local()
+    }
+
+    /// Whether it is by the clocks of a zone that must be named.
+    pub(super) fn is_local(self) -> bool {
+        matches!(self, Self::Local | Self::LocalSeconds)
     }
 
     /// What a value of another form is not.
@@ -51,7 +67,7 @@ impl DayForm {
             Self::Digits => "is not a day such as 20261122",
             Self::Midnight => "is not a day such as 2026-11-22 00:00:00",
             Self::Instant => "is not an instant such as 2026-11-22T17:00:00Z",
-            Self::EpochSeconds => "is not a number of seconds since 1970",
+            Self::EpochSeconds | Self::LocalSeconds => "is not a number of seconds since 1970",
             Self::EpochMillis => "is not a number of milliseconds since 1970",
             Self::Local => "is not a time such as 2026-11-22 17:00:00",
         }
@@ -69,7 +85,7 @@ impl DayForm {
                 let day = text.strip_suffix("00:00:00")?;
                 plain_date(day.strip_suffix([' ', 'T'])?)
             }
-            Self::Instant | Self::EpochSeconds | Self::EpochMillis | Self::Local => None,
+            Self::Instant | Self::EpochSeconds | Self::EpochMillis | Self::Local | Self::LocalSeconds => None,
         }
     }
 
@@ -84,6 +100,7 @@ impl DayForm {
             Self::EpochSeconds => DateTime::from_timestamp_secs(digits(text, 12)?),
             Self::EpochMillis => DateTime::from_timestamp_millis(digits(text, 15)?),
             Self::Local => by_the_clocks(NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()?, zone),
+            Self::LocalSeconds => by_the_clocks(DateTime::from_timestamp_secs(digits(text, 12)?)?.naive_utc(), zone),
             Self::Date | Self::Digits | Self::Midnight => None,
         }
     }
@@ -185,5 +202,11 @@ mod tests {
         for text in ["2026-03-01T04:00:00", "2026-03-01 04:00:00Z", "2026-03-01 04:00", "2026-02-30 04:00:00", ""] {
             assert_eq!(at(text, new_york), None, "{text}");
         }
+        let at = |text: &str, zone| DayForm::LocalSeconds.instant(text, zone).map(|at| at.to_rfc3339());
+        // Nine o'clock in UTC, when New York's clocks show four, and an hour that they never showed.
+        assert_eq!(at("1772337600", new_york).as_deref(), Some("2026-03-01T09:00:00+00:00"));
+        assert_eq!(at("1772337600", Tz::UTC).as_deref(), Some("2026-03-01T04:00:00+00:00"));
+        assert_eq!(at("1772937015", new_york).as_deref(), Some("2026-03-08T07:00:00+00:00"));
+        assert_eq!(at("2026-03-01 04:00:00", new_york), None);
     }
 }

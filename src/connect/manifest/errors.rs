@@ -18,6 +18,8 @@ pub(super) struct ErrorRule {
     pub(super) then: Then,
     /// How long to wait where the answer does not say.
     pub(super) wait: Option<Duration>,
+    /// What is wrong where the answer does not say.
+    pub(super) says: Option<String>,
 }
 
 /// What is asked of the values at a path. Where nothing stands there, nothing holds.
@@ -175,19 +177,17 @@ pub(super) fn judge<'p>(
     let broken = match outcome {
         Ok((found, rows)) => {
             return match first_rule(reader, rules, status, Some(&found)) {
-                Some(rule) => Judged::Then(rule.then, said(reader, Some(&found), rule.wait)),
+                Some(rule) => Judged::Then(rule.then, said(reader, Some(&found), Some(rule))),
                 None => Judged::Rows(found, rows),
             };
         }
         Err(broken) => broken,
     };
     let found = if looks_like_json { reader.probe(page) } else { None };
-    let (then, wait) = match first_rule(reader, rules, status, found.as_ref()) {
-        Some(rule) => (Some(rule.then), rule.wait),
-        None => (Then::built_in(status, has_login), None),
-    };
+    let rule = first_rule(reader, rules, status, found.as_ref());
+    let then = rule.map_or_else(|| Then::built_in(status, has_login), |rule| Some(rule.then));
     match then {
-        Some(then) => Judged::Then(then, said(reader, found.as_ref(), wait)),
+        Some(then) => Judged::Then(then, said(reader, found.as_ref(), rule)),
         None if page.trim().is_empty() => Judged::Unreadable(Unreadable::Empty),
         None if !looks_like_json => Judged::Unreadable(Unreadable::NotApi),
         None => Judged::Unreadable(Unreadable::Broken(broken)),
@@ -206,12 +206,10 @@ pub(super) enum Plain {
 pub(super) fn judge_plain(reader: &Reader, rules: &[ErrorRule], status: u16, page: &str, has_login: bool) -> Plain {
     let looks_like_json = matches!(page.trim_start().as_bytes().first(), Some(b'{' | b'['));
     let found = if looks_like_json { reader.probe(page) } else { None };
-    let (then, wait) = match first_rule(reader, rules, status, found.as_ref()) {
-        Some(rule) => (Some(rule.then), rule.wait),
-        None => (Then::built_in(status, has_login), None),
-    };
+    let rule = first_rule(reader, rules, status, found.as_ref());
+    let then = rule.map_or_else(|| Then::built_in(status, has_login), |rule| Some(rule.then));
     match then {
-        Some(then) => Plain::Then(then, said(reader, found.as_ref(), wait)),
+        Some(then) => Plain::Then(then, said(reader, found.as_ref(), rule)),
         None if page.trim().is_empty() => Plain::Unreadable(Unreadable::Empty),
         None if !looks_like_json => Plain::Unreadable(Unreadable::NotApi),
         None => Plain::Good,
@@ -234,7 +232,7 @@ fn first_rule<'r>(
     })
 }
 
-fn said(reader: &Reader, found: Option<&Found<'_>>, fixed: Option<Duration>) -> Said {
+fn said(reader: &Reader, found: Option<&Found<'_>>, rule: Option<&ErrorRule>) -> Said {
     let text = |slot: usize, kinds: &[Kind]| {
         found?.all(slot).iter().find_map(|seen| match seen {
             Seen::Value(json) if kinds.contains(&Kind::of(json)) => Some(unquoted(json).into_owned()),
@@ -242,9 +240,10 @@ fn said(reader: &Reader, found: Option<&Found<'_>>, fixed: Option<Duration>) -> 
         })
     };
     Said {
-        message: reader.message.iter().find_map(|&slot| text(slot, &[Kind::Text])),
+        message: (reader.message.iter().find_map(|&slot| text(slot, &[Kind::Text])))
+            .or_else(|| rule.and_then(|rule| rule.says.clone())),
         wait: reader.wait.and_then(|slot| text(slot, &[Kind::Text, Kind::Number])),
-        fixed,
+        fixed: rule.and_then(|rule| rule.wait),
     }
 }
 

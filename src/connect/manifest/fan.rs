@@ -71,7 +71,7 @@ impl Lister {
         if !found.list() {
             return Err(broken(self.fault("no list there")));
         }
-        Ok((self.marks.read(&self.paths, page, &found).map_err(broken)?, ids.taken))
+        Ok((self.marks.read(&self.paths, page, &found, false).map_err(broken)?, ids.taken))
     }
 
     fn fault(&self, saw: &str) -> Fault {

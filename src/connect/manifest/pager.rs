@@ -48,8 +48,8 @@ impl MarkSlots {
         })
     }
 
-    /// Reads them of one page; `paths` are those of the plan, as written.
-    pub(super) fn read(&self, paths: &[String], page: &str, found: &Found<'_>) -> Result<Marks, Fault> {
+    /// Reads them of one page; `paths` are those of the plan, as written. One that says that it has `none` need not count them.
+    pub(super) fn read(&self, paths: &[String], page: &str, found: &Found<'_>, none: bool) -> Result<Marks, Fault> {
         let read = |slot: Option<usize>| match slot {
             Some(slot) => Ok(text(&paths[slot], page, found.all(slot), false)?.map(std::borrow::Cow::into_owned)),
             None => Ok(None),
@@ -72,7 +72,7 @@ impl MarkSlots {
             next: read(self.next)?,
             goes_on: self.goes_on.map(|slot| found.all(slot).iter().any(there)),
             last: number(self.last)?,
-            total: number(self.total)?,
+            total: if none && read(self.total)?.is_none() { self.total.map(|_| 0) } else { number(self.total)? },
         })
     }
 }

@@ -432,7 +432,8 @@ impl Reader {
 
     /// What a page says of those after it.
     pub(super) fn marks(&self, page: &str, found: &Found<'_>) -> Result<Marks, PullError> {
-        let marks = self.marks.read(&self.paths, page, found);
+        let none = !found.list() && self.says_none(page, found);
+        let marks = self.marks.read(&self.paths, page, found, none);
         marks.map_err(|fault| PullError::Shape { path: fault.path, saw: fault.saw })
     }
 

@@ -168,7 +168,10 @@ impl Story {
         let first = self.pull(DAY).await.unwrap_or_else(|error| panic!("{error:#?}"));
         assert_eq!(self.stored(None).await, self.truth(DAY));
         assert!(first.pages >= least_pages && first.new > 30 && first.changed == 0, "{first:?}");
-        assert!(first.warnings.is_empty(), "{:?}", first.warnings);
+        // Mixpanel alone sends an act twice.
+        let twice = first.warnings.iter().filter(|told| told.contains("came twice")).count();
+        let expected = usize::from(self.tool.api == Endpoint::Mixpanel);
+        assert_eq!((twice, first.warnings.len()), (expected, expected), "{:?}", first.warnings);
 
         self.sandbox.script(self.tool.api, [throttled]);
         let calls = self.sandbox.calls(self.tool.api);

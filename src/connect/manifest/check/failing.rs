@@ -55,7 +55,7 @@ impl Check<'_, '_> {
             }
             _ => return self.wrong(span, "a rule asks one path, or several in `all`: move this one into `all`"),
         };
-        Some(ErrorRule { status: raw.status.clone(), values, then: then?, wait })
+        Some(ErrorRule { status: raw.status.clone(), values, then: then?, wait, says: raw.says.clone() })
     }
 
     fn condition(

@@ -205,7 +205,7 @@ impl Check<'_, '_> {
         let words = DayForm::ALL.map(DayForm::word);
         let form = DayForm::ALL[self.one_of(&Spanned::new(raw.span(), form.to_owned()), &words)?];
         let clock = match (table.get("zone").and_then(Value::as_str), form) {
-            (Some(zone), DayForm::Local) => {
+            (Some(zone), local) if local.is_local() => {
                 let zone = self.words(&Spanned::new(raw.span(), zone.to_owned()))?;
                 let Some(name) = zone.only_setting() else {
                     return self.wrong(raw.span(), CLOCK);
@@ -213,7 +213,7 @@ impl Check<'_, '_> {
                 self.zone = Some(name.to_owned());
                 Some(zone)
             }
-            (None, DayForm::Local) => return self.wrong(raw.span(), CLOCK),
+            (None, local) if local.is_local() => return self.wrong(raw.span(), CLOCK),
             (_, _) if table.contains_key("zone") => {
                 return self.wrong(raw.span(), "only a time that names no zone needs one: leave `zone` out here");
             }

@@ -313,6 +313,7 @@ pub(in crate::connect::manifest) struct RawError {
     pub(in crate::connect::manifest) text: Option<Spanned<String>>,
     pub(in crate::connect::manifest) then: Spanned<String>,
     pub(in crate::connect::manifest) wait: Option<Spanned<String>>,
+    pub(in crate::connect::manifest) says: Option<String>,
 }
 
 #[derive(Deserialize)]
