@@ -148,6 +148,9 @@ fn one_command_brings_a_file_to_a_verdict_and_the_next_import_needs_no_words() {
     let save = ["import", "report.csv", "--save", "--set", "conversions_column=sales", "--keys", "offer=Kit, search"];
     let save = [&save[..], &["--keys", "offer=Kit - video"]].concat();
 
+    // Who does not know the names yet is shown them.
+    let (code, said) = go(&["import", "report.csv", "--save", "--set", "conversions_column=Sales", "--dry-run"]);
+    assert!(code == 2 && said.contains("\n  Kit - video\n  Kit, search\n"), "{said}");
     let (code, said) = go(&[&save[..], &["--dry-run"]].concat());
     assert!(code == 0 && said.contains("Nothing was stored or saved (dry run)"), "{said}");
     for line in

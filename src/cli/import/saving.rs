@@ -6,14 +6,18 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use chrono_tz::Tz;
 use tempfile::NamedTempFile;
 
 use super::{ImportArgs, access, refused, understand, zone};
 use crate::app::{check_text, load_config, registry_of};
 use crate::cli::output::Failure;
 use crate::config::edit::{Draft, EditError, Mapping};
-use crate::connect::native::file::{self, form};
+use crate::connect::native::file::{self, Understood, form};
 use crate::domain::connector::{SettingValue, Settings};
+
+/// Keys shown of a file whose mapping does not hold yet.
+const SEEN: usize = 20;
 
 /// A configuration that says how a file is read.
 pub(super) struct Saving {
@@ -53,8 +57,9 @@ impl Saving {
         let checked = |draft: &Draft| {
             check_text(path, &draft.text(), &registry).map_err(|problems| {
                 let lines: String = draft.changes().iter().map(|line| format!("  {line}\n")).collect();
+                let seen = seen(args, &connector);
                 Failure::from(problems).after(&format!(
-                    "Nothing was stored or saved: with these lines the configuration would not pass `check`.\n{lines}"
+                    "Nothing was stored or saved: with these lines the configuration would not pass `check`.\n{lines}{seen}"
                 ))
             })
         };
@@ -161,11 +166,7 @@ fn source(args: &ImportArgs, draft: &Draft) -> Result<(String, String), Failure>
     if let Some((name, connector)) = known {
         return Ok(((*name).to_owned(), (*connector).to_owned()));
     }
-    let mut settings = Settings::default();
-    for (name, value) in args.set.iter().filter(|(_, value)| !value.is_empty()) {
-        settings.insert(name, SettingValue::Plain(value.clone()));
-    }
-    let connector = file::connector_for(&args.file, &settings)
+    let connector = file::connector_for(&args.file, &settings(args))
         .map_err(|error| Failure::general(format!("{}: {error}", args.file.display())))?;
     let usual = if connector == form::NAME { "form" } else { "ads" };
     let name = args.source.as_deref().unwrap_or(usual);
@@ -173,6 +174,29 @@ fn source(args: &ImportArgs, draft: &Draft) -> Result<(String, String), Failure>
         return Err(Failure::usage(format!("name the new source with --source NAME: [source.{name}] is another's")));
     }
     Ok((name.to_owned(), connector.to_owned()))
+}
+
+/// What is said of this file alone.
+fn settings(args: &ImportArgs) -> Settings {
+    let mut settings = Settings::default();
+    for (name, value) in args.set.iter().filter(|(_, value)| !value.is_empty()) {
+        settings.insert(name, SettingValue::Plain(value.clone()));
+    }
+    settings
+}
+
+/// The keys of the file, for who does not know yet what to name with --keys; nothing where it cannot be read so.
+fn seen(args: &ImportArgs, connector: &str) -> String {
+    // Zones cut days, which are not shown.
+    let understood = if connector == form::NAME {
+        form::understand(&args.file, &settings(args), &[], Tz::UTC).map(Understood::Form)
+    } else {
+        file::understand(&args.file, &settings(args), Tz::UTC).map(Understood::Report)
+    };
+    let Ok(understood) = understood else { return String::new() };
+    let keys: Vec<&str> = understood.arm_keys().into_iter().take(SEEN).collect();
+    let lines: String = keys.iter().map(|key| format!("  {key}\n")).collect();
+    format!("The file holds these keys; --keys ARM=KEY says which of them count for an arm:\n{lines}")
 }
 
 /// The concept that is to read the source; none where several do already, and where nothing is tested yet.

