@@ -114,7 +114,7 @@ pub type Told = BTreeMap<SourceId, DateTime<Utc>>;
 /// What came from a sender that cannot be asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// The days, of UTC and in order, on which something came that could be read, as far back as it is remembered.
+    /// The days, of UTC and in order, on which something came that could be read.
     pub days: Vec<NaiveDate>,
     /// The first day on which something came that could not be read, and has not come again since.
     pub unread: Option<NaiveDate>,

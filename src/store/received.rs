@@ -23,7 +23,7 @@ use crate::domain::id::SourceId;
 use crate::domain::inbound::Heard;
 use crate::domain::observation::Pull;
 
-/// For how long the name of a delivery is remembered, in days: senders try again for days.
+/// For how long the name of each delivery is remembered, in days: senders try again for days.
 pub const NAMES_KEPT_DAYS: u32 = 30;
 
 /// Instants are kept no more exactly than forgetting leaves those of acts.
@@ -117,10 +117,7 @@ impl Store {
             kept.new += change.new;
             kept.changed += change.changed;
         }
-        sqlx::query("DELETE FROM received WHERE received_on < $1")
-            .bind(day(at - Duration::days(NAMES_KEPT_DAYS.into())).to_string())
-            .execute(&mut *write)
-            .await?;
+        drop_old(&mut write, day(at - Duration::days(NAMES_KEPT_DAYS.into()))).await?;
         write.commit().await?;
         Ok(kept)
     }
@@ -187,6 +184,19 @@ async fn drop_unread(connection: &mut AnyConnection, source: &SourceId, marks: &
             .execute(&mut *connection)
             .await?;
     }
+    Ok(())
+}
+
+/// Forgets names of deliveries from before a day, but for one of each day and source, which says that something came, and
+/// for those that could not be read.
+async fn drop_old(connection: &mut AnyConnection, before: NaiveDate) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM received WHERE received_on < $1 AND mark NOT LIKE 'unread %' AND mark NOT IN \
+         (SELECT MIN(mark) FROM received WHERE received_on < $1 AND mark NOT LIKE 'unread %' GROUP BY source_id, received_on)",
+    )
+    .bind(before.to_string())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

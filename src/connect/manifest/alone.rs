@@ -1,7 +1,7 @@
 //! A sender that cannot be asked: its deliveries are all there is. What may be concluded from their silence is decided
 //! here; what they bring is `inbound`'s business.
 
-use chrono::Days;
+use chrono::{Days, NaiveDate};
 
 use super::Manifest;
 use crate::connect::{PullError, PullFacts, PullRequest};
@@ -10,11 +10,12 @@ use crate::domain::inbound::Heard;
 use crate::domain::observation::DateWindow;
 
 /// Whole days of UTC between a day that counts as read and one on which something came: by then the day has ended in every
-/// zone.
-const AFTERWARDS: u64 = 2;
+/// zone, and had begun in none.
+const AROUND: Days = Days::new(2);
 
-/// A day counts as read once something was delivered after it had ended: what the sender had for it came before, or is
-/// still being tried. Rows there are none, for acts were kept as they came.
+/// A day counts as read where something was delivered before it began and after it had ended, and the sender was at no time
+/// between silent for too long: what it had for the day came, or is still being tried. All other days stay as earlier
+/// readings left them, so what was sent to nobody is no zero. Rows there are none, for acts were kept as they came.
 ///
 /// # Errors
 /// [`PullError::Deliveries`] where nothing came for longer than the file says that it may, or where something came that
@@ -45,21 +46,28 @@ pub(super) fn pull(manifest: &Manifest, silent_days: u32, request: &PullRequest<
              whether it still sends to the address that `check` prints"
         ));
     }
-    let warnings = days.windows(2).filter_map(|pair| {
-        let silent = (pair[1] - pair[0]).num_days() - 1;
-        (silent >= i64::from(silent_days)).then(|| {
-            format!(
-                "nothing was delivered from {} to {}: acts that its sender gave up sending meanwhile are not counted",
-                pair[0], pair[1]
-            )
-        })
+    // What was sent before the latest silence that was too long may have been given up.
+    let is_near = |one: &NaiveDate, next: &NaiveDate| (*next - *one).num_days() - 1 < i64::from(silent_days);
+    let since = days.chunk_by(is_near).next_back().and_then(|run| run.first()).unwrap_or(last);
+    let day_zone = manifest.days.zone(request);
+    let (from, until) = (since.checked_add_days(AROUND), last.checked_sub_days(AROUND));
+    let proven = from
+        .zip(until)
+        .and_then(|(from, until)| DateWindow::new(from.max(request.window.first()), until.min(request.window.last())));
+    // Today can be read, and is never known before it has ended.
+    let running = request.now.with_timezone(&day_zone).date_naive();
+    let covered = proven.or_else(|| DateWindow::new(running, running)).unwrap_or(request.window);
+    let warning = from.filter(|&from| request.window.first() < from).map(|from| {
+        let silence = match days.iter().rev().find(|&day| day < since) {
+            Some(before) => format!("nothing was delivered from {before} to {since}"),
+            None => format!("nothing was delivered before {since}"),
+        };
+        format!("{silence}: days before {from} that no earlier reading has read stay unread, for acts of theirs may never have come")
     });
-    let proven = last.checked_sub_days(Days::new(AFTERWARDS)).unwrap_or(*last).min(request.window.last());
-    let covered = DateWindow::new(request.window.first().min(proven), proven).unwrap_or(request.window);
     Ok(PullFacts {
         pages: 0,
         rows: 0,
-        day_zone: manifest.days.zone(request),
+        day_zone,
         currency: None,
         facts: Facts {
             // News: what was kept before has not vanished.
@@ -67,6 +75,6 @@ pub(super) fn pull(manifest: &Manifest, silent_days: u32, request: &PullRequest<
             ..Facts::default()
         },
         covered,
-        warnings: warnings.collect(),
+        warnings: warning.into_iter().collect(),
     })
 }

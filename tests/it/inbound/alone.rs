@@ -78,8 +78,19 @@ fn act(id: &str) -> serde_json::Value {
     json!({ "type": "act", "timestamp": "2026-03-04T11:59:01Z", "data": data })
 }
 
-/// Pulls the form from the start on; gives back the last day that it spoke for, and the warnings.
-async fn pulled(app: &App, now: DateTime<Utc>) -> Result<(NaiveDate, Vec<String>), String> {
+/// The form says that it is alive, at each of these times.
+async fn alive(app: &App, times: &[fn() -> DateTime<Utc>]) {
+    for &time in times {
+        receiving_at(app, time, async |to| {
+            let id = time().to_string();
+            assert_eq!(deliver(to, time(), &id, &json!({ "type": "alive" })).await, Some(200));
+        })
+        .await;
+    }
+}
+
+/// Pulls the form from the start on; gives back the days that it spoke for, and the warnings.
+async fn pulled(app: &App, now: DateTime<Utc>) -> Result<(String, Vec<String>), String> {
     let source = SourceId::new("form");
     let today = now.date_naive();
     let window = DateWindow::new("2026-03-01".parse().unwrap(), today).unwrap();
@@ -87,14 +98,14 @@ async fn pulled(app: &App, now: DateTime<Utc>) -> Result<(NaiveDate, Vec<String>
     let pulled = pull(&app.parts, &app.parts.sources[&source], window, errand, None).await;
     let pulled = pulled.map_err(|error| error.to_string())?;
     assert_eq!((pulled.new, pulled.changed, pulled.vanished), (0, 0, 0));
-    Ok((app.parts.store.pulls(&source).await.unwrap().last().unwrap().last_day, pulled.warnings))
+    let last = app.parts.store.pulls(&source).await.unwrap().pop().unwrap();
+    Ok((format!("{} {}", last.first_day, last.last_day), pulled.warnings))
 }
 
 #[tokio::test]
 async fn silence_is_no_zero_and_a_sign_of_life_is() {
     let project = project(INBOUND);
     let app = project.app().await;
-    let day = |text: &str| text.parse::<NaiveDate>().unwrap();
     let error = pulled(&app, fourth()).await.unwrap_err();
     assert!(error.contains("nothing was delivered yet"), "{error}");
     let due = receiving_at(&app, fourth, async |to| {
@@ -102,20 +113,53 @@ async fn silence_is_no_zero_and_a_sign_of_life_is() {
     })
     .await;
     assert_eq!(due, Vec::<String>::new(), "there is nobody to be asked");
-    // The days that had ended when it came: what was to be sent of them had been.
-    assert_eq!(pulled(&app, fourth()).await.unwrap(), (day("2026-03-02"), vec![]));
-    assert_eq!(pulled(&app, at("2026-03-06T23:59:59Z")).await.unwrap(), (day("2026-03-02"), vec![]));
+    // Days before the form was wired up are none on which nobody acted; that today is running says nothing of it.
+    let (days, warnings) = pulled(&app, fourth()).await.unwrap();
+    assert_eq!(days, "2026-03-04 2026-03-04");
+    assert!(warnings[0].contains("before 2026-03-04: days before 2026-03-06"), "{warnings:?}");
+    assert_eq!(pulled(&app, at("2026-03-06T23:59:59Z")).await.unwrap().0, "2026-03-06 2026-03-06");
     let error = pulled(&app, at("2026-03-07T00:00:00Z")).await.unwrap_err();
     assert!(error.contains("since 2026-03-04") && error.contains("2 days"), "{error}");
-    receiving_at(&app, ninth, async |to| {
-        assert_eq!(deliver(to, ninth(), "m2", &json!({ "type": "alive" })).await, Some(200));
-    })
-    .await;
-    let (last, warnings) = pulled(&app, ninth()).await.unwrap();
-    assert_eq!(last, day("2026-03-07"));
-    assert!(warnings[0].contains("from 2026-03-04 to 2026-03-09"), "{warnings:?}");
+    // What was sent during a silence may have been given up.
+    alive(&app, &[ninth, || at("2026-03-11T12:00:00Z")]).await;
+    let (days, warnings) = pulled(&app, at("2026-03-11T12:00:00Z")).await.unwrap();
+    assert_eq!(days, "2026-03-11 2026-03-11");
+    assert!(warnings[0].contains("from 2026-03-04 to 2026-03-09: days before 2026-03-11"), "{warnings:?}");
+    // Something came before they began and after they had ended.
+    alive(&app, &[|| at("2026-03-13T00:00:00Z"), || at("2026-03-14T00:00:00Z")]).await;
+    assert_eq!(pulled(&app, at("2026-03-14T12:00:00Z")).await.unwrap().0, "2026-03-11 2026-03-12");
     assert_eq!(ids(&app.parts.store, "form").await, ["1"], "no pull has taken it away");
     project.assert_no_secret_kept();
+}
+
+#[tokio::test]
+async fn days_are_read_from_the_start_where_the_form_was_heard_before_it() {
+    let project = project(INBOUND);
+    let app = project.app().await;
+    alive(&app, &[|| at("2026-02-27T12:00:00Z"), || at("2026-03-01T12:00:00Z"), || at("2026-03-03T12:00:00Z")]).await;
+    let nothing: Vec<String> = Vec::new();
+    assert_eq!(pulled(&app, fourth()).await.unwrap(), ("2026-03-01 2026-03-01".to_owned(), nothing));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_and_every_silence_are_remembered_however_long_ago() {
+    let project = project(INBOUND);
+    let app = project.app().await;
+    let mut renamed = act("1");
+    renamed["data"]["submitted"] = renamed["data"]["at"].take();
+    receiving_at(&app, fourth, async |to| {
+        assert_eq!(deliver(to, fourth(), "m1", &renamed).await, Some(422));
+        assert_eq!(deliver(to, fourth(), "m2", &act("2")).await, Some(200));
+        assert_eq!(deliver(to, fourth(), "m3", &act("3")).await, Some(200));
+    })
+    .await;
+    alive(&app, &[|| at("2026-04-10T12:00:00Z"), || at("2026-06-01T12:00:00Z")]).await;
+    let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+    let heard = app.parts.store.heard(&SourceId::new("form"), None).await.unwrap();
+    assert_eq!(heard.unread, Some(day("2026-03-04")));
+    assert_eq!(heard.days, [day("2026-03-04"), day("2026-04-10"), day("2026-06-01")]);
+    let error = pulled(&app, at("2026-06-01T12:00:00Z")).await.unwrap_err();
+    assert!(error.contains("2026-03-04") && error.contains("accept_shrink"), "{error}");
 }
 
 #[tokio::test]

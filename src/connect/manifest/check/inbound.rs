@@ -9,7 +9,7 @@ use super::super::raw::{Raw, RawEvent, RawInbound, RawResponse, RawRows};
 use super::Check;
 use crate::domain::inbound::Scheme;
 
-/// Longest that a sender may be silent, in days: for so long deliveries are remembered.
+/// Longest that a sender may be silent, in days.
 const LONGEST_SILENCE: u32 = 30;
 
 impl Check<'_, '_> {
