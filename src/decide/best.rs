@@ -132,7 +132,11 @@ fn compare(policy: &Policy, (arm, days): &(&ArmId, Vec<ArmDay>), (other, of_othe
 pub(super) fn said(experiment: &Experiment, card: &Scorecard, open: &[ArmId]) -> Option<String> {
     let name = |id: &ArmId| explain::name(experiment, id).to_owned();
     let behind: Vec<String> = card.arms.iter().map(|arm| &arm.arm).filter(|id| !open.contains(id)).map(name).collect();
-    let audience = if experiment.policy.srm.is_some() { "" } else { ", each delivered with its own audience" };
+    let audience = if experiment.policy.srm.is_some() {
+        ""
+    } else {
+        ", each delivered with its own audience: the people may differ too"
+    };
     match open {
         [] => None,
         [one] => Some(format!("{} does better than {}{audience}.", name(one), figures::list(&behind))),

@@ -102,8 +102,11 @@ pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, o
     let mut lines = vec![("Why", ended(&decision.reason))];
     if decision.choice == Choice::Extend {
         let (days, budget) = caps(&experiment.policy, card.raises().chain([decision]));
-        let budget = budget.filter(|_| decision.budget.is_some()).map(|cap| cap.to_string());
-        let days = decision.days.map(|_| format!("{} settled days", figures::count(days.into())));
+        let (days_before, budget_before) = caps(&experiment.policy, card.raises());
+        let budget = budget.zip(budget_before).filter(|_| decision.budget.is_some());
+        let budget = budget.map(|(cap, before)| format!("{cap} ({before} before)"));
+        let used = card.arms.iter().map(|arm| arm.evidence.days).max().unwrap_or(0);
+        let days = decision.days.map(|_| format!("{days} settled days ({days_before} before; {used} have passed)"));
         let caps: Vec<String> = days.into_iter().chain(budget).collect();
         lines.push(("Cap", format!("Now {}", figures::list(&caps))));
     }

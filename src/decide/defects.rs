@@ -1,14 +1,18 @@
 //! Every defect of the data as a plain sentence: what is wrong, and what ends it; that there is no verdict is said
 //! before it. When there is one is `gates`' business; other sentences are `explain`'s.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 
 use super::explain::{guardrail_figure, name, today, unmapped};
 use super::figures;
 use super::figures::quoted;
 use super::keys;
-use super::notes::two_ways;
+use super::notes::{two_ways, where_to_look};
 use super::restated;
+use super::tally::currencies_set;
+use super::traffic::WARN_BELOW;
 use crate::domain::concept::Experiment;
 use crate::domain::id::SourceId;
 use crate::domain::metric::{MetricId, Unit};
@@ -37,8 +41,8 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
         Reason::UnmappedActs { acts, keys } => unmapped_acts(experiment, *acts, keys),
         Reason::NamelessActs { acts, counted, sources } => nameless_acts(experiment, *acts, *counted, sources),
         Reason::MixedZones { source, zones } => format!(
-            "Source {} was read in {} time zones, {}, so its days do not cover the same hours. If the account's time zone \
-             was changed, read all days again: `willitsell pull --source {source} --since {}`.",
+            "Source {} was read in {} time zones, {}, so its days do not cover the same hours. Read all \
+             days again in one zone: `willitsell pull --source {source} --since {}`.",
             quoted(source),
             figures::in_words(u32::try_from(zones.len()).unwrap_or(u32::MAX)),
             figures::list(zones),
@@ -52,13 +56,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             quoted(exposures),
             figures::many(experiment.policy.primary.numerator)
         ),
-        Reason::MixedCurrencies { currencies } => format!(
-            "The money of this test is in {}. Amounts in different currencies are never added up, so nobody can say what a \
-             {} costs. Have all accounts and the budget in one currency. Where that cannot be, split the test: an experiment \
-             of its own for each currency.",
-            figures::list(currencies),
-            experiment.policy.primary.numerator.metric().noun
-        ),
+        Reason::MixedCurrencies { currencies } => mixed_currencies(experiment, currencies),
         Reason::FewerRows { source, first_day, last_day, rows, metric, amounts, seen_on } => {
             let amount = |metric: MetricId, value| match metric.metric().unit {
                 Unit::Money => {
@@ -99,9 +97,9 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                 format!("{} got {} of them: {got} instead of {meant}", name(experiment, arm), figures::count(*visitors))
             });
             format!(
-                "Visitors are not split between the versions as planned. {}. Since {} that is too much for chance, so this \
-                 test stays blocked. Mend what splits them. To begin a new test, change `start` under `[experiment.{}]` in the \
-                 configuration file to the day of the repair.",
+                "Visitors are not split between the versions as planned. {}. Since {} the split is too uneven to be chance, so \
+                 this test can give no verdict any more. Repair what splits them, then begin a new test: in the configuration \
+                 file, change `start` under `[experiment.{}]` to the day of the repair.",
                 shares.collect::<Vec<_>>().join(". "),
                 figures::day(*since, today),
                 experiment.concept.id
@@ -111,13 +109,71 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
     }
 }
 
+/// Money in several currencies: whose it is as far as the configuration tells, and what ends it.
+fn mixed_currencies(experiment: &Experiment, currencies: &[String]) -> String {
+    let all = figures::list(currencies);
+    let (what, mend) = match Spending::of(experiment, currencies) {
+        Spending::OneSource(source) => (
+            format!("Source {} brought money in {all}", quoted(source)),
+            format!(
+                "If the currency of its account was changed, read all days again: `willitsell pull --source {source} --since {}`.",
+                experiment.start
+            ),
+        ),
+        Spending::BesideLimits(source, set) => {
+            let others: Vec<String> = currencies.iter().filter(|one| **one != set).cloned().collect();
+            (
+                format!(
+                    "Source {} brought money in {}, and the configuration file sets limits in {set}",
+                    quoted(source),
+                    figures::list(&others)
+                ),
+                "Write the limits there in the currency of the account.".to_owned(),
+            )
+        }
+        Spending::Several => (
+            format!("The money of this test is in {all} (`willitsell explain {}` shows which source is in which)", experiment.concept.id),
+            "Have all accounts and the budget in one currency. Where that cannot be, split the test: an experiment of its own for \
+             each currency."
+                .to_owned(),
+        ),
+    };
+    format!(
+        "{what}. Amounts in different currencies are never added up, so nobody can say what a {} costs. {mend}",
+        experiment.policy.primary.numerator.metric().noun
+    )
+}
+
+/// Who may have brought money in several currencies.
+pub enum Spending<'a> {
+    /// The only source of spend alone.
+    OneSource(&'a SourceId),
+    /// The only source of spend, and the limits, which are in another one.
+    BesideLimits(&'a SourceId, String),
+    /// Sources that are more than one.
+    Several,
+}
+
+impl<'a> Spending<'a> {
+    /// What the configuration tells of it.
+    pub fn of(experiment: &'a Experiment, currencies: &[String]) -> Self {
+        let mut sources = experiment.sources.iter().filter(|source| source.metrics.contains(&MetricId::SPEND));
+        let (Some(only), None) = (sources.next(), sources.next()) else { return Self::Several };
+        let limits: BTreeSet<String> = currencies_set(experiment).map(|currency| currency.code()).collect();
+        match (limits.first(), limits.len()) {
+            (None, _) => Self::OneSource(&only.id),
+            (Some(set), 1) if currencies.len() == 2 => Self::BesideLimits(&only.id, set.clone()),
+            _ => Self::Several,
+        }
+    }
+}
+
 /// Money on campaigns of no arm, and what settles whose they are.
 fn unmapped_spend(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
     let settled_by = if keys::can_be_named(keys) {
         format!(
-            "Say in the configuration file which version each belongs to, or that it has no part in the test. `willitsell \
-             explain {}` shows the lines to write.",
-            experiment.concept.id
+            "Say in the configuration file which version each belongs to, or that it has no part in the test: {}.",
+            where_to_look(experiment)
         )
     } else {
         "Have the source name the campaign in each of its rows.".to_owned()
@@ -127,18 +183,23 @@ fn unmapped_spend(experiment: &Experiment, amount: Option<Money>, share: f64, ke
 
 /// Acts of no arm, and what settles whose they are.
 fn unmapped_acts(experiment: &Experiment, acts: f64, keys: &[String]) -> String {
-    let settled_by = if keys::can_be_named(keys) {
+    let because = if keys::can_be_named(keys) {
         format!(
-            "What they carry is listed under no version: {}. Say in the configuration file to which version it belongs. \
-             `willitsell explain {}` shows the lines to write.",
-            figures::list(&keys::named(experiment, keys)),
-            experiment.concept.id
+            "they are marked {}, and the configuration file does not say which version that is. Once it does, they count: {}.",
+            figures::list(&keys::named(experiment, &keys::with_a_name(keys))),
+            where_to_look(experiment)
         )
     } else {
-        "Have the form pass on which campaign, or which version of the page, a person came from.".to_owned()
+        "they do not say where the person came from, and do not count without. The form must record, for each person, the \
+         campaign or the version of the page they came from."
+            .to_owned()
+    };
+    let whose = match &experiment.arms[..] {
+        [only] => &only.title,
+        _ => "a version",
     };
     let acts = figures::counted(acts, experiment.policy.primary.numerator);
-    format!("None of the {acts} so far says which version it belongs to. {settled_by}")
+    format!("None of the {acts} so far can be matched to {whose}: {because}")
 }
 
 /// What to write where what a source shows now is right: a day, under the source's table.
@@ -151,9 +212,9 @@ pub fn accept(if_so: &str, until: NaiveDate, table: &str) -> String {
 /// Acts that do not say who did them.
 fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[SourceId]) -> String {
     let numerator = experiment.policy.primary.numerator;
-    let sources = figures::list(&sources.iter().map(quoted).collect::<Vec<_>>());
+    let sources = figures::sources(sources);
     let carry =
-        format!("{} of source {sources} carry no e-mail address. They do not count", figures::counted(acts, numerator));
+        format!("{} of {sources} carry no e-mail address. They do not count", figures::counted(acts, numerator));
     if [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&numerator) {
         return format!(
             "{carry}, for no address of theirs was verified. Have the form ask for an address, or let another act decide, such as \
@@ -161,8 +222,9 @@ fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[So
         );
     }
     format!(
-        "{carry}, for they may be the same people as the {} that other sources counted. Have the form ask for an address. Or count \
-         {} in one source only: in the configuration file, take the other source out of the `keys` of the version.",
+        "{carry}, for they may be the same people as the {} that other sources counted. In the configuration file, take {sources} \
+         out of the `keys` of the version: then the others count alone. Or have the form ask for an address: then new {} count, and \
+         the test goes on once these are few beside them.",
         figures::count(counted),
         figures::many(numerator)
     )
@@ -175,9 +237,16 @@ fn no_data(experiment: &Experiment, sources: &[SourceId]) -> String {
     let of = |id: &SourceId| experiment.sources.iter().find(|source| &source.id == id);
     let brings =
         |metric: &MetricId| matches!(sources, [only] if of(only).is_some_and(|it| it.metrics.contains(metric)));
-    let nothing = match [rate.numerator, rate.denominator].into_iter().filter(brings).collect::<Vec<_>>()[..] {
-        [one] => format!("Source {} has brought no {} since the test began", names[0], figures::many(one)),
-        _ => format!("Nothing that decides this test has come from {} since it began", figures::sources(sources)),
+    let (nothing, column) = match [rate.numerator, rate.denominator].into_iter().filter(brings).collect::<Vec<_>>()[..]
+    {
+        [one] => (
+            format!("Source {} has brought no {} since the test began", names[0], figures::many(one)),
+            format!("a column of {}", figures::many(one)),
+        ),
+        _ => (
+            format!("Nothing that decides this test has come from {} since it began", figures::sources(sources)),
+            format!("the columns of {} and {}", figures::many(rate.numerator), figures::many(rate.denominator)),
+        ),
     };
     let by_hand = experiment.sources.iter().find(|source| sources.contains(&source.id) && !source.scheduled);
     if let Some(source) = by_hand {
@@ -185,29 +254,32 @@ fn no_data(experiment: &Experiment, sources: &[SourceId]) -> String {
     }
     let read = if let [_] = names[..] { "it reads" } else { "each of them reads" };
     format!(
-        "{nothing}. Check that {read} the right account. If it is a file, check that the column is there. If it is a form that \
-         nobody has filled in yet, send one test answer."
+        "{nothing}. Check that {read} the right account. If it is a file, check that it has {column}. If it is a form that nobody \
+         has filled in yet, send one test answer."
     )
 }
 
 /// Why traffic is not believed.
 fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
+    let days = |first: NaiveDate, last: NaiveDate| first.iter_days().take_while(|&day| day <= last).count();
     match why {
         Reason::TrackingGap { arm, first_day, last_day, clicks, visits } => {
-            let (only, too, what) = if visits < clicks {
-                ("only ", "few", "Check that the page counts every visitor and that the ads lead to it.")
+            let (only, what) = if visits < clicks {
+                ("only ", "Check that the page counts every visitor and that the ads lead to it.")
             } else {
                 let what = "Check that the page counts nobody twice, and that the configuration file names every campaign \
                             that leads there.";
-                ("", "many", what)
+                ("", what)
             };
             format!(
-                "{}: {} there were {only}{} for {}: too {too}. {what} {}",
+                "{}: {} there were {only}{} for {}; {} to {} are usual. {what} {}",
                 name(experiment, arm),
                 figures::stretch(*first_day, *last_day, today),
                 figures::counted(*visits, MetricId::VISITS),
                 figures::counted(*clicks, MetricId::CLICKS),
-                two_ways(experiment)
+                figures::count((WARN_BELOW * clicks).ceil()),
+                figures::count(*clicks),
+                two_ways(experiment, days(*first_day, *last_day))
             )
         }
         Reason::TrackingBroken { arm, from, passed, to, expected, first_day, last_day, lasts } => {
@@ -226,11 +298,11 @@ fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
                 name(experiment, arm),
                 to.metric().noun,
                 figures::count(expected.round()),
-                two_ways(experiment)
+                two_ways(experiment, days(*first_day, *last_day))
             )
         }
-        Reason::BotBurst { arm, metric, count, expected, days } => {
-            let on: Vec<String> = days.iter().map(|&day| figures::day(day, today)).collect();
+        Reason::BotBurst { arm, metric, count, expected, days: burst } => {
+            let on: Vec<String> = burst.iter().map(|&day| figures::day(day, today)).collect();
             format!(
                 "{}: there were {} on {}; going by the other days, about {} would be expected. Bots look like this: see \
                  who they were. {}",
@@ -238,7 +310,7 @@ fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
                 figures::counted(*count, *metric),
                 figures::list(&on),
                 figures::count(expected.round()),
-                two_ways(experiment)
+                two_ways(experiment, burst.len())
             )
         }
         _ => String::new(),

@@ -24,8 +24,10 @@ use super::traffic;
 use super::watched;
 use crate::domain::concept::{Experiment, Guardrail, Limit, Model, Source};
 use crate::domain::day_note::Word;
+use crate::domain::id::SourceId;
 use crate::domain::metric::MetricId;
 use crate::domain::millionths;
+use crate::domain::money::Currency;
 use crate::domain::observation::Inputs;
 use crate::domain::verdict::{ArmScore, Generation, GuardrailScore, Reason, Scorecard, Verdict};
 
@@ -92,7 +94,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         let who = if tally.arms.len() == 1 { String::new() } else { format!("{}: ", arm.title) };
         funnel.lines().into_iter().map(move |line| format!("{who}{line}"))
     });
-    sections.insert(3, section("How deep people came", people.collect()));
+    sections.insert(3, section("How far people got", people.collect()));
     let flips = flips::flips(experiment, generation, data, &tally, card);
     let outlook = outlook::outlook(experiment, &tally, &watched(experiment, &tally, tally.hold), card);
     sections.push(section("What would change it", flips::sentences(experiment, card, &flips)));
@@ -111,12 +113,12 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         }
         sections.push(section(&title, day_rows(experiment, card, &tally, days)));
     }
-    sections.push(section("Sources", meanings(experiment, data)));
+    sections.push(section("Sources", meanings(experiment, data, &tally)));
     sections.push(section(
         "Fingerprints",
         vec![
             format!(
-                "Each changes when what it stands for does. `willitsell replay {}` derives the verdict again.",
+                "If the rule, the data or the program changes, so does its code. `willitsell replay {}` derives the verdict again.",
                 card.concept
             ),
             format!("policy {} (test {})", card.policy_hash, card.generation),
@@ -131,8 +133,10 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
 /// The verdict, what to do about it, and what to write for that.
 fn verdict(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Scorecard) -> Vec<String> {
     let ads = money::spend_after(experiment, data, tally, tally.calendar.today);
-    let mut lines =
-        vec![explain::banner(experiment, card), format!("Next: {}.", next::to_do(experiment, card, ads.as_ref()))];
+    let mut lines = vec![
+        notes::look_below(experiment, &explain::banner(experiment, card)),
+        format!("Next: {}.", next::to_do(experiment, card, ads.as_ref())),
+    ];
     lines.extend(notes::how_to_settle(experiment, card));
     lines.extend(next::how_to_decide(experiment, card));
     lines
@@ -251,8 +255,13 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
             Model::Cpa => measure::money(&experiment.policy, evidence.trials),
             Model::Rate | Model::Compare => figures::counted(evidence.trials, exposures),
         };
-        let (days, acts) = (figures::days(evidence.days), figures::many(acts));
-        return vec![format!("{who}{came} over {days}; how many {acts} came of them is not known.")];
+        let days = figures::days(evidence.days);
+        let which = card.reasons.iter().find_map(|why| match why {
+            Reason::UnmappedActs { acts: all, .. } => Some(format!("which of the {}", figures::counted(*all, acts))),
+            _ => None,
+        });
+        let which = which.unwrap_or_else(|| format!("how many {}", figures::many(acts)));
+        return vec![format!("{who}{came} over {days}; {which} came of them is not known.")];
     }
     if evidence.days == 0 {
         let counted = figures::many(experiment.policy.primary.denominator);
@@ -373,7 +382,14 @@ fn brought(experiment: &Experiment, arm: &ArmScore, rail: &Guardrail) -> String 
 }
 
 /// What each source says of its numbers, from its last pull.
-fn meanings(experiment: &Experiment, data: &Inputs) -> Vec<String> {
+fn meanings(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>) -> Vec<String> {
+    let money_in = |source: &SourceId| {
+        let seen = tally.currencies_of.get(source)?;
+        let named = |currency: &Option<Currency>| {
+            currency.map_or_else(|| "a currency not named".to_owned(), |named| named.code())
+        };
+        Some(format!("money in {}", figures::list(&seen.iter().map(named).collect::<Vec<_>>())))
+    };
     let of_source = |source: &Source| {
         let readings = data.pulls.iter().filter(|pull| pull.source == source.id && pull.is_reading());
         let pull = readings.max_by_key(|pull| pull.id)?;
@@ -385,7 +401,7 @@ fn meanings(experiment: &Experiment, data: &Inputs) -> Vec<String> {
             said("credited for", &facts.attribution),
             said("left out", &facts.left_out),
             Some(format!("days in {}", pull.day_zone.name())),
-            pull.currency.map(|currency| format!("money in {}", currency.code())),
+            money_in(&source.id),
             (!source.fractional.is_empty()).then(|| {
                 format!(
                     "{} need not be whole",

@@ -216,7 +216,11 @@ pub fn capital(text: &str) -> String {
 
 /// `break-even, fixed on Mon 2 Mar, is 3.0%`. A later test of the same concept says that it is one.
 pub fn break_even(experiment: &Experiment, card: &Scorecard) -> String {
-    let bar = measure::bar(&experiment.policy, experiment.policy.kill_bar);
+    let policy = &experiment.policy;
+    let mut bar = measure::bar(policy, policy.kill_bar);
+    if policy.model == Model::Compare && policy.kill_bar.total_cmp(&1.0).is_eq() {
+        bar = format!("as often as with {} ({bar})", control(experiment));
+    }
     if card.generation == 1 {
         let fixed = figures::day(experiment.start, today(experiment, card));
         format!("break-even, fixed on {fixed}, is {bar}")

@@ -23,8 +23,8 @@ pub fn told(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
 pub fn observed_only(experiment: &Experiment) -> Option<String> {
     let Policy { model, srm, .. } = &experiment.policy;
     (*model == Model::Compare && srm.is_none()).then(|| {
-        "Each version was delivered with its own audience: the difference may come from the audience and not from the \
-         version."
+        "Each version was delivered with its own audience, so part or all of the difference may come from the people: weigh \
+         that before you decide."
             .to_owned()
     })
 }

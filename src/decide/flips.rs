@@ -224,14 +224,7 @@ fn without_a_channel(
     data: &Inputs,
     card: &Scorecard,
 ) -> Vec<Without> {
-    let rate = &experiment.policy.primary;
-    let mut parts: BTreeMap<&str, Vec<&Source>> = BTreeMap::new();
-    for source in &experiment.sources {
-        parts.entry(source.channel.as_deref().unwrap_or(source.id.as_str())).or_default().push(source);
-    }
-    let supplies_both =
-        |source: &&Source| [rate.numerator, rate.denominator].iter().all(|metric| source.metrics.contains(metric));
-    parts.retain(|_, sources| sources.iter().all(supplies_both));
+    let parts = channels(experiment);
     if parts.len() < 2 {
         return vec![];
     }
@@ -246,6 +239,19 @@ fn without_a_channel(
         Without { part: part.to_owned(), verdict: judge::concept(&verdicts(&watched(&rest, &tally, tally.hold))).0 }
     };
     parts.into_iter().map(without).collect()
+}
+
+/// The channels, and sources of no channel, that bring both halves of the deciding rate.
+fn channels(experiment: &Experiment) -> BTreeMap<&str, Vec<&Source>> {
+    let rate = &experiment.policy.primary;
+    let mut parts: BTreeMap<&str, Vec<&Source>> = BTreeMap::new();
+    for source in &experiment.sources {
+        parts.entry(source.channel.as_deref().unwrap_or(source.id.as_str())).or_default().push(source);
+    }
+    let supplies_both =
+        |source: &&Source| [rate.numerator, rate.denominator].iter().all(|metric| source.metrics.contains(metric));
+    parts.retain(|_, sources| sources.iter().all(supplies_both));
+    parts
 }
 
 /// One sentence for each thing that would change the verdict, or one that says that no single part would.
@@ -285,7 +291,9 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
         .collect();
     lines.extend(flips.without.iter().map(|part| format!("Without {} the test would be {}.", part.part, part.verdict)));
     if flips.without.is_empty() && flips.has_parts {
-        lines.push(format!("Without any one version or channel it would still be {}.", card.verdict));
+        let kinds = [("version", card.arms.len() > 1), ("channel", channels(experiment).len() > 1)];
+        let kinds: Vec<String> = kinds.into_iter().filter(|(_, any)| *any).map(|(kind, _)| kind.to_owned()).collect();
+        lines.push(format!("Without any one {} it would still be {}.", figures::either(&kinds), card.verdict));
     }
     lines
 }

@@ -123,9 +123,15 @@ pub fn named(experiment: &Experiment, keys: &[String]) -> Vec<String> {
     keys.iter().map(named).collect()
 }
 
+/// Those of them that the configuration can name.
+pub fn with_a_name(keys: &[String]) -> Vec<String> {
+    let has_name = |text: &&String| text.split_once(": ").is_none_or(|(_, key)| key != NO_KEY);
+    keys.iter().filter(has_name).cloned().collect()
+}
+
 /// Whether any key is one that the configuration can name.
 pub fn can_be_named(keys: &[String]) -> bool {
-    keys.iter().any(|text| text.split_once(": ").is_none_or(|(_, key)| key != NO_KEY))
+    !with_a_name(keys).is_empty()
 }
 
 #[cfg(test)]

@@ -112,10 +112,10 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
     };
     let mut notices = Vec::new();
     if outlook.build_out_of_reach {
-        let saved = left.map_or_else(String::new, |left| format!(" (up to {} stays unspent)", left.as_set()));
+        let saved = left.map_or_else(String::new, |left| format!(" ({} of the cap is not spent yet)", left.as_set()));
         // Nobody raises the day named as the last one.
-        let raise = if experiment.stop.is_none() { ", raise the cap," } else { "" };
-        let next = format!("Stop the ads{saved}{raise} or let it run: this is no verdict");
+        let raise = if experiment.stop.is_none() { " · for a chance of BUILD, raise the cap" } else { "" };
+        let next = format!("Stop the ads{saved}{raise} · or let it run: this is no verdict");
         let why = outlook::out_of_reach(experiment, now, outlook).into_iter().collect();
         notices.push(notice("futile", "BUILD is out of reach", why, next));
     }
@@ -256,7 +256,14 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
             parts.extend(notes::told(experiment, now));
             parts.extend(decision::raises(experiment, now));
         }
-        Verdict::Collecting | Verdict::Review | Verdict::Blocked => parts.push(explain::sentence(experiment, now)),
+        Verdict::Collecting | Verdict::Review | Verdict::Blocked => {
+            let sentence = explain::sentence(experiment, now);
+            // It did not when there was a verdict.
+            parts.push(match change {
+                Change::Withdrawn(_) => sentence.replacen("The range still covers", "The range now covers", 1),
+                _ => sentence,
+            });
+        }
     }
     parts.join(" ")
 }
@@ -466,8 +473,9 @@ fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard, ads: Opti
     match change {
         Change::Withdrawn(earlier) => {
             let stop = match earlier.verdict {
-                Verdict::Build | Verdict::Kill => format!("Stop what the {} set going · ", earlier.verdict),
-                _ => String::new(),
+                Verdict::Build => " · stop any work begun because of the BUILD",
+                Verdict::Kill => " · undo what was done because of the KILL",
+                _ => "",
             };
             let next = if now.verdict == Verdict::Collecting {
                 let ads = ads.and_then(|ads| economics::ads_spending(ads, "", today(experiment, now)));
@@ -477,7 +485,7 @@ fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard, ads: Opti
             } else {
                 next::to_do(experiment, now, ads)
             };
-            if stop.is_empty() { explain::capital(&next) } else { stop + &next.replacen("Decide", "decide", 1) }
+            format!("Make sure you know why{stop} · {}", next.replacen("Decide", "decide", 1))
         }
         Change::Suspended(earlier) => next::to_do_meanwhile(experiment, now, ads, &dated(experiment, earlier, now)),
         Change::Reached | Change::Confirmed | Change::Recovered => next::to_do(experiment, now, ads),

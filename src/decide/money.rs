@@ -242,10 +242,11 @@ pub fn ads_spending(after: &SpendAfter, still: &str, today: NaiveDate) -> Option
     let (last_day, spend) = (figures::day(after.last_day, today), after.on_last_day.as_set());
     let ads = if after.ads == 1 { "ad" } else { "ads" };
     let ads = format!("{} {ads}", figures::in_words(after.ads));
+    let together = if after.ads > 1 { " together" } else { "" };
     let told = if tells_of_now(after.last_day, today) {
-        format!("{ads} {}{still} spending {spend} a day", if after.ads == 1 { "is" } else { "are" })
+        format!("{ads} {}{still} spending {spend} a day{together}", if after.ads == 1 { "is" } else { "are" })
     } else {
-        format!("{ads} spent {spend} on {last_day}, the last day known")
+        format!("{ads} spent {spend}{together} on {last_day}, the last day known")
     };
     (after.on_last_day.micros > 0).then_some(told)
 }

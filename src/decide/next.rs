@@ -1,8 +1,10 @@
 //! What the reader is to do: the last line of a message, and of the first part of an explanation. One thing for each
 //! verdict and each reason, and what the ads spend meanwhile.
 
+use super::defects::Spending;
 use super::explain;
 use super::figures::{self, quoted};
+use super::keys;
 use super::money;
 use super::raise;
 use super::restated;
@@ -12,10 +14,13 @@ use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard, SpendAfter, Verd
 /// `Decide: build as recommended, kill, or test longer · stop the ads …`. `ads` is what they spend while there is no verdict; what
 /// they spend after one stands on the scorecard.
 pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>) -> String {
+    let control = experiment.arms.iter().find(|arm| arm.control);
     let spending = |still: &str| ads_spending(experiment, card, ads, still);
     let stop = |when: &str| {
         let ads = spending(" still").map_or_else(String::new, |ads| format!(": {ads}"));
-        format!("stop the ads {when}{ads}")
+        let theirs = control
+            .map_or_else(String::new, |arm| format!(", also those of {} that ran for this test only", arm.title));
+        format!("stop the ads {when}{theirs}{ads}")
     };
     match card.verdict {
         Verdict::Build => {
@@ -66,7 +71,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
                 None if unknown => run.to_owned(),
                 None => String::new(),
             };
-            format!("{}{goes_on}{ads}", repairs(card))
+            format!("{}{goes_on}{ads}", repairs(experiment, card))
         }
     }
 }
@@ -80,9 +85,11 @@ pub fn ads_spending(
 ) -> Option<String> {
     let today = explain::today(experiment, card);
     let ads = money::ads_spending(card.spend_after.as_ref().or(ads)?, still, today)?;
-    // What the control's ads cost is not theirs.
-    let control = experiment.arms.iter().find(|arm| arm.control);
-    Some(ads + &control.map_or_else(String::new, |arm| format!(", not counting those of {}", arm.title)))
+    // What those cost is not theirs.
+    let control = experiment.arms.iter().find(|arm| arm.control).map(|arm| format!("ads of {}", arm.title));
+    let unmapped = card.unmapped.is_some().then(|| "campaigns of no version".to_owned());
+    let besides: Vec<String> = control.into_iter().chain(unmapped).collect();
+    Some(if besides.is_empty() { ads } else { format!("{ads}, not counting {}", figures::list(&besides)) })
 }
 
 /// As [`to_do`], where a defect holds up a verdict that had been given, `dated`.
@@ -90,13 +97,13 @@ pub fn to_do_meanwhile(experiment: &Experiment, card: &Scorecard, ads: Option<&S
     if card.reasons.iter().any(ends_the_test) {
         return to_do(experiment, card, ads);
     }
-    let repairs = repairs(card);
-    format!("{repairs} · then the {dated} is confirmed or withdrawn: until then leave all as it is, the ads too")
+    let repairs = repairs(experiment, card);
+    format!("{repairs} · then the {dated} is confirmed or withdrawn: until then leave the ads as they are, on or off")
 }
 
 /// What mends every defect.
-fn repairs(card: &Scorecard) -> String {
-    let mut things: Vec<String> = card.reasons.iter().filter_map(mends).collect();
+fn repairs(experiment: &Experiment, card: &Scorecard) -> String {
+    let mut things: Vec<String> = card.reasons.iter().filter_map(|why| mends(experiment, why)).collect();
     things.dedup();
     things.join(" · ")
 }
@@ -179,16 +186,24 @@ fn recommended(experiment: &Experiment, card: &Scorecard) -> Option<String> {
 }
 
 /// What mends a defect.
-fn mends(why: &Reason) -> Option<String> {
+fn mends(experiment: &Experiment, why: &Reason) -> Option<String> {
+    let acts = figures::many(experiment.policy.primary.numerator);
     Some(match why {
         Reason::NoData { sources } => {
             format!("Find out why nothing comes from {}", figures::sources(sources))
         }
         Reason::Stale { .. } => "Run `willitsell pull`".to_owned(),
         Reason::UnmappedSpend { .. } => "Say to which version each campaign belongs".to_owned(),
+        Reason::UnmappedActs { keys, .. } if keys::can_be_named(keys) => {
+            "Say to which version those sign-ups belong".replace("sign-ups", &acts)
+        }
         Reason::UnmappedActs { .. } => "See that each answer says which version it belongs to".to_owned(),
-        Reason::NamelessActs { .. } => "Have the form ask for an address, or count in one source only".to_owned(),
-        Reason::MixedCurrencies { .. } => "Use one currency, or split the test: one for each".to_owned(),
+        Reason::NamelessActs { .. } => "Count in one source only, or have the form ask for an address".to_owned(),
+        Reason::MixedCurrencies { currencies } => match Spending::of(experiment, currencies) {
+            Spending::OneSource(source) => format!("Read all days of source {} again", quoted(source)),
+            Spending::BesideLimits(..) => "Set the limits in the currency of the account".to_owned(),
+            Spending::Several => "Use one currency, or split the test: one for each".to_owned(),
+        },
         Reason::MixedZones { source, .. } => format!("Read all days of source {} again", quoted(source)),
         Reason::DayZones { .. } => "Set the same time zone in both accounts".to_owned(),
         Reason::FewerRows { source, .. } => format!("Check what the account of source {} shows", quoted(source)),

@@ -33,41 +33,64 @@ pub fn told(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     card.day_notes.iter().map(sentence).collect()
 }
 
-/// The two ways to settle a doubt about days, without the lines to write: those are long, and `explain` shows them.
-pub fn two_ways(experiment: &Experiment) -> String {
-    format!(
-        "If the numbers are true, say so; if not, leave those days out: `willitsell explain {}` shows how.",
-        experiment.concept.id
-    )
+/// The two ways to settle a doubt about so many days, without the lines to write: those are long, and `explain` shows them.
+pub fn two_ways(experiment: &Experiment, days: usize) -> String {
+    let days = if days == 1 { "that day" } else { "those days" };
+    format!("If the numbers are true, say so; if not, leave {days} out: {}.", where_to_look(experiment))
+}
+
+/// Where a message sends its reader for what is too long for it.
+pub fn where_to_look(experiment: &Experiment) -> String {
+    format!("`willitsell explain {}` shows the lines to write", experiment.concept.id)
+}
+
+/// The same sentence where those lines stand below it.
+pub fn look_below(experiment: &Experiment, sentence: &str) -> String {
+    sentence.replace(&where_to_look(experiment), "the lines to write stand below")
 }
 
 /// The lines to write for it, for every doubt about days that blocks.
 pub fn how_to_settle(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
-    let mut stretches: Vec<[NaiveDate; 2]> = card.reasons.iter().filter_map(doubted).collect();
-    stretches.dedup();
-    let whose = |[first, last]: [NaiveDate; 2]| {
-        let all = first <= experiment.start && card.last_settled_day <= last;
-        lines_to_write(experiment, first, last, if all { " (all there are so far)" } else { "" })
+    let mut doubts: Vec<Vec<[NaiveDate; 2]>> =
+        card.reasons.iter().map(doubted).filter(|days| !days.is_empty()).collect();
+    doubts.dedup();
+    let whose = |stretches: Vec<[NaiveDate; 2]>| {
+        let all = |[first, last]: &[NaiveDate; 2]| *first <= experiment.start && card.last_settled_day <= *last;
+        let all = if stretches.iter().any(all) { " (all there are so far)" } else { "" };
+        lines_to_write(experiment, &stretches, all)
     };
-    stretches.into_iter().map(whose).collect()
+    doubts.into_iter().map(whose).collect()
 }
 
-/// The days that a reason speaks of.
-fn doubted(why: &Reason) -> Option<[NaiveDate; 2]> {
+/// The stretches of days that a reason speaks of.
+fn doubted(why: &Reason) -> Vec<[NaiveDate; 2]> {
     match why {
         Reason::TrackingGap { first_day, last_day, .. } | Reason::TrackingBroken { first_day, last_day, .. } => {
-            Some([*first_day, *last_day])
+            vec![[*first_day, *last_day]]
         }
-        Reason::BotBurst { days, .. } => Some([*days.first()?, *days.last()?]),
-        _ => None,
+        // The days between two bursts are as good as any.
+        Reason::BotBurst { days, .. } => {
+            let runs = days.chunk_by(|day, next| day.succ_opt() == Some(*next));
+            runs.filter_map(|run| Some([*run.first()?, *run.last()?])).collect()
+        }
+        _ => vec![],
     }
 }
 
-fn lines_to_write(experiment: &Experiment, first: NaiveDate, last: NaiveDate, all: &str) -> String {
-    let last = if first == last { String::new() } else { format!(", last = \"{last}\"") };
+fn lines_to_write(experiment: &Experiment, stretches: &[[NaiveDate; 2]], all: &str) -> String {
+    let tables: Vec<String> = stretches
+        .iter()
+        .map(|[first, last]| {
+            let last = if first == last { String::new() } else { format!(", last = \"{last}\"") };
+            format!("{{ first = \"{first}\"{last}, reason = \"…\" }}")
+        })
+        .collect();
+    let is_one = matches!(stretches, [[first, last]] if first == last);
     format!(
-        "To leave those days out{all}, write `set_aside_days = [{{ first = \"{first}\"{last}, reason = \"…\" }}]` under \
-         `[experiment.{}]` in the configuration file. If the numbers are true, write `real_days` in place of `set_aside_days`.",
+        "To leave {} out{all}, write `set_aside_days = [{}]` under `[experiment.{}]` in the configuration file. If the numbers \
+         are true, write `real_days` in place of `set_aside_days`.",
+        if is_one { "that day" } else { "those days" },
+        tables.join(", "),
         experiment.concept.id
     )
 }

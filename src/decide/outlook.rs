@@ -301,6 +301,8 @@ fn even_at(experiment: &Experiment, card: &Scorecard, verdict: Verdict) -> Optio
         Verdict::Build => "best end of the range",
         _ => "worst end of the range",
     };
+    let range = explain::ends(&arm.evidence).filter(|_| which.ends_with("range"));
+    let which = range.map_or_else(|| which.to_owned(), |ends| format!("{which} {}", measure::range(policy, ends)));
     let level = Some(level).filter(|level| level.is_finite()).map(|level| measure::end(policy, level))?;
     Some(match policy.model {
         Model::Rate => format!("{only}{level} ({which}) {} on every day left", explain::share_did(experiment)),

@@ -73,5 +73,14 @@ pub fn line(experiment: &Experiment, changed: &[Changed], earlier: &Scorecard, n
         .flatten()
         .collect();
     let counts = if counts.is_empty() { "moved from one version to another".to_owned() } else { counts.join("; ") };
-    Some(format!("{when}: {counts}"))
+    // Who counts what changed.
+    let differs = |metric: MetricId| {
+        let pick = |one: &Changed| if metric == rate.numerator { one.acts } else { one.exposures };
+        changed.iter().map(pick).any(|[then, now]| then.total_cmp(&now).is_ne())
+    };
+    let metrics: Vec<MetricId> = [rate.numerator, rate.denominator].into_iter().filter(|&one| differs(one)).collect();
+    let counting = experiment.sources.iter().filter(|source| source.metrics.iter().any(|one| metrics.contains(one)));
+    let counting: Vec<_> = counting.map(|source| &source.id).collect();
+    let whose = if counting.is_empty() { String::new() } else { format!(" ({})", figures::sources(counting)) };
+    Some(format!("{when}: {counts}{whose}"))
 }

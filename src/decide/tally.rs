@@ -123,6 +123,8 @@ pub struct Tally<'a> {
     pub nameless: BTreeMap<SourceId, i128>,
     /// What settled spend is in, and the budget cap; `None` is a currency the source did not name.
     pub currencies: BTreeSet<Option<Currency>>,
+    /// By source, what its settled spend is in.
+    pub currencies_of: BTreeMap<&'a SourceId, BTreeSet<Option<Currency>>>,
     /// Clicks and impressions of rows with more clicks than impressions, by position of the arm and settled day.
     pub clicks_unseen: BTreeMap<(usize, NaiveDate), [i64; 2]>,
     /// By position of the arm, day and reason, how many acts do not count.
@@ -155,6 +157,7 @@ impl<'a> Tally<'a> {
             left_out: BTreeMap::new(),
             nameless: BTreeMap::new(),
             zones: BTreeMap::new(),
+            currencies_of: BTreeMap::new(),
             hold: portfolio::ahead(experiment, data.others.as_deref(), calendar.last_settled),
             currencies: currencies_set(experiment).map(Some).collect(),
         };
@@ -182,6 +185,7 @@ impl<'a> Tally<'a> {
                 }
                 if rows.iter().any(|row| row.values.get(MetricId::SPEND).is_some_and(|spend| spend != 0)) {
                     tally.currencies.insert(pull.currency);
+                    tally.currencies_of.entry(source).or_default().insert(pull.currency);
                 }
             }
             let of = (&experiment.sources[position].leave_out, people_known.contains(source));
@@ -262,9 +266,9 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// The currencies that limits of the test are in: the budget cap's, and that of the money inputs where a guardrail on
+/// The currencies that the configuration sets limits of the test in: the budget cap's, and that of the money inputs where a guardrail on
 /// spend was worked out from them.
-fn currencies_set(experiment: &Experiment) -> impl Iterator<Item = Currency> {
+pub fn currencies_set(experiment: &Experiment) -> impl Iterator<Item = Currency> {
     let allowed = experiment.money.allowed_cost_per_act();
     let from_inputs = allowed.filter(|allowed| {
         let limit = Limit::Max(millionths::to_f64(allowed.micros));

@@ -12,7 +12,7 @@ use crate::domain::verdict::Reason;
 use crate::stats::traffic::{Others, stopped, too_few, too_many};
 
 /// Visits per click within which nothing is said, and beyond which nothing is decided (product.md section 3).
-const WARN_BELOW: f64 = 0.80;
+pub const WARN_BELOW: f64 = 0.80;
 const BLOCK_BELOW: f64 = 0.60;
 const BLOCK_ABOVE: f64 = 1.10;
 

@@ -104,7 +104,7 @@ fn an_extended_test_goes_on_and_every_later_verdict_says_so() {
     }
     let before = verdict()["scorecard"].clone();
     let extended = extend(&["--days", "30"]);
-    assert!(extended.stdout.contains("Cap       Now 60 settled days"), "{extended:#?}");
+    assert!(extended.stdout.contains("Cap       Now 60 settled days (30 before; "), "{extended:#?}");
     assert!(
         extended.stdout.contains("Next      Start the ads again, if they stopped: the test goes on"),
         "{extended:#?}"

@@ -303,7 +303,7 @@ fn every_verdict_and_reason_has_a_story_read_aloud() {
 
 /// What somebody who heard it once asked about it: what to do with the ads, where the rest of the money went, whether a
 /// number is good, since when. Each sentence stands in a story of this name.
-const ASKED: [(&str, &str); 48] = [
+const ASKED: [(&str, &str); 59] = [
     ("BUILD", "Money     $4,200 spent to Sun 15 Mar, $600 since · $37.50 per sign-up (limit $84)"),
     (
         "BUILD",
@@ -329,10 +329,13 @@ const ASKED: [(&str, &str); 48] = [
     ("stale", "the test goes on once this is fixed · the ads may run on"),
     ("stale", "Tue 17 Mar to Thu 19 Mar: do not count, for not every source was read since they settled, $600"),
     ("stale", "at least $5,100 spent to Thu 19 Mar ·"),
-    ("mixed_currencies", "so nobody can say what a sign-up costs. Have all accounts and the budget in one currency."),
+    (
+        "mixed_currencies",
+        "so nobody can say what a sign-up costs. If the currency of its account was changed, read all days again:",
+    ),
     ("mixed_currencies", "Limits (guardrails): cost per sign-up at most $84."),
     ("mixed_currencies", "Money     spent in EUR and USD, not added up ·"),
-    ("mixed_currencies", "Next      Use one currency, or split the test: one for each · pause the ads until then"),
+    ("mixed_currencies", "Next      Read all days of source \"ads\" again · pause the ads until then"),
     (
         "restated",
         "40 of 144 sign-ups were taken away after their days had counted (5 days from Mon 2 Mar to Fri 6 Mar). Find out what changed in source \"form\".",
@@ -345,12 +348,12 @@ const ASKED: [(&str, &str); 48] = [
     ("restated", "the test goes on then, or about Sun 29 Mar · the ads may run on"),
     (
         "unmapped_spend",
-        "Say in the configuration file which version each belongs to, or that it has no part in the test. `willitsell explain invoice-autopilot` shows the lines to write.",
+        "Say in the configuration file which version each belongs to, or that it has no part in the test: `willitsell explain invoice-autopilot` shows the lines to write.",
     ),
-    ("unmapped_acts", "Have the form pass on which campaign, or which version of the page, a person came from."),
+    ("unmapped_acts", "The form must record, for each person, the campaign or the version of the page they came from."),
     (
         "unmapped_acts",
-        "What they carry is listed under no version: \"newsletter\" of source \"form\". Say in the configuration file to which version",
+        "they are marked \"newsletter\" of source \"form\", and the configuration file does not say which version that is. Once it does, they count",
     ),
     (
         "impossible_counts",
@@ -358,7 +361,7 @@ const ASKED: [(&str, &str); 48] = [
     ),
     (
         "uneven_split",
-        "To begin a new test, change `start` under `[experiment.invoice-autopilot]` in the configuration file to the day of the repair.",
+        "then begin a new test: in the configuration file, change `start` under `[experiment.invoice-autopilot]` to the day of the repair.",
     ),
     (
         "guardrail",
@@ -390,6 +393,20 @@ const ASKED: [(&str, &str); 48] = [
         "Cost per sign-up of Plan b: $86.21 = its cost ÷ its sign-ups. Its cost $7,500 (the same days, from",
     ),
     ("arms_disagree", "Decide: build Plan b, kill both, or test longer with a larger cap ·"),
+    ("unmapped_spend", "no part in the test: the lines to write stand below.\n"),
+    ("unmapped_spend", "one ad is spending $300 a day, not counting campaigns of no version"),
+    ("unmapped_acts", "1,800 visitors over 18 days; which of the 144 sign-ups came of them is not known."),
+    ("unmapped_acts", "Say to which version those sign-ups belong ·"),
+    ("mixed_currencies", "\"ads\": days in UTC; money in EUR and USD."),
+    ("nameless_acts", "In the configuration file, take source \"poll\" out of the `keys` of the version:"),
+    ("no_data", "check that it has a column of sign-ups."),
+    ("tracking_gap", "there were only 720 visitors for 1,800 clicks; 1,440 to 1,800 are usual."),
+    ("tracking_broken", "leave that day out: the lines to write stand below."),
+    ("fewer_rows", "two ads are spending $300 a day together"),
+    (
+        "uneven_split",
+        "Since Sun 8 Mar the split is too uneven to be chance, so this test can give no verdict any more.",
+    ),
     ("guardrail", "Limit: at most $20. Breached: at $20 each, $4,200 would have brought 210 sign-ups."),
 ];
 
@@ -558,21 +575,24 @@ fn all_else_that_is_told_is_read_aloud_too() {
     };
     said(
         "withdrawn",
-        "Stop what the BUILD set going · the test goes on: let the ads run (one ad is spending $300 a day)",
+        "Make sure you know why · stop any work begun because of the BUILD · the test goes on: let the ads run (one ad is spending $300 a day)",
     );
-    said("withdrawn", "Changed   18 days from Mon 2 Mar to Thu 19 Mar: 144 sign-ups when read on Sun 22 Mar, 72 now\n");
+    said(
+        "withdrawn",
+        "Changed   18 days from Mon 2 Mar to Thu 19 Mar: 144 sign-ups when read on Sun 22 Mar, 72 now (source \"form\")\n",
+    );
     said(
         "revised",
-        "Stop what the BUILD set going · decide: kill as recommended, or build all the same · stop the ads in",
+        "Make sure you know why · stop any work begun because of the BUILD · decide: kill as recommended, or build all the same · stop the ads in",
     );
     said(
         "suspended",
-        "then the BUILD of Wed 18 Mar is confirmed or withdrawn: until then leave all as it is, the ads too",
+        "then the BUILD of Wed 18 Mar is confirmed or withdrawn: until then leave the ads as they are, on or off",
     );
     said("confirmed", "Why       The data can be trusted again, and the BUILD stands. 8.0% signed up");
     said(
         "notice",
-        "too few for BUILD before the cap (60 settled days or $7,200). That holds even if 4.6% (best end of the range) signed up on every day left.",
+        "too few for BUILD before the cap (60 settled days or $7,200). That holds even if 4.6% (best end of the range 2.6 to 4.6%) signed up on every day left.",
     );
     said("notice", "If the ads run until then, about $7,800 will be spent, $600 more than the cap.");
     said(

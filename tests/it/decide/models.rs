@@ -101,9 +101,9 @@ fn a_version_that_beats_the_control_is_a_build_and_says_whose_audience_it_had() 
     let words = all_words(&experiment, &card, &data);
     for wanted in [
         "144 of 1,800 visitors (2.0 times the rate of Plan old, range 1.",
-        "; break-even, fixed on Mon 2 Mar, is 1.0 times.",
+        "; break-even, fixed on Mon 2 Mar, is as often as with Plan old (1.0 times).",
         "BUILD when the whole range is above 1.0 times (break-even).",
-        "the difference may come from the audience and not from the version",
+        "so part or all of the difference may come from the people",
         "Why Visitors signed up 2.0 times as often as with Plan old",
         "$10,800 spent to Thu 19 Mar ($5,400 on Plan a, $5,400 on Plan old beside it)",
         "Plan old (compared with): 72 of 1,800 visitors signed up.",

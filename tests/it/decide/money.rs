@@ -113,13 +113,13 @@ fn the_money_line_of_every_verdict_leaves_out_what_nobody_knows() {
     let next = line_of("Next", &autopilot(), None, &running).unwrap();
     assert_eq!(
         next,
-        "Decide: kill as recommended, or build all the same · stop the ads in either case: two ads are still spending $90 a day"
+        "Decide: kill as recommended, or build all the same · stop the ads in either case: two ads are still spending $90 a day together"
     );
     let review = Scorecard { spend_after: running.spend_after, ..review };
     let next = line_of("Next", &autopilot(), None, &review).unwrap();
     assert!(
         next.ends_with(
-            "test longer with a larger cap · stop the ads until you have decided: two ads are still spending $90 a day"
+            "test longer with a larger cap · stop the ads until you have decided: two ads are still spending $90 a day together"
         ),
         "{next}"
     );
@@ -258,7 +258,8 @@ fn spend_after_a_verdict_runs_from_its_day_until_the_ads_stop() {
     };
     assert_eq!(first.spend_after, Some(on("0", "0", eve, "90", 2)), "the ads of the day before are all that is known");
     assert!(
-        willitsell::decide::explain::banner(&experiment, &first).ends_with("Two ads are still spending $90 a day.")
+        willitsell::decide::explain::banner(&experiment, &first)
+            .ends_with("Two ads are still spending $90 a day together.")
     );
     let number = u64::try_from((since - experiment.start).num_days()).unwrap();
     let later = decide(&experiment, number + 5, &data);
@@ -338,11 +339,11 @@ fn ads_that_go_on_after_a_verdict_are_told_once_a_day_until_they_stop() {
 
 const SPENDING: [&str; 4] = [
     "spending_invoice-autopilot_1_2026-03-18
-KILL · Invoice Autopilot · two ads are still spending $90 a day (owner: Dana, head of product)
+KILL · Invoice Autopilot · two ads are still spending $90 a day together (owner: Dana, head of product)
 Money     $90 spent on Wed 18 Mar, the day of the KILL
 Next      Decide, and stop the ads in either case",
     "spending_invoice-autopilot_1_2026-03-19
-KILL · Invoice Autopilot · two ads are still spending $90 a day (owner: Dana, head of product)
+KILL · Invoice Autopilot · two ads are still spending $90 a day together (owner: Dana, head of product)
 Money     $90 spent on Thu 19 Mar · $180 since the KILL of Wed 18 Mar
 Next      Decide, and stop the ads in either case",
     "spending_invoice-autopilot_1_2026-03-20

@@ -104,7 +104,7 @@ fn a_person_counts_once_however_many_sources_tell_of_them_and_each_depth_is_show
     let card = decide(&experiment, 20, &data);
     assert_eq!(card.arms[0].evidence.successes, 90.0, "only the deciding depth decides");
     let told = derivation::derive(&experiment, &generation(), &data, &card).sections;
-    let lines = told.iter().find(|section| section.title == "How deep people came").unwrap().lines.join("\n");
+    let lines = told.iter().find(|section| section.title == "How far people got").unwrap().lines.join("\n");
     for part in [
         "1,800 visitors, 90 sign-ups, 68 verified sign-ups, 34 qualified sign-ups, 34 payments, 17 refunds, 17 deposits.",
         "34 of 68 verified sign-ups: a share of the ICP of 50%.",

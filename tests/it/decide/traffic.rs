@@ -58,9 +58,9 @@ fn visits_far_from_the_clicks_block_and_a_little_away_they_are_told() {
     }
     assert_eq!(
         told(&experiment, &at(40)),
-        "Plan a: from Mon 2 Mar to Thu 19 Mar there were only 720 visitors for 1,800 clicks: too few. Check that the page \
-         counts every visitor and that the ads lead to it. If the numbers are true, say so; if not, leave \
-         those days out: `willitsell explain invoice-autopilot` shows how."
+        "Plan a: from Mon 2 Mar to Thu 19 Mar there were only 720 visitors for 1,800 clicks; 1,440 to 1,800 are usual. Check that \
+         the page counts every visitor and that the ads lead to it. If the numbers are true, say so; if not, leave \
+         those days out: `willitsell explain invoice-autopilot` shows the lines to write."
     );
     assert!(
         told(&experiment, &at(65)).contains("fewer visitors than 80% of its clicks"),
@@ -118,10 +118,10 @@ fn d7_clicks_without_visits_block_from_thirty_on_until_the_days_are_set_aside() 
         told(&experiment, &card),
         "Plan a: on Thu 12 Mar no visitor was counted for 30 clicks; about 27 would be expected. Check that the page and \
          the form still work and are still counted. If the numbers are true, say so; if not, leave \
-         those days out: `willitsell explain invoice-autopilot` shows how."
+         that day out: `willitsell explain invoice-autopilot` shows the lines to write."
     );
     let sections = derivation::derive(&experiment, &generation(), &data, &card).sections;
-    let lines = "To leave those days out, write `set_aside_days = [{ first = \"2026-03-12\", reason = \"…\" }]` under \
+    let lines = "To leave that day out, write `set_aside_days = [{ first = \"2026-03-12\", reason = \"…\" }]` under \
                  `[experiment.invoice-autopilot]` in the configuration file. If the numbers are true, write `real_days` in \
                  place of `set_aside_days`.";
     assert!(sections[0].lines.iter().any(|line| line == lines), "{:?}", sections[0].lines);

@@ -284,7 +284,9 @@ fn d1_a_withdrawn_verdict_is_named_with_its_date() {
         withdrawn
             .contains("Why       The numbers of past days changed, so the BUILD of Sun 15 Mar no longer holds. 44 of")
     );
-    assert!(withdrawn.ends_with("Stop what the BUILD set going · the test goes on: start the ads again"));
+    assert!(withdrawn.ends_with(
+        "Make sure you know why · stop any work begun because of the BUILD · the test goes on: start the ads again"
+    ));
     let turned = lines(&autopilot(), Some(&sells()), &dud());
     let headline = "KILL · Invoice Autopilot · BUILD of Sun 15 Mar is revised · decide by Mon 23 Mar (owner: Dana, head of product)\n";
     assert!(turned.starts_with(headline));
@@ -298,7 +300,7 @@ fn a_defect_and_its_end_are_told_once_each() {
         "BLOCKED · Invoice Autopilot · no verdict until this is fixed (owner: Dana, head of product)
 Why       The BUILD of Sun 15 Mar cannot be confirmed for now. Source \"ads\" has never been read, although two readings or more were planned. To see what is wrong, run `willitsell pull`.
 Money     at least $3,170 spent to Sun 15 Mar
-Next      Run `willitsell pull` · then the BUILD of Sun 15 Mar is confirmed or withdrawn: until then leave all as it is, the ads too"
+Next      Run `willitsell pull` · then the BUILD of Sun 15 Mar is confirmed or withdrawn: until then leave the ads as they are, on or off"
     );
     let now = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
     let recovered = lines(&autopilot(), Some(&stale), &now);
@@ -411,4 +413,42 @@ fn no_text_uses_a_word_that_needs_a_statistician_or_promises_too_much() {
             }
         }
     }
+}
+
+#[test]
+fn money_in_two_currencies_is_laid_to_the_source_or_to_the_limits_that_have_it() {
+    let mixed = || blocked(Reason::MixedCurrencies { currencies: vec!["EUR".into(), "USD".into()] });
+    let mut limits = autopilot();
+    limits.policy.budget_cap = Some(usd("3000"));
+    let mut two_accounts = limits.clone();
+    two_accounts.sources.push(Source { id: SourceId::new("meta"), ..two_accounts.sources[0].clone() });
+    for (experiment, says, mends) in [
+        (autopilot(), "Source \"ads\" brought money in EUR and USD.", "Read all days of source \"ads\" again"),
+        (
+            limits,
+            "Source \"ads\" brought money in EUR, and the configuration file sets limits in USD.",
+            "Set the limits in the currency of the account",
+        ),
+        (
+            two_accounts,
+            "The money of this test is in EUR and USD (`willitsell explain invoice-autopilot` shows which source is in which).",
+            "Use one currency, or split the test: one for each",
+        ),
+    ] {
+        let sentence = explain::sentence(&experiment, &mixed());
+        assert!(sentence.starts_with(says), "{sentence}");
+        assert!(lines(&experiment, None, &mixed()).contains(&format!("Next      {mends}")), "{says}");
+    }
+}
+
+#[test]
+fn the_days_between_two_bursts_are_not_set_aside_with_them() {
+    let days = ["2026-03-08", "2026-03-09", "2026-03-12"].map(day).to_vec();
+    let burst = Reason::BotBurst { arm: ArmId::new("a"), metric: MetricId::SIGNUPS, count: 90.0, expected: 9.0, days };
+    let (experiment, card) = (autopilot(), blocked(burst));
+    let data = inputs(&experiment, 16, &[SELLS]);
+    let told = derivation::derive(&experiment, &generation(), &data, &card).sections.remove(0).lines.join("\n");
+    let lines = "To leave those days out, write `set_aside_days = [{ first = \"2026-03-08\", last = \"2026-03-09\", reason = \
+                 \"…\" }, { first = \"2026-03-12\", reason = \"…\" }]` under";
+    assert!(told.contains(lines), "{told}");
 }

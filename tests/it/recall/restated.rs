@@ -94,7 +94,8 @@ async fn d1_a_verdict_that_restated_days_no_longer_carry_is_withdrawn_once_and_r
     assert_eq!(messages.len(), 2, "{messages:#?}");
     let message = &messages[1];
     assert!(message.starts_with("COLLECTING · Invoice Autopilot · BUILD of Wed 18 Mar is withdrawn"), "{message}");
-    let changed = "Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups when read on Mon 30 Mar, 0 now\n";
+    let changed =
+        "Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups when read on Mon 30 Mar, 0 now (source \"form\")\n";
     assert!(message.contains(changed), "{message}\n{changed}");
 
     // The same again, over a restart: nothing more is said.
@@ -135,7 +136,9 @@ async fn d1_a_verdict_that_turns_into_another_is_revised_by_name() {
     let last = told(&rig).await.pop().unwrap();
     assert!(last.starts_with("KILL · Invoice Autopilot · BUILD of Wed 18 Mar is revised · decide by"), "{last}");
     assert!(
-        last.contains("Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups when read on Wed 1 Apr, 0 now"),
+        last.contains(
+            "Changed: Fri 6 Mar, Sat 7 Mar and Sun 8 Mar: 15 sign-ups when read on Wed 1 Apr, 0 now (source \"form\")"
+        ),
         "{last}"
     );
 }
