@@ -339,12 +339,21 @@ fn access(
 
 /// Puts what is said for this file in place of what the source says.
 fn said(args: &ImportArgs, registry: &Registry, mut access: SourceAccess) -> Result<SourceAccess, Failure> {
-    let offered = registry.get(&access.source.connector).map(|connector| &connector.info().settings);
-    let names: Vec<&str> = offered.into_iter().flatten().map(|setting| setting.name.as_str()).collect();
+    let Some(info) = registry.get(&access.source.connector).map(|connector| connector.info()) else {
+        return Ok(access);
+    };
+    let names: Vec<&str> = info.settings.iter().map(|setting| setting.name.as_str()).collect();
     for (name, value) in &args.set {
         if !names.contains(&name.as_str()) {
             let advice = suggestion(name, &names, "there is nothing to set");
             return Err(Failure::usage(format!("--set: {} has no setting {name}: {advice}", access.source.connector)));
+        }
+        // `check` has looked at the configuration, and may refuse this source beside others by that setting.
+        if info.names_apart_by == Some(name.as_str()) && !access.source.names_apart {
+            let advice = "repeat with --save, which writes it there";
+            return Err(Failure::usage(format!(
+                "--set: {name} says who is one person, so it is for the configuration to say: {advice}"
+            )));
         }
         access.settings.put(name, Some(value).filter(|value| !value.is_empty()).cloned().map(SettingValue::Plain));
     }

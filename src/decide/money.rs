@@ -188,9 +188,7 @@ pub fn told_until(experiment: &Experiment, data: &Inputs, calendar: &Calendar) -
     let told = spends.map(|source| {
         let pulls = data.pulls.iter().filter(|pull| pull.source == source.id);
         let whole = |day: NaiveDate, read: NaiveDate| Some(day.min(read.checked_sub_days(Days::new(1))?));
-        pulls
-            .filter_map(|pull| whole(pull.last_day, pull.committed_at.with_timezone(&pull.day_zone).date_naive()))
-            .max()
+        pulls.filter_map(|pull| whole(pull.last_day, pull.told_at().with_timezone(&pull.day_zone).date_naive())).max()
     });
     let yesterday = calendar.today.checked_sub_days(Days::new(1))?;
     Some(told.collect::<Option<Vec<_>>>()?.into_iter().min()?.min(yesterday))

@@ -171,9 +171,8 @@ fn knows(
     today: NaiveDate,
     days: impl Iterator<Item = NaiveDate>,
 ) -> impl Iterator<Item = bool> {
-    let read_on = |pull: &Pull| {
-        [pull.day_zone, experiment.timezone].map(|zone| pull.committed_at.with_timezone(&zone).date_naive())
-    };
+    let read_on =
+        |pull: &Pull| [pull.day_zone, experiment.timezone].map(|zone| pull.told_at().with_timezone(&zone).date_naive());
     let read_on = pull.map(read_on);
     let lag = Days::new(u64::from(experiment.policy.maturity_lag_days));
     days.map(move |day| {

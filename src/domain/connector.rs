@@ -57,8 +57,10 @@ pub struct Facts {
 pub struct FileRead {
     /// A hash of its content and of how it was read.
     pub content: String,
-    /// When it was last written to; `None` where a person brought it for its days, whatever is older.
-    pub modified: Option<DateTime<Utc>>,
+    /// When it was last written to: what it says is no younger.
+    pub modified: DateTime<Utc>,
+    /// A person brought it for its days, whatever is older.
+    pub is_for_its_days: bool,
     /// Nothing of it is left to be stored.
     pub is_whole: bool,
 }

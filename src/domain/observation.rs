@@ -175,6 +175,12 @@ impl Pull {
     pub fn is_reading(&self) -> bool {
         self.first_day <= self.last_day
     }
+
+    /// When its numbers were what they are: when it was committed, or when the file was written that it is from. An export of
+    /// Friday says no more of Friday when it is read on Monday.
+    pub fn told_at(&self) -> DateTime<Utc> {
+        self.facts.file.as_ref().map_or(self.committed_at, |file| file.modified.min(self.committed_at))
+    }
 }
 
 /// Everything stored that one experiment's verdict may depend on.

@@ -81,7 +81,7 @@ fn settled(pulls: &[Pull], window: DateWindow, lag: u32) -> Option<DateWindow> {
     let age = Days::new(u64::from(lag.max(1)));
     let mut days = window.first().iter_days().take_while(|&day| day <= window.last()).map(|day| {
         let last = pulls.iter().rev().find(|pull| pull.first_day <= day && day <= pull.last_day);
-        let read_on = last.map(|pull| pull.committed_at.with_timezone(&pull.day_zone).date_naive());
+        let read_on = last.map(|pull| pull.told_at().with_timezone(&pull.day_zone).date_naive());
         let is_settled = read_on.zip(day.checked_add_days(age)).is_some_and(|(read_on, settles)| settles <= read_on);
         (day, is_settled)
     });

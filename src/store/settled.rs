@@ -33,8 +33,8 @@ impl Settling {
         let last_read = pulls.iter().filter(|pull| pull.is_reading()).map(|pull| read_on(pull)).max();
         let accepts_until = source.accept_shrink.filter(|&until| last_read.is_some_and(|last| until <= last));
         for pull in pulls {
-            let read_on = read_on(pull);
-            let Some(last) = read_on.checked_sub_days(Days::new(u64::from(self.lag_days.max(1)))) else { continue };
+            let (read_on, told_on) = (read_on(pull), pull.told_at().with_timezone(&self.zone).date_naive());
+            let Some(last) = told_on.checked_sub_days(Days::new(u64::from(self.lag_days.max(1)))) else { continue };
             let last = last.min(pull.last_day).min(self.days.last());
             let start = pull.first_day.max(self.days.first());
             let accepted = accepts_until.is_some_and(|until| read_on <= until);

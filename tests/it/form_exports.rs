@@ -174,6 +174,11 @@ fn members_count_once_each_and_addresses_are_no_numbers() {
     assert!(code == 1 && said.contains("its column holds addresses: name it in email_column"), "{said}");
     let (_, (code, said)) = import(settings, "Membr");
     assert!(code == 1 && said.contains("Member"), "{said}");
+    // What the check of the configuration has not seen may count people twice.
+    let (folder, (code, _)) = import("arm = \"all\", form_opens = \"answers\"", "");
+    assert_eq!(code, 0);
+    let (code, said) = willitsell(folder.path(), &["import", "all.csv", "--set", "person_column=Member"]);
+    assert!(code == 2 && said.contains("it is for the configuration to say: repeat with --save"), "{said}");
     let (_, (code, said)) = import(&format!("{settings}, email_column = \"Mail\""), "Member");
     assert!(code == 1 && said.contains("contradict each other"), "{said}");
 }

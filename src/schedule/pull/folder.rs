@@ -188,7 +188,8 @@ pub async fn take(
         }
         let read = FileRead {
             content: content.clone(),
-            modified: (claim == Claim::Newest).then_some(modified),
+            modified,
+            is_for_its_days: claim == Claim::All,
             is_whole: position + 1 == stretches.len(),
         };
         let mut slice_facts = facts.facts.clone();
@@ -213,7 +214,8 @@ pub async fn take(
 /// Since when what is stored of a day is known: when the file it is from was written, else when it was read.
 fn speaks_for(pulls: &[Pull], day: NaiveDate) -> Option<DateTime<Utc>> {
     let last = pulls.iter().rev().find(|pull| pull.first_day <= day && day <= pull.last_day)?;
-    Some(last.facts.file.as_ref().and_then(|file| file.modified).unwrap_or(last.committed_at))
+    let brought = last.facts.file.as_ref().is_some_and(|file| file.is_for_its_days);
+    Some(if brought { last.committed_at } else { last.told_at() })
 }
 
 /// The days of a window for which something holds, in stretches without a gap.

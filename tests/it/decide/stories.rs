@@ -339,12 +339,27 @@ fn a_folder_into_which_nothing_was_dropped_is_no_defect_and_one_that_cannot_be_r
     let of_ads = |pull: &Pull| pull.source == SourceId::new("ads");
     data.pulls.retain(|pull| !of_ads(pull) || pull.committed_at < as_of(&experiment, 18));
     for pull in data.pulls.iter_mut().filter(|pull| of_ads(pull)) {
-        pull.facts.file = Some(FileRead { content: "a".into(), modified: None, is_whole: true });
+        pull.facts.file =
+            Some(FileRead { content: "a".into(), modified: pull.committed_at, is_for_its_days: true, is_whole: true });
     }
     let stale = |reason: &Reason| matches!(reason, Reason::Stale { .. });
     assert!(!decide(&experiment, 19, &data).reasons.iter().any(stale));
     let failed = Counted::of(&experiment, &generation(), &data, as_of(&experiment, 19)).stale().unwrap();
     assert!(failed.reasons.iter().any(stale));
+}
+
+#[test]
+fn an_export_says_no_more_of_a_day_than_when_it_was_written_however_late_it_is_read() {
+    let experiment = experiment(&["a"]);
+    let mut data = inputs(&experiment, 20, &[SELLS]);
+    let counted = |data: &Inputs| decide(&experiment, 20, data).arms[0].evidence.days;
+    assert_eq!(counted(&data), 18);
+    for pull in data.pulls.iter_mut().filter(|pull| pull.source == SourceId::new("ads")) {
+        let modified = pull.committed_at.min(as_of(&experiment, 10));
+        let file = FileRead { content: "a".into(), modified, is_for_its_days: false, is_whole: true };
+        pull.facts.file = Some(file);
+    }
+    assert_eq!(counted(&data), 8, "days that had settled on day 10");
 }
 
 #[test]
