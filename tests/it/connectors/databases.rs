@@ -9,7 +9,7 @@ use willitsell::connect::native::sql::SqlConnector;
 
 use super::*;
 use crate::postgres;
-use crate::project::Project;
+use crate::project::{Ended, Project};
 
 /// Pulls the first week of November with this address and these settings.
 async fn ask(connector: SqlConnector, address: &str, settings: &[(&str, &str)], questions: &[Question]) -> Pulled {
@@ -183,8 +183,8 @@ async fn acts_carry_who_when_and_whether_they_still_stand() {
     let (_folder, address) = sqlite(
         "CREATE TABLE act (id, done, page, mail, gone, size);
          INSERT INTO act VALUES (1, '2026-11-03T09:00:00Z', 'a', 'ann@example.com', NULL, 20),
-             (2, '2026-11-03 09:00:00+02:00', 'a', NULL, 'refunded', NULL), (3, '2026-10-31 22:59:59', NULL, 'x', NULL, 1),
-             (4, '2026-10-31 23:00:00', '', 'x', NULL, 1), (4, '2026-10-31 23:00:00', '', 'x', NULL, 1);",
+             (2, '2026-11-03 09:00:00+02:00', 'a', NULL, 'refunded', NULL), (3, '2026-10-31 22:59:59', NULL, 'bob@example.com', NULL, 1),
+             (4, '2026-10-31 23:00:00', '', 'bob@example.com', NULL, 1), (4, '2026-10-31 23:00:00', '', 'bob@example.com', NULL, 1);",
     );
     let questions = [Question { name: "employees".into(), asked_as: "size".into(), is_free_text: false }];
     let settings = [("query", QUERY_OF_ACTS), ("zone", "UTC")];
@@ -193,7 +193,7 @@ async fn acts_carry_who_when_and_whether_they_still_stand() {
         "1 ann@example.com email a 2026-11-03T09:00:00+00:00 employees=\"20\"",
         "2 - email a 2026-11-03T07:00:00+00:00 void=refunded",
         // The experiment's days begin in Berlin: the third is of the day before the first.
-        "4 x email - 2026-10-31T23:00:00+00:00 employees=\"1\"",
+        "4 bob@example.com email - 2026-10-31T23:00:00+00:00 employees=\"1\"",
     ];
     assert_eq!(pulled.sink.rows(), expected);
     assert!(pulled.facts().warnings[0].contains("1 rows came twice"), "{:?}", pulled.facts().warnings);
@@ -219,16 +219,48 @@ async fn what_is_a_persons_is_in_no_error() {
         ("1".to_owned(), "1767225600", "NULL"),
         ("1".to_owned(), "NULL", "NULL"),
         ("1".to_owned(), at, "'gone'"),
+        ("1".to_owned(), &format!("'{CANARY}@example.com'"), "NULL"),
+        ("1".to_owned(), at, &format!("'{CANARY}@example.com'")),
+        ("1".to_owned(), at, &format!("'{CANARY} Miller'")),
         (format!("1 AS id, '{CANARY}@example.com' AS mail, 1"), at, "NULL"),
     ] {
         act(&id, time, void).await.error();
     }
+    one_visit(&address, &format!("'{CANARY}@example.com'")).await.error();
     let two = format!(
         "SELECT 1 AS id, '2026-11-03T09:00:00Z' AS at, 'x' AS arm, '{CANARY}@example.com' AS person UNION ALL
          SELECT 1, '2026-11-03T09:00:00Z', 'x', '{CANARY}@example.org'"
     );
     let error = ask(SqlConnector::acts(), &address, &[("query", &two)], &[]).await.error();
     assert!(error.contains("two rows with one `id`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_person_without_an_address_is_refused_and_one_unknown_is_not() {
+    let (_folder, address) = sqlite("");
+    let act = |person: &str| {
+        let query = format!("SELECT 1 AS id, '2026-11-03T09:00:00Z' AS at, 'x' AS arm, {person} AS person");
+        let address = address.clone();
+        async move { ask(SqlConnector::acts(), &address, &[("query", &query)], &[]).await }
+    };
+    for person in ["17", "'x'", &format!("'{CANARY} Miller'")] {
+        let error = act(person).await.error();
+        assert!(error.contains("`person`: holds what is no address"), "{error}");
+    }
+    for person in ["'ann@example.com'", "NULL", "''"] {
+        assert_eq!(act(person).await.facts().rows, 1, "{person}");
+    }
+}
+
+#[tokio::test]
+async fn a_sqlite_with_a_log_is_read_while_somebody_has_it_open_and_nothing_is_put_beside_it() {
+    let (folder, address) = sqlite(&format!("PRAGMA journal_mode = WAL; {SHOP}"));
+    let error = visits(&address, BY_DAY).await.error();
+    assert!(error.contains("WAL"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was put beside it");
+    let shop = Connection::open(folder.path().join(format!("{CANARY}.db"))).unwrap();
+    shop.execute_batch("UPDATE visit SET page = page").unwrap();
+    assert_eq!(visits(&address, BY_DAY).await.sink.rows(), WEEK);
 }
 
 #[tokio::test]
@@ -315,8 +347,8 @@ async fn n7_a_postgres_that_cannot_be_asked_gives_away_no_password() {
     let good = format!("tester:{CANARY}");
     for (address, why) in [
         (database.url_with(&format!("tester:{CANARY}x"), None, ""), "refuses the login"),
-        (database.url_with(&format!("{CANARY}:{CANARY}"), None, ""), "refuses the login"),
-        (database.url_with(&good, Some("nowhere"), ""), "no such database"),
+        (database.url_with(&format!("user-of-ours:{CANARY}"), None, ""), "refuses the login"),
+        (database.url_with(&good, Some("nowhere"), ""), "no database of the name"),
         (database.url_with(&good, None, "?sslmode=require"), "sslmode"),
         (database.url_with(&good, None, &format!("?application={CANARY}")), "not known"),
         (format!("postgres://{good}@127.0.0.1:1/shop"), "cannot be reached"),
@@ -324,6 +356,7 @@ async fn n7_a_postgres_that_cannot_be_asked_gives_away_no_password() {
     ] {
         let error = visits(&address, BY_DAY).await.error();
         assert!(error.contains(why), "{why}: {error}");
+        assert!(!["tester", "user-of-ours", "nowhere"].iter().any(|name| error.contains(name)), "{error}");
     }
     // A password that stands in the query or in a row is not shown either, nor is what cannot be read there.
     let quoting = format!("SELECT '2026-11-03' AS day, 'x' AS arm, '{CANARY}' AS visits");
@@ -331,6 +364,20 @@ async fn n7_a_postgres_that_cannot_be_asked_gives_away_no_password() {
     let casting = "SELECT '2026-11-03' AS day, 'x' AS arm, ('somebody' || '@example.com')::int AS visits";
     let error = visits(&database.url, casting).await.error();
     assert!(error.contains("22P02") && !error.contains("somebody"), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_environment_says_of_another_server_goes_to_none() {
+    let Some(database) = postgres::database().await else { return };
+    let project = project(&database.url_with("tester", None, ""), "");
+    for (name, value, why) in [
+        ("PGPASSWORD", CANARY, "refuses the login"),
+        ("PGSSLROOTCERT", "/another/servers", "unset PGSSLROOTCERT"),
+        ("PGOPTIONS", "-c statement_timeout=0", "PGOPTIONS"),
+    ] {
+        let ended = Ended::of(&project.command(&["pull"]).env(name, value).output().unwrap());
+        assert!(ended.code != 0 && ended.stderr.contains(why), "{name}: {ended:#?}");
+    }
 }
 
 /// A project whose visits and orders come from one SQLite.

@@ -16,6 +16,14 @@ use crate::domain::connector::{SettingValue, Settings};
 /// What a connection is called in the database's own lists.
 const CALLED: &str = "willitsell";
 
+/// What the environment would add to a connection, and the parameter of an address that takes its place.
+const ADDED: [(&str, Option<&str>); 4] = [
+    ("PGSSLROOTCERT", Some("sslrootcert")),
+    ("PGSSLCERT", Some("sslcert")),
+    ("PGSSLKEY", Some("sslkey")),
+    ("PGOPTIONS", None),
+];
+
 /// A database.
 pub(super) struct Address {
     pub place: Place,
@@ -67,7 +75,8 @@ impl Address {
     }
 }
 
-/// What the address says and nothing else: what it leaves open would be taken from the environment.
+/// What the address says and nothing else: what it leaves open would be taken from the environment, where it was meant for
+/// another server.
 fn options(url: &Url) -> Result<PgConnectOptions, &'static str> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned);
     let odd = |_| "holds signs that are no text";
@@ -76,17 +85,25 @@ fn options(url: &Url) -> Result<PgConnectOptions, &'static str> {
     if user.is_empty() || database.is_empty() {
         return Err("must name a user and a database: postgres://USER:PASSWORD@HOST/DATABASE");
     }
+    let is_said = |parameter: &str| url.query_pairs().any(|(key, _)| key == parameter);
+    let is_added =
+        |(name, said): &(&str, Option<&str>)| std::env::var_os(name).is_some() && !said.is_some_and(&is_said);
+    if ADDED.iter().any(is_added) {
+        return Err(
+            "would not be all that is said to the database: unset PGSSLROOTCERT, PGSSLCERT, PGSSLKEY and PGOPTIONS in the \
+             environment of this program, or write ?sslrootcert=/path, &sslcert=/path and &sslkey=/path into it",
+        );
+    }
+    let password = url.password().map(decoded).transpose().map_err(odd)?.unwrap_or_default();
     let mut options = PgConnectOptions::new_without_pgpass()
         .application_name(CALLED)
         .username(&user)
+        .password(&password)
         .database(&database)
         .port(url.port().unwrap_or(5432))
         // A pooler between gives every transaction another connection, where nothing that was prepared is known.
         .statement_cache_capacity(0)
         .disable_statement_logging();
-    if let Some(password) = url.password() {
-        options = options.password(&decoded(password).map_err(odd)?);
-    }
     let mut mode = None;
     for (key, value) in url.query_pairs() {
         match &*key {

@@ -108,10 +108,14 @@ fn refused(error: &sqlx::Error, address: &Address) -> PullError {
             let (code, message) = (said.code().unwrap_or_default(), address.clean(said.message()));
             let database = |what: &str| PullError::Database(format!("{what} ({message}, {code})"));
             match code.get(..2).unwrap_or_default() {
+                // Its words name the user, the database, and from where it was asked.
                 "28" => PullError::Credentials {
-                    hint: format!("the database refuses the login ({message}): check `address`"),
+                    hint: format!(
+                        "the database refuses the login (code {code}): check user, password and database in `address`, and \
+                         that pg_hba.conf lets that user in from here"
+                    ),
                 },
-                "3D" => database("there is no such database"),
+                "3D" => PullError::Database(format!("there is no database of the name in `address` (code {code})")),
                 "25" => database("the query would change something, and it may only read"),
                 "42" => database("the query is refused"),
                 "53" | "57" | "08" => PullError::Network(format!(

@@ -155,7 +155,9 @@ impl<'a> Rows<'a> {
 
     fn broken(&self, fault: &Unreadable) -> PullError {
         let Unreadable { column, shown, what } = fault;
-        let shown = shown.as_deref().map(|shown| format!("{:?} ", self.address.clean(shown))).unwrap_or_default();
+        // Where columns were mixed up, it may be a person's address.
+        let shown = shown.as_deref().filter(|shown| !shown.contains('@'));
+        let shown = shown.map(|shown| format!("{:?} ", self.address.clean(shown))).unwrap_or_default();
         PullError::Database(format!("row {}, column `{column}`: {shown}{what}", self.seen))
     }
 }

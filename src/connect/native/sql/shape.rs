@@ -148,14 +148,24 @@ impl Shape {
                     return Err(fault(0, None, "holds addresses, which are never kept as they stand: give another id"));
                 }
                 let at = next().ok_or_else(|| fault(1, None, "is empty, and an act is done at some time"))?;
-                let at = instant(&at, clock).map_err(|what| fault(1, Some(at), what))?;
+                // Not shown, nor what an act is void for: where columns were mixed up, it is a person's.
+                let at = instant(&at, clock).map_err(|what| fault(1, None, what))?;
                 let (arm, person) = (next(), next());
+                if person.as_deref().is_some_and(|person| Mailbox::parse(person).is_none()) {
+                    // A number of the shop's would be somebody else beside another source of the same people.
+                    return Err(fault(
+                        3,
+                        None,
+                        "holds what is no address: give the person's, and NULL where it is not known, as in \
+                         CASE WHEN email LIKE '%@%' THEN email END",
+                    ));
+                }
                 let void = match columns.void.and_then(|_| next()) {
                     None => None,
                     Some(word) => Some(Void::named(&word).ok_or_else(|| {
                         fault(
                             OF_ACTS.len(),
-                            Some(word),
+                            None,
                             "is none of refunded, canceled and no_show; NULL where the act stands",
                         )
                     })?),

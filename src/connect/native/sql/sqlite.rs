@@ -1,7 +1,9 @@
 //! Asks a SQLite file, on a thread that may wait for the disk. The file is opened to be read, nothing that would write is
 //! begun, and a statement that takes too long is ended.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, InterruptHandle, OpenFlags, Statement};
@@ -69,13 +71,29 @@ pub(super) async fn read(
     reading.await.map_err(|_| Failed::Broken).flatten().map_err(failed)
 }
 
-fn open(path: &PathBuf) -> Result<Connection, Failed> {
+fn open(path: &Path) -> Result<Connection, Failed> {
+    if is_at_rest(path) {
+        return Err(Failed::AtRest);
+    }
     // Without the flag for addresses, so that no word in the path changes how it is opened.
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(LOCKED_WITHIN)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF")?;
     Ok(connection)
+}
+
+/// Whether a file keeps a log of writes (WAL) that nobody has open now: whoever reads such a file puts two others beside it,
+/// which whoever writes to it may not be allowed to use. What cannot be looked at is told when it is opened.
+fn is_at_rest(path: &Path) -> bool {
+    // Of a link, the others stand beside what it leads to.
+    let Ok(path) = path.canonicalize() else { return false };
+    let mut header = [0; 20];
+    // Byte 19: the version that reads it, of which 2 is the one with such a log (www.sqlite.org/fileformat2.html).
+    let keeps_log = File::open(&path).and_then(|mut file| file.read_exact(&mut header)).is_ok() && header[19] == 2;
+    let mut index = path.into_os_string();
+    index.push("-shm");
+    keeps_log && !Path::new(&index).exists()
 }
 
 /// The columns that the query gives, which must be one that only reads.
@@ -120,6 +138,7 @@ enum Failed {
     TooLong,
     NotText,
     Broken,
+    AtRest,
 }
 
 impl From<rusqlite::Error> for Failed {
@@ -153,6 +172,12 @@ impl Failed {
             }
             Self::TooLong => format!("a text is longer than {LONGEST_ROW} bytes: give only what is counted"),
             Self::NotText => "a column holds bytes: give texts, numbers, days and times".to_owned(),
+            Self::AtRest => {
+                "the file is in WAL mode and no program has it open now: reading it would put files beside it. Let the \
+                 program that writes to it keep it open, read a copy (sqlite3 FILE \".backup COPY\"), or let its owner \
+                 set PRAGMA journal_mode = DELETE"
+                    .to_owned()
+            }
             Self::Broken => "reading the file was broken off: try again".to_owned(),
         })
     }
