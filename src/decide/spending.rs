@@ -8,26 +8,34 @@ use super::message::Notice;
 use super::money;
 use super::next;
 use crate::domain::concept::Experiment;
+use crate::domain::decision::{Choice, Decision};
 use crate::domain::message::Message;
 use crate::domain::verdict::{Scorecard, Verdict};
 
-/// What the ads spent on a day that was not known of yet with `previous`, the concept's last stored scorecard; once they
-/// have stopped, that, and nothing more. Of days long past it says nothing. Told beside no message of the verdict, which
-/// says it too.
-pub fn notice(experiment: &Experiment, previous: Option<&Scorecard>, now: &Scorecard) -> Option<Notice> {
+/// What the ads spent on a day that was not known of yet with `sound`, the concept's last stored scorecard that was not
+/// BLOCKED; once they have stopped, that, and nothing more. Of days long past it says nothing, nor once a person has decided
+/// that the concept goes on; nor, where it `is_told` of the verdict itself, what is spent, which that message says too.
+pub fn notice(experiment: &Experiment, sound: Option<&Scorecard>, now: &Scorecard, is_told: bool) -> Option<Notice> {
     let after = now.spend_after.as_ref()?;
     let of_this_test = |card: &&Scorecard| card.generation == now.generation;
-    let before = previous.filter(of_this_test).and_then(|card| card.spend_after.as_ref());
+    let before = sound.filter(of_this_test).and_then(|card| card.spend_after.as_ref());
     let today = today(experiment, now);
     let is_news = before.is_none_or(|before| before.last_day < after.last_day);
     if !is_news || after.last_day < after.since || !money::tells_of_now(after.last_day, today) {
         return None;
     }
+    let is_since = |one: &&Decision| one.at.with_timezone(&experiment.timezone).date_naive() >= after.since;
+    let decision = now.decisions.iter().rev().find(is_since);
+    if decision.is_some_and(|decision| decision.choice != Choice::Kill) {
+        return None;
+    }
     let dated = format!("the {} of {}", now.verdict, figures::day(after.since, today));
     let last_day = figures::day(after.last_day, today);
-    let (kind, what, lines) = if let Some(ads) = next::ads_spending(experiment, now, None, " still") {
-        let decision = decision::latest(&now.decisions)
-            .filter(|decision| decision.at.with_timezone(&experiment.timezone).date_naive() >= after.since);
+    let ads = next::ads_spending(experiment, now, None, " still");
+    if is_told && ads.is_some() {
+        return None;
+    }
+    let (kind, what, lines) = if let Some(ads) = ads {
         let next = match (decision, now.verdict) {
             (Some(_), _) => "Stop the ads",
             (None, Verdict::Review) => "Decide, and stop the ads until then",

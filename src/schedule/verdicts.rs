@@ -236,9 +236,7 @@ async fn told(
     let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
     let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
     let mut notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook)).unwrap_or_default();
-    if message.is_none() {
-        notices.extend(spending::notice(experiment, previous, scorecard));
-    }
+    notices.extend(spending::notice(experiment, sound, scorecard, message.is_some()));
     for message::Notice { id, message } in &notices {
         // One with a known id is the same notice: it was told, whatever has happened since.
         deliveries.extend(told(message).map(|one| Delivery { id: format!("{id}_{}", one.destination), ..one }));

@@ -300,11 +300,13 @@ fn ads_that_go_on_after_a_verdict_are_told_once_a_day_until_they_stop() {
     let mut told = vec![];
     for days in 1..10 {
         let (before, now) = (card(&experiment, &data, days - 1), card(&experiment, &data, days));
-        let Some(Notice { id, message }) = notice(&experiment, Some(&before), &now) else { continue };
+        let Some(Notice { id, message }) = notice(&experiment, Some(&before), &now, false) else { continue };
         assert_eq!((message.verdict, message.decided_at), (None, now.as_of));
         let lines: Vec<_> = message.lines.iter().map(|(label, line)| format!("{label:<10}{line}")).collect();
         told.push(format!("{id}\n{}\n{}", message.headline, lines.join("\n")));
-        assert!(notice(&experiment, Some(&now), &now).is_none(), "a second look on the same day");
+        assert!(notice(&experiment, Some(&now), &now, false).is_none(), "a second look on the same day");
+        let beside = notice(&experiment, Some(&before), &now, true);
+        assert_eq!(beside.is_some(), id.starts_with("stopped"), "beside a message that says what is spent");
     }
     assert_eq!(told, SPENDING, "{told:#?}");
     // What a person decided is said, and that nobody need decide any more.
@@ -322,19 +324,25 @@ fn ads_that_go_on_after_a_verdict_are_told_once_a_day_until_they_stop() {
         days: None,
         budget: None,
     }];
-    let lines = notice(&experiment, Some(&before), &now).unwrap().message.lines;
+    let lines = notice(&experiment, Some(&before), &now, false).unwrap().message.lines;
     let decided = format!("Dana decided on {} to kill: as recommended.", now.as_of.format("%a %-d %b"));
     assert_eq!((&lines[0].1, lines.last().unwrap().1.as_str()), (&decided, "Stop the ads"));
+    // What goes on because a person wants it to is no news.
+    for choice in [Choice::Build, Choice::Extend] {
+        now.decisions[0].choice = choice;
+        assert!(notice(&experiment, Some(&before), &now, false).is_none(), "{choice}");
+    }
+    now.decisions.clear();
     // At a REVIEW they may go on later.
     experiment.stop = Some(day("2026-03-08"));
     let review = decide(&experiment, 20, &killed(30).1);
-    let said = notice(&experiment, None, &review).unwrap().message.lines;
+    let said = notice(&experiment, None, &review, false).unwrap().message.lines;
     assert_eq!((review.verdict, said[1].1.as_str()), (Verdict::Review, "Decide, and stop the ads until then"));
     // Of a test that collects, or whose days are known only until long ago, nothing is said.
-    assert!(notice(&experiment, None, &decide(&experiment, 6, &killed(30).1)).is_none());
+    assert!(notice(&experiment, None, &decide(&experiment, 6, &killed(30).1), false).is_none());
     let mut late = now;
     late.as_of += TimeDelta::days(4);
-    assert!(notice(&experiment, Some(&before), &late).is_none());
+    assert!(notice(&experiment, Some(&before), &late, false).is_none());
 }
 
 const SPENDING: [&str; 4] = [

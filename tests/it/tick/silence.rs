@@ -69,3 +69,29 @@ async fn two_silent_intervals_block_with_one_message_and_recovery_brings_one() {
     app.parts.store.close().await;
     project.assert_no_secret_kept();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ads_that_stop_while_a_verdict_is_blocked_are_told_of_when_it_is_back() {
+    let mut setup = setup(DAY);
+    setup.world.last_day = "2026-03-26".parse().unwrap();
+    let sandbox = Sandbox::start(setup).await.unwrap();
+    let project = Project::demo(&sandbox);
+    let app = project.app().await;
+    let stopped = || {
+        let bodies = messages(&sandbox, Endpoint::Slack);
+        bodies.iter().filter(|body| body["text"].as_str().unwrap().contains("the ads have stopped")).count()
+    };
+    for day in [0, 1] {
+        assert_eq!(morning(&app, &sandbox, "fridge-chat", day).await, Some(Verdict::Kill), "morning {day}");
+    }
+    sandbox.script(Endpoint::Typeform, vec![typeform::unauthorized(); 2]);
+    assert_eq!(morning(&app, &sandbox, "fridge-chat", 2).await, None);
+    assert_eq!(morning(&app, &sandbox, "fridge-chat", 3).await, Some(Verdict::Blocked));
+    assert_eq!(stopped(), 0);
+    for day in [4, 5] {
+        assert_eq!(morning(&app, &sandbox, "fridge-chat", day).await, Some(Verdict::Kill), "morning {day}");
+        assert_eq!(stopped(), 1, "morning {day}");
+    }
+    app.parts.store.close().await;
+    project.assert_no_secret_kept();
+}
