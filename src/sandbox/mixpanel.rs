@@ -1,8 +1,6 @@
 //! A fake Mixpanel project for each form's concept: the raw export, an event in each line and in no order, some of them twice. A project
 //! from before 2023 cuts days, and writes times, by the clocks of its own zone.
 
-use std::collections::BTreeSet;
-
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
@@ -13,8 +11,7 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::faults::Answer;
-use super::submissions::{FORGED, by_day};
-use super::traffic::{Event, events};
+use super::traffic::{Event, first_sign_ups};
 use super::world::People;
 use super::{Endpoint, Fault, Shared, World, chance, held};
 
@@ -72,14 +69,8 @@ fn email(event: &Event) -> Option<&str> {
 
 /// People by the day and version of their first sign-up.
 pub fn truth(world: &World, form_id: &str, now: DateTime<Utc>) -> People {
-    let mut seen = BTreeSet::new();
-    let mut all = events(world, form_id, now);
-    all.retain(|event| {
-        let known = event.tag.as_deref().is_some_and(|tag| !FORGED.contains(&tag));
-        let who = email(event).map_or_else(|| event.visitor.to_string(), str::to_lowercase);
-        event.is_sign_up() && known && !event.is_forgotten(now) && seen.insert(who)
-    });
-    by_day(world, all.iter().filter_map(|event| Some((event.at, event.tag.as_deref()?))))
+    let who = |event: &Event| email(event).map_or_else(|| event.visitor.to_string(), str::to_lowercase);
+    first_sign_ups(world, form_id, now, who)
 }
 
 async fn export(

@@ -10,6 +10,7 @@ pub mod ga4;
 mod gaql;
 pub mod google_ads;
 pub mod google_forms;
+mod hogql;
 pub mod hubspot;
 pub mod jotform;
 pub mod linkedin;
@@ -21,6 +22,7 @@ mod oauth;
 mod pages;
 pub mod pinterest;
 pub mod plausible;
+pub mod posthog;
 pub mod reddit;
 pub mod rehearsal;
 mod reports;
@@ -110,6 +112,8 @@ pub enum Endpoint {
     Mixpanel,
     /// Plausible's statistics.
     Plausible,
+    /// `PostHog`'s queries.
+    Posthog,
     /// A Slack incoming webhook.
     Slack,
     /// A receiver of signed webhooks.
@@ -125,7 +129,7 @@ struct Vendor {
 }
 
 /// Every endpoint. A new one is a file beside this one and a line here.
-const VENDORS: [Vendor; 27] = [
+const VENDORS: [Vendor; 28] = [
     Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::google, path: |_| oauth::GOOGLE.path.into() },
     Vendor { endpoint: Endpoint::LinkedinToken, routes: oauth::linkedin, path: |_| oauth::LINKEDIN.path.into() },
@@ -151,6 +155,7 @@ const VENDORS: [Vendor; 27] = [
     Vendor { endpoint: Endpoint::Ga4, routes: ga4::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Mixpanel, routes: mixpanel::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Plausible, routes: plausible::routes, path: |_| String::new() },
+    Vendor { endpoint: Endpoint::Posthog, routes: posthog::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
     Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
 ];

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Days, Duration, Utc};
 
-use super::submissions::FORGED;
+use super::submissions::{FORGED, by_day};
 use super::world::{Level, People};
 use super::{World, chance};
 
@@ -44,7 +44,7 @@ impl Event {
     }
 
     /// Whether it is forgotten by `now`, by a vendor that can.
-    pub(super) fn is_forgotten(&self, now: DateTime<Utc>) -> bool {
+    pub fn is_forgotten(&self, now: DateTime<Utc>) -> bool {
         self.forgotten_at.is_some_and(|at| at <= now)
     }
 
@@ -99,9 +99,9 @@ pub fn events(world: &World, form_id: &str, now: DateTime<Utc>) -> Vec<Event> {
 }
 
 /// How many people did on each day and version what `counts`; nobody counts without a version.
-pub fn people(world: &World, form_id: &str, now: DateTime<Utc>, counts: fn(&Event) -> bool) -> People {
+pub fn people(world: &World, form_id: &str, now: DateTime<Utc>, counts: impl Fn(&Event) -> bool) -> People {
     let (mut seen, mut people) = (BTreeSet::new(), People::new());
-    for event in events(world, form_id, now).into_iter().filter(counts) {
+    for event in events(world, form_id, now).into_iter().filter(|event| counts(event)) {
         let Some(arm) = event.tag.filter(|tag| !FORGED.contains(&tag.as_str())) else { continue };
         let day = event.at.with_timezone(&world.zone).date_naive();
         if seen.insert((day, arm.clone(), event.visitor)) {
@@ -109,6 +109,17 @@ pub fn people(world: &World, form_id: &str, now: DateTime<Utc>, counts: fn(&Even
         }
     }
     people
+}
+
+/// How many people signed up first on each day and version, as vendors see it that know people; `who` tells them apart.
+pub(super) fn first_sign_ups(world: &World, form_id: &str, now: DateTime<Utc>, who: fn(&Event) -> String) -> People {
+    let mut seen = BTreeSet::new();
+    let mut all = events(world, form_id, now);
+    all.retain(|event| {
+        let known = event.tag.as_deref().is_some_and(|tag| !FORGED.contains(&tag));
+        event.is_sign_up() && known && !event.is_forgotten(now) && seen.insert(who(event))
+    });
+    by_day(world, all.iter().filter_map(|event| Some((event.at, event.tag.as_deref()?))))
 }
 
 /// One who does not sign up, and how often they come.

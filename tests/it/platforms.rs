@@ -16,6 +16,7 @@ mod mixpanel;
 mod people;
 mod pinterest;
 mod plausible;
+mod posthog;
 mod reddit;
 mod stripe;
 mod surveymonkey;
