@@ -1,7 +1,7 @@
 //! Responses to acts that count: one a person and metric, at their first act inside the test, on the arm whose key it
 //! carries; and what was left out, and why. Not for counts that a source has already added up: those are `tally`'s.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -137,9 +137,39 @@ fn tellers(experiment: &Experiment) -> Vec<(&SourceId, &[MetricId], Vec<usize>)>
 #[derive(Default)]
 struct Known<'a> {
     verified_at: Option<DateTime<Utc>>,
-    /// By question, the first answer.
-    answers: Vec<(&'a str, &'a str)>,
+    /// What they answered first…
+    answers: Option<&'a Answers>,
+    /// …and to other questions later, the first answer to each.
+    more: Vec<(&'a str, &'a str)>,
+    /// They have paid something that was not paid back.
+    still_paid: bool,
+    /// What they were counted as, a bit for each metric.
+    counted: u32,
 }
+
+impl Known<'_> {
+    /// Whether they were not counted as this before; they are now.
+    fn count(&mut self, metric: MetricId) -> bool {
+        let bit = 1 << metric.index();
+        let is_first = self.counted & bit == 0;
+        self.counted |= bit;
+        is_first
+    }
+
+    /// Whether their answers pass the rules.
+    fn fits(&self, rules: &[IcpRule]) -> Fit {
+        match self.answers {
+            Some(answers) if self.more.is_empty() => fit(rules, answers),
+            answers => {
+                let first = answers.into_iter().flat_map(Answers::iter);
+                fit(rules, &first.chain(self.more.iter().copied()).collect())
+            }
+        }
+    }
+}
+
+/// An act, its person's position among the people, and its day.
+type Told<'a> = (&'a Response, Option<usize>, NaiveDate);
 
 /// The acts that count. A person seen twice, across sources and arms, counts once for each metric, at the earliest act
 /// (ties by source, then response id). Acts where no person is known count each, as what they are; where another source
@@ -150,20 +180,18 @@ struct Known<'a> {
 /// Somebody counts as verified on the day on which both are there, the sign-up on an arm and a verified address from any
 /// source, and as qualified then, if all their answers pass the rules.
 pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
-    let latest = latest(responses);
-    let mut claimed: Vec<(&Response, usize)> = latest
-        .iter()
-        .filter(|response| rules.depth(response) >= Depth::Email && rules.days.contains(rules.day(response.at)))
-        .filter_map(|response| Some((*response, rules.keys.arm(&response.source, &response.arm_key)?)))
+    let mut latest = latest(responses);
+    // In order of source and id, which a stable sort keeps among equal instants.
+    latest.sort_by_key(|response| response.at);
+    let (told, mut people) = people(latest, rules);
+    let claimed: Vec<(Told<'_>, usize)> = told
+        .into_iter()
+        .filter(|(response, _, day)| rules.depth(response) >= Depth::Email && rules.days.contains(*day))
+        .filter_map(|told| Some((told, rules.keys.arm(&told.0.source, &told.0.arm_key)?)))
         .collect();
-    // Already in order of source and id, which a stable sort keeps among equal instants.
-    claimed.sort_by_key(|(response, _)| response.at);
-    let people = people(&latest, rules);
-    let still_paid = still_paid(&claimed, rules);
+    note_who_paid(&claimed, &mut people, rules);
     let mut found = Qualified::default();
-    let mut seen: HashSet<(&PersonHash, MetricId)> = HashSet::new();
-    for (response, arm) in claimed {
-        let day = rules.day(response.at);
+    for ((response, person, day), arm) in claimed {
         let mut leave_out = |day, why| *found.left_out.entry((arm, day, why)).or_default() += 1;
         if let Some(why) = rules.refused(response) {
             leave_out(day, why);
@@ -175,7 +203,7 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
             None | Some(Void::Refunded) => {}
         }
         let depth = rules.depth(response);
-        let Some(person) = &response.person else {
+        let Some(known) = person.map(|person| &mut people[person]) else {
             let counts = MetricId::of_nobody(depth).filter(|&metric| stands(metric, depth, response.void));
             let (sure, doubtful): (Vec<_>, Vec<_>) = counts
                 .map(|metric| Act { arm, day, metric })
@@ -190,17 +218,14 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
             found.nameless.extend(doubtful.into_iter().map(|act| (response.source.clone(), act)));
             continue;
         };
-        let mut is_first = |metric| seen.insert((person, metric));
         if !stands(MetricId::SIGNUPS, depth, response.void) {
             // Not even a sign-up, and so no repeated one.
-        } else if is_first(MetricId::SIGNUPS) {
+        } else if known.count(MetricId::SIGNUPS) {
             found.acts.push(Act { arm, day, metric: MetricId::SIGNUPS });
-            let known = people.get(person);
-            let verified_on = known.and_then(|known| Some(rules.day(known.verified_at?.max(response.at))));
-            if let Some((known, day)) = known.zip(verified_on).filter(|(_, day)| rules.days.contains(*day)) {
+            let verified_on = known.verified_at.map(|at| if at > response.at { rules.day(at) } else { day });
+            if let Some(day) = verified_on.filter(|day| rules.days.contains(*day)) {
                 found.acts.push(Act { arm, day, metric: MetricId::VERIFIED_SIGNUPS });
-                let answers: Answers = known.answers.iter().copied().collect();
-                match fit(rules.icp, &answers) {
+                match known.fits(rules.icp) {
                     Fit::Inside => found.acts.push(Act { arm, day, metric: MetricId::QUALIFIED_SIGNUPS }),
                     Fit::Outside => leave_out(day, LeftOut::OutsideIcp),
                     Fit::Unknown => leave_out(day, LeftOut::IcpUnknown),
@@ -212,9 +237,9 @@ pub fn qualified(responses: &[Response], rules: &Rules<'_>) -> Qualified {
         // A refund is one payment's: it counts where that does, and only where nothing paid is left.
         let counts = |metric| !is_signup(metric) && metric != MetricId::REFUNDS && stands(metric, depth, response.void);
         for metric in MetricId::of_people(depth).filter(|&metric| counts(metric)) {
-            if is_first(metric) {
+            if known.count(metric) {
                 found.acts.push(Act { arm, day, metric });
-                if metric == MetricId::PAYMENTS && !still_paid.contains(person) {
+                if metric == MetricId::PAYMENTS && !known.still_paid {
                     found.acts.push(Act { arm, day, metric: MetricId::REFUNDS });
                 }
             }
@@ -230,16 +255,18 @@ fn unverified(response: &Response, depth: Depth, rules: &Rules<'_>) -> impl Iter
     is_said.into_iter().chain(fits.map(|_| MetricId::QUALIFIED_SIGNUPS))
 }
 
-/// Who has paid something that was not paid back.
-fn still_paid<'a>(claimed: &[(&'a Response, usize)], rules: &Rules<'_>) -> HashSet<&'a PersonHash> {
+/// Notes who has paid something that was not paid back.
+fn note_who_paid(claimed: &[(Told<'_>, usize)], people: &mut [Known<'_>], rules: &Rules<'_>) {
     let is_payment = |response: &Response| matches!(rules.depth(response), Depth::Deposit | Depth::Order);
-    let stands =
-        |response: &Response| is_payment(response) && response.void.is_none() && rules.refused(response).is_none();
-    claimed
-        .iter()
-        .filter(|(response, _)| stands(response))
-        .filter_map(|(response, _)| response.person.as_ref())
-        .collect()
+    for ((response, person, _), _) in claimed {
+        if is_payment(response)
+            && response.void.is_none()
+            && rules.refused(response).is_none()
+            && let Some(person) = person
+        {
+            people[*person].still_paid = true;
+        }
+    }
 }
 
 /// Whether it is one of the metrics that each person counts in once for all their acts together.
@@ -258,26 +285,37 @@ fn stands(metric: MetricId, depth: Depth, void: Option<Void>) -> bool {
     }
 }
 
-/// By person, what their acts say together.
-fn people<'a>(latest: &[&'a Response], rules: &Rules<'_>) -> HashMap<&'a PersonHash, Known<'a>> {
-    let mut people: HashMap<&PersonHash, Known<'_>> = HashMap::new();
-    let says_more = |response: &Response| rules.depth(response) >= Depth::VerifiedEmail || !response.answers.is_empty();
-    let mut more: Vec<&Response> = latest.iter().copied().filter(|response| says_more(response)).collect();
-    more.retain(|response| rules.refused(response).is_none());
-    more.sort_by_key(|response| response.at);
-    for response in more {
-        let Some(person) = &response.person else { continue };
-        let known = people.entry(person).or_default();
-        if rules.depth(response) >= Depth::VerifiedEmail {
-            known.verified_at = known.verified_at.or(Some(response.at));
-        }
-        for (name, answer) in response.answers.iter() {
-            if known.answers.iter().all(|(other, _)| *other != name) {
-                known.answers.push((name, answer));
+/// The acts with the positions of their people, and of each of these what their acts, which are in order of time, say
+/// together. Each act's person is looked up once: with a million acts nothing costs more.
+fn people<'a>(acts: Vec<&'a Response>, rules: &Rules<'_>) -> (Vec<Told<'a>>, Vec<Known<'a>>) {
+    let mut positions: HashMap<&PersonHash, usize> = HashMap::with_capacity(acts.len());
+    let mut people: Vec<Known<'_>> = Vec::new();
+    let tell = |response: &'a Response| {
+        let person = response.person.as_ref().map(|person| {
+            *positions.entry(person).or_insert_with(|| {
+                people.push(Known::default());
+                people.len() - 1
+            })
+        });
+        if let Some(known) = person.map(|person| &mut people[person]).filter(|_| rules.refused(response).is_none()) {
+            if rules.depth(response) >= Depth::VerifiedEmail {
+                known.verified_at = known.verified_at.or(Some(response.at));
+            }
+            match known.answers {
+                None if response.answers.is_empty() => {}
+                None => known.answers = Some(&response.answers),
+                Some(first) => {
+                    for (name, answer) in response.answers.iter() {
+                        if first.get(name).is_none() && known.more.iter().all(|(other, _)| *other != name) {
+                            known.more.push((name, answer));
+                        }
+                    }
+                }
             }
         }
-    }
-    people
+        (response, person, rules.day(response.at))
+    };
+    (acts.into_iter().map(tell).collect(), people)
 }
 
 /// Acts that count towards a metric and that no arm claims, one for each.

@@ -1,5 +1,7 @@
 //! What counts and what is left out, story by story, and what holds of any responses.
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
