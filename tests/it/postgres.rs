@@ -26,14 +26,14 @@ if [ "$(id -u)" = 0 ]; then
   chown -R "$user" "$folder"
 fi
 cd "$folder"
-trap 'rm -rf "$folder"' EXIT
+server=
+trap 'exit 1' HUP INT TERM
+trap '[ -z "$server" ] || kill -QUIT "$server" && wait; rm -rf "$folder"' EXIT
 $as "$bin/initdb" --pgdata=data --username=tester --auth=scram-sha-256 --pwfile=password --encoding=UTF8 --no-locale --no-sync >log 2>&1
 $as "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$folder" \
   -c fsync=off >>log 2>&1 &
 server=$!
 cat >/dev/null
-kill -QUIT "$server"
-wait "$server" || true
 "#;
 
 /// A server that runs.
