@@ -97,7 +97,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                 format!("{} got {} of them: {got} instead of {meant}", name(experiment, arm), figures::count(*visitors))
             });
             format!(
-                "Visitors are not split between the versions as planned. {}. Since {} the split is too uneven to be chance, so \
+                "Visitors are not split between the versions as planned. {}. By {} the split was too uneven to be chance, so \
                  this test can give no verdict any more. Repair what splits them, then begin a new test: in the configuration \
                  file, change `start` under `[experiment.{}]` to the day of the repair.",
                 shares.collect::<Vec<_>>().join(". "),
@@ -190,7 +190,7 @@ fn unmapped_acts(experiment: &Experiment, acts: f64, keys: &[String]) -> String 
             where_to_look(experiment)
         )
     } else {
-        "they do not say where the person came from, and do not count without. The form must record, for each person, the \
+        "they do not say where the person came from, and do not count without that. The form must record, for each person, the \
          campaign or the version of the page they came from."
             .to_owned()
     };
@@ -217,14 +217,14 @@ fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[So
         format!("{} of {sources} carry no e-mail address. They do not count", figures::counted(acts, numerator));
     if [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&numerator) {
         return format!(
-            "{carry}, for no address of theirs was verified. Have the form ask for an address, or let another act decide, such as \
+            "{carry}, for no address of theirs was verified. Have {sources} ask for an address, or let another act decide, such as \
              signups."
         );
     }
     format!(
         "{carry}, for they may be the same people as the {} that other sources counted. In the configuration file, take {sources} \
-         out of the `keys` of the version: then the others count alone. Or have the form ask for an address: then new {} count, and \
-         the test goes on once these are few beside them.",
+         out of the `keys` of the version: then the others count alone. Or have {sources} ask for an address: then new {} count, and \
+         the test goes on once those without one are few.",
         figures::count(counted),
         figures::many(numerator)
     )
@@ -294,7 +294,7 @@ fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
             };
             format!(
                 "{}: {when} no {} was counted for {went_on}; about {} would be expected. Check that the page and the form \
-                 still work and are still counted. {}",
+                 still work, and that whoever is there is still counted. {}",
                 name(experiment, arm),
                 to.metric().noun,
                 figures::count(expected.round()),

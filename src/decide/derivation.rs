@@ -178,7 +178,7 @@ fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<S
             "BUILD when the whole range is {good} {} (break-even){}. Of concepts truly no better than that, at most {} in 100 \
              ever get BUILD.",
             measure::bar(policy, policy.kill_bar),
-            if beside_others { ", and by as much as it takes beside other concepts (see below)" } else { "" },
+            if beside_others { ", and the extra proof that many concepts ask for is there (see below)" } else { "" },
             in_hundred(policy.alpha)
         ),
         format!(
@@ -212,7 +212,9 @@ fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<S
     ];
     lines.extend(limits(experiment, card));
     if tested > 1 {
-        lines.push("One version that is BUILD makes the whole test BUILD; KILL takes all of them.".into());
+        lines.push(
+            "One version that is BUILD makes the whole test BUILD; it is KILL only when every version is.".into(),
+        );
         if explain::caps(experiment, card).1.is_some() {
             lines.push("Each version has an equal share of the money up to the cap.".into());
         }
@@ -261,7 +263,7 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
             _ => None,
         });
         let which = which.unwrap_or_else(|| format!("how many {}", figures::many(acts)));
-        return vec![format!("{who}{came} over {days}; {which} came of them is not known.")];
+        return vec![format!("{who}{came} over {days}; {which} are theirs is not known.")];
     }
     if evidence.days == 0 {
         let counted = figures::many(experiment.policy.primary.denominator);
@@ -362,7 +364,7 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         })
         .collect();
     if !lines.is_empty() {
-        lines.push("Each limit has a range of its own, and is breached when all of that lies beyond it.".into());
+        lines.push("Each limit is held against the range beside it, and is breached only when that whole range is past the limit.".into());
     }
     lines
 }

@@ -219,7 +219,7 @@ pub fn break_even(experiment: &Experiment, card: &Scorecard) -> String {
     let policy = &experiment.policy;
     let mut bar = measure::bar(policy, policy.kill_bar);
     if policy.model == Model::Compare && policy.kill_bar.total_cmp(&1.0).is_eq() {
-        bar = format!("as often as with {} ({bar})", control(experiment));
+        bar = format!("the rate of {} ({bar})", control(experiment));
     }
     if card.generation == 1 {
         let fixed = figures::day(experiment.start, today(experiment, card));

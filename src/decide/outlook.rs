@@ -326,13 +326,12 @@ pub(super) fn caps(experiment: &Experiment, card: &Scorecard) -> String {
     figures::either(&caps)
 }
 
-/// `$1,205 of the cap of $1,500 is spent (80%). The cap is reached once settled days have spent it: $1,100 so far.`
+/// `$1,205 of the cap of $1,500 is spent (80%). Only settled days count towards the cap: $1,100 so far.`
 pub fn used(card: &Scorecard, budget: &Budget) -> String {
     let settled = card.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum));
     let settled = settled.filter(|settled| settled.micros < budget.spent.micros);
-    let counts = settled.map_or_else(String::new, |settled| {
-        format!(" The cap is reached once settled days have spent it: {settled} so far.")
-    });
+    let counts = settled
+        .map_or_else(String::new, |settled| format!(" Only settled days count towards the cap: {settled} so far."));
     format!(
         "{} of the cap of {} is spent ({}).{counts}",
         budget.spent,

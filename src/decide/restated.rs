@@ -149,7 +149,7 @@ pub fn told(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
     });
     format!(
         "{what} after {when}. Find out what changed in {source}. {}{late}{anyway}",
-        defects::accept("the numbers are right now", today, &whose)
+        defects::accept("today's numbers are the right ones", today, &whose)
     )
 }
 

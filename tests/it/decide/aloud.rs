@@ -378,7 +378,7 @@ const ASKED: [(&str, &str); 59] = [
     ("unmapped_spend", "this is fixed · the ads may run on: one ad is spending $300 a day"),
     ("portfolio", "So BUILD takes more proof than there is here."),
     ("portfolio", "here about 67 sign-ups on these days, where 58 would do for a single test."),
-    ("portfolio", "(break-even), and by as much as it takes beside other concepts (see below)."),
+    ("portfolio", "(break-even), and the extra proof that many concepts ask for is there (see below)."),
     (
         "impossible_counts",
         "140 of 1,428 visitors signed up, over 18 days.\n  Left out: 4 sign-ups beyond the number of visitors",
@@ -395,7 +395,7 @@ const ASKED: [(&str, &str); 59] = [
     ("arms_disagree", "Decide: build Plan b, kill both, or test longer with a larger cap ·"),
     ("unmapped_spend", "no part in the test: the lines to write stand below.\n"),
     ("unmapped_spend", "one ad is spending $300 a day, not counting campaigns of no version"),
-    ("unmapped_acts", "1,800 visitors over 18 days; which of the 144 sign-ups came of them is not known."),
+    ("unmapped_acts", "1,800 visitors over 18 days; which of the 144 sign-ups are theirs is not known."),
     ("unmapped_acts", "Say to which version those sign-ups belong ·"),
     ("mixed_currencies", "\"ads\": days in UTC; money in EUR and USD."),
     ("nameless_acts", "In the configuration file, take source \"poll\" out of the `keys` of the version:"),
@@ -403,10 +403,7 @@ const ASKED: [(&str, &str); 59] = [
     ("tracking_gap", "there were only 720 visitors for 1,800 clicks; 1,440 to 1,800 are usual."),
     ("tracking_broken", "leave that day out: the lines to write stand below."),
     ("fewer_rows", "two ads are spending $300 a day together"),
-    (
-        "uneven_split",
-        "Since Sun 8 Mar the split is too uneven to be chance, so this test can give no verdict any more.",
-    ),
+    ("uneven_split", "By Sun 8 Mar the split was too uneven to be chance, so this test can give no verdict any more."),
     ("guardrail", "Limit: at most $20. Breached: at $20 each, $4,200 would have brought 210 sign-ups."),
 ];
 
@@ -597,7 +594,7 @@ fn all_else_that_is_told_is_read_aloud_too() {
     said("notice", "If the ads run until then, about $7,800 will be spent, $600 more than the cap.");
     said(
         "notice",
-        "$6,600 of the cap of $7,200 is spent (92%). The cap is reached once settled days have spent it: $6,000 so far. Estimate",
+        "$6,600 of the cap of $7,200 is spent (92%). Only settled days count towards the cap: $6,000 so far. Estimate",
     );
     for (what, message) in told {
         let lines = in_lines(message).join("\n");

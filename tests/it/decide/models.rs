@@ -101,7 +101,7 @@ fn a_version_that_beats_the_control_is_a_build_and_says_whose_audience_it_had() 
     let words = all_words(&experiment, &card, &data);
     for wanted in [
         "144 of 1,800 visitors (2.0 times the rate of Plan old, range 1.",
-        "; break-even, fixed on Mon 2 Mar, is as often as with Plan old (1.0 times).",
+        "; break-even, fixed on Mon 2 Mar, is the rate of Plan old (1.0 times).",
         "BUILD when the whole range is above 1.0 times (break-even).",
         "so part or all of the difference may come from the people",
         "Why Visitors signed up 2.0 times as often as with Plan old",
