@@ -187,16 +187,19 @@ async fn drop_unread(connection: &mut AnyConnection, source: &SourceId, marks: &
     Ok(())
 }
 
-/// Forgets names of deliveries from before a day, but for one of each day and source, which says that something came, and
-/// for those that could not be read.
+/// Forgets names of deliveries from before a day, but that something came on its day, and which could not be read.
 async fn drop_old(connection: &mut AnyConnection, before: NaiveDate) -> Result<(), StoreError> {
     sqlx::query(
-        "DELETE FROM received WHERE received_on < $1 AND mark NOT LIKE 'unread %' AND mark NOT IN \
-         (SELECT MIN(mark) FROM received WHERE received_on < $1 AND mark NOT LIKE 'unread %' GROUP BY source_id, received_on)",
+        "INSERT INTO received (source_id, mark, received_on) SELECT DISTINCT source_id, 'heard ' || received_on, received_on \
+         FROM received WHERE received_on < $1 AND mark NOT LIKE 'unread %' ON CONFLICT (source_id, mark) DO NOTHING",
     )
     .bind(before.to_string())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    sqlx::query("DELETE FROM received WHERE received_on < $1 AND mark NOT LIKE 'unread %' AND mark NOT LIKE 'heard %'")
+        .bind(before.to_string())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

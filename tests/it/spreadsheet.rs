@@ -88,7 +88,7 @@ fn from_a_report_to_a_verdict_every_step_names_the_next() {
     let (_, said) = go(&["explain", "kit"]);
     let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        words.contains("in either case: two ads spent €70 on ") && words.contains(", the last day known."),
+        words.contains("in either case: two ads spent €70 together on ") && words.contains(", the last day known."),
         "{said}"
     );
     assert_eq!(
