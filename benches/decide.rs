@@ -13,9 +13,9 @@
 //! cargo bench --bench decide -- 1000 20          # so many concepts, so many to a source
 //! cargo bench --bench decide -- 1000 1 256       # so many at once
 //! ```
-//! On 2 shared cores, 32 at once, in six runs beside other work: 10,000 concepts 280 to 355 µs CPU each, by hand 89 to 120, ratio
-//! 2.4 to 3.5, in the middle 3.06, where 3 is wanted; 20,000 concepts 314 µs, ratio 2.9. Half of it is on the database's threads,
-//! the decision takes 90 to 130 µs.
+//! On 2 shared cores, 32 at once, in six runs beside other work: 10,000 concepts 250 to 305 µs CPU each, by hand 87 to 107, ratio
+//! 2.5 to 3.0, in the middle 2.8, where at most 3 is wanted; 20,000 concepts 268 µs, ratio 2.9. Half of it is on the database's
+//! threads, the decision takes 90 to 120 µs.
 //!
 //! CPU time is that of all threads of the process (from /proc, so Linux only); SQLite runs on threads of its own. The files lie in
 //! memory where the system has such a place, so that work is measured and not a disk.
