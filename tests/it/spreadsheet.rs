@@ -214,7 +214,7 @@ fn what_would_not_pass_check_is_neither_saved_nor_stored() {
         (&["--concept", "kitt"], "there is no [experiment.kitt]: did you mean kit?"),
         (&["--set", "day_zone=Berlin"], "did you mean \"Europe/Berlin\"?"),
         (&["--source", "No Name"], "cannot be a name"),
-        (&["--set", "arm_column=Campaing"], "Did you mean \"Campaign\"?"),
+        (&["--set", "arm_column=Campaing"], "The nearest are \"Campaign\""),
     ] {
         let (code, said) = willitsell(folder, &[&["import", "report.csv", "--save"][..], arguments].concat(), "");
         assert!(code > 0 && said.contains(words), "{arguments:?}: {said}");

@@ -215,14 +215,14 @@ fn a_table_of_ones_own_is_read_by_the_names_its_user_gives() {
     let slip = [&named[..3], &[("conversions_column", "Anmeldung")]].concat();
     let error = import(text, &slip).map(|_| ()).unwrap_err();
     assert!(
-        error.contains("`conversions_column`: no column is called \"Anmeldung\". Did you mean \"Anmeldungen\"?"),
+        error.contains("`conversions_column`: no column is called \"Anmeldung\". The nearest are \"Anmeldungen\""),
         "{error}"
     );
     let error = import(
         "Tag der Zahl,Menge\n2026-03-02,5\n",
         &[("arm", "a"), ("day_column", "Tag der Zahl"), ("visits_column", "Mengen")],
     );
-    assert!(error.map(|_| ()).unwrap_err().contains("Did you mean \"Menge\"?"));
+    assert!(error.map(|_| ()).unwrap_err().contains("The nearest are \"Menge\""));
     let twice = [&named[..], &[("leads_column", "anmeldungen")]].concat();
     assert!(import(text, &twice).map(|_| ()).unwrap_err().contains("named by conversions_column too"));
 }

@@ -363,7 +363,7 @@ fn day_column(headers: &[Header], cells: &[String]) -> Result<(DayColumn, bool),
             Err(FileError::ExportAgain(format!(
                 "there is no day column{why}, and the total of a range cannot be spread over days. Export the report \
                  again, segmented by day, or name the column in the setting day_column. The columns are: {}",
-                cells.join(", ")
+                listed(cells)
             )))
         }
     }
@@ -386,27 +386,45 @@ pub(super) fn called(name: &str, setting: &'static str, cells: &[String]) -> Res
             setting,
             what: format!("two columns are called \"{name}\": name another one in {setting}"),
         }),
-        (None, _) => {
-            let meant = nearest(&wanted, cells).map_or_else(String::new, |near| format!(" Did you mean \"{near}\"?"));
-            let names = cells.join(", ");
-            Err(FileError::Answer {
-                setting,
-                what: format!(
-                    "no column is called \"{name}\".{meant} Write one of these in {setting}, or take it out: {names}"
-                ),
-            })
-        }
+        (None, _) => Err(FileError::Answer {
+            setting,
+            what: format!(
+                "no column is called \"{name}\". {} Name one in {setting}, or take it out",
+                nearest(name, cells)
+            ),
+        }),
     }
 }
 
-/// How alike two names must be for one to be offered in place of the other, from 0 to 1.
-const ALIKE: f64 = 0.8;
+/// Most names of columns that are all listed: exports of forms have a hundred, a sentence each.
+const LISTED: usize = 12;
 
-/// The name that was probably meant.
-fn nearest<'c>(wanted: &str, cells: &'c [String]) -> Option<&'c str> {
-    let likeness = |cell: &String| strsim::jaro_winkler(wanted, &cell.trim().to_lowercase());
-    let near = cells.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
-    (likeness(near) >= ALIKE).then_some(near.as_str())
+/// Names offered in place of one that no column has.
+const OFFERED: usize = 3;
+
+/// The columns there are, those in the middle of many left out: what tells versions apart stands at either end.
+pub(super) fn listed(cells: &[String]) -> String {
+    if cells.len() <= LISTED {
+        return cells.join(", ");
+    }
+    let (front, back) = (&cells[..LISTED / 2], &cells[cells.len() - LISTED / 2..]);
+    format!("{}, …, {} (the file's header has all {})", front.join(", "), back.join(", "), cells.len())
+}
+
+/// Sentences on which column was probably meant by a name that none has, and where to see the others.
+pub(super) fn nearest(wanted: &str, cells: &[String]) -> String {
+    let wanted = wanted.replace('*', " ").trim().to_lowercase();
+    let likeness = |cell: &str| {
+        let cell = cell.trim().to_lowercase();
+        let holds = !wanted.is_empty() && cell.contains(&wanted);
+        if holds { 1.0 } else { strsim::jaro_winkler(&wanted, &cell) }
+    };
+    let mut near: Vec<(f64, &String)> =
+        cells.iter().filter(|cell| !cell.trim().is_empty()).map(|cell| (likeness(cell), cell)).collect();
+    // Of those alike the first stays before the others.
+    near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let names: Vec<String> = near.iter().take(OFFERED).map(|(_, name)| format!("\"{name}\"")).collect();
+    format!("The nearest are {}; the file's header has all {}.", names.join(", "), cells.len())
 }
 
 fn arm_column(setting: &ArmSetting, campaign: &[usize], cells: &[String]) -> Result<ArmColumn, FileError> {
@@ -418,7 +436,7 @@ fn arm_column(setting: &ArmSetting, campaign: &[usize], cells: &[String]) -> Res
             what: format!(
                 "there is no campaign column, so nothing tells arms apart. Write arm = \"…\" with the arm the whole \
                  file belongs to, or name the column that tells arms apart in arm_column: {}",
-                cells.join(", ")
+                listed(cells)
             ),
         }),
     }

@@ -318,7 +318,7 @@ impl Notebook {
                 "no column on line {} counts anything that is known here. Export at least impressions, clicks and cost, or \
                  name the columns in settings such as visits_column and conversions_column; the columns are: {}",
                 layout.header_line,
-                columns.headers.join(", ")
+                columns::listed(&columns.headers)
             )));
         }
         if !has(MetricId::CLICKS) {

@@ -7,7 +7,7 @@ use crate::domain::intake::Question;
 use crate::domain::pattern;
 
 use super::super::FileError;
-use super::super::columns::{ArmColumn, called};
+use super::super::columns::{ArmColumn, called, listed, nearest};
 use super::super::settings::ArmSetting;
 use super::settings::{FormSettings, PERSON_COLUMN};
 
@@ -146,7 +146,7 @@ impl FormColumns {
         let time = named("time_column", settings.time_column.as_deref(), Role::Submitted, cells)?;
         let time = time.ok_or_else(|| FileError::Answer {
             setting: "time_column",
-            what: format!("nothing says when an answer was sent: name that column: {}", cells.join(", ")),
+            what: format!("nothing says when an answer was sent: name that column: {}", listed(cells)),
         })?;
         Ok((id, time))
     }
@@ -236,7 +236,7 @@ fn arm(setting: &ArmSetting, found: Option<usize>, headers: &[String]) -> Result
             what: format!(
                 "nothing tells arms apart: write arm = \"…\" with the arm all answers belong to, or name the hidden field \
                  or column that tells them apart in arm_column: {}",
-                headers.join(", ")
+                listed(headers)
             ),
         }),
     }
@@ -256,10 +256,10 @@ fn asked(question: &Question, headers: &[String]) -> Result<Vec<usize>, FileErro
         return Err(FileError::Answer {
             setting: "answers",
             what: format!(
-                "no column is called \"{}\", which {} is to hold. A `*` stands for any characters. The columns are: {}",
+                "no column is called \"{}\", which {} is to hold. {} A `*` stands for any characters",
                 question.asked_as,
                 question.name,
-                headers.join(", ")
+                nearest(&question.asked_as, headers)
             ),
         });
     }
