@@ -1,7 +1,6 @@
 //! Answers exported from form tools, through the real connector into a sink in memory.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -167,6 +166,19 @@ fn only_named_answers_are_read() {
     assert!(sink.acts.values().all(|act| act.answers.is_empty()));
     let error = import(TYPEFORM, &[], &[("plan", "Which tariff?")]).unwrap_err();
     assert!(error.contains("answers") && error.contains("Which tariff?") && error.contains("Which plan?"), "{error}");
+    // Of many columns the nearest are named.
+    let many: String = (1..=90).map(|number| format!(",Is statement {number} true?")).collect();
+    let text =
+        format!("Submission ID,Submitted at,What hinders you?{many}\nx1,2026-03-02T10:00:00Z,No{}\n", ",".repeat(90));
+    for (wrong, near) in [("hinders", "What hinders you?"), ("Is statment 17*", "Is statement 17 true?")] {
+        let error = import(&text, &[("arm", "a")], &[("why", wrong)]).unwrap_err();
+        assert!(error.contains(&format!("The nearest are \"{near}\", \"")), "{error}");
+        assert!(error.contains("the file's header has all 93") && error.len() < 300, "{error}");
+    }
+    let error = import(&text, &[("arm", "a"), ("person_column", "statement 5 tru")], &[]).unwrap_err();
+    assert!(error.contains("The nearest are \"Is statement 5 true?\"") && error.len() < 300, "{error}");
+    let error = import(&text, &[], &[]).unwrap_err();
+    assert!(error.contains("Submission ID") && error.contains("90 true?") && error.len() < 600, "{error}");
     let (_, sink) = import(TYPEFORM, &[], &[("all", "other*")]).unwrap();
     assert_eq!(sink.acts["t1"].answers, [("all".to_owned(), "x".to_owned())]);
 }
@@ -315,11 +327,11 @@ fn days_on_which_forms_were_only_begun_before_the_first_answer_do_not_count() {
     let read = |pairs: Pairs<'_>| import(text, pairs, &[]).unwrap();
     let (understood, sink) = read(&[("arm", "a")]);
     assert_eq!((understood.first.to_string(), understood.last.to_string()), ("2026-03-05".into(), "2026-03-06".into()));
-    assert_eq!(sink.opens.len(), 1, "{:?}", sink.opens);
+    assert_eq!(sink.opens.len(), 2, "{:?}", sink.opens);
     let said = understood.to_string();
-    assert!(said.contains("2 forms were begun before 2026-03-05 and are left out"), "{said}");
+    assert!(said.contains("1 form was begun before 2026-03-05 and left out"), "{said}");
     let (understood, sink) = read(&[("arm", "a"), ("since", "2026-03-02")]);
-    assert_eq!((understood.first.to_string(), sink.opens.len()), ("2026-03-02".into(), 2), "{:?}", sink.opens);
+    assert_eq!((understood.first.to_string(), sink.opens.len()), ("2026-03-02".into(), 3), "{:?}", sink.opens);
     let begun = "Submission ID,Start Date (UTC),Submit Date (UTC),Response Type\nx2,2026-03-03T10:00:00Z,,started\n";
     assert!(import(begun, &[("arm", "a")], &[]).unwrap_err().contains("setting since"));
     let (understood, _) = import(begun, &[("arm", "a"), ("since", "2026-03-02")], &[]).unwrap();
@@ -368,17 +380,39 @@ fn the_real_funnel_by_day_is_the_one_its_publishers_counted() {
     let Some(path) = real_data("data/jupyter-ux-survey/survey_export.csv") else { return };
     let (_, sink, _) =
         read(&path, &[("arm", "a"), ("time_zone", "Europe/Berlin"), ("since", "2015-12-21")], &[]).unwrap();
-    let mut funnel = String::from("date,started,completed\n");
-    for (day, opens) in &sink.opens {
-        let sent = sink.acts.values().filter(|act| act.at.with_timezone(&ZONE).date_naive() == *day).count();
-        writeln!(funnel, "{day},{opens},{sent}").unwrap();
-    }
     let counted = std::fs::read_to_string(path.with_file_name("daily_funnel.csv")).unwrap();
-    let total = |text: &str, column: usize| -> u64 {
-        text.lines().skip(1).map(|line| line.split(',').nth(column).unwrap().parse::<u64>().unwrap()).sum()
+    let (mut opens, mut acts) = (0, 0);
+    for line in counted.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [started, completed] = [1, 2].map(|column| fields[column].parse::<i64>().unwrap());
+        let day: NaiveDate = fields[0].parse().unwrap();
+        let sent = sink.acts.values().filter(|act| act.at.with_timezone(&ZONE).date_naive() == day).count();
+        let sent = i64::try_from(sent).unwrap();
+        // They count a whole answer on the day it was begun, and a day of ours has no more sign-ups than forms opened.
+        assert_eq!(sink.opens.get(&day).copied().unwrap_or_default(), started - completed + sent, "{day}");
+        (opens, acts) = (opens + started, acts + completed);
+    }
+    assert_eq!((opens, acts), (sink.opens.values().sum(), i64::try_from(sink.acts.len()).unwrap()));
+}
+
+#[test]
+fn a_form_begun_before_midnight_and_sent_after_it_was_opened_on_the_day_of_its_answer() {
+    let text = "Submission ID,Start Date (UTC),Submit Date (UTC),Response Type\n\
+        x1,2026-03-02T09:00:00Z,2026-03-02T09:01:00Z,completed\n\
+        x2,2026-03-03T22:50:00Z,2026-03-03T23:10:00Z,completed\n\
+        x2,2026-03-03T22:50:00Z,2026-03-03T23:10:00Z,completed\n\
+        x3,2026-03-03T22:50:00Z,,started\n\
+        x3,2026-03-03T22:50:00Z,,started\n";
+    let opens = |text: &str, pairs: Pairs<'_>| {
+        let (understood, sink) = import(text, pairs, &[]).unwrap();
+        let text = |(day, opens): (&NaiveDate, &i64)| (day.to_string(), *opens);
+        (understood.repeated, sink.opens.iter().map(text).collect::<Vec<_>>())
     };
-    assert_eq!((total(&funnel, 1), total(&funnel, 2)), (total(&counted, 1), total(&counted, 2)));
-    let started =
-        |text: &str| -> Vec<String> { text.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect() };
-    assert_eq!(started(&funnel), started(&counted));
+    let day = |day: &str, opens| (day.to_owned(), opens);
+    // Days are cut in Berlin, where 23:10 UTC is tomorrow.
+    let all = vec![day("2026-03-02", 1), day("2026-03-03", 1), day("2026-03-04", 1)];
+    assert_eq!(opens(text, &[("arm", "a")]), (2, all));
+    let sent: String = text.lines().take(4).map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+    let each = vec![day("2026-03-02", 1), day("2026-03-04", 1)];
+    assert_eq!(opens(&sent, &[("arm", "a"), ("form_opens", "answers")]), (1, each));
 }

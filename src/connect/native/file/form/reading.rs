@@ -43,7 +43,8 @@ pub(super) struct Act {
     pub answers: Vec<(String, String)>,
 }
 
-/// Some rows: whole answers; and of every row, sent or not, its line, arm and the day the form was opened.
+/// Some rows: whole answers; and of every row its line, arm and the day the form was opened: of a whole answer the day it
+/// was sent, else the day it was begun.
 #[derive(Default)]
 pub(super) struct Batch {
     pub acts: Vec<Act>,
@@ -72,7 +73,7 @@ pub(super) struct Tally {
     pub partial: u64,
     /// Begun answers without any time: they cannot be counted on a day.
     pub untimed: u64,
-    /// Forms opened before the days that the file speaks for.
+    /// Forms begun before the days that the file speaks for, and not sent.
     pub early: u64,
     /// Whole answers without an address although there is a column of them.
     pub nameless: u64,
@@ -100,8 +101,9 @@ impl FormReading {
         let from = if survey.counts_opens { first_answer(&survey, zone)? } else { None };
         let from = from.into_iter().chain(since).min();
         let records = survey.records()?;
-        let (tally, repeats, sent_at) = (Tally::default(), Repeats::new(), HashMap::new());
-        Ok(Self { survey, records, counter: Counter { zone, from, tally, repeats, sent_at } })
+        let (tally, repeats) = (Tally::default(), Repeats::new());
+        let counter = Counter { zone, from, tally, repeats, sent_at: HashMap::new(), begun: HashSet::new() };
+        Ok(Self { survey, records, counter })
     }
 
     /// The name of the sheet, of a workbook.
@@ -164,12 +166,14 @@ fn first_answer(survey: &FormSurvey, zone: Tz) -> Result<Option<NaiveDate>, File
 /// Counts rows as they are read.
 struct Counter {
     zone: Tz,
-    /// Forms opened before it are left out; `None` where no whole answer says when the export begins.
+    /// Forms begun before it and not sent are left out; `None` where no whole answer says when the export begins.
     from: Option<NaiveDate>,
     tally: Tally,
     repeats: Repeats,
     /// How many answers were sent at an instant, where nothing else tells them apart.
     sent_at: HashMap<i64, u32>,
+    /// Begun answers that have an id, hashed.
+    begun: HashSet<u64>,
 }
 
 impl Counter {
@@ -188,22 +192,19 @@ impl Counter {
             (!cell.is_empty()).then(read).transpose()
         };
         let (started, submitted) = (columns.started.map(instant).transpose()?.flatten(), instant(columns.submitted)?);
-        if survey.counts_opens {
-            if let Some(opened) = started.or(submitted) {
-                let day = opened.with_timezone(&self.zone).date_naive();
-                if self.from.is_some_and(|from| from <= day) {
-                    self.tally.days.insert(day);
-                    self.count(&arm).opens += 1;
-                    batch.opens.push((line, Arc::clone(&arm), day));
-                } else {
-                    self.tally.early += 1;
-                }
-            } else {
-                self.tally.untimed += 1;
-            }
-        }
+        let mut content = DefaultHasher::new();
+        record.fields.iter().for_each(|cell| cell.hash(&mut content));
+        let content = content.finish();
         if !survey.is_whole(record) {
+            // Two who left the same behind are two, unless an id says that they are one.
+            if columns.id.is_some_and(|id| !record.cell(id).is_empty()) && !self.begun.insert(content) {
+                self.tally.repeated += 1;
+                return Ok(());
+            }
             self.tally.partial += 1;
+            if survey.counts_opens {
+                self.count_begun(started.or(submitted), line, &arm, batch);
+            }
             return Ok(());
         }
         let at = submitted.ok_or_else(|| FileError::Mend {
@@ -212,9 +213,7 @@ impl Counter {
         })?;
         let id = self.id(record, columns.id, at)?;
         let hash = hashed(&id);
-        let mut content = DefaultHasher::new();
-        record.fields.iter().for_each(|cell| cell.hash(&mut content));
-        self.repeats.add(hash, content.finish(), line)?;
+        self.repeats.add(hash, content, line)?;
         if !self.tally.ids.insert(hash) {
             self.tally.repeated += 1;
             return Ok(());
@@ -225,8 +224,14 @@ impl Counter {
                 "the file has more than {MOST_ANSWERS} answers: export it in parts, by date"
             )));
         }
+        let day = at.with_timezone(&self.zone).date_naive();
+        self.tally.days.insert(day);
         self.count(&arm).answers += 1;
-        self.tally.days.insert(at.with_timezone(&self.zone).date_naive());
+        if survey.counts_opens {
+            // Not on the day it was begun: no day may have more sign-ups than forms opened.
+            self.count(&arm).opens += 1;
+            batch.opens.push((line, Arc::clone(&arm), day));
+        }
         let cell = survey.person.map(|at| record.cell(at));
         if columns.person.is_some() && cell.is_some_and(is_address) {
             return Err(FileError::Answer {
@@ -240,6 +245,22 @@ impl Counter {
         let answers = columns.answers.iter().filter_map(|(name, places)| Some((name.clone(), answer(record, places)?)));
         batch.acts.push(Act { line, id, person, arm, at, answers: answers.collect() });
         Ok(())
+    }
+
+    /// A form that was opened and not sent.
+    fn count_begun(&mut self, at: Option<DateTime<Utc>>, line: u64, arm: &Arc<str>, batch: &mut Batch) {
+        let Some(at) = at else {
+            self.tally.untimed += 1;
+            return;
+        };
+        let day = at.with_timezone(&self.zone).date_naive();
+        if self.from.is_some_and(|from| from <= day) {
+            self.tally.days.insert(day);
+            self.count(arm).opens += 1;
+            batch.opens.push((line, Arc::clone(arm), day));
+        } else {
+            self.tally.early += 1;
+        }
     }
 
     fn count(&mut self, arm: &Arc<str>) -> &mut ArmTally {

@@ -61,8 +61,8 @@ pub(super) fn offered() -> Vec<SettingInfo> {
             choices: vec!["answers".into()],
             ..offer(
                 "form_opens",
-                "\"answers\": every answer counts as a form opened, for shares of those who answered. Else form_opens \
-                 are counted where the export also has answers that were only begun",
+                "\"answers\": every answer counts as a form opened on the day it was sent, for shares of those who answered. \
+                 Else form_opens are counted where the export also has answers that were only begun",
             )
         },
         offer("id_column", "name of the column that tells answers apart, where its name is not known"),

@@ -106,9 +106,9 @@ impl FormUnderstanding {
             ));
         }
         if tally.early > 0 {
+            let begun = counted(tally.early, "form was begun", "forms were begun");
             notes.push(format!(
-                "{} begun before {first} and are left out, for the export may not hold all that was begun then",
-                counted(tally.early, "form was", "forms were")
+                "{begun} before {first} and left out, for the export may not hold all that was begun then"
             ));
         }
         if tally.untimed > 0 {
@@ -201,7 +201,7 @@ fn column_use(survey: &FormSurvey, tally: &Tally, at: usize) -> ColumnUse {
     let mut take = |here: bool, what: &str| uses.extend(here.then(|| what.to_owned()));
     take(columns.id == Some(at), "tells answers apart");
     take(columns.submitted == at, "when it was sent");
-    take(columns.started == Some(at) && survey.counts_opens, "when it was begun");
+    take(columns.started == Some(at) && survey.complete.is_some(), "when it was begun");
     take(survey.complete.as_ref().is_some_and(|(status, _)| *status == at), "sent, or only begun");
     take(columns.arm == ArmColumn::At(at), "arm");
     let is_person = survey.person == Some(at);
