@@ -181,6 +181,18 @@ impl Pull {
     pub fn told_at(&self) -> DateTime<Utc> {
         self.facts.file.as_ref().map_or(self.committed_at, |file| file.modified.min(self.committed_at))
     }
+
+    /// Since when what it brought may only be replaced by what is younger: when the file was written that it is from, else
+    /// when it was read, or when a person brought the file for its days.
+    pub fn holds_since(&self) -> DateTime<Utc> {
+        let is_brought = self.facts.file.as_ref().is_some_and(|file| file.is_for_its_days);
+        if is_brought { self.committed_at } else { self.told_at() }
+    }
+
+    /// Whether it speaks for a day.
+    pub fn covers(&self, day: NaiveDate) -> bool {
+        self.first_day <= day && day <= self.last_day
+    }
 }
 
 /// Everything stored that one experiment's verdict may depend on.

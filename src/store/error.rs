@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
+use chrono::NaiveDate;
 use thiserror::Error;
 
 use crate::domain::observation::{LostField, Shrink};
@@ -103,6 +104,11 @@ pub enum StoreError {
     /// Look at the source: its rows contradict each other.
     #[error("{0}")]
     Rows(String),
+    /// Read the file again: only the days that no newer file speaks for are its own.
+    #[error(
+        "a newer file speaks for {0}, which another process stored meanwhile, so nothing of the older one was: try again"
+    )]
+    Older(NaiveDate),
     /// Nothing yet: the next reading shows whether it stays like this.
     #[error(
         "fewer rows than before: {0}. This reading was kept aside and what is stored stays; it is read again next run"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
@@ -102,7 +102,8 @@ impl Store {
     /// or the user accepts it.
     ///
     /// # Errors
-    /// [`StoreError::Rows`] when a row lies outside the window or counts are too large to be added up;
+    /// [`StoreError::Rows`] when a row lies outside the window or counts are too large to be added up; [`StoreError::Older`]
+    /// when the rows are from a file, and a newer one speaks for a day of the window;
     /// [`StoreError::Less`] and [`StoreError::Lost`] when what is stored was kept; others when the store cannot be written. The store is then as it was.
     pub async fn replace_slice(&self, mut stage: Stage, slice: &Slice) -> Result<SliceChange, StoreError> {
         if let Some(day) = stage.days().find(|&day| !slice.window.contains(day)) {
@@ -111,6 +112,9 @@ impl Store {
             )));
         }
         let mut write = self.backend.write().await?;
+        if let Some(day) = older(&mut write, slice).await? {
+            return Err(StoreError::Older(day));
+        }
         // Made inside the write lock, so that ids order commits.
         let id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM pull").fetch_one(&mut *write).await?;
         let pull = Pull {
@@ -197,6 +201,17 @@ impl Store {
             .await?;
         read_pulls(source, text.as_deref())
     }
+}
+
+/// A day of a file for which a newer one speaks. Whoever read the file knew of none, but readings of another process follow
+/// no order but that of their commits.
+async fn older(connection: &mut AnyConnection, slice: &Slice) -> Result<Option<NaiveDate>, StoreError> {
+    let Some(file) = slice.facts.file.as_ref().filter(|file| !file.is_for_its_days) else { return Ok(None) };
+    let pulls = overlapping(connection, &slice.source, slice.window).await?;
+    let is_older = |day: &NaiveDate| {
+        pulls.iter().rfind(|pull| pull.covers(*day)).is_some_and(|last| last.holds_since() > file.modified)
+    };
+    Ok(slice.window.first().iter_days().take_while(|day| *day <= slice.window.last()).find(is_older))
 }
 
 /// Writes the record of a pull, whose rows have counts in these columns.

@@ -138,12 +138,31 @@ async fn content(access: &SourceAccess, file: &Dropped) -> Result<String, Source
     })
 }
 
+/// Times that a file is read again because another process stored a newer one of its days meanwhile.
+const AGAIN: u32 = 3;
+
 /// Reads a file into a source; `None` where its content was read before, or every day of it is a newer file's.
 ///
 /// # Errors
 /// [`SourceFailed`]: the file cannot be read, lacks what is stored for its days, or is written to still. Nothing of it is
 /// stored then; but where it speaks for several stretches of days, those before the one at fault are.
 pub async fn take(
+    parts: &Parts,
+    access: &SourceAccess,
+    file: &Dropped,
+    errand: Errand<'_>,
+    claim: Claim,
+) -> Result<Option<(Pulled, Survey)>, SourceFailed> {
+    for _ in 0..AGAIN {
+        match take_once(parts, access, file, errand, claim).await {
+            Err(SourceFailed::Store(_, StoreError::Older(_))) => {}
+            done => return done,
+        }
+    }
+    take_once(parts, access, file, errand, claim).await
+}
+
+async fn take_once(
     parts: &Parts,
     access: &SourceAccess,
     file: &Dropped,
@@ -169,7 +188,9 @@ pub async fn take(
     let modified = file.modified.min(errand.now);
     let stretches = match claim {
         Claim::All => vec![facts.covered],
-        Claim::Newest => stretches(facts.covered, |day| speaks_for(&pulls, day).is_none_or(|since| since <= modified)),
+        Claim::Newest => stretches(facts.covered, |day| {
+            pulls.iter().rfind(|pull| pull.covers(day)).is_none_or(|last| last.holds_since() <= modified)
+        }),
     };
     let mut pulled = Pulled::default();
     for (position, &window) in stretches.iter().enumerate() {
@@ -209,13 +230,6 @@ pub async fn take(
         pulled.kept(&change);
     }
     Ok((!stretches.is_empty()).then_some((pulled, noted)))
-}
-
-/// Since when what is stored of a day is known: when the file it is from was written, else when it was read.
-fn speaks_for(pulls: &[Pull], day: NaiveDate) -> Option<DateTime<Utc>> {
-    let last = pulls.iter().rev().find(|pull| pull.first_day <= day && day <= pull.last_day)?;
-    let brought = last.facts.file.as_ref().is_some_and(|file| file.is_for_its_days);
-    Some(if brought { last.committed_at } else { last.told_at() })
 }
 
 /// The days of a window for which something holds, in stretches without a gap.

@@ -1,8 +1,9 @@
 //! Reading many sources back at once: only the columns that hold something, and each row to whoever asks.
 
 use tempfile::TempDir;
+use willitsell::domain::connector::FileRead;
 use willitsell::domain::observation::Inputs;
-use willitsell::store::StoreError;
+use willitsell::store::{Slice, StoreError};
 
 use super::{ads, at, days, everything, form, open, put, rows, slice};
 
@@ -55,4 +56,41 @@ async fn whoever_asks_for_a_source_has_all_its_rows_and_none_may_ask_more_often_
     let more = read.inputs(&[ads], week);
     assert!(matches!(&more, Err(StoreError::Unreadable(what)) if what.contains("search")), "{more:?}");
     assert_eq!(alone[0].pulls[0].committed_at, at("2026-04-04T05:00:00Z"));
+}
+
+#[tokio::test]
+async fn no_older_file_is_stored_over_a_newer_one_that_another_process_stored_meanwhile() {
+    let folder = TempDir::new().unwrap();
+    let (daemon, watch) = (open(&folder).await, open(&folder).await);
+    let file = |window, written: &str, read: &str, is_for_its_days| {
+        let mut slice = slice(&ads(), window, read);
+        slice.facts.file =
+            Some(FileRead { content: written.into(), modified: at(written), is_for_its_days, is_whole: true });
+        slice
+    };
+    let dropped = |window, written: &str| file(window, written, "2026-03-09T05:00:00Z", false);
+    let (week, later) = (days("2026-03-02", "2026-03-04"), days("2026-03-04", "2026-03-06"));
+    put(&daemon, &dropped(week, "2026-03-08T10:00:00Z"), &[("2026-03-04", "a", 5, None)]).await.unwrap();
+    let refused = async |slice: &Slice| {
+        let error = put(&watch, slice, &[("2026-03-04", "a", 9, None)]).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Older(on) if on.to_string() == "2026-03-04"), "{error}");
+        assert!(error.to_string().contains("a newer file speaks for 2026-03-04"), "{error}");
+    };
+    refused(&dropped(later, "2026-03-08T09:00:00Z")).await;
+    let kept = everything(&daemon, &ads(), None).await;
+    assert_eq!(rows(&kept), [("2026-03-04".to_owned(), "a", 1, Some(5), None)]);
+    assert_eq!(daemon.pulls(&ads()).await.unwrap().len(), 1, "nothing of it is stored");
+    // Its other days are its own, and a file of the same age is no older.
+    let rest = dropped(days("2026-03-05", "2026-03-06"), "2026-03-08T09:00:00Z");
+    put(&watch, &rest, &[("2026-03-05", "a", 7, None)]).await.unwrap();
+    put(&watch, &dropped(week, "2026-03-08T10:00:00Z"), &[("2026-03-04", "a", 6, None)]).await.unwrap();
+    // What a person brings for its days may be older; then what is younger than that alone takes its place.
+    let by_hand = file(week, "2026-03-01T10:00:00Z", "2026-03-09T05:00:00Z", true);
+    put(&watch, &by_hand, &[("2026-03-04", "a", 8, None)]).await.unwrap();
+    refused(&dropped(later, "2026-03-09T04:00:00Z")).await;
+    put(&watch, &dropped(week, "2026-03-09T06:00:00Z"), &[("2026-03-04", "a", 9, None)]).await.unwrap();
+    // Other sources are read by others.
+    let mut other = dropped(week, "2026-03-01T00:00:00Z");
+    other.source = form();
+    put(&watch, &other, &[("2026-03-04", "a", 1, None)]).await.unwrap();
 }
