@@ -312,6 +312,40 @@ async fn a_postgres_cuts_days_by_the_clocks_of_the_experiment() {
 }
 
 #[tokio::test]
+async fn what_a_postgres_says_of_user_and_database_is_in_no_error() {
+    let Some(database) = postgres::database().await else { return };
+    let (closed, private) = (format!("{CANARY}-closed"), format!("{CANARY}-private"));
+    database.run(&format!("CREATE DATABASE \"{closed}\" ALLOW_CONNECTIONS false")).await;
+    database.run(&format!("CREATE DATABASE \"{private}\"")).await;
+    database
+        .run(&format!(
+            "REVOKE CONNECT ON DATABASE \"{private}\" FROM PUBLIC; CREATE ROLE \"{CANARY}\" LOGIN PASSWORD 'pass-7f3a';
+             CREATE ROLE \"{CANARY}-full\" LOGIN PASSWORD 'pass-7f3a' CONNECTION LIMIT 0"
+        ))
+        .await;
+    let at = |user: &str, name: &str| database.url_with(&format!("{user}:pass-7f3a"), Some(name), "");
+    for (user, name, says) in [
+        (format!("{CANARY}-full"), "postgres", "(code 53300)"),
+        (CANARY.to_owned(), &closed, "(code 55000)"),
+        (CANARY.to_owned(), &private, "let it CONNECT"),
+        (CANARY.to_owned(), &format!("{CANARY}-gone"), "no database of the name"),
+        (format!("{CANARY}-gone"), "postgres", "refuses the login"),
+    ] {
+        let error = visits(&at(&user, name), BY_DAY).await.error();
+        assert!(error.contains(says) && !error.contains("canary"), "{error}");
+    }
+    // Of a query the server's words are shown: they are about it.
+    let error =
+        visits(&at(CANARY, "postgres"), "SELECT '2026-11-03' AS day, rolname AS arm, 1 AS visits FROM pg_authid")
+            .await
+            .error();
+    assert!(error.contains("permission denied for table pg_authid, 42501"), "{error}");
+    database.run("CREATE FUNCTION told() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE 'by %', current_user USING ERRCODE = '53400'; END $$").await;
+    let error = one_visit(&database.url, "told()").await.error();
+    assert!(error.contains("(code 53400)") && !error.contains("tester"), "{error}");
+}
+
+#[tokio::test]
 async fn a_postgres_is_not_changed_and_not_held_up() {
     let Some(database) = postgres::database().await else { return };
     database.run(SHOP).await;

@@ -21,13 +21,12 @@ pub(super) async fn read(
     address: &Address,
     rows: &mut Rows<'_>,
 ) -> Result<(), PullError> {
-    let refused = |error: sqlx::Error| refused(&error, address);
     let mut connection = tokio::time::timeout(CONNECTED_WITHIN, options.connect())
         .await
         .map_err(|_| {
             PullError::Network("the database did not take a connection in time; the next run tries again".into())
         })?
-        .map_err(refused)?;
+        .map_err(|error| refused(&error, address))?;
     let answer = answer(&mut connection, ask, shape, address, rows).await;
     // A connection that does not end well changes nothing of what was read.
     _ = tokio::time::timeout(CONNECTED_WITHIN, connection.close()).await;
@@ -41,8 +40,8 @@ async fn answer(
     address: &Address,
     rows: &mut Rows<'_>,
 ) -> Result<(), PullError> {
-    let refused = |error: sqlx::Error| refused(&error, address);
-    begin(connection, ask).await.map_err(refused)?;
+    begin(connection, ask).await.map_err(|error| refused(&error, address))?;
+    let refused = |error: sqlx::Error| refused_query(&error, address);
     let day = <NaiveDate as Type<Postgres>>::type_info();
     let given = (&mut *connection)
         .prepare_with(AssertSqlSafe(ask.query.clone()).into_sql_str(), &[day.clone(), day])
@@ -101,34 +100,53 @@ fn unreadable(json: &str) -> PullError {
     })
 }
 
-/// What went wrong, without the address and without what stands in the tables.
+/// What is wrong with the query, as the server says it where it speaks of nothing else; what could not be read may stand in
+/// its words too, and may be a person's.
+fn refused_query(error: &sqlx::Error, address: &Address) -> PullError {
+    let sqlx::Error::Database(said) = error else { return refused(error, address) };
+    let code = said.code().unwrap_or_default();
+    let database = |what: &str| PullError::Database(format!("{what} ({}, {code})", address.clean(said.message())));
+    match (code.get(..2).unwrap_or_default(), &*code) {
+        (_, "25006") => database("the query would change something, and it may only read"),
+        ("42", _) => database("the query is refused"),
+        (_, "57014") => PullError::Network(format!(
+            "the query was broken off ({}, {code}); the next run tries again, and a query that takes minutes should ask for \
+             fewer days with $1 and $2",
+            address.clean(said.message())
+        )),
+        (_, "55P03") => PullError::Network(format!(
+            "a table is locked for more than {} s ({code}); the next run tries again",
+            LOCKED_WITHIN.as_secs()
+        )),
+        ("08" | "28" | "3D" | "53" | "55" | "57", _) => refused(error, address),
+        _ => {
+            PullError::Database(format!("the query fails on what stands in the tables (code {code}): try it with psql"))
+        }
+    }
+}
+
+/// What is wrong with the server or the way to it, in words of ours: its own name the user, the database, and from where it
+/// was asked.
 fn refused(error: &sqlx::Error, address: &Address) -> PullError {
     match error {
         sqlx::Error::Database(said) => {
-            let (code, message) = (said.code().unwrap_or_default(), address.clean(said.message()));
-            let database = |what: &str| PullError::Database(format!("{what} ({message}, {code})"));
+            let code = said.code().unwrap_or_default();
             match code.get(..2).unwrap_or_default() {
-                // Its words name the user, the database, and from where it was asked.
                 "28" => PullError::Credentials {
                     hint: format!(
                         "the database refuses the login (code {code}): check user, password and database in `address`, and \
                          that pg_hba.conf lets that user in from here"
                     ),
                 },
+                "42" => PullError::Credentials {
+                    hint: format!(
+                        "the login may not use that database (code {code}): let it CONNECT, or check `address`"
+                    ),
+                },
                 "3D" => PullError::Database(format!("there is no database of the name in `address` (code {code})")),
-                "25" => database("the query would change something, and it may only read"),
-                "42" => database("the query is refused"),
-                "53" | "57" | "08" => PullError::Network(format!(
-                    "the database cannot answer now ({message}, {code}); the next run tries again, and a query that takes \
-                     minutes should ask for fewer days with $1 and $2"
-                )),
-                "55" => PullError::Network(format!(
-                    "a table is locked for more than {} s ({message}); the next run tries again",
-                    LOCKED_WITHIN.as_secs()
-                )),
-                // What could not be read may stand in the message, and may be a person's.
-                _ => PullError::Database(format!(
-                    "the query fails on what stands in the tables (code {code}): try it with psql"
+                _ => PullError::Network(format!(
+                    "the database cannot answer now (code {code}): check that it runs and takes connections of this login; \
+                     the next run tries again"
                 )),
             }
         }
