@@ -60,11 +60,11 @@ impl People {
         Err(StoreError::PersonKey { path: self.path.clone(), found: found.into() })
     }
 
-    /// Hashes whatever identifies a person: an address in all spellings of its mailbox as one, anything else without
-    /// letter case and the space around it.
+    /// Hashes whatever identifies a person: an address in all spellings of its mailbox as one, anything else as it stands
+    /// but for the space around it, since ids may differ in letter case alone.
     pub fn hash(&self, person: &str) -> Result<PersonHash, StoreError> {
         let mailbox = Address::parse(person).map(|address| address.mailbox());
-        self.sign(&mailbox.unwrap_or_else(|| person.trim().to_lowercase())).map(PersonHash::from_hex)
+        self.sign(&mailbox.unwrap_or_else(|| person.trim().to_owned())).map(PersonHash::from_hex)
     }
 
     /// Hashes a domain, apart from any person.
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_and_space_do_not_make_another_person_and_the_key_does() {
+    fn spellings_of_an_address_are_one_person_and_ids_and_keys_are_not() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let people = People::beside(&one.path().join("a.db")).unwrap();
         assert_eq!(people.fingerprint(), None);
@@ -170,6 +170,9 @@ mod tests {
         assert_eq!(hash, people.hash("ann@example.com").unwrap());
         assert_ne!(hash, people.hash("bob@example.com").unwrap());
         assert_eq!(hash.as_hex().len(), 64);
+        let [one_id, other_id] = ["form:aB1", "form:Ab1"].map(|id| people.hash(id).unwrap());
+        assert_ne!(one_id, other_id, "letter case tells ids apart");
+        assert_eq!(one_id, people.hash(" form:aB1 ").unwrap());
 
         let again = People::beside(&one.path().join("a.db")).unwrap();
         assert_eq!(again.hash("ann@example.com").unwrap(), hash);

@@ -155,7 +155,13 @@ fn members_count_once_each_and_addresses_are_no_numbers() {
             ("KILL", "0.10"),
             ("BUILD", "0.20"),
         ]);
-        let rows = [("x1", "m1", "a@b.org"), ("x2", "m2", "c@d.org"), ("x3", "m1", "e@f.org"), ("x4", "n/a", "")];
+        let rows = [
+            ("x1", "m1", "a@b.org"),
+            ("x2", "m2", "c@d.org"),
+            ("x3", "m1", "e@f.org"),
+            ("x4", "n/a", ""),
+            ("x5", "M1", ""),
+        ];
         let rows: String = (1..)
             .zip(rows)
             .map(|(day, (id, member, mail))| format!("{id},2026-03-0{day}T10:00:00Z,CFO,{member},{mail}\n"))
@@ -166,10 +172,10 @@ fn members_count_once_each_and_addresses_are_no_numbers() {
         (folder, imported)
     };
     let (folder, (code, said)) = import(settings, "Member");
-    assert!(code == 0 && said.contains("1 of 4 answers do not say whose they are"), "{said}");
+    assert!(code == 0 && said.contains("1 of 5 answers do not say whose they are"), "{said}");
     let raw = rusqlite::Connection::open(folder.path().join("willitsell.db")).unwrap();
     let people = "SELECT COUNT(person), COUNT(DISTINCT person) FROM response";
-    assert_eq!(raw.query_row(people, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap(), (3_i64, 2_i64));
+    assert_eq!(raw.query_row(people, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap(), (4_i64, 3_i64));
     let (_, (code, said)) = import(settings, "Mail");
     assert!(code == 1 && said.contains("its column holds addresses: name it in email_column"), "{said}");
     let (_, (code, said)) = import(settings, "Membr");

@@ -270,6 +270,36 @@ fn x1_every_way_of_writing_the_same_answers_gives_the_same_acts() {
 }
 
 #[test]
+fn a_value_that_many_answers_share_is_told_by_its_count_and_not_by_what_it_is() {
+    let text = |guests: u32| {
+        let answer = |number: u32| {
+            let who = if number < guests {
+                "guest-7f3a"
+            } else if number < 9 {
+                "aB1"
+            } else {
+                "Ab1"
+            };
+            format!("x{number},2026-03-02 10:00:{number:02},{who}\n")
+        };
+        format!("Submission ID,Submitted at,Member\n{}", (0..12).map(answer).collect::<String>())
+    };
+    let pairs = [("arm", "a"), ("time_zone", "UTC"), ("person_column", "Member")];
+    let (understood, sink) = import(text(6), &pairs, &[]).unwrap();
+    assert_eq!(sink.acts["x11"].person.as_deref(), Some("form:Ab1"));
+    let json = serde_json::to_string(&understood).unwrap();
+    for shown in [understood.to_string(), json] {
+        assert!(shown.contains("1 value stands in 5 answers or more, the most frequent in 6 of 12"), "{shown}");
+        assert!(!shown.contains("guest-7f3a"), "{shown}");
+    }
+    let (understood, _) = import(text(4), &pairs, &[]).unwrap();
+    assert!(understood.warnings.iter().any(|said| said.contains("the most frequent in 5 of 12")), "{understood:?}");
+    let few = text(3).replace("10:00:03,aB1", "10:00:03,m1").replace("10:00:04,aB1", "10:00:04,m2");
+    let (understood, _) = import(few, &pairs, &[]).unwrap();
+    assert!(!understood.to_string().contains("answers or more"), "{understood}");
+}
+
+#[test]
 fn what_is_not_clear_is_asked_or_refused_with_its_line() {
     let pairs = [("arm", "a"), ("time_zone", "UTC")];
     let head = "Submission ID,Submitted at,Status,Email\n";

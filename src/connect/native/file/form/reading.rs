@@ -77,6 +77,8 @@ pub(super) struct Tally {
     pub early: u64,
     /// Whole answers without an address although there is a column of them.
     pub nameless: u64,
+    /// How many answers each person gave, hashed.
+    pub people: HashMap<u64, u64>,
     /// Rows that say the same as an earlier one.
     pub repeated: u64,
     pub days: BTreeSet<NaiveDate>,
@@ -242,6 +244,9 @@ impl Counter {
         let says_who = |cell: &&str| if columns.person.is_some() { !is_absent(cell) } else { is_address(cell) };
         let person = cell.filter(says_who).map(str::to_owned);
         self.tally.nameless += u64::from(cell.is_some() && person.is_none());
+        if let Some(person) = &person {
+            *self.tally.people.entry(hashed(person)).or_default() += 1;
+        }
         let answers = columns.answers.iter().filter_map(|(name, places)| Some((name.clone(), answer(record, places)?)));
         batch.acts.push(Act { line, id, person, arm, at, answers: answers.collect() });
         Ok(())

@@ -24,6 +24,9 @@ use super::survey::{FormSurvey, is_address};
 /// Arms printed; JSON has all of them.
 const ARMS_SHOWN: usize = 40;
 
+/// Answers of one person that are more than anybody gives: what stands there is no name of one then.
+const MANY: u64 = 5;
+
 /// What was understood of an export of answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FormUnderstanding {
@@ -120,6 +123,18 @@ impl FormUnderstanding {
                 tally.nameless,
                 tally.answers,
                 if survey.columns.person.is_some() { "do not say whose they are" } else { "have no address" }
+            ));
+        }
+        if let (Some(most), Some(at)) = (tally.people.values().max().filter(|most| **most >= MANY), survey.person) {
+            let values = tally.people.values().filter(|count| **count >= MANY).count() as u64;
+            warnings.push(format!(
+                "of the column \"{}\", {} in {MANY} answers or more, the most frequent in {} of {}; each value counts as one \
+                 person. Where it is nobody's own (a word such as guest, an office's address), empty those cells, and each \
+                 answer counts as another person",
+                survey.columns.headers[at],
+                counted(values, "value stands", "values stand"),
+                thousands(*most),
+                thousands(tally.answers),
             ));
         }
         let mut totals = BTreeMap::from([(MetricId::SIGNUPS, tally.answers)]);
