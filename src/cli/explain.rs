@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use chrono::Utc;
 use serde::Serialize;
 
-use super::output::{Failure, Output, counted, indented, wrapped};
-use super::{experiment_named, keys, themes};
+use super::output::{Failure, Output, counted, wrapped};
+use super::{experiment_named, themes};
 use crate::app::App;
 use crate::decide;
 use crate::decide::decision::{self, Overrides};
@@ -65,10 +65,7 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
         derivation.sections.push(what_people_write(configured, &written));
     }
     let explained = Explained { stored: &stored, derivation: &derivation };
-    output.show(&explained, || match keys::mending(experiments, card) {
-        Some(mending) => format!("{}\nHow to mend it\n  {}", text(&derivation.sections), indented(&mending)),
-        None => text(&derivation.sections).trim_end().to_owned(),
-    });
+    output.show(&explained, || text(&derivation.sections).trim_end().to_owned());
     if card.policy_hash != decide::policy_hash(configured) {
         output.note(
             "What was fixed before the test (such as break-even, versions or days) has changed in the configuration since this \

@@ -112,7 +112,7 @@ pub struct Line {
     pub verdict: Verdict,
     /// `None` for BUILD and KILL.
     pub reason: Option<String>,
-    /// With `cap_reached` only.
+    /// With `cap_reached` only, and where anything was counted.
     pub lean: Option<Lean>,
     /// Active settled days.
     pub days: Option<u32>,
@@ -260,7 +260,7 @@ fn arm_line(arm: &str, look: &Look) -> Line {
 
 fn concept_line(day: NaiveDate, verdict: Verdict, reason: Option<&Reason>) -> Line {
     let lean = match reason {
-        Some(Reason::CapReached { lean }) => Some(*lean),
+        Some(Reason::CapReached { lean }) => *lean,
         _ => None,
     };
     let reason = reason.map(|reason| match reason {

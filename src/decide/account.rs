@@ -94,7 +94,6 @@ fn rows(
     told: Option<NaiveDate>,
     today: NaiveDate,
 ) -> String {
-    let mut last_told = told.unwrap_or(last).max(first);
     let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
     let counts = |source: &&Source| source.metrics.contains(&MetricId::SPEND);
     let rows = experiment.sources.iter().filter(counts).map(|source| {
@@ -102,17 +101,18 @@ fn rows(
             let is_among = first <= row.day && row.day <= last;
             is_among && row.source == source.id && keys.arm(&row.source, &row.arm_key).is_some()
         });
-        let rows = rows.inspect(|row| last_told = last_told.max(row.day)).count();
+        let rows = rows.count();
         format!("{rows} {} of source {}", if rows == 1 { "row" } else { "rows" }, figures::quoted(&source.id))
     });
     let rows = figures::list(&rows.collect::<Vec<_>>());
-    format!("{} to {}, {rows}", figures::day(first, today), figures::day(last.min(last_told), today))
+    let until = money::known_until(experiment, data, [first, last], told);
+    format!("{} to {}, {rows}", figures::day(first, today), figures::day(until, today))
 }
 
-/// `the same days, from source "form"`: who counts a metric.
-fn same_days(experiment: &Experiment, metric: MetricId) -> String {
+/// `settled days, from source "form"`: who counts a metric.
+fn settled_days(experiment: &Experiment, metric: MetricId) -> String {
     let counting = experiment.sources.iter().filter(|source| source.metrics.contains(&metric));
-    format!("the same days, from {}", figures::sources(counting.map(|source| &source.id)))
+    format!("settled days, from {}", figures::sources(counting.map(|source| &source.id)))
 }
 
 struct Sheet<'a> {
@@ -182,8 +182,9 @@ impl Sheet<'_> {
         let Some((cost, paid)) = on_acts else { return figures };
         let rate = &self.experiment.policy.primary;
         let noun = rate.numerator.metric().noun;
-        let acts = term("counted", figures::counted(acts, rate.numerator), same_days(self.experiment, rate.numerator));
-        let paid_term = term("cost of the tested versions", paid, same_days(self.experiment, MetricId::SPEND));
+        let acts =
+            term("counted", figures::counted(acts, rate.numerator), settled_days(self.experiment, rate.numerator));
+        let paid_term = term("cost of the tested versions", paid, settled_days(self.experiment, MetricId::SPEND));
         figures.push(Figure::amount(
             format!("Cost per {noun}"),
             format!("cost of the tested versions ÷ {}", figures::many(rate.numerator)),
@@ -196,8 +197,8 @@ impl Sheet<'_> {
             let Some((cost, paid)) = own else { continue };
             let acts = figures::counted(arm.evidence.successes, rate.numerator);
             let terms = vec![
-                term("its cost", paid, same_days(self.experiment, MetricId::SPEND)),
-                term("its count", acts, same_days(self.experiment, rate.numerator)),
+                term("its cost", paid, settled_days(self.experiment, MetricId::SPEND)),
+                term("its count", acts, settled_days(self.experiment, rate.numerator)),
             ];
             figures.push(Figure::amount(
                 format!("Cost per {noun} of {}", explain::name(self.experiment, &arm.arm)),
@@ -228,7 +229,7 @@ impl Sheet<'_> {
                     term(
                         "counted",
                         figures::counted(trials, rate.denominator),
-                        same_days(self.experiment, rate.denominator),
+                        settled_days(self.experiment, rate.denominator),
                     ),
                     term("range of the rate", figures::range(low, high, &bars), "what was seen, above"),
                 ],

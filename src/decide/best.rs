@@ -127,7 +127,7 @@ fn compare(policy: &Policy, (arm, days): &(&ArmId, Vec<ArmDay>), (other, of_othe
     }
 }
 
-/// `Annual does better than Monthly, each delivered with its own audience.`, or that they cannot be told apart yet; `None`
+/// `Annual does better than Monthly. But each was delivered …`, or that they cannot be told apart yet; `None`
 /// where there is nothing to compare.
 pub(super) fn said(experiment: &Experiment, card: &Scorecard, open: &[ArmId]) -> Option<String> {
     let name = |id: &ArmId| explain::name(experiment, id).to_owned();
@@ -135,18 +135,18 @@ pub(super) fn said(experiment: &Experiment, card: &Scorecard, open: &[ArmId]) ->
     let audience = if experiment.policy.srm.is_some() {
         ""
     } else {
-        ", each delivered with its own audience: the people may differ too"
+        " But each was delivered with its own audience, so part or all of that may come from the people."
     };
     match open {
         [] => None,
-        [one] => Some(format!("{} does better than {}{audience}.", name(one), figures::list(&behind))),
+        [one] => Some(format!("{} does better than {}.{audience}", name(one), figures::list(&behind))),
         several => {
             let tied = figures::list(&several.iter().map(name).collect::<Vec<_>>());
             let rest = if behind.is_empty() {
                 String::new()
             } else {
                 format!(
-                    " {} {} behind{audience}.",
+                    " {} {} behind.{audience}",
                     figures::list(&behind),
                     if behind.len() == 1 { "is" } else { "are" }
                 )

@@ -4,12 +4,13 @@
 use super::explain::{self, acted, arm_cap, ends, name, today, whole};
 use super::figures;
 use super::measure;
-use crate::domain::concept::{Experiment, Policy};
+use crate::domain::concept::{Experiment, Model, Policy};
 use crate::domain::verdict::{ArmScore, Evidence, Flag, Lean, Reason, Scorecard, Verdict};
 
 /// `the cap of 18 settled days was reached on Sun 22 Mar. 98 of 2,800 visitors (…) signed up; the range still … It leans to
 /// KILL: …`
-pub fn sentence(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, lean: Lean) -> String {
+pub fn sentence(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, lean: Option<Lean>) -> String {
+    let Some(lean) = lean else { return nothing_counted(experiment, card, arm) };
     let until = experiment.arms.iter().find(|one| one.id == arm.arm).and_then(|one| one.until);
     let last = [until, experiment.stop].into_iter().flatten().min();
     let lately = arm.since.is_some_and(|since| since < today(experiment, card))
@@ -26,6 +27,26 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, lean:
         explain::capital(&stands),
         leans(experiment, card, arm, lean)
     )
+}
+
+/// `The cap of $5,000 was reached on Sat 21 Mar. No visitor was counted on any settled day, so it leans to neither side.`
+fn nothing_counted(experiment: &Experiment, card: &Scorecard, arm: &ArmScore) -> String {
+    let cap = cap(experiment, card, arm);
+    if arm.evidence.days > 0 {
+        // What was restated since makes no verdict of it.
+        let acted = acted(experiment, &arm.evidence);
+        return format!("{cap}, before anything was counted. With the days since, {acted}.");
+    }
+    let who = if card.arms.len() == 1 { "it" } else { name(experiment, &arm.arm) };
+    let noun = experiment.policy.primary.denominator.metric().noun;
+    let nothing = match experiment.policy.model {
+        Model::Rate => format!("No {noun} was counted on any settled day"),
+        Model::Cpa => "Nothing was spent on any settled day".to_owned(),
+        Model::Compare => {
+            format!("On no settled day was a {noun} counted both of it and of {}", explain::control(experiment))
+        }
+    };
+    format!("{cap}. {nothing}, so {who} leans to neither side.")
 }
 
 /// Which cap it was: days first, as the policy names them first.

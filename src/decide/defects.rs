@@ -37,7 +37,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             );
             format!("Source {} {read} To see what is wrong, run `willitsell pull`.", quoted(source))
         }
-        Reason::UnmappedSpend { amount, share, keys } => unmapped_spend(experiment, *amount, *share, keys),
+        Reason::UnmappedSpend { amount, share, keys } => unmapped_spend(experiment, card, (*amount, *share), keys),
         Reason::UnmappedActs { acts, keys } => unmapped_acts(experiment, *acts, keys),
         Reason::NamelessActs { acts, counted, sources } => nameless_acts(experiment, *acts, *counted, sources),
         Reason::MixedZones { source, zones } => format!(
@@ -169,7 +169,7 @@ impl<'a> Spending<'a> {
 }
 
 /// Money on campaigns of no arm, and what settles whose they are.
-fn unmapped_spend(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
+fn unmapped_spend(experiment: &Experiment, card: &Scorecard, spent: (Option<Money>, f64), keys: &[String]) -> String {
     let settled_by = if keys::can_be_named(keys) {
         format!(
             "Say in the configuration file which version each belongs to, or that it has no part in the test: {}.",
@@ -178,7 +178,7 @@ fn unmapped_spend(experiment: &Experiment, amount: Option<Money>, share: f64, ke
     } else {
         "Have the source name the campaign in each of its rows.".to_owned()
     };
-    format!("{}. {settled_by}", unmapped(experiment, amount, share, keys))
+    format!("{}. {settled_by}", unmapped(experiment, card, spent, keys))
 }
 
 /// Acts of no arm, and what settles whose they are.
@@ -215,10 +215,10 @@ fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[So
     let sources = figures::sources(sources);
     let carry =
         format!("{} of {sources} carry no e-mail address. They do not count", figures::counted(acts, numerator));
-    if [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&numerator) {
+    if needs_addresses(experiment) {
         return format!(
-            "{carry}, for no address of theirs was verified. Have {sources} ask for an address, or let another act decide, such as \
-             signups."
+            "{carry}, for no address of theirs was verified. Have {sources} ask for an address. Or let an act decide that needs no \
+             verified address, such as `signups`: that begins a new test."
         );
     }
     format!(
@@ -228,6 +228,11 @@ fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[So
         figures::count(counted),
         figures::many(numerator)
     )
+}
+
+/// Whether an act without an address never counts, whoever else counts it.
+pub fn needs_addresses(experiment: &Experiment) -> bool {
+    [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS].contains(&experiment.policy.primary.numerator)
 }
 
 /// That sources have brought nothing, and what may be wrong with them.
@@ -282,20 +287,16 @@ fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
                 two_ways(experiment, days(*first_day, *last_day))
             )
         }
-        Reason::TrackingBroken { arm, from, passed, to, expected, first_day, last_day, lasts } => {
-            let when = if *lasts {
-                format!("since {}", figures::day(*first_day, today))
-            } else {
-                figures::stretch(*first_day, *last_day, today)
-            };
+        Reason::TrackingBroken { arm, from, passed, to, expected, first_day, last_day, .. } => {
             let went_on = match from.metric().unit {
                 Unit::Count => figures::counted(*passed, *from),
                 Unit::Money => format!("{} of spend", figures::count(*passed)),
             };
             format!(
-                "{}: {when} no {} was counted for {went_on}; about {} would be expected. Check that the page and the form \
+                "{}: {} no {} was counted for {went_on}; about {} would be expected. Check that the page and the form \
                  still work, and that whoever is there is still counted. {}",
                 name(experiment, arm),
+                figures::stretch(*first_day, *last_day, today),
                 to.metric().noun,
                 figures::count(expected.round()),
                 two_ways(experiment, days(*first_day, *last_day))

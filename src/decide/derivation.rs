@@ -158,12 +158,16 @@ fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<S
     let (good, bad) = (measure::good_side(policy), measure::bad_side(policy));
     let in_hundred = |error: f64| figures::bar(error).trim_end_matches(['%', '0']).trim_end_matches('.').to_owned();
     let tested = experiment.arms.iter().filter(|arm| !arm.control).count();
+    let bar = |bar: f64| match policy.model {
+        Model::Rate | Model::Cpa => measure::bar(policy, bar),
+        Model::Compare => format!("{} the rate of {}", measure::bar(policy, bar), explain::control(experiment)),
+    };
     let mut lines = vec![
         match policy.model {
             Model::Rate => format!("What decides: {acts} ÷ {exposures}."),
             Model::Cpa => format!("What decides: {exposures} ÷ {acts}."),
             Model::Compare => format!(
-                "What decides: {acts} ÷ {exposures}, as a multiple of that of {} on the same days.",
+                "What decides: {acts} ÷ {exposures}, compared with {} on the same days.",
                 explain::control(experiment)
             ),
         },
@@ -175,16 +179,16 @@ fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<S
             )
         },
         format!(
-            "BUILD when the whole range is {good} {} (break-even){}. Of concepts truly no better than that, at most {} in 100 \
-             ever get BUILD.",
-            measure::bar(policy, policy.kill_bar),
+            "BUILD when the whole range is {good} {} (break-even){}. Of concepts that truly only break even, or do worse, at most \
+             {} in 100 ever get BUILD.",
+            bar(policy.kill_bar),
             if beside_others { ", and the extra proof that many concepts ask for is there (see below)" } else { "" },
             in_hundred(policy.alpha)
         ),
         format!(
-            "KILL when the whole range is {bad} {} (worth building for). Of concepts truly at least that good, at most {} \
-             in 100 ever get KILL.",
-            measure::bar(policy, policy.build_bar),
+            "KILL when the whole range is {bad} {} (worth building for). Of concepts that truly are that good, or better, at most \
+             {} in 100 ever get KILL.",
+            bar(policy.build_bar),
             in_hundred(policy.beta)
         ),
         "A concept that truly lies between the two may get either, and either will do: building it loses no money and \
@@ -333,7 +337,8 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let currency = card.spend.map(|spend| spend.currency);
     let line = |arm: &ArmScore, rail: &Guardrail, score: &GuardrailScore| {
         let print = |value| explain::guardrail_figure(rail.numerator, value, currency);
-        let value = score.value.map_or_else(|| format!("no {} yet", rail.denominator.metric().noun), print);
+        let value =
+            score.value.map_or_else(|| format!("no {} on any settled day", rail.denominator.metric().noun), print);
         let range = score
             .low
             .zip(score.high)
@@ -363,7 +368,8 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             scores.map(move |(rail, score)| line(arm, rail, score))
         })
         .collect();
-    if !lines.is_empty() {
+    let has_range = |score: &GuardrailScore| score.low.is_some() && score.high.is_some();
+    if card.arms.iter().flat_map(|arm| &arm.guardrails).any(has_range) {
         lines.push("Each limit is held against the range beside it, and is breached only when that whole range is past the limit.".into());
     }
     lines
@@ -377,7 +383,8 @@ fn brought(experiment: &Experiment, arm: &ArmScore, rail: &Guardrail) -> String 
         Limit::Max(limit) if message::is_cost(experiment, rail) => limit,
         Limit::Max(_) | Limit::Min(_) => return String::new(),
     };
-    let Some(paid) = arm.cost_per_act.and_then(|cost| cost.times(arm.evidence.successes)) else { return String::new() };
+    let paid = arm.cost_per_act.and_then(|cost| cost.times(arm.evidence.successes));
+    let Some(paid) = paid.or(arm.spend.filter(|_| arm.cost_per_act.is_none())) else { return String::new() };
     let acts = figures::counted((millionths::to_f64(paid.micros) / limit).ceil(), noun);
     let each = explain::limit_figure(rail.numerator, limit, Some(paid.currency));
     format!(": at {each} each, {paid} would have brought {acts}")
@@ -392,6 +399,11 @@ fn meanings(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>) -> Vec<St
         };
         Some(format!("money in {}", figures::list(&seen.iter().map(named).collect::<Vec<_>>())))
     };
+    // Of settled days, for those count; before there are any, of the last reading.
+    let zones = |source: &SourceId, last: &str| match tally.zones.get(source) {
+        Some(seen) => figures::list(&seen.iter().map(|&zone| zone.to_owned()).collect::<Vec<_>>()),
+        None => last.to_owned(),
+    };
     let of_source = |source: &Source| {
         let readings = data.pulls.iter().filter(|pull| pull.source == source.id && pull.is_reading());
         let pull = readings.max_by_key(|pull| pull.id)?;
@@ -402,7 +414,7 @@ fn meanings(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>) -> Vec<St
             said("conversions", &facts.conversions),
             said("credited for", &facts.attribution),
             said("left out", &facts.left_out),
-            Some(format!("days in {}", pull.day_zone.name())),
+            Some(format!("days in {}", zones(&source.id, pull.day_zone.name()))),
             money_in(&source.id),
             (!source.fractional.is_empty()).then(|| {
                 format!(
@@ -458,17 +470,23 @@ fn day_rows(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, days: 
         } else {
             vec![match (is_settled(first), run.len()) {
                 (false, _) => "not read from every source yet".to_owned(),
-                (true, 1) => "does not count, for not every source was read since it settled".to_owned(),
-                (true, _) => "do not count, for not every source was read since they settled".to_owned(),
+                (true, 1) => "does not count, because not every source was read after it had settled".to_owned(),
+                (true, _) => "do not count, because not every source was read after they had settled".to_owned(),
             }]
         };
         let spend: i128 = run.iter().map(|day| day.spend).sum();
-        if spend != 0 {
-            parts.extend(tally.money(spend).map(|money| money.to_string()));
+        let mut known = String::new();
+        if let Some(money) = tally.money(spend).filter(|_| spend != 0) {
+            // What a day cost is money gone, also where the day counts for nothing.
+            if first.covered {
+                parts.push(money.to_string());
+            } else {
+                known = format!("; {money} spent, as far as known");
+            }
         }
         let settling = first.covered && !is_settled(first);
         let left_out = if settling { " (not settled, does not count yet)" } else { "" };
-        Some(format!("{when}: {}{left_out}", parts.join(", ")))
+        Some(format!("{when}: {}{known}{left_out}", parts.join(", ")))
     };
     runs.filter_map(row).collect()
 }

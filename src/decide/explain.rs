@@ -120,13 +120,21 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
     }
 }
 
-/// `Another $412 (18% of all spend) went to campaigns that belong to no version of this test ("7003" of source "ads")`.
-pub fn unmapped(experiment: &Experiment, amount: Option<Money>, share: f64, keys: &[String]) -> String {
+/// `Another $412 (18% of the spend to Sun 15 Mar) went to campaigns that belong to no version of this test ("7003" of source
+/// "ads")`.
+pub fn unmapped(
+    experiment: &Experiment,
+    card: &Scorecard,
+    (amount, share): (Option<Money>, f64),
+    keys: &[String],
+) -> String {
     let keys = figures::list(&keys::named(experiment, keys));
+    let to = figures::day(card.last_settled_day, today(experiment, card));
+    let of_all = format!("{} of the spend to {to}", figures::share(share));
     let spent = match amount {
-        Some(amount) if share >= 1.0 => format!("All spend ({amount})"),
-        Some(amount) => format!("Another {amount} ({} of all spend)", figures::share(share)),
-        None => format!("More money ({} of all spend)", figures::share(share)),
+        Some(amount) if share >= 1.0 => format!("All spend to {to} ({amount})"),
+        Some(amount) => format!("Another {amount} ({of_all})"),
+        None => format!("More money ({of_all})"),
     };
     format!("{spent} went to campaigns that belong to no version of this test ({keys})")
 }
@@ -135,7 +143,7 @@ pub fn unmapped(experiment: &Experiment, amount: Option<Money>, share: f64, keys
 pub fn left_out(experiment: &Experiment, card: &Scorecard) -> Option<String> {
     match &card.unmapped {
         Some(Reason::UnmappedSpend { amount, share, keys }) => {
-            Some(format!("{}.", unmapped(experiment, *amount, *share, keys)))
+            Some(format!("{}.", unmapped(experiment, card, (*amount, *share), keys)))
         }
         _ => None,
     }
@@ -154,7 +162,7 @@ fn build(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     if !card.guardrails.is_empty() {
         parts.push(guardrails(card));
     }
-    parts.extend(weakest(experiment, card).map(|weak| format!("Weakest point: {weak}.")));
+    parts.extend(weak_point(experiment, card));
     parts
 }
 
@@ -248,8 +256,8 @@ pub fn is_beyond(score: &GuardrailScore) -> bool {
     score.value.is_some_and(|value| if score.is_max { value > score.limit } else { value < score.limit })
 }
 
-/// The arm a BUILD of another arm says least about.
-pub fn weakest(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+/// What a BUILD of one version says least about: another one.
+pub fn weak_point(experiment: &Experiment, card: &Scorecard) -> Option<String> {
     let weakest = card
         .arms
         .iter()
@@ -257,7 +265,7 @@ pub fn weakest(experiment: &Experiment, card: &Scorecard) -> Option<String> {
         .min_by(|a, b| a.evidence.log_e_build.unwrap_or(0.0).total_cmp(&b.evidence.log_e_build.unwrap_or(0.0)))?;
     let name = name(experiment, &weakest.arm);
     let policy = &experiment.policy;
-    Some(match (&weakest.reason, ends(&weakest.evidence)) {
+    let weak = match (&weakest.reason, ends(&weakest.evidence)) {
         (Some(Reason::Guardrail { name: rail }), _) => format!("{name} alone breaches {rail}"),
         (_, Some(ends)) if weakest.verdict == Verdict::Kill && measure::misses_worth(policy, ends) => format!(
             "{name} alone is a KILL ({}; {} would be worth building for)",
@@ -272,7 +280,8 @@ pub fn weakest(experiment: &Experiment, card: &Scorecard) -> Option<String> {
             )
         }
         _ => format!("{name} alone has not settled"),
-    })
+    };
+    Some(format!("Weakest point: {weak}."))
 }
 
 /// Which version a sentence is about, where there are several.

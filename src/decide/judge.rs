@@ -218,7 +218,7 @@ pub fn uneven_since<'v>(split: &Srm, visits: impl IntoIterator<Item = (NaiveDate
 /// do, COLLECTING while any collects, else REVIEW. Without an arm there is nothing to say yet.
 ///
 /// COLLECTING is `portfolio` where that withholds any arm's BUILD, `insufficient` only while that is true of every
-/// collecting arm, and `srm` only where none is undecided. A cap that all arms reached leans to BUILD if any arm does.
+/// collecting arm, and `srm` only where none is undecided. A cap that all arms reached leans to BUILD if any arm does, and to KILL if all do.
 pub fn concept(arms: &[(Verdict, Option<Reason>)]) -> (Verdict, Option<Reason>) {
     let any = |wanted: Verdict| arms.iter().any(|(verdict, _)| *verdict == wanted);
     let any_because = |wanted: &Reason| arms.iter().any(|(_, reason)| reason.as_ref() == Some(wanted));
@@ -236,8 +236,11 @@ pub fn concept(arms: &[(Verdict, Option<Reason>)]) -> (Verdict, Option<Reason>) 
     }
     let is_cap = |reason: &Option<Reason>| matches!(reason, Some(Reason::CapReached { .. }));
     if arms.iter().all(|(_, reason)| is_cap(reason)) {
-        let build = any_because(&Reason::CapReached { lean: Lean::Build });
-        return (Verdict::Review, Some(Reason::CapReached { lean: if build { Lean::Build } else { Lean::Kill } }));
+        let leaning = |lean: Lean| Reason::CapReached { lean: Some(lean) };
+        let all_against = || arms.iter().all(|(_, reason)| reason.as_ref() == Some(&leaning(Lean::Kill)));
+        let lean =
+            if any_because(&leaning(Lean::Build)) { Some(Lean::Build) } else { all_against().then_some(Lean::Kill) };
+        return (Verdict::Review, Some(Reason::CapReached { lean }));
     }
     let agreed = arms.windows(2).all(|pair| pair[0].1 == pair[1].1);
     (Verdict::Review, if agreed { arms[0].1.clone() } else { Some(Reason::ArmsDisagree) })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::figures::quoted;
+use super::figures::{self, quoted};
 use crate::domain::concept::{Arm, Experiment, Source};
 use crate::domain::id::SourceId;
 use crate::domain::pattern;
@@ -132,6 +132,47 @@ pub fn with_a_name(keys: &[String]) -> Vec<String> {
 /// Whether any key is one that the configuration can name.
 pub fn can_be_named(keys: &[String]) -> bool {
     !with_a_name(keys).is_empty()
+}
+
+/// What to write into the configuration for keys that a reason keeps, so that they count or are set aside; what is to be written
+/// stands alone, to be copied.
+pub fn to_write<'k>(experiment: &Experiment, keys: impl IntoIterator<Item = &'k String>) -> Vec<String> {
+    let mut by_source: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (source, key) in keys.into_iter().filter_map(|text| text.split_once(": ")).filter(|(_, key)| *key != NO_KEY) {
+        by_source.entry(source).or_default().insert(key);
+    }
+    by_source.into_iter().flat_map(|(source, keys)| of_source(experiment, &SourceId::new(source), &keys)).collect()
+}
+
+/// `If "7003" of source "ads" belongs to Plan a, write under `[…]` in the configuration file:`, and the line.
+fn of_source(experiment: &Experiment, source: &SourceId, keys: &BTreeSet<&str>) -> Vec<String> {
+    let array = |keys: &[&str]| toml::Value::from(keys.to_vec()).to_string();
+    let (belongs, they_have) = if keys.len() == 1 { ("belongs", "it has") } else { ("belong", "they have") };
+    let named = figures::list(&keys.iter().map(quoted).collect::<Vec<_>>());
+    let mut lines = Vec::new();
+    for arm in experiment.arms.iter().filter(|arm| arm.until.is_none()) {
+        let mut claimed: BTreeMap<&SourceId, Vec<&str>> =
+            arm.keys.iter().map(|(source, keys)| (source, keys.iter().map(String::as_str).collect())).collect();
+        claimed.entry(source).or_default().extend(keys);
+        let claimed: Vec<String> =
+            claimed.into_iter().map(|(source, keys)| format!("{source} = {}", array(&keys))).collect();
+        lines.push(format!(
+            "If {named} of source {} {belongs} to {}, write under `[experiment.{}.arm.{}]` in the configuration file:",
+            quoted(source),
+            arm.title,
+            experiment.concept.id,
+            arm.id
+        ));
+        lines.push(format!("keys = {{ {} }}", claimed.join(", ")));
+    }
+    let has_some = |one: &Source| one.id == *source && !one.set_aside.is_empty();
+    let beside = if experiment.sources.iter().any(has_some) { ", beside what is set aside there already" } else { "" };
+    lines.push(format!("If {they_have} no part in any test, write under `[source.{source}]`{beside}:"));
+    lines.push(format!("set_aside = {}", array(&keys.iter().copied().collect::<Vec<_>>())));
+    if keys.len() > 1 {
+        lines.push("If one belongs here and another there, write each only where it belongs.".to_owned());
+    }
+    lines
 }
 
 #[cfg(test)]

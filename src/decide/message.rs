@@ -63,7 +63,7 @@ pub fn message(
             .map(|line| ("Changed", line)),
         decided.map(|decided| ("Decided", decided)),
         evidence(experiment, now).map(|line| ("Evidence", line)),
-        money(experiment, now, lately.unsettled).map(|line| ("Money", line)),
+        money(experiment, now, &lately).map(|line| ("Money", line)),
         Some(("Next", next(experiment, &change, now, lately.ads.as_ref()))),
     ];
     Some(Message {
@@ -90,12 +90,13 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
     let left = outlook.budget.and_then(|budget| budget.cap.minus(budget.spent).ok()).filter(|left| left.micros > 0);
     let (horizon_days, cap) = explain::caps(experiment, now);
     let cap = cap.map_or(0, |cap| cap.micros);
+    let lately = Lately { unsettled: outlook.unsettled, ..Lately::default() };
     let notice = |kind: &str, what: &str, why: Vec<String>, next: String| {
         let owner = experiment.owner.as_ref().map_or_else(String::new, |owner| format!(" (owner: {owner})"));
         let parts = [
             Some(("Why", why.join(" "))),
             evidence(experiment, now).map(|line| ("Evidence", line)),
-            money(experiment, now, outlook.unsettled).map(|line| ("Money", line)),
+            money(experiment, now, &lately).map(|line| ("Money", line)),
             Some(("Next", next)),
         ];
         Notice {
@@ -241,6 +242,7 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
             parts.push(format!("{}; {}.", rates(experiment, now, "; "), explain::break_even(experiment, now)));
             parts.extend(explain::slipped(experiment, now));
             parts.extend(best::said(experiment, now, &now.best));
+            parts.extend(explain::weak_point(experiment, now));
             parts.extend(flags::told(experiment, now));
             parts.extend(notes::told(experiment, now));
             parts.extend(decision::raises(experiment, now));
@@ -358,10 +360,10 @@ fn beyond(side: &str, limit: &str, is_breached: bool) -> String {
 }
 
 /// Spent, per act with its limit, and what is at stake; each part only where it is known.
-fn money(experiment: &Experiment, now: &Scorecard, unsettled: Option<Money>) -> Option<String> {
+fn money(experiment: &Experiment, now: &Scorecard, lately: &Lately) -> Option<String> {
     let mut parts = vec![];
     if let Some(spend) = now.spend.filter(|spend| spend.micros > 0) {
-        parts.push(spent(experiment, now, spend, unsettled));
+        parts.push(spent(experiment, now, spend, lately));
         parts.extend(per_act(experiment, now));
     }
     parts.extend(now.reasons.iter().find_map(|why| match why {
@@ -379,11 +381,12 @@ fn money(experiment: &Experiment, now: &Scorecard, unsettled: Option<Money>) -> 
 
 /// `$3,170 spent to Sun 15 Mar, $450 since`; what of it, or besides it, is not the tested versions' own. Days that are not
 /// settled count for no verdict, but their money is gone.
-fn spent(experiment: &Experiment, now: &Scorecard, spend: Money, unsettled: Option<Money>) -> String {
+fn spent(experiment: &Experiment, now: &Scorecard, spend: Money, lately: &Lately) -> String {
     // Of days that were not read, or are in doubt, what is known is not all.
     let is_partial = |why: &Reason| matches!(why, Reason::Stale { .. } | Reason::FewerRows { .. });
     let at_least = if now.reasons.iter().any(is_partial) { "at least " } else { "" };
-    let to = figures::day(now.last_settled_day, today(experiment, now));
+    let settled = now.last_settled_day;
+    let to = figures::day(lately.spend_until.map_or(settled, |day| day.min(settled)), today(experiment, now));
     let mut text = format!("{at_least}{spend} spent to {to}");
     let tested = now.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum));
     let of_control = tested.and_then(|tested| Some((tested, spend.minus(tested).ok()?)));
@@ -395,10 +398,10 @@ fn spent(experiment: &Experiment, now: &Scorecard, spend: Money, unsettled: Opti
         };
         text += &format!(" ({tested} on {on}, {rest} on {} beside {beside})", explain::control(experiment));
     }
-    text += &unsettled.map_or_else(String::new, |more| format!(", {more} since"));
-    text += &over_the_cap(experiment, now, spend, unsettled).unwrap_or_default();
+    text += &lately.unsettled.map_or_else(String::new, |more| format!(", {more} since"));
+    text += &over_the_cap(experiment, now, spend, lately.unsettled).unwrap_or_default();
     if let Some(Reason::UnmappedSpend { amount: Some(amount), .. }) = &now.unmapped {
-        text += &format!(", and {amount} more on campaigns of no version");
+        text += &format!(", and {amount} more to {to} on campaigns of no version");
     }
     text
 }
@@ -448,8 +451,8 @@ fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     Some(match (cost, limit) {
         (Some(cost), Some(limit)) => format!("{cost} per {noun}{whose} ({limit})"),
         (Some(cost), None) => format!("{cost} per {noun}{whose}"),
-        (None, Some(limit)) => format!("more than {spent} per {noun} (none yet; {limit})"),
-        (None, None) => format!("more than {spent} per {noun} (none yet)"),
+        (None, Some(limit)) => format!("more than {spent} per {noun} (none on settled days; {limit})"),
+        (None, None) => format!("more than {spent} per {noun} (none on settled days)"),
     })
 }
 

@@ -136,6 +136,11 @@ impl<'a> Counted<'a> {
         let Self { experiment, data, tally, .. } = self;
         Lately {
             unsettled: money::unsettled(tally),
+            spend_until: {
+                let Calendar { first, last_settled, .. } = tally.calendar;
+                let told = money::told_until(experiment, data, &tally.calendar);
+                (first <= last_settled).then(|| money::known_until(experiment, data, [first, last_settled], told))
+            },
             ads: money::spend_after(experiment, data, tally, tally.calendar.today),
         }
     }
@@ -207,6 +212,8 @@ fn flag(card: &mut Scorecard, tally: &Tally<'_>, restated: &BTreeSet<usize>) {
 pub struct Lately {
     /// Spent by the ads of all arms on days that have not settled; `None` where nothing is, or nobody knows.
     pub unsettled: Option<Money>,
+    /// The last settled day whose spend is known; `None` where no day has settled, or nobody knows.
+    pub spend_until: Option<NaiveDate>,
     /// What the tested arms' ads spend on a day now; `None` where nothing is, or nobody knows.
     pub ads: Option<SpendAfter>,
 }

@@ -13,7 +13,7 @@ use super::keys::{ArmKeys, Owner};
 use super::tally::{Calendar, Tally, last_known};
 use crate::domain::concept::{Experiment, Habit, MoneyInputs};
 use crate::domain::economics::DEFAULT_CHANCE_IT_SELLS;
-use crate::domain::id::ConceptId;
+use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::metric::MetricId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::observation::Inputs;
@@ -192,6 +192,23 @@ pub fn told_until(experiment: &Experiment, data: &Inputs, calendar: &Calendar) -
     });
     let yesterday = calendar.today.checked_sub_days(Days::new(1))?;
     Some(told.collect::<Option<Vec<_>>>()?.into_iter().min()?.min(yesterday))
+}
+
+/// The last of some days that spend is known of: all sources of spend have told of it (`told`, see [`told_until`]), or one of
+/// them has a row of an arm's.
+pub fn known_until(
+    experiment: &Experiment,
+    data: &Inputs,
+    [first, last]: [NaiveDate; 2],
+    told: Option<NaiveDate>,
+) -> NaiveDate {
+    let keys = ArmKeys::of(&experiment.arms, &experiment.sources);
+    let spends = |source: &SourceId| {
+        experiment.sources.iter().any(|one| &one.id == source && one.metrics.contains(&MetricId::SPEND))
+    };
+    let rows = last_known(data).into_iter().filter(|row| first <= row.day && row.day <= last && spends(&row.source));
+    let of_arms = rows.filter(|row| keys.arm(&row.source, &row.arm_key).is_some()).map(|row| row.day).max();
+    last.min(told.unwrap_or(last).max(first).max(of_arms.unwrap_or(first)))
 }
 
 /// What the tested arms' ads went on spending from the day of the verdict, also after the test's stop, and what they

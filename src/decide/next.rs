@@ -1,7 +1,7 @@
 //! What the reader is to do: the last line of a message, and of the first part of an explanation. One thing for each
 //! verdict and each reason, and what the ads spend meanwhile.
 
-use super::defects::Spending;
+use super::defects::{self, Spending};
 use super::explain;
 use super::figures::{self, quoted};
 use super::keys;
@@ -11,7 +11,7 @@ use super::restated;
 use crate::domain::concept::Experiment;
 use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard, SpendAfter, Verdict};
 
-/// `Decide: build as recommended, kill, or test longer · stop the ads …`. `ads` is what they spend while there is no verdict; what
+/// `Decide whether to build, as recommended, or to kill · stop the ads …`. `ads` is what they spend while there is no verdict; what
 /// they spend after one stands on the scorecard.
 pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>) -> String {
     let control = experiment.arms.iter().find(|arm| arm.control);
@@ -24,16 +24,14 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
     };
     match card.verdict {
         Verdict::Build => {
-            let weak = explain::weakest(experiment, card);
-            let weak = weak.map_or_else(String::new, |weak| format!(" · weak spot: {weak}"));
             let which = recommended(experiment, card).map_or_else(String::new, |which| format!(" {which}"));
-            format!("Decide: build{which} as recommended, or kill all the same · {}{weak}", stop("in either case"))
+            format!("Decide whether to build{which}, as recommended, or to kill · {}", stop("in either case"))
         }
         Verdict::Kill => {
             let counted = |flag: &Flag| *flag != Flag::ZeroConversions;
             let check = card.arms.iter().flat_map(|arm| &arm.evidence.flags).all(counted);
             let decide = if check { "Decide" } else { "Check the tracking, then decide" };
-            format!("{decide}: kill as recommended, or build all the same · {}", stop("in either case"))
+            format!("{decide} whether to kill, as recommended, or to build all the same · {}", stop("in either case"))
         }
         Verdict::Review => {
             let decide = settles(experiment, card);
@@ -41,7 +39,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
         }
         Verdict::Collecting => {
             let ads = spending("").map_or_else(String::new, |ads| format!(" · {ads}"));
-            format!("Nothing to do: the test goes on{ads}")
+            format!("Nothing to do · the test goes on{ads}")
         }
         Verdict::Blocked if card.reasons.iter().any(ends_the_test) => {
             format!("Mend what splits the visitors, then begin a new test · {}", stop("until then"))
@@ -156,7 +154,9 @@ pub fn ends_the_test(why: &Reason) -> bool {
 /// What settles a REVIEW.
 fn settles(experiment: &Experiment, card: &Scorecard) -> String {
     match card.reasons.first() {
-        Some(Reason::Guardrail { name }) => format!("Decide: build although {name} is beyond its limit, or kill"),
+        Some(Reason::Guardrail { name }) => {
+            format!("Decide whether to build although {name} is beyond its limit, or to kill")
+        }
         why => {
             let left = card.arms.iter().filter(|arm| arm.verdict != Verdict::Kill);
             let left: Vec<String> = left.map(|arm| explain::name(experiment, &arm.arm).to_owned()).collect();
@@ -167,10 +167,12 @@ fn settles(experiment: &Experiment, card: &Scorecard) -> String {
                 ],
                 _ => Default::default(),
             };
+            let nothing = card.arms.iter().all(|arm| arm.evidence.days == 0);
+            let decide = if nothing { "Find out why nothing was counted, then decide" } else { "Decide" };
             if raise::helps(experiment, card) {
-                format!("Decide: build{which}, kill{all}, or test longer with a larger cap")
+                format!("{decide} whether to build{which}, to kill{all}, or to test longer with a larger cap")
             } else {
-                format!("Decide: build{which} or kill{all}")
+                format!("{decide} whether to build{which} or to kill{all}")
             }
         }
     }
@@ -198,7 +200,14 @@ fn mends(experiment: &Experiment, why: &Reason) -> Option<String> {
             "Say to which version those sign-ups belong".replace("sign-ups", &acts)
         }
         Reason::UnmappedActs { .. } => "See that each answer says which version it belongs to".to_owned(),
-        Reason::NamelessActs { .. } => "Count in one source only, or have the form ask for an address".to_owned(),
+        Reason::NamelessActs { sources, .. } => {
+            let sources = figures::sources(sources);
+            if defects::needs_addresses(experiment) {
+                format!("Have {sources} ask for an e-mail address, or let another act decide")
+            } else {
+                format!("Count {acts} without {sources}, or have {sources} ask for an e-mail address")
+            }
+        }
         Reason::MixedCurrencies { currencies } => match Spending::of(experiment, currencies) {
             Spending::OneSource(source) => format!("Read all days of source {} again", quoted(source)),
             Spending::BesideLimits(..) => "Set the limits in the currency of the account".to_owned(),

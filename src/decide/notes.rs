@@ -5,6 +5,7 @@ use chrono::{Days, NaiveDate};
 
 use super::explain::today;
 use super::figures;
+use super::keys;
 use super::tally::Calendar;
 use crate::domain::concept::Experiment;
 use crate::domain::day_note::{DayNote, Word};
@@ -49,7 +50,7 @@ pub fn look_below(experiment: &Experiment, sentence: &str) -> String {
     sentence.replace(&where_to_look(experiment), "the lines to write stand below")
 }
 
-/// The lines to write for it, for every doubt about days that blocks.
+/// The lines to write for it, for every doubt about days, and every key that no version claims, that blocks.
 pub fn how_to_settle(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
     let mut doubts: Vec<Vec<[NaiveDate; 2]>> =
         card.reasons.iter().map(doubted).filter(|days| !days.is_empty()).collect();
@@ -59,7 +60,11 @@ pub fn how_to_settle(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         let all = if stretches.iter().any(all) { " (all there are so far)" } else { "" };
         lines_to_write(experiment, &stretches, all)
     };
-    doubts.into_iter().map(whose).collect()
+    let unclaimed = card.reasons.iter().flat_map(|why| match why {
+        Reason::UnmappedSpend { keys, .. } | Reason::UnmappedActs { keys, .. } => &keys[..],
+        _ => &[],
+    });
+    doubts.into_iter().map(whose).chain(keys::to_write(experiment, unclaimed)).collect()
 }
 
 /// The stretches of days that a reason speaks of.

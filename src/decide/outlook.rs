@@ -225,7 +225,7 @@ fn acts_at(model: Model, day: &ArmDay, level: f64) -> f64 {
     }
 }
 
-/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. Then $3,900, …`
+/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. By then $3,900, …`
 pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String {
     let rate = &experiment.policy.primary;
     let condition = format!("Estimate, if days stay like the last {}", ahead.like_days);
@@ -243,16 +243,17 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
         format!("{} more days have settled", likely.days)
     };
     let why = match &likely.reason {
-        Some(Reason::CapReached { lean }) => {
+        Some(Reason::CapReached { lean: Some(lean) }) => {
             let lean = if *lean == Lean::Build { Verdict::Build } else { Verdict::Kill };
             format!(" (at the cap, leaning to {lean})")
         }
+        Some(Reason::CapReached { lean: None }) => " (at the cap)".to_owned(),
         Some(Reason::Guardrail { name }) => format!(" ({name} is beyond its limit)"),
         _ => String::new(),
     };
     // Money of days that have not settled is among it: spent, but not counted yet.
     format!(
-        "{condition}: {}{why} about {on}, once {settled}. Then {} more will count.",
+        "{condition}: {}{why} about {on}, once {settled}. By then {} more will count.",
         likely.verdict,
         figures::list(&brings)
     )

@@ -80,8 +80,8 @@ pub enum Reason {
     },
     /// Days or money are used up without a verdict.
     CapReached {
-        /// The side it leans to.
-        lean: Lean,
+        /// The side it leans to; `None` where nothing was counted.
+        lean: Option<Lean>,
     },
     /// Enough for BUILD if it were alone, but several concepts are tested at once.
     Portfolio(Withheld),
@@ -477,7 +477,7 @@ mod tests {
     #[test]
     fn words_are_those_of_the_json() {
         let withheld = Withheld { concepts: 3, builds: 1, evidence: 3.5, needed: 4.1 };
-        let cap = Reason::CapReached { lean: Lean::Kill };
+        let cap = Reason::CapReached { lean: Some(Lean::Kill) };
         for reason in [Reason::Undecided, cap, Reason::ArmsDisagree, Reason::Portfolio(withheld)] {
             assert_eq!(serde_json::to_value(&reason).unwrap()["reason"], reason.word());
         }

@@ -218,8 +218,9 @@ impl<'a> Settled<'a> {
         let stopped = stop.is_some_and(|stop| last_settled.is_some_and(|day| day >= stop));
         let spent = arm_budget_cap.is_some_and(|cap| self.spend >= cap);
         if days >= policy.horizon_days.saturating_add(self.more_days) || spent || stopped {
-            let build = said.is_some_and(|arm| arm.against_p0.evidence > 0.0);
-            return (Verdict::Review, Some(Reason::CapReached { lean: if build { Lean::Build } else { Lean::Kill } }));
+            // Where nothing was counted, nothing leans.
+            let lean = said.map(|arm| if arm.against_p0.evidence > 0.0 { Lean::Build } else { Lean::Kill });
+            return (Verdict::Review, Some(Reason::CapReached { lean }));
         }
         let reason = match enough {
             None => Reason::Insufficient,

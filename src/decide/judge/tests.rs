@@ -62,8 +62,11 @@ const INSUFFICIENT: (Verdict, Option<Reason>) = (Verdict::Collecting, Some(Reaso
 const BUILD: (Verdict, Option<Reason>) = (Verdict::Build, None);
 const KILL: (Verdict, Option<Reason>) = (Verdict::Kill, None);
 
+/// At its cap, with nothing counted.
+const NOTHING: (Verdict, Option<Reason>) = (Verdict::Review, Some(Reason::CapReached { lean: None }));
+
 fn cap(lean: Lean) -> (Verdict, Option<Reason>) {
-    (Verdict::Review, Some(Reason::CapReached { lean }))
+    (Verdict::Review, Some(Reason::CapReached { lean: Some(lean) }))
 }
 
 fn said(look: Look) -> (Verdict, Option<Reason>) {
@@ -132,7 +135,10 @@ fn horizon_budget_and_stop_end_a_test_that_is_undecided_or_too_thin() {
     let looks = super::looks(&stopped, &for_it[..3], day(0), day(20));
     assert_eq!(looks[12].verdict, Verdict::Collecting, "its last day has not settled");
     assert_eq!((looks[13].verdict, looks[13].since), (Verdict::Review, Some(day(13))));
-    assert_eq!(said(super::looks(&stopped, &[], day(0), day(13)).pop().unwrap()), cap(Lean::Kill));
+    // Nothing counted leans to no side.
+    assert_eq!(said(super::looks(&stopped, &[], day(0), day(13)).pop().unwrap()), NOTHING);
+    let no_visits = steady(11, 0.0, 0.0, &[]);
+    assert_eq!(said(super::looks(&stopped, &no_visits, day(0), day(13)).pop().unwrap()), NOTHING);
 }
 
 #[test]
@@ -171,6 +177,10 @@ fn a_concept_follows_from_its_arms() {
         (vec![veto.clone()], veto.clone()),
         (vec![cap(Lean::Kill), cap(Lean::Kill)], cap(Lean::Kill)),
         (vec![cap(Lean::Kill), cap(Lean::Build)], cap(Lean::Build)),
+        (vec![NOTHING, cap(Lean::Build)], cap(Lean::Build)),
+        // One of two says nothing of the other.
+        (vec![NOTHING, cap(Lean::Kill)], NOTHING),
+        (vec![NOTHING, NOTHING], NOTHING),
         (vec![KILL, cap(Lean::Kill)], disagree.clone()),
         (vec![veto, cap(Lean::Kill)], disagree),
     ] {

@@ -142,7 +142,7 @@ fn a_larger_cap_is_refused_where_no_cap_ended_the_test() {
     project.run(&["run", "--once"]);
     let explained = project.run(&["explain", "kit"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        explained.contains("Next: Decide: build although people_click is beyond its limit, or kill"),
+        explained.contains("Next: Decide whether to build although people_click is beyond its limit, or to kill"),
         "{explained}"
     );
     assert!(

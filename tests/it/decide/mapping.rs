@@ -142,3 +142,30 @@ fn explain_says_what_each_sources_numbers_mean() {
          whole. A day counts after 3 days."
     );
 }
+
+#[test]
+fn explain_shows_the_lines_to_write_for_keys_of_no_version_in_every_form() {
+    let mut experiment = experiment(&["a", "b"]);
+    experiment.sources[0].set_aside.insert("brand".into());
+    let [one, other] = ["7003", "7009"].map(|key| Daily { key, ..DUD });
+    let data = inputs(&experiment, 20, &[SELLS, Daily { key: "b", ..SELLS }, one, other]);
+    let card = decide(&experiment, 20, &data);
+    assert_eq!(card.verdict, Verdict::Blocked);
+    let sections = willitsell::decide::derivation::derive(&experiment, &generation(), &data, &card).sections;
+    let verdict = &sections[0].lines;
+    assert!(verdict[0].ends_with("the lines to write stand below."), "{}", verdict[0]);
+    assert_eq!(
+        verdict[2..],
+        [
+            "If \"7003\" and \"7009\" of source \"ads\" belong to Plan a, write under \
+             `[experiment.invoice-autopilot.arm.a]` in the configuration file:",
+            "keys = { ads = [\"a\", \"7003\", \"7009\"], form = [\"a\"] }",
+            "If \"7003\" and \"7009\" of source \"ads\" belong to Plan b, write under \
+             `[experiment.invoice-autopilot.arm.b]` in the configuration file:",
+            "keys = { ads = [\"b\", \"7003\", \"7009\"], form = [\"b\"] }",
+            "If they have no part in any test, write under `[source.ads]`, beside what is set aside there already:",
+            "set_aside = [\"7003\", \"7009\"]",
+            "If one belongs here and another there, write each only where it belongs.",
+        ]
+    );
+}

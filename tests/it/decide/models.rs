@@ -102,7 +102,7 @@ fn a_version_that_beats_the_control_is_a_build_and_says_whose_audience_it_had() 
     for wanted in [
         "144 of 1,800 visitors (2.0 times the rate of Plan old, range 1.",
         "; break-even, fixed on Mon 2 Mar, is the rate of Plan old (1.0 times).",
-        "BUILD when the whole range is above 1.0 times (break-even).",
+        "BUILD when the whole range is above 1.0 times the rate of Plan old (break-even).",
         "so part or all of the difference may come from the people",
         "Why Visitors signed up 2.0 times as often as with Plan old",
         "$10,800 spent to Thu 19 Mar ($5,400 on Plan a, $5,400 on Plan old beside it)",

@@ -113,7 +113,7 @@ fn the_money_line_of_every_verdict_leaves_out_what_nobody_knows() {
     let next = line_of("Next", &autopilot(), None, &running).unwrap();
     assert_eq!(
         next,
-        "Decide: kill as recommended, or build all the same · stop the ads in either case: two ads are still spending $90 a day together"
+        "Decide whether to kill, as recommended, or to build all the same · stop the ads in either case: two ads are still spending $90 a day together"
     );
     let review = Scorecard { spend_after: running.spend_after, ..review };
     let next = line_of("Next", &autopilot(), None, &review).unwrap();
@@ -378,7 +378,7 @@ fn every_figure_opens_to_its_formula_its_numbers_and_where_they_come_from() {
     let text = lines.join("\n");
     for line in [
         "Spent: $5,400 = what the ads of all versions cost (settled days Mon 2 Mar to Thu 19 Mar, 18 rows of source \"ads\").",
-        "Cost per sign-up: $37.50 = cost of the tested versions ÷ sign-ups. Cost of the tested versions $5,400 (the same days, from source \"ads\"); counted 144 sign-ups (the same days, from source \"form\").",
+        "Cost per sign-up: $37.50 = cost of the tested versions ÷ sign-ups. Cost of the tested versions $5,400 (settled days, from source \"ads\"); counted 144 sign-ups (settled days, from source \"form\").",
         "Lifetime value of a customer: $2,107 = price × gross margin ÷ monthly churn. Price $79 (money.price_per_month); gross margin 80% (money.gross_margin); monthly churn 3% (money.monthly_churn).",
         "Allowed cost per sign-up: $84.27 = lifetime value ÷ 3 × share that becomes customers. Lifetime value $2,107 (above); share that becomes customers 12% (money.signup_to_paid).",
         "Break-even by these inputs: 3.03% = planned cost per visitor ÷ allowed cost. Cost per visitor $2.55 (money.cost_per_visitor); allowed cost $84.27 (above).",

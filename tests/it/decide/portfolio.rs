@@ -193,7 +193,7 @@ fn at_its_cap_a_person_looks_and_more_evidence_after_it_does_not_count() {
     assert_eq!((last.verdict, last.reasons.len()), (Verdict::Collecting, 1));
     let capped = many(23, Some(&last));
     assert_eq!(capped.verdict, Verdict::Review);
-    assert_eq!(capped.reasons[0], Reason::CapReached { lean: Lean::Build });
+    assert_eq!(capped.reasons[0], Reason::CapReached { lean: Some(Lean::Build) });
     let frozen = withheld(&capped);
     let later = many(40, Some(&capped));
     assert_eq!(withheld(&later).evidence, frozen.evidence);
@@ -272,7 +272,7 @@ fn an_arm_whose_counts_cannot_be_or_that_breaches_a_limit_carries_no_build() {
     let alone = decide(&experiment, 45, &data);
     let evidence = |at: usize| alone.arms[at].evidence.log_e_build.unwrap() - 2f64.ln();
     assert_eq!((alone.verdict, alone.arms[1].verdict), (Verdict::Build, Verdict::Review));
-    assert_eq!(alone.arms[1].reason, Some(Reason::CapReached { lean: Lean::Build }));
+    assert_eq!(alone.arms[1].reason, Some(Reason::CapReached { lean: Some(Lean::Build) }));
     assert!(alone.arms[1].guardrails[0].breached && evidence(1) > 10_000f64.ln(), "{}", evidence(1));
     // At its cap it had what it keeps.
     let at_cap = decide(&experiment, 20, &data).arms[0].evidence.log_e_build.unwrap() - 2f64.ln();

@@ -64,7 +64,7 @@ fn a_raised_budget_is_shared_by_the_arms_and_a_build_stays() {
         let data = Inputs { decisions: raise.into_iter().collect(), ..data.clone() };
         decided(experiment, &generation(), &data, as_of(experiment, days))
     };
-    let lean = Reason::CapReached { lean: Lean::Kill };
+    let lean = Reason::CapReached { lean: Some(Lean::Kill) };
     assert!(card(&experiment, &data, 21, None).reasons.iter().all(|why| *why != lean));
     let at_cap = card(&experiment, &data, 22, None);
     assert!(matches!(at_cap.reasons[..], [Reason::CapReached { .. }]), "$6,000 an arm: {:?}", at_cap.reasons);

@@ -111,7 +111,7 @@ fn between_the_bars_it_collects_until_a_cap_and_then_leans() {
     let waiting = decide(&experiment, 21, &data);
     assert_eq!((waiting.verdict, waiting.reasons), (Verdict::Collecting, vec![Reason::Undecided]));
     let capped = decide(&experiment, 22, &data);
-    let cap = vec![Reason::CapReached { lean: Lean::Kill }];
+    let cap = vec![Reason::CapReached { lean: Some(Lean::Kill) }];
     assert_eq!((capped.verdict, capped.reasons), (Verdict::Review, cap));
 }
 

@@ -158,7 +158,8 @@ fn d7_sign_ups_that_stop_dead_are_named_with_the_day_and_few_that_fade_are_no_fa
     assert_eq!(stops.verdict, Verdict::Blocked);
     let sentence = told(&experiment, &stops);
     assert!(
-        sentence.starts_with("Plan a: since Tue 17 Mar no sign-up was counted for 1,170 visitors; about 65"),
+        sentence
+            .starts_with("Plan a: from Tue 17 Mar to Sun 29 Mar no sign-up was counted for 1,170 visitors; about 65"),
         "{sentence}"
     );
     // Friends and family at first, then nobody: a KILL, as it should be.

@@ -38,7 +38,7 @@ fn a_better_one_is_named_once_it_is_sure_and_said_as_delivered() {
     let (card, _, lines) = versions(&experiment, 50, &data);
     assert_eq!(
         lines[0],
-        "Plan a does better than Plan b, each delivered with its own audience: the people may differ too."
+        "Plan a does better than Plan b. But each was delivered with its own audience, so part or all of that may come from the people."
     );
     assert!(lines[1].starts_with("Plan a has 1.45 times the rate of Plan b (range 1."), "{lines:?}");
     assert_eq!(card.best, [ArmId::new("a")]);
@@ -51,7 +51,7 @@ fn of_three_the_one_that_is_surely_behind_is_left_out_and_none_before_two_weeks(
     let (_, open, lines) = versions(&experiment, 40, &data);
     assert_eq!(open, ["a", "b"]);
     assert!(lines[0].starts_with(
-        "Plan a and Plan b cannot be told apart yet. Plan c is behind, each delivered with its own audience: the people may differ too."
+        "Plan a and Plan b cannot be told apart yet. Plan c is behind. But each was delivered with its own audience, so part or all of that may come from the people."
     ));
     let (_, early, _) = versions(&experiment, 12, &data);
     assert_eq!(early.len(), 3);

@@ -125,7 +125,7 @@ pub fn blocked(reason: Reason) -> Scorecard {
 }
 
 pub fn cap(lean: Lean) -> Reason {
-    Reason::CapReached { lean }
+    Reason::CapReached { lean: Some(lean) }
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn the_five_lines_of_a_build_and_of_a_kill() {
 Why       6.0% signed up (range 4.0 to 8.5%); break-even, fixed on Mon 2 Mar, is 3.0%.
 Evidence  74 of 1,240 visitors, 14 settled days to Sun 15 Mar
 Money     $3,170 spent to Sun 15 Mar · $42.84 per sign-up (limit $84) · building it would cost $46,800
-Next      Decide: build as recommended, or kill all the same · stop the ads in either case"
+Next      Decide whether to build, as recommended, or to kill · stop the ads in either case"
     );
     assert_eq!(
         lines(&team_chat(), None, &dud()),
@@ -153,7 +153,7 @@ Next      Decide: build as recommended, or kill all the same · stop the ads in 
 Why       0.9% signed up (range 0.0 to 2.1%); even the best case (2.1%) misses the 4.5% worth building for, and break-even (3.0%) too.
 Evidence  9 of 1,050 visitors, 14 settled days to Sun 15 Mar
 Money     $2,520 spent to Sun 15 Mar · $280 per sign-up (over the limit of $84) · not building it saves up to $46,800
-Next      Decide: kill as recommended, or build all the same · stop the ads in either case"
+Next      Decide whether to kill, as recommended, or to build all the same · stop the ads in either case"
     );
 }
 
@@ -194,7 +194,7 @@ fn what_is_unknown_is_left_out_rather_than_invented() {
         "BUILD · Invoice Autopilot · reached on Sun 15 Mar · decide by Fri 20 Mar
 Why       6.0% signed up (range 4.0 to 8.5%); break-even, fixed on Mon 2 Mar, is 3.0%.
 Evidence  74 of 1,240 visitors, 14 settled days to Sun 15 Mar
-Next      Decide: build as recommended, or kill all the same · stop the ads in either case"
+Next      Decide whether to build, as recommended, or to kill · stop the ads in either case"
     );
 }
 
@@ -203,7 +203,8 @@ fn an_act_that_never_came_costs_more_than_was_spent() {
     let none = seen(0.0, 1050.0, 0.0, 0.0091);
     let card = card(Verdict::Kill, &[], &[(Verdict::Kill, None, none)]);
     assert!(
-        lines(&team_chat(), None, &card).contains("· more than $3,170 per sign-up (none yet; over the limit of $84) ·")
+        lines(&team_chat(), None, &card)
+            .contains("· more than $3,170 per sign-up (none on settled days; over the limit of $84) ·")
     );
 }
 
@@ -342,7 +343,7 @@ fn the_long_form_goes_from_the_rule_to_the_days_and_to_what_would_change_it() {
     let parts = "Verdict, The rule, What was seen, What would change it, What lies ahead, Money, Days of Plan a, Sources, \
                  Fingerprints";
     assert_eq!(titles.join(", "), parts);
-    let next = "Next: Nothing to do: the test goes on · one ad is spending $300 a day.";
+    let next = "Next: Nothing to do · the test goes on · one ad is spending $300 a day.";
     assert_eq!(sections[0].lines[1..], [next]);
     assert_eq!(sections[2].lines.len(), 1, "what is missing is said in acts alone: {:?}", sections[2].lines);
     let acts = [
@@ -350,7 +351,7 @@ fn the_long_form_goes_from_the_rule_to_the_days_and_to_what_would_change_it() {
         "With about 3 fewer sign-ups on the same days, it would be KILL.",
     ];
     assert_eq!(sections[3].lines, acts);
-    let outlook = "Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. Then \
+    let outlook = "Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. By then \
                    $3,900, 1,300 visitors and 45 sign-ups more will count.";
     assert_eq!(sections[4].lines, [outlook]);
     assert_eq!(sections[6].lines[0], "Mon 2 Mar: 100 visitors, 3 sign-ups, $300");
