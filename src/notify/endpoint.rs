@@ -32,7 +32,8 @@ pub(super) struct Endpoint {
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: u16,
-    retry_after: Option<Duration>,
+    /// How long to wait before the next attempt, where it says so.
+    pub(super) retry_after: Option<Duration>,
     /// The beginning of the body, for matching only.
     pub(super) text: String,
 }
@@ -40,13 +41,26 @@ pub(super) struct Answer {
 impl Endpoint {
     /// The endpoint of a destination's `url`.
     pub(super) fn new(destination: &Destination, client: reqwest::Client) -> Result<Self, NotifyError> {
+        Self::asked(destination, client, &[])
+    }
+
+    /// As [`Endpoint::new`], with more parameters in the address.
+    pub(super) fn asked(
+        destination: &Destination,
+        client: reqwest::Client,
+        query: &[(&str, &str)],
+    ) -> Result<Self, NotifyError> {
         let url = secret(destination, "url")?;
-        let host = url::Url::parse(url.expose_secret()).ok().and_then(|url| url.host_str().map(str::to_owned));
-        let Some(host) = host else {
+        let parsed = url::Url::parse(url.expose_secret()).ok().filter(url::Url::has_host);
+        let Some(mut parsed) = parsed else {
             let advice = format!("`url` of {} is no web address: copy it whole, from https:// on", table(destination));
             return Err(NotifyError::Permanent { advice });
         };
-        Ok(Self { client, url, table: table(destination), host })
+        let host = parsed.host_str().unwrap_or_default().to_owned();
+        if !query.is_empty() {
+            parsed.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(Self { client, url: SecretString::from(String::from(parsed)), table: table(destination), host })
     }
 
     /// Sends `body` as JSON and waits for the answer.
@@ -105,6 +119,7 @@ impl Endpoint {
     pub(super) fn temporary(&self, answer: &Answer, what: &str) -> NotifyError {
         NotifyError::Temporary {
             retry_after: answer.retry_after,
+            may_have_arrived: false,
             what: format!("{} at {} {what}", self.table, self.host),
         }
     }
@@ -115,12 +130,14 @@ impl Endpoint {
             return self.permanent("cannot be called: copy `url` whole, from https:// on");
         }
         let what = if error.is_timeout() { "gave no answer in time" } else { "could not be reached" };
+        let may_have_arrived = !error.is_connect();
         let error = error.without_url();
         let mut cause: &dyn Error = &error;
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        NotifyError::Temporary { retry_after: None, what: format!("{} at {} {what} ({cause})", self.table, self.host) }
+        let what = format!("{} at {} {what} ({cause})", self.table, self.host);
+        NotifyError::Temporary { retry_after: None, may_have_arrived, what }
     }
 }
 
@@ -139,6 +156,11 @@ pub(super) fn table(destination: &Destination) -> String {
     format!("[notify.{}.{}]", destination.id, destination.kind)
 }
 
+/// A wait that a receiver asks for, within our limits.
+pub(super) fn bounded(asked: Duration) -> Duration {
+    asked.clamp(SHORTEST_WAIT, LONGEST_WAIT)
+}
+
 /// Reads a `Retry-After`: seconds or an HTTP date; `None` for anything else.
 fn wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
     let text = text.trim();
@@ -148,7 +170,7 @@ fn wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
         let until: DateTime<Utc> = httpdate::parse_http_date(text).ok()?.into();
         (until - now).to_std().unwrap_or_default()
     };
-    Some(asked.clamp(SHORTEST_WAIT, LONGEST_WAIT))
+    Some(bounded(asked))
 }
 
 #[cfg(test)]

@@ -2,9 +2,15 @@
 //! messages exist is decided elsewhere, and the store keeps them until they are delivered; nothing
 //! here reads or writes either.
 
+mod discord;
+mod email;
 mod endpoint;
+mod google_chat;
+mod mattermost;
 mod plain;
+mod shown;
 mod slack;
+mod teams;
 mod webhook;
 
 use std::time::Duration;
@@ -25,8 +31,15 @@ struct Kind {
 type Built = Result<Box<dyn Notifier>, NotifyError>;
 
 /// Every kind. A new one is a file beside this one and a line here.
-const KINDS: [Kind; 2] =
-    [Kind { info: slack::info, build: slack::build }, Kind { info: webhook::info, build: webhook::build }];
+const KINDS: [Kind; 7] = [
+    Kind { info: slack::info, build: slack::build },
+    Kind { info: webhook::info, build: webhook::build },
+    Kind { info: mattermost::info, build: mattermost::build },
+    Kind { info: discord::info, build: discord::build },
+    Kind { info: teams::info, build: teams::build },
+    Kind { info: google_chat::info, build: google_chat::build },
+    Kind { info: email::info, build: email::build },
+];
 
 /// A place messages go to.
 #[async_trait]
@@ -50,6 +63,8 @@ pub enum NotifyError {
     Temporary {
         /// What the receiver asked for, 1 second to 1 hour.
         retry_after: Option<Duration>,
+        /// It was handed over, and no answer came: the receiver may have it all the same.
+        may_have_arrived: bool,
         /// What happened.
         what: String,
     },

@@ -6,18 +6,17 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::endpoint::{Answer, Endpoint};
-use super::plain::line;
+use super::shown::{Escape, footer, headline, labelled, lines};
 use super::{Built, Notifier, NotifyError};
 use crate::domain::connector::SettingInfo;
-use crate::domain::message::{Delivery, Destination, Message, NotifierInfo};
-use crate::domain::verdict::Verdict;
+use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
 /// Slack's limit of a header block, in characters.
 const HEADER: usize = 150;
-/// Our limit of one line: with [`MOST_LINES`] well below the 13,000 characters at which Slack was
-/// seen to refuse the sum of all blocks.
+/// Our limits of one line and of all: well below the 13,000 characters at which Slack was seen to refuse the sum of all
+/// blocks.
 const LINE: usize = 1_000;
-const MOST_LINES: usize = 10;
+const ALL: usize = 10_000;
 /// Slack advises about 4,000 characters of top-level text.
 const TEXT: usize = 300;
 
@@ -108,13 +107,13 @@ fn escape_in_code(letter: char) -> Option<&'static str> {
 fn with_blocks(delivery: &Delivery) -> Value {
     let message = &delivery.message;
     let mut blocks = vec![json!({ "type": "header", "text": plain_text(&headline(message, HEADER, escape)) })];
-    for shown in lines(message, LINE, in_words, escape) {
-        blocks.push(json!({ "type": "section", "text": plain_text(&shown) }));
+    for (label, text) in lines(message, LINE, ALL, escape) {
+        blocks.push(json!({ "type": "section", "text": plain_text(&labelled(&label, &text)) }));
     }
     blocks.push(json!({ "type": "context", "elements": [plain_text(&footer(delivery))] }));
     // What notifications and screen readers use; `mrkdwn` off so that stars and backticks do nothing.
     json!({
-        "text": all_lines(delivery, in_words, escape),
+        "text": all_lines(delivery, labelled, escape),
         "mrkdwn": false,
         "unfurl_links": false,
         "unfurl_media": false,
@@ -132,46 +131,16 @@ fn text_only(delivery: &Delivery) -> Value {
     })
 }
 
-fn all_lines(delivery: &Delivery, labelled: Labelled, escape: fn(char) -> Option<&'static str>) -> String {
+fn all_lines(delivery: &Delivery, labelled: fn(&str, &str) -> String, escape: Escape) -> String {
     let mut all = vec![headline(&delivery.message, TEXT, escape)];
-    all.extend(lines(&delivery.message, TEXT, labelled, escape));
+    all.extend(lines(&delivery.message, TEXT, ALL, escape).iter().map(|(label, text)| labelled(label, text)));
     all.push(footer(delivery));
     all.join("\n")
-}
-
-/// How a label stands before its line.
-type Labelled = fn(&str, &str) -> String;
-
-fn in_words(label: &str, text: &str) -> String {
-    format!("{label}: {text}")
 }
 
 /// Where letters are equally wide, labels form a column.
 fn in_columns(label: &str, text: &str) -> String {
     format!("{label:<10}{text}")
-}
-
-/// Slack refuses an empty text, so a headline of nothing visible is the verdict's word, or says that it is a notice.
-fn headline(message: &Message, limit: usize, escape: fn(char) -> Option<&'static str>) -> String {
-    let shown = line(&message.headline, limit, escape);
-    if shown.trim().is_empty() { message.verdict.map_or("NOTICE", Verdict::word).to_owned() } else { shown }
-}
-
-fn lines(
-    message: &Message,
-    limit: usize,
-    labelled: Labelled,
-    escape: fn(char) -> Option<&'static str>,
-) -> impl Iterator<Item = String> {
-    message.lines.iter().take(MOST_LINES).map(move |(label, text)| line(&labelled(label, text), limit, escape))
-}
-
-/// A late message says when it was decided or noticed; a repeat can be told by its id.
-fn footer(delivery: &Delivery) -> String {
-    let verb = if delivery.message.verdict.is_some() { "Decided" } else { "Noticed" };
-    let at = delivery.message.decided_at.format("%a %-d %b %Y, %H:%M UTC");
-    let repeat = if delivery.may_repeat { " · may repeat an earlier message with this id" } else { "" };
-    format!("{verb} {at} · Delivery {}{repeat}", delivery.id)
 }
 
 fn plain_text(escaped: &str) -> Value {

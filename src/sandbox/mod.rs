@@ -4,6 +4,7 @@
 
 pub mod calendly;
 mod chance;
+mod chat;
 pub mod demo;
 mod faults;
 pub mod ga4;
@@ -118,6 +119,14 @@ pub enum Endpoint {
     Slack,
     /// A receiver of signed webhooks.
     Webhook,
+    /// A Mattermost incoming webhook.
+    Mattermost,
+    /// A Discord webhook.
+    Discord,
+    /// A Workflow of Microsoft Teams.
+    Teams,
+    /// A Google Chat webhook.
+    GoogleChat,
 }
 
 /// What stands behind an endpoint.
@@ -129,7 +138,7 @@ struct Vendor {
 }
 
 /// Every endpoint. A new one is a file beside this one and a line here.
-const VENDORS: [Vendor; 28] = [
+const VENDORS: [Vendor; 32] = [
     Vendor { endpoint: Endpoint::GoogleAds, routes: google_ads::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::GoogleToken, routes: oauth::google, path: |_| oauth::GOOGLE.path.into() },
     Vendor { endpoint: Endpoint::LinkedinToken, routes: oauth::linkedin, path: |_| oauth::LINKEDIN.path.into() },
@@ -158,6 +167,22 @@ const VENDORS: [Vendor; 28] = [
     Vendor { endpoint: Endpoint::Posthog, routes: posthog::routes, path: |_| String::new() },
     Vendor { endpoint: Endpoint::Slack, routes: slack::routes, path: |secrets| slack::path(&secrets.slack_key) },
     Vendor { endpoint: Endpoint::Webhook, routes: webhook::routes, path: |_| webhook::PATH.into() },
+    Vendor {
+        endpoint: Endpoint::Mattermost,
+        routes: chat::mattermost,
+        path: |secrets| chat::mattermost_path(&secrets.slack_key),
+    },
+    Vendor {
+        endpoint: Endpoint::Discord,
+        routes: chat::discord,
+        path: |secrets| chat::discord_path(&secrets.slack_key),
+    },
+    Vendor { endpoint: Endpoint::Teams, routes: chat::teams, path: |secrets| chat::teams_path(&secrets.slack_key) },
+    Vendor {
+        endpoint: Endpoint::GoogleChat,
+        routes: chat::google_chat,
+        path: |secrets| chat::google_chat_path(&secrets.slack_key),
+    },
 ];
 
 /// What the fake vendors accept, and nothing else.
@@ -174,7 +199,7 @@ pub struct Secrets {
     pub api_token: String,
     /// Typeform personal token.
     pub typeform_token: String,
-    /// Last part of the Slack webhook's address.
+    /// The secret part of the address of every chat program's webhook.
     pub slack_key: String,
     /// Signing secret of the webhook receiver, `whsec_…`.
     pub webhook_secret: String,

@@ -43,13 +43,15 @@ pub async fn deliver(parts: &Parts, now: DateTime<Utc>, rng: &mut impl Rng) -> R
             Err(error) => error,
         };
         tracing::warn!(delivery = %delivery.id, destination = %delivery.destination, %error, "not delivered");
-        let wait = match &error {
-            NotifyError::Permanent { .. } => None,
-            NotifyError::Temporary { retry_after, .. } => notify::next_attempt(delivery.attempts, rng)
-                .map(|wait| retry_after.map_or(wait, |asked| asked.max(wait))),
+        let (wait, may_have_arrived) = match &error {
+            NotifyError::Permanent { .. } => (None, false),
+            NotifyError::Temporary { retry_after, may_have_arrived, .. } => {
+                let wait = notify::next_attempt(delivery.attempts, rng);
+                (wait.map(|wait| retry_after.map_or(wait, |asked| asked.max(wait))), *may_have_arrived)
+            }
         };
         if let Some(wait) = wait.and_then(|wait| chrono::Duration::from_std(wait).ok()) {
-            parts.store.postpone(&delivery.id, now + wait, &error.to_string()).await?;
+            parts.store.postpone(&delivery.id, now + wait, may_have_arrived, &error.to_string()).await?;
             delivered.postponed += 1;
         } else {
             parts.store.give_up(&delivery.id, &error.to_string()).await?;

@@ -83,14 +83,23 @@ impl Store {
         Ok(write.commit().await?)
     }
 
-    /// Records that an attempt failed and when the next one may be made. `error` holds no secret.
-    pub async fn postpone(&self, id: &str, not_before: DateTime<Utc>, error: &str) -> Result<(), StoreError> {
+    /// Records that an attempt failed and when the next one may be made. Where the message `may_have_arrived`, that one may
+    /// repeat it, as it may where an earlier attempt was never answered. `error` holds no secret.
+    pub async fn postpone(
+        &self,
+        id: &str,
+        not_before: DateTime<Utc>,
+        may_have_arrived: bool,
+        error: &str,
+    ) -> Result<(), StoreError> {
         let mut write = self.backend.write().await?;
         sqlx::query(
-            "UPDATE delivery SET not_before = $1, last_error = $2, unanswered = 0 WHERE id = $3 AND state = 'waiting'",
+            "UPDATE delivery SET not_before = $1, last_error = $2, unanswered = unanswered - $3 \
+             WHERE id = $4 AND state = 'waiting'",
         )
         .bind(not_before.timestamp_millis())
         .bind(error)
+        .bind(i64::from(!may_have_arrived))
         .bind(id)
         .execute(&mut *write)
         .await?;

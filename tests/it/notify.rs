@@ -18,6 +18,8 @@ use willitsell::sandbox::{Answer, Endpoint, Fault, Sandbox, Secrets, Setup, demo
 
 use crate::sandbox::client;
 
+mod email;
+
 /// Planted in every address and secret; must never come out again.
 const CANARY: &str = "canary7f3a9e";
 
@@ -38,8 +40,18 @@ fn destination(kind: &'static str, url: &str, secret: &str) -> Destination {
     Destination { id: DestinationId::new("growth"), kind, settings }
 }
 
+/// Every kind that posts to an address, with its fake receiver. E-mail has a file of its own.
+const POSTED: [(&str, Endpoint); 6] = [
+    ("slack", Endpoint::Slack),
+    ("webhook", Endpoint::Webhook),
+    ("mattermost", Endpoint::Mattermost),
+    ("discord", Endpoint::Discord),
+    ("teams", Endpoint::Teams),
+    ("google_chat", Endpoint::GoogleChat),
+];
+
 fn notifier(sandbox: &Sandbox, kind: &'static str, client: Client) -> Box<dyn Notifier> {
-    let endpoint = if kind == "slack" { Endpoint::Slack } else { Endpoint::Webhook };
+    let endpoint = POSTED.iter().find(|(known, _)| *known == kind).unwrap().1;
     let destination = destination(kind, &sandbox.url(endpoint), &sandbox.secrets().webhook_secret);
     notify::build(&destination, client).unwrap()
 }
@@ -133,10 +145,11 @@ async fn n2_what_each_status_means() {
         sandbox.script(endpoint, [fault]);
         notifier(&sandbox, kind, client()).send(&delivery(1), now()).await
     };
-    for status in [200, 201, 202, 204] {
-        assert_eq!(send("webhook", Endpoint::Webhook, Fault::status(status)).await, Ok(()), "{status}");
-    }
-    for (kind, endpoint) in [("webhook", Endpoint::Webhook), ("slack", Endpoint::Slack)] {
+    for (kind, endpoint) in POSTED {
+        // A Slack says `ok`.
+        for status in [200, 201, 202, 204].into_iter().filter(|_| kind != "slack") {
+            assert_eq!(send(kind, endpoint, Fault::status(status)).await, Ok(()), "{kind} {status}");
+        }
         for status in [400, 401, 403, 404, 405, 410, 422] {
             assert!(permanent(&send(kind, endpoint, Fault::status(status)).await), "{kind} {status}");
         }
@@ -154,14 +167,55 @@ async fn n2_what_each_status_means() {
             );
         }
     }
-    assert!(permanent(&send("webhook", Endpoint::Webhook, Fault::status(413)).await));
+    for kind in ["webhook", "mattermost", "discord", "google_chat"] {
+        let endpoint = POSTED.iter().find(|(known, _)| *known == kind).unwrap().1;
+        assert!(permanent(&send(kind, endpoint, Fault::status(413)).await), "{kind}");
+    }
+    assert!(permanent(&send("mattermost", Endpoint::Mattermost, Fault::status(501)).await), "webhooks are off");
+}
+
+#[tokio::test]
+async fn n2_discord_says_in_the_body_how_long_to_wait() {
+    let sandbox = start().await;
+    let notifier = notifier(&sandbox, "discord", client());
+    for (body, header, seconds) in [
+        (r#"{"message":"slow down","retry_after":64.57,"global":false}"#, None, Some(65)),
+        (r#"{"retry_after":3.1}"#, Some("90"), Some(90)),
+        (r#"{"retry_after":1e300}"#, None, None),
+        (r#"{"retry_after":-4}"#, None, None),
+        (r#"{"retry_after":99999}"#, None, Some(3600)),
+        ("<html>", None, None),
+    ] {
+        let mut answer = Answer::json(429, body.into());
+        if let Some(header) = header {
+            answer = answer.with("retry-after", header);
+        }
+        sandbox.script(Endpoint::Discord, [answer.into()]);
+        let result = notifier.send(&delivery(1), now()).await;
+        let asked = seconds.map(Duration::from_secs);
+        assert!(
+            matches!(&result, Err(NotifyError::Temporary { retry_after, .. }) if *retry_after == asked),
+            "{result:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn n2_a_card_that_is_too_large_for_teams_is_sent_again_as_its_headline() {
+    let sandbox = start().await;
+    let notifier = notifier(&sandbox, "teams", client());
+    sandbox.script(Endpoint::Teams, [Fault::status(413)]);
+    notifier.send(&delivery(1), now()).await.unwrap();
+    let shown = texts(&sandbox.messages().pop().unwrap().body).join("\n");
+    assert!(shown.contains("BUILD · Vet-approved") && !shown.contains("$3,170"), "{shown}");
+    sandbox.script(Endpoint::Teams, [Fault::status(413), Fault::status(413)]);
+    assert!(permanent(&notifier.send(&delivery(1), now()).await), "once, not for ever");
 }
 
 #[tokio::test]
 async fn n2_a_redirect_is_a_failure_and_not_followed() {
     let sandbox = start().await;
-    for kind in ["slack", "webhook"] {
-        let endpoint = if kind == "slack" { Endpoint::Slack } else { Endpoint::Webhook };
+    for (kind, endpoint) in POSTED {
         let elsewhere = Answer::json(302, String::new()).with("location", sandbox.url(Endpoint::Typeform));
         sandbox.script(endpoint, [elsewhere.into()]);
         let error = notifier(&sandbox, kind, client()).send(&delivery(1), now()).await.unwrap_err();
@@ -281,13 +335,59 @@ async fn n3_slack_shows_the_id_and_marks_what_may_be_a_repeat() {
 }
 
 #[tokio::test]
+async fn n3_every_kind_shows_the_id_says_when_it_was_decided_and_marks_what_may_be_a_repeat() {
+    let sandbox = start().await;
+    // A program reads the id where its standard puts it.
+    for (kind, endpoint) in POSTED.into_iter().filter(|(kind, _)| *kind != "webhook") {
+        let notifier = notifier(&sandbox, kind, client());
+        notifier.send(&delivery(1), now()).await.unwrap();
+        notifier.send(&delivery(2), now()).await.unwrap();
+        let messages: Vec<_> = sandbox.messages().into_iter().filter(|it| it.endpoint == endpoint).collect();
+        for (message, is_repeat) in messages.iter().zip([false, true]) {
+            let told = texts(&message.body).join("\n");
+            assert_eq!(
+                (message.delivery_id.as_deref(), message.repeat),
+                (Some("verdict-7_growth"), is_repeat),
+                "{kind}"
+            );
+            assert_eq!(told.contains("may repeat an earlier message with this id"), is_repeat, "{kind}: {told}");
+            assert!(told.contains("Decided Sat 14 Mar 2026, 06:00 UTC"), "{kind}: {told}");
+            assert!(told.contains("BUILD · Vet-approved meal kit for cats"), "{kind}: {told}");
+            for part in ["Why", "Evidence", "Money", "Next", "$3,170 spent · $42.84 per sign-up"] {
+                assert!(told.contains(part), "{kind}: {told}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn n3_no_answer_may_be_an_arrival_and_no_connection_is_none() {
+    let sandbox = start().await;
+    let arrived = |result: Result<(), NotifyError>| match result {
+        Err(NotifyError::Temporary { may_have_arrived, .. }) => may_have_arrived,
+        other => panic!("{other:?}"),
+    };
+    let impatient = || Client::builder().read_timeout(Duration::from_millis(50)).no_proxy().build().unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (kind, endpoint) in POSTED {
+        sandbox.script(endpoint, [Fault::Slow(Duration::from_hours(1))]);
+        assert!(arrived(notifier(&sandbox, kind, impatient()).send(&delivery(1), now()).await), "{kind}");
+        sandbox.script(endpoint, [Fault::status(503)]);
+        assert!(!arrived(notifier(&sandbox, kind, client()).send(&delivery(1), now()).await), "{kind}");
+        let secret = format!("whsec_{}", "A".repeat(32));
+        let unreachable = destination(kind, &format!("http://{nobody}/"), &secret);
+        let notifier = notify::build(&unreachable, client()).unwrap();
+        assert!(!arrived(notifier.send(&delivery(1), now()).await), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn n4_making_a_notifier_tells_nobody_anything() {
     let sandbox = start().await;
-    for _ in 0..3 {
-        notifier(&sandbox, "slack", client());
-        notifier(&sandbox, "webhook", client());
+    for (kind, endpoint) in POSTED {
+        notifier(&sandbox, kind, client());
+        assert_eq!(sandbox.calls(endpoint), 0);
     }
-    assert_eq!(sandbox.calls(Endpoint::Slack) + sandbox.calls(Endpoint::Webhook), 0);
 }
 
 /// What someone could write into a title, a name or a campaign.
@@ -301,6 +401,7 @@ fn hostile() -> Vec<String> {
         "\u{202e}edoc llive\u{202c} \u{2066}x\u{2069} \u{200f}\u{200e}\u{061c}مرحبا",
         "nul\0bell\u{7}esc\u{1b}[31mred\u{9b}del\u{7f}",
         "quote \" backslash \\ brace {} percent %s",
+        "www.evil.example @channel @here a@b.example {{DATE(2026-01-01T00:00:00Z,SHORT)}} ${x} ||spoiler|| # head",
         "emoji \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} and a\u{301}",
         "",
         " \n\t\u{202e} ",
@@ -368,16 +469,74 @@ async fn n6_hostile_text_is_inert_in_slack() {
     }
 }
 
-#[tokio::test]
-async fn n6_hostile_text_is_bounded_in_a_webhook() {
-    let sandbox = start().await;
-    let notifier = notifier(&sandbox, "webhook", client());
-    for hostile in hostile() {
-        notifier.send(&hostile_delivery(&hostile), now()).await.unwrap();
-        let body = sandbox.messages().pop().unwrap().body;
-        assert!(body.to_string().len() < 48_000, "{}", body.to_string().len());
-        assert!(texts(&body).iter().all(|text| is_one_line_in_one_direction(text)), "{body}");
+/// What has no meaning left: no mark that is not escaped, by the rules of each receiver.
+fn is_inert(kind: &str, text: &str) -> bool {
+    let backslashed = |marks: &str, but: &[&str]| {
+        let mut rest = text.to_owned();
+        for (from, to) in [("\\\\", "")].into_iter().chain(but.iter().map(|ours| (*ours, ""))) {
+            rest = rest.replace(from, to);
+        }
+        let mut before = ' ';
+        rest.chars().all(|letter| {
+            let fine = !marks.contains(letter) || before == '\\';
+            before = letter;
+            fine
+        })
+    };
+    let entities = |ours: &[&str]| {
+        let rest = ours.iter().fold(text.to_owned(), |rest, tag| rest.replace(tag, ""));
+        is_escaped(&rest)
+    };
+    match kind {
+        "mattermost" => backslashed("*_~[]#|!", &["**", "`verdict-7_growth`"]) && entities(&[]),
+        "discord" => backslashed("*_~[]()#|<>`", &["verdict-7_growth"]),
+        "google_chat" => entities(&["<b>", "</b>", "<i>", "</i>"]),
+        "teams" => !text.contains("{{"),
+        _ => true,
     }
+}
+
+#[tokio::test]
+async fn n6_hostile_text_is_inert_and_bounded_in_every_kind() {
+    let sandbox = start().await;
+    let most = [
+        ("slack", 40_000),
+        ("webhook", 48_000),
+        ("mattermost", 40_000),
+        ("discord", 20_000),
+        ("teams", 21_000),
+        ("google_chat", 32_000),
+    ];
+    for (kind, most) in most {
+        let notifier = notifier(&sandbox, kind, client());
+        for hostile in hostile() {
+            let head: String = hostile.chars().take(20).collect();
+            let sent = notifier.send(&hostile_delivery(&hostile), now()).await;
+            sent.unwrap_or_else(|error| panic!("{kind} {head:?}: {error}"));
+            let body = sandbox.messages().pop().unwrap().body;
+            assert!(body.to_string().len() < most, "{kind} {head:?}: {}", body.to_string().len());
+            let lines: Vec<String> = texts(&body).iter().flat_map(|text| text.split('\n')).map(str::to_owned).collect();
+            assert!(lines.iter().all(|line| is_one_line_in_one_direction(line)), "{kind} {head:?}: {body}");
+            let own = "http://adaptivecards.io/";
+            let alive = ["://", "www.e", "@channel", "@here", "@b.example", ":tada:"];
+            for line in lines.iter().filter(|line| kind != "webhook" && !line.starts_with(own)) {
+                assert!(!alive.iter().any(|one| line.contains(one)), "{kind} {head:?}: {line:?}");
+                // The message of a fallback has no markup at all.
+                let is_plain = kind == "google_chat" && body["fallbackText"] == line.as_str();
+                assert!(is_plain || is_inert(kind, line), "{kind} {head:?}: {line:?}");
+            }
+        }
+    }
+    assert_eq!(sandbox.messages().iter().filter(|it| it.endpoint == Endpoint::Discord).count(), hostile().len());
+}
+
+#[tokio::test]
+async fn n6_nobody_is_called_in_discord_whatever_is_written() {
+    let sandbox = start().await;
+    notifier(&sandbox, "discord", client()).send(&hostile_delivery("@everyone <@1>"), now()).await.unwrap();
+    let body = sandbox.messages().pop().unwrap().body;
+    assert_eq!(body["allowed_mentions"], serde_json::json!({ "parse": [] }));
+    assert_eq!(body.get("content"), None, "an embed calls nobody");
 }
 
 #[tokio::test]
@@ -396,7 +555,7 @@ async fn n7_a_secret_address_is_in_no_error() {
         format!("{CANARY}/services"),
         format!("ftp://127.0.0.1/{CANARY}"),
     ] {
-        for kind in ["slack", "webhook"] {
+        for (kind, _) in POSTED {
             let secret = format!("whsec_{}", "A".repeat(32));
             match notify::build(&destination(kind, &url, &secret), client()) {
                 Ok(notifier) => errors.push(notifier.send(&delivery(1), now()).await.unwrap_err()),
@@ -409,11 +568,17 @@ async fn n7_a_secret_address_is_in_no_error() {
     };
     errors.push(error);
 
-    let impatient = Client::builder().read_timeout(Duration::from_millis(50)).no_proxy().build().unwrap();
-    sandbox.script(Endpoint::Slack, [Fault::Slow(Duration::from_hours(1))]);
-    errors.push(notifier(&sandbox, "slack", impatient).send(&delivery(1), now()).await.unwrap_err());
     let echo = format!("no such hook: /services/T/B/{CANARY}");
-    for fault in [Fault::Torn, Fault::json(404, echo.clone()), Fault::json(500, echo.clone()), Fault::json(200, echo)] {
+    for (kind, endpoint) in POSTED {
+        let impatient = Client::builder().read_timeout(Duration::from_millis(50)).no_proxy().build().unwrap();
+        sandbox.script(endpoint, [Fault::Slow(Duration::from_hours(1))]);
+        errors.push(notifier(&sandbox, kind, impatient).send(&delivery(1), now()).await.unwrap_err());
+        for status in [400, 404, 429, 500] {
+            sandbox.script(endpoint, [Fault::json(status, echo.clone())]);
+            errors.push(notifier(&sandbox, kind, client()).send(&delivery(1), now()).await.unwrap_err());
+        }
+    }
+    for fault in [Fault::Torn, Fault::json(200, echo)] {
         sandbox.script(Endpoint::Slack, [fault]);
         errors.push(notifier(&sandbox, "slack", client()).send(&delivery(1), now()).await.unwrap_err());
     }
@@ -427,12 +592,15 @@ async fn n7_a_secret_address_is_in_no_error() {
 #[test]
 fn every_kind_says_what_it_needs_and_keeps_it_secret() {
     let kinds = notify::kinds();
-    assert_eq!(kinds.iter().map(|kind| kind.kind).collect::<Vec<_>>(), ["slack", "webhook"]);
-    for setting in kinds.iter().flat_map(|kind| &kind.settings) {
-        assert!(setting.secret && !setting.help.is_empty());
+    let known: Vec<_> = POSTED.iter().map(|(kind, _)| *kind).chain(["email"]).collect();
+    assert_eq!(kinds.iter().map(|kind| kind.kind).collect::<Vec<_>>(), known);
+    for (kind, setting) in kinds.iter().flat_map(|kind| kind.settings.iter().map(|setting| (kind.kind, setting))) {
+        assert!(!setting.help.is_empty());
         assert_eq!(setting.address, setting.name == "url");
+        let is_secret = ["url", "secret", "password"].contains(&setting.name.as_str());
+        assert_eq!(setting.secret, is_secret, "{kind} {}", setting.name);
     }
     let unknown = destination("pigeon", "https://example.com", "");
     let Err(error) = notify::build(&unknown, client()) else { panic!("no such kind") };
-    assert!(error.to_string().contains("slack, webhook"), "{error}");
+    assert!(error.to_string().contains("slack, webhook, mattermost"), "{error}");
 }

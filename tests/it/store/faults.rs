@@ -171,9 +171,9 @@ async fn n3_n4_a_message_is_stored_once_and_a_restart_changes_nothing() {
     assert_eq!((due[0].id.as_str(), due[0].attempts), ("msg_1-growth", 1));
     let again = store.begin_attempt("msg_1-growth", at("2026-03-09T00:00:00Z")).await.unwrap().unwrap();
     assert!(again.may_repeat, "the first attempt's answer was never recorded");
-    store.postpone("msg_1-growth", at("2026-03-09T00:00:05Z"), "503").await.unwrap();
+    store.postpone("msg_1-growth", at("2026-03-09T00:00:05Z"), false, "503").await.unwrap();
     let third = store.begin_attempt("msg_1-growth", at("2026-03-09T00:00:05Z")).await.unwrap().unwrap();
-    assert!(!third.may_repeat, "a recorded refusal is no possible repeat");
+    assert!(third.may_repeat, "the refusal of the second says nothing of the first");
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ async fn deliveries(store: &Store, message: &Delivery) {
     assert_eq!(store.begin_attempt(&message.id, before).await.unwrap(), None);
     assert_eq!(store.due_deliveries(now).await.unwrap(), std::slice::from_ref(message));
     assert_eq!(store.begin_attempt(&message.id, now).await.unwrap().unwrap().attempts, 1);
-    store.postpone(&message.id, at("2026-03-02T05:05:00Z"), "the receiver answered 503").await.unwrap();
+    store.postpone(&message.id, at("2026-03-02T05:05:00Z"), false, "the receiver answered 503").await.unwrap();
     assert_eq!(store.due_deliveries(now).await.unwrap(), []);
     let waiting = store.undelivered().await.unwrap();
     assert_eq!((waiting[0].delivery.attempts, waiting[0].given_up), (1, false));
@@ -214,7 +214,7 @@ async fn deliveries(store: &Store, message: &Delivery) {
     assert_eq!(store.begin_attempt(&message.id, later).await.unwrap().unwrap().attempts, 2);
     store.mark_delivered(&message.id, later).await.unwrap();
     store.give_up(&message.id, "too late").await.unwrap();
-    store.postpone(&message.id, now, "too late").await.unwrap();
+    store.postpone(&message.id, now, false, "too late").await.unwrap();
     assert_eq!(store.undelivered().await.unwrap(), [], "what has arrived stays delivered");
     assert_eq!(store.begin_attempt(&message.id, later).await.unwrap(), None);
 
