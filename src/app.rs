@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -14,7 +15,8 @@ use crate::connect::manifest::{ManifestError, Patience};
 use crate::domain::id::DestinationId;
 use crate::notify::{self, Notifier, NotifyError};
 use crate::schedule::Parts;
-use crate::schedule::pull::Turns;
+use crate::schedule::clock::System;
+use crate::schedule::turns::Turns;
 use crate::store::{Store, StoreError};
 
 /// Why the program could not be put together.
@@ -120,10 +122,19 @@ impl App {
         let loaded = load(path, text, &registry)?;
         reach.allow(loaded.config.private_networks.clone());
         let notifiers = notifiers(&loaded, &reach)?;
-        let store = Store::open(&loaded.config.store_url).await?;
+        let store = Arc::new(Store::open(&loaded.config.store_url).await?);
         let sources = loaded.config.sources.clone();
         let tokens = Box::new(store.tokens(loaded.config.token_key.clone()));
-        let parts = Parts { store, registry, sources, tokens, notifiers, turns: Turns::default() };
+        let parts = Parts {
+            store,
+            registry,
+            sources,
+            tokens,
+            notifiers,
+            turns: Arc::new(Turns::new(loaded.config.daemon.sources_at_once)),
+            clock: Arc::new(System::default()),
+            health: Arc::default(),
+        };
         Ok(Self { loaded, parts })
     }
 

@@ -10,6 +10,7 @@ pub mod config;
 pub mod connect;
 pub mod decide;
 pub mod domain;
+pub mod health;
 pub mod inbound;
 pub mod notify;
 pub mod sandbox;

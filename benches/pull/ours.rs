@@ -1,6 +1,7 @@
 //! The same rows through the program: manifest, HTTP, stage, store with revisions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::DateTime;
@@ -11,7 +12,9 @@ use willitsell::domain::connector::{Login, SettingValue, Settings, SourceAccess}
 use willitsell::domain::id::{LoginId, SourceId};
 use willitsell::domain::intake::Intake;
 use willitsell::schedule::Parts;
-use willitsell::schedule::pull::{Errand, Turns, pull};
+use willitsell::schedule::clock::System;
+use willitsell::schedule::pull::{Errand, pull};
+use willitsell::schedule::turns::Turns;
 use willitsell::store::Store;
 
 use crate::{cpu_seconds, peak_mib, window};
@@ -26,11 +29,13 @@ pub fn run(vendor: &str, address: &str, days: u64, again: bool) {
         let store = Store::open(&url).await.expect("opens");
         let parts = Parts {
             tokens: Box::new(store.tokens(None)),
-            store,
+            store: Arc::new(store),
             registry: app::registry().expect("a registry"),
             sources: BTreeMap::new(),
             notifiers: BTreeMap::new(),
-            turns: Turns::default(),
+            turns: Arc::new(Turns::new(8)),
+            clock: Arc::new(System::default()),
+            health: Arc::default(),
         };
         let access = access(&parts, vendor, address);
         let window = window(days);

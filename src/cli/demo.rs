@@ -106,7 +106,7 @@ async fn live(app: &App, now: DateTime<Utc>, rng: &mut ChaCha8Rng) -> Result<Vec
     let experiments = &app.loaded.config.experiments;
     let mut events = Vec::new();
     portfolio::begin(&app.parts.store, experiments, now).await?;
-    for due in due(experiments, &app.parts.store.last_runs().await?, now) {
+    for due in due(experiments, &app.parts.store.last_runs().await?, now, Duration::MAX).runs {
         let Some(experiment) = experiments.iter().find(|experiment| experiment.concept.id == due.concept) else {
             continue;
         };

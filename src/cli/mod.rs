@@ -159,6 +159,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Simulate(args) => simulate::run(args, config, &output),
         }
     });
+    // A thread that hangs in a call to the system, such as the reading of a file, does not keep the program from ending.
+    runtime.shutdown_background();
     match done {
         Ok(code) => code,
         Err(failure) => output.fail(&failure),

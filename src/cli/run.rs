@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -13,19 +15,23 @@ use tracing_subscriber::EnvFilter;
 use super::keys;
 use super::output::{Failure, Output, counted, indented};
 use crate::app::App;
+use crate::config::Loaded;
 use crate::decide::explain;
 use crate::domain::concept::Experiment;
 use crate::domain::id::ConceptId;
 use crate::domain::inbound::Told;
 use crate::domain::verdict::StoredScorecard;
 use crate::inbound::Inbound;
-use crate::schedule::daemon;
+use crate::schedule::daemon::{self, Work};
 use crate::schedule::deliver::{Delivered, deliver};
 use crate::schedule::due::DueRun;
 use crate::schedule::notices::Notices;
 use crate::schedule::portfolio;
 use crate::schedule::tick::{TickError, Ticked, tick};
 use crate::store::StoreError;
+
+/// Within so long after it was asked to, the process has ended.
+const HARD_STOP: Duration = Duration::from_secs(20);
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -49,42 +55,62 @@ struct Line<'a> {
 pub async fn run(args: &RunArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     // What fails in one run is said at its end; the log would say it twice.
     log_to_stderr(output, if args.once { "error" } else { "warn" });
+    let stop = CancellationToken::new();
+    if !args.once {
+        tokio::spawn(end_when_asked(stop.clone()));
+    }
     let app = App::open(path).await?;
     if app.loaded.config.experiments.is_empty() {
         return Err(Failure::usage("there is no [experiment.…] to run"));
     }
     let _claim = app.parts.store.claim()?;
-    let done = if args.once { once(&app, Utc::now(), output).await } else { forever(&app, output).await };
-    app.parts.store.close().await;
+    let store = Arc::clone(&app.parts.store);
+    let done = if args.once { once(&app, Utc::now(), output).await } else { forever(app, &stop, output).await };
+    store.close().await;
     done
 }
 
-async fn forever(app: &App, output: &Output) -> Result<ExitCode, Failure> {
-    let experiments = &app.loaded.config.experiments;
-    let stop = CancellationToken::new();
-    tokio::spawn(cancel_when_asked(stop.clone()));
-    output.note(&format!("running {}; stop with Ctrl-C", counted(experiments.len() as u64, "experiment")));
+async fn forever(app: App, stop: &CancellationToken, output: &Output) -> Result<ExitCode, Failure> {
+    let App { loaded: Loaded { config, .. }, parts } = app;
+    output.note(&format!("running {}; stop with Ctrl-C", counted(config.experiments.len() as u64, "experiment")));
     let (tell, told) = watch::channel(Told::new());
-    let inbound = match &app.loaded.config.inbound {
-        Some(listen) => Some(Inbound::open(listen, &app.parts.sources, &app.parts.registry, tell, Utc::now).await?),
+    let inbound = match &config.inbound {
+        Some(listen) => Some(Inbound::open(listen, &parts.sources, &parts.registry, tell, Utc::now).await?),
         None => None,
     };
     if let Some(address) = inbound.as_ref().and_then(Inbound::address) {
         output.note(&format!("listening for deliveries at {address}"));
     }
+    let store = Arc::clone(&parts.store);
     let receiving = async {
         if let Some(inbound) = inbound {
-            inbound.run(&app.parts.store, &stop).await;
+            inbound.run(&store, stop).await;
         }
     };
+    let catch_up = TimeDelta::days(config.daemon.catch_up_days.into());
+    let (_change, work) = watch::channel(Arc::new(Work { parts, experiments: config.experiments, catch_up }));
     let deciding = async {
-        let ended = daemon::run(&app.parts, experiments, told, &stop).await;
+        let ended = daemon::run(work, told, stop).await;
         stop.cancel();
         ended
     };
     let (ended, ()) = tokio::join!(deciding, receiving);
     ended.map_err(|error| Failure::general(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Cancels when the process is asked to end, and ends it where that takes too long: what hangs cannot hold it.
+async fn end_when_asked(stop: CancellationToken) {
+    cancel_when_asked(stop).await;
+    // No task: whatever hangs may be in the way of those.
+    std::thread::spawn(|| {
+        std::thread::sleep(HARD_STOP);
+        eprintln!(
+            "willitsell did not end within {} s and was cut short; the next start takes up what was under way",
+            HARD_STOP.as_secs()
+        );
+        std::process::exit(1);
+    });
 }
 
 /// Waits for Ctrl-C, or for the service manager.

@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::daemon;
 use super::excerpt;
 use super::experiment::{Declared, experiment};
 use super::inbound;
@@ -140,6 +141,7 @@ fn read<'t>(
     let token_key = check.token_key(&root);
     check.web(&root);
     let listen = inbound::listen(&check, &root);
+    let daemon = daemon::daemon(&root);
     let false_build_rate = check.portfolio(&root);
     let destinations = source::destinations(&check, &root);
     let logins = source::logins(&check, &root);
@@ -175,6 +177,7 @@ fn read<'t>(
         private_networks,
         token_key: token_key?,
         inbound: inbound?,
+        daemon,
         destinations: destinations.into_values().collect::<Option<_>>()?,
         sources: sources
             .into_values()

@@ -12,6 +12,10 @@ pub const STORE_URL: &str = "sqlite://willitsell.db";
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8438);
 /// `[inbound] body_limit_kib`.
 pub const BODY_LIMIT_KIB: u32 = 256;
+/// `[run] sources_at_once`.
+pub const SOURCES_AT_ONCE: u32 = 8;
+/// `[run] catch_up_days`.
+pub const CATCH_UP_DAYS: u32 = 7;
 /// `[source.NAME] maturity_lag_days`.
 pub const MATURITY_LAG_DAYS: u32 = 3;
 /// `[experiment.KEY] decide_within_days`.

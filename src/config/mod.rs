@@ -4,6 +4,7 @@
 mod bars;
 mod check;
 mod counted;
+mod daemon;
 mod days;
 pub mod defaults;
 pub mod edit;
@@ -36,6 +37,7 @@ use crate::domain::inbound::Listen;
 use crate::domain::message::{Destination, NotifierInfo};
 use crate::domain::theme::Theme;
 
+pub use daemon::Daemon;
 pub use folder::connectors_folder;
 pub use report::{Problem, Problems};
 pub use summary::summary;
@@ -54,6 +56,8 @@ pub struct Config {
     pub token_key: Option<SecretString>,
     /// Where deliveries of vendors are listened for, where any source takes some.
     pub inbound: Option<Listen>,
+    /// How `run` works, and who may ask how it is doing.
+    pub daemon: Daemon,
     /// Where messages may go, in order of name.
     pub destinations: Vec<Destination>,
     /// What may be asked, with all it takes.

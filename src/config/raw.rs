@@ -32,6 +32,7 @@ pub(super) const ROOT: Shape = Shape {
         "network",
         "web",
         "inbound",
+        "run",
         "people",
         "notify",
         "login",
@@ -49,6 +50,7 @@ pub(super) const INBOUND: Shape = Shape {
     keys: &["listen", "beyond_this_machine", "public_url", "body_limit_kib"],
     public: true,
 };
+pub(super) const RUN: Shape = Shape { table: "[run]", keys: &["sources_at_once", "catch_up_days"], public: true };
 /// Beside the secret nothing is needed.
 pub(super) const SOURCE_INBOUND: Shape = Shape { table: "inbound of a source", keys: &["secret"], public: false };
 pub(super) const PORTFOLIO: Shape = Shape { table: "[portfolio]", keys: &["false_build_rate"], public: true };
@@ -168,12 +170,13 @@ pub(super) const AMOUNT: Shape = Shape { table: "an amount", keys: &["amount", "
 pub(super) const NAMES: Shape = Shape { table: "", keys: &[], public: false };
 
 /// Every table with keys of ours.
-pub(super) const SHAPES: [&Shape; 19] = [
+pub(super) const SHAPES: [&Shape; 20] = [
     &ROOT,
     &STORE,
     &NETWORK,
     &WEB,
     &INBOUND,
+    &RUN,
     &SOURCE_INBOUND,
     &PEOPLE,
     &LOGIN,

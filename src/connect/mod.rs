@@ -6,6 +6,7 @@ pub mod http;
 pub mod manifest;
 pub mod native;
 mod program;
+mod progress;
 mod registry;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::domain::intake::Question;
 use crate::domain::money::Currency;
 use crate::domain::observation::DateWindow;
 
+pub use progress::Progress;
 pub use registry::Registry;
 
 /// A way to ask one vendor for results.
@@ -88,6 +90,8 @@ pub struct PullRequest<'a> {
     pub state: Option<&'a State>,
     /// What came from its sender, of a connector that cannot be asked.
     pub heard: Option<&'a Heard>,
+    /// Where it is noted how far the reading has come.
+    pub progress: &'a Progress,
 }
 
 /// What a window brought besides its rows.

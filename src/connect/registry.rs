@@ -54,9 +54,14 @@ impl Registry {
         for manifest in folder::read(folder, &|name| self.0.contains_key(name))? {
             let connector =
                 ManifestConnector::new(manifest.of_a_folder(), http.clone(), auth.clone(), patience.clone());
-            self.0.insert(connector.info().name.clone(), Arc::new(connector));
+            self.add(Arc::new(connector));
         }
         Ok(self)
+    }
+
+    /// Adds a connector, in place of one of the same name.
+    pub fn add(&mut self, connector: Arc<dyn Connector>) {
+        self.0.insert(connector.info().name.clone(), connector);
     }
 
     /// The connector `connector = "…"` names.

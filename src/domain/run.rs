@@ -18,6 +18,8 @@ pub enum Outcome {
     },
     /// The process ended before the run did; found at the next start.
     Abandoned,
+    /// Nobody was there to run it, and when somebody was it was too old to be caught up: it is told of alone.
+    Missed,
 }
 
 /// One attempt. The key is the experiment and the slot, so a slot never runs twice.

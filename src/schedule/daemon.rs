@@ -1,22 +1,32 @@
-//! The loops of `run`: one wakes at least every half minute, asks the store what is due and does it; the second delivers
-//! what that gave rise to; the third reads sources that their vendors say have something new. The only place besides `cli` that asks what time it is.
+//! The loops of `run`: one wakes at least every half minute, asks the store what is due and has it done; the second delivers
+//! what that gave rise to; the third reads sources that their vendors say have something new. A slow source keeps nothing waiting
+//! but its own experiments; a loop that ends by itself ends all.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::Instant;
+use chrono::{DateTime, Utc};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use thiserror::Error;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::Parts;
-use super::deliver::deliver;
-use super::due::{due, next_slot};
+use super::deliver::{Delivered, deliver};
+use super::due::{AHEAD, DueRun, due, next_slot};
 use super::early::{Early, read_early};
 use super::notices::Notices;
 use super::portfolio;
-use super::tick::{TickError, Ticked, ask, judge};
+use super::pull::SourceFailed;
+use super::tick::{Asked, Ticked, ask, judge, open};
+use super::{Panicked, Parts, caught};
 use crate::domain::concept::Experiment;
+use crate::domain::id::ConceptId;
 use crate::domain::inbound::Told;
+use crate::domain::run::Run;
+use crate::health::Ended;
 use crate::store::StoreError;
 
 /// Longest sleep: a clock that was stepped, or a host that slept, is noticed within this time.
@@ -26,128 +36,301 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// waits in memory.
 const AT_ONCE: usize = 32;
 
+/// Runs that are opened at the same time: each writes, and the database writes one after the other.
+const OPENED_AT_ONCE: usize = 4;
+
+/// When asked to stop, what is under way may finish for so long; what is cut short then leaves no trace but an open run.
+const FINISHING: Duration = Duration::from_secs(10);
+
+/// What the loops work with. A configuration that is read again takes its place whole.
+pub struct Work {
+    /// Store, connectors, sources, tokens, notifiers.
+    pub parts: Parts,
+    /// What is tested.
+    pub experiments: Vec<Experiment>,
+    /// Slots that were missed longer ago than this are told of and not run.
+    pub catch_up: chrono::Duration,
+}
+
+/// Why the daemon ended although nobody asked it to: the process should end too, so that its service manager starts it again.
+#[derive(Debug, Error)]
+pub enum Died {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A fault of the program.
+    #[error(
+        "the part of the daemon that {0} has failed, which is a fault of willitsell: the log says where. Start it again"
+    )]
+    Loop(&'static str),
+}
+
+/// What the loops share.
+struct Shared {
+    work: watch::Receiver<Arc<Work>>,
+    /// There may be something to deliver.
+    decided: Notify,
+    opening: Semaphore,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    fn work(&self) -> Arc<Work> {
+        Arc::clone(&self.work.borrow())
+    }
+}
+
 /// Runs until `stop` is cancelled. Sources that vendors `told` of are read before their slot. The caller holds the store's
-/// claim. What is cut short then leaves no trace but an open run, which the next start takes up, or an attempt without an
-/// answer, which it repeats and marks so.
+/// claim. When it is cancelled nothing more is begun, and what is under way may finish for ten seconds; what is cut short then
+/// leaves no trace but an open run, which the next start takes up, or an attempt without an answer, which it repeats and marks so.
 ///
 /// # Errors
-/// [`TickError`] when the store fails: the process should end, so that its service manager restarts it.
+/// [`Died`], when the store or a loop fails.
 pub async fn run(
-    parts: &Parts,
-    experiments: &[Experiment],
+    work: watch::Receiver<Arc<Work>>,
     told: watch::Receiver<Told>,
     stop: &CancellationToken,
-) -> Result<(), TickError> {
-    let abandoned = parts.store.abandon_open_runs(Utc::now()).await?;
+) -> Result<(), Died> {
+    let shared =
+        Arc::new(Shared { work, decided: Notify::new(), opening: Semaphore::new(OPENED_AT_ONCE), stop: stop.clone() });
+    let work = shared.work();
+    let parts = &work.parts;
+    let abandoned = parts.store.abandon_open_runs(parts.clock.now()).await?;
     if abandoned > 0 {
         tracing::warn!(abandoned, "an earlier process ended in the middle of its work; it is taken up again");
     }
-    let decided = Notify::new();
-    // A receiver that keeps silent must not delay the next slot, so neither loop waits for the other.
-    tokio::select! {
-        ended = decide_when_due(parts, experiments, &decided) => ended,
-        ended = deliver_when_due(parts, &decided) => Ok(ended?),
-        () = read_when_told(parts, experiments, told) => Ok(()),
-        () = stop.cancelled() => Ok(()),
+    // Tasks of their own: a receiver that keeps silent must not delay the next slot, so no loop waits for another.
+    let mut loops = JoinSet::new();
+    let (decides, delivers, reads) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
+    loops.spawn(async move { ("decides", caught(decide_when_due(&decides)).await) });
+    loops.spawn(async move { ("sends messages", caught(deliver_when_due(&delivers)).await) });
+    loops.spawn(async move { ("reads what vendors tell of", caught(read_when_told(&reads, told)).await) });
+    let finishing = async {
+        stop.cancelled().await;
+        parts.clock.sleep(FINISHING).await;
+    };
+    tokio::pin!(finishing);
+    let mut ended = Ok(());
+    loop {
+        let done = tokio::select! {
+            done = loops.join_next() => done,
+            () = &mut finishing => break,
+        };
+        let died = match done {
+            None => break,
+            Some(Ok((_, Ok(Ok(()))))) if stop.is_cancelled() => continue,
+            Some(Ok((_, Ok(Err(died))))) => died,
+            Some(Ok((name, _))) => Died::Loop(name),
+            Some(Err(_)) => Died::Loop("does its work"),
+        };
+        ended = ended.and(Err(died));
+        stop.cancel();
     }
+    loops.shutdown().await;
+    ended
 }
 
-async fn decide_when_due(parts: &Parts, experiments: &[Experiment], decided: &Notify) -> Result<(), TickError> {
+/// A slot whose sources were asked; `None` where another process had it.
+type Answer = Result<Option<Asked>, StoreError>;
+
+/// The slots under way: whose sources are being asked, and whose were and are to be judged.
+#[derive(Default)]
+struct UnderWay {
+    concepts: BTreeSet<ConceptId>,
+    asking: JoinSet<(ConceptId, Result<Answer, Panicked>)>,
+}
+
+async fn decide_when_due(shared: &Arc<Shared>) -> Result<(), Died> {
+    let mut work = shared.work.clone();
     let mut notices = Notices::default();
+    let mut under_way = UnderWay::default();
     loop {
-        let now = Utc::now();
-        let due = due(experiments, &parts.store.last_runs().await?, now);
-        if !due.is_empty() {
-            portfolio::begin(&parts.store, experiments, now).await?;
+        let now = Arc::clone(&work.borrow_and_update());
+        let Work { parts, experiments, .. } = &*now;
+        let clock = &parts.clock;
+        if !shared.stop.is_cancelled() {
+            take_up(shared, &now, &mut under_way).await?;
         }
-        let (asked, mut waiting) = mpsc::channel(AT_ONCE);
-        let asking = async move {
-            for due in &due {
-                let of = |experiment: &&Experiment| experiment.concept.id == due.concept;
-                let Some(experiment) = experiments.iter().find(of) else { continue };
-                if due.missed > 0 {
-                    tracing::warn!(concept = %due.concept, missed = due.missed, "slots were missed; this run catches up");
-                }
-                match ask(parts, experiment, due, Utc::now()).await? {
-                    // It is received as long as this goes on.
-                    Some(one) => _ = asked.send(one).await,
-                    None => report(experiment, &Ok(Ticked::AlreadyRan)),
-                }
+        notices.write_down(parts, experiments, clock.now()).await?;
+        parts.store.expire_free_text(clock.now()).await?;
+        shared.decided.notify_one();
+        parts.health.note(|state| {
+            state.last_round = Some((clock.now(), clock.elapsed()));
+            state.rounds += 1;
+        });
+        let mut wake = clock.sleep(until_next(experiments, clock.now()));
+        loop {
+            let answered = tokio::select! {
+                Some(done) = under_way.asking.join_next() => under_way.answered(done)?,
+                () = &mut wake => break,
+                Ok(()) = work.changed() => break,
+                () = shared.stop.cancelled(), if under_way.asking.is_empty() => return Ok(()),
+            };
+            for (concept, ticked) in judge(parts, answered).await? {
+                report(parts, &concept, &ticked);
+                under_way.ended(parts, &concept);
             }
-            Ok(())
-        };
-        // While the sources of one are asked, all those whose sources have answered are judged together.
-        let judging = async {
-            let mut answered = Vec::new();
-            while waiting.recv_many(&mut answered, AT_ONCE).await > 0 {
-                for (experiment, ticked) in judge(parts, std::mem::take(&mut answered)).await? {
-                    report(experiment, &ticked);
-                }
-                decided.notify_one();
-            }
-            Ok::<(), TickError>(())
-        };
-        tokio::try_join!(asking, judging)?;
-        let now = Utc::now();
-        notices.write_down(parts, experiments, now).await?;
-        parts.store.expire_free_text(now).await?;
-        decided.notify_one();
-        let next = experiments.iter().filter_map(|experiment| next_slot(experiment, now)).min();
-        let until_next = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(LONGEST_SLEEP);
-        tokio::time::sleep(until_next.min(LONGEST_SLEEP)).await;
+            shared.decided.notify_one();
+        }
     }
 }
 
-async fn deliver_when_due(parts: &Parts, decided: &Notify) -> Result<(), StoreError> {
-    let mut rng = rand::rng();
+/// Opens what is due and has its sources asked.
+async fn take_up(shared: &Arc<Shared>, work: &Arc<Work>, under_way: &mut UnderWay) -> Result<(), Died> {
+    let Work { parts, experiments, catch_up } = &**work;
+    let now = parts.clock.now();
+    // One that comes while an earlier one is under way waits until that has ended: the latest of them is due then.
+    let idle = experiments.iter().filter(|experiment| !under_way.concepts.contains(&experiment.concept.id));
+    let last = parts.store.last_runs_until(now + AHEAD).await?;
+    let due = due(idle, &last, now, *catch_up);
+    for late in &due.too_old {
+        let (concept, slot) = (&late.concept, late.due_at);
+        tracing::warn!(%concept, %slot, missed = late.missed, "missed for too long to be caught up: its next slot runs");
+        parts.store.miss_run(&Run { finished_at: Some(now), ..late.run(now) }).await?;
+        parts.health.note(|state| state.misfired += 1 + u64::from(late.missed));
+    }
+    if !due.runs.is_empty() {
+        portfolio::begin(&parts.store, experiments, now).await?;
+    }
+    for due in due.runs {
+        if due.missed > 0 {
+            tracing::warn!(concept = %due.concept, missed = due.missed, "slots were missed; this run catches up");
+        }
+        under_way.concepts.insert(due.concept.clone());
+        parts.health.note(|state| {
+            state.missed += u64::from(due.missed);
+            state.under_way.insert(due.concept.clone(), now);
+        });
+        let (shared, work) = (Arc::clone(shared), Arc::clone(work));
+        under_way.asking.spawn(async move {
+            let asked = caught(begin(&shared, &work, &due)).await;
+            (due.concept, asked)
+        });
+    }
+    Ok(())
+}
+
+/// Opens one slot and asks its sources.
+async fn begin(shared: &Shared, work: &Work, due: &DueRun) -> Answer {
+    let Some(experiment) = work.experiments.iter().find(|experiment| experiment.concept.id == due.concept) else {
+        return Ok(None);
+    };
+    let opening = shared.opening.acquire().await;
+    let run = open(&work.parts, due, work.parts.clock.now()).await?;
+    drop(opening);
+    match run {
+        Some(run) => Ok(Some(ask(&work.parts, experiment, run).await)),
+        None => Ok(None),
+    }
+}
+
+impl UnderWay {
+    /// Who has answered, with all that have by now.
+    fn answered(
+        &mut self,
+        first: Result<(ConceptId, Result<Answer, Panicked>), JoinError>,
+    ) -> Result<Vec<Asked>, Died> {
+        let (mut answered, mut next) = (Vec::new(), Some(first));
+        while let Some(done) = next {
+            let fault = || Died::Loop("asks sources");
+            let (concept, answer) = done.map_err(|_| fault())?;
+            if let Some(asked) = answer.map_err(|Panicked| fault())?? {
+                answered.push(asked);
+            } else {
+                tracing::info!(%concept, "this slot has run already");
+                self.concepts.remove(&concept);
+            }
+            next = if answered.len() < AT_ONCE { self.asking.try_join_next() } else { None };
+        }
+        Ok(answered)
+    }
+
+    fn ended(&mut self, parts: &Parts, concept: &ConceptId) {
+        self.concepts.remove(concept);
+        parts.health.note(|state| _ = state.under_way.remove(concept));
+    }
+}
+
+/// How long nothing will be due, as far as the clock is right.
+fn until_next(experiments: &[Experiment], now: DateTime<Utc>) -> Duration {
+    let next = experiments.iter().filter_map(|experiment| next_slot(experiment, now)).min();
+    next.and_then(|next| (next - now).to_std().ok()).unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)
+}
+
+async fn deliver_when_due(shared: &Shared) -> Result<(), Died> {
     loop {
-        deliver(parts, Utc::now(), &mut rng).await?;
+        let work = shared.work();
+        let Parts { clock, health, .. } = &work.parts;
+        let mut rng = ChaCha8Rng::from_rng(&mut rand::rng());
+        match caught(deliver(&work.parts, clock.now(), &mut rng)).await {
+            Ok(delivered) => {
+                let Delivered { sent, postponed, given_up } = delivered?;
+                health.note(|state| state.messages.add(sent, postponed, given_up));
+            }
+            // Tried again with the next wake; verdicts go on.
+            Err(Panicked) => health.panicked("deliver"),
+        }
         tokio::select! {
-            () = decided.notified() => {}
-            () = tokio::time::sleep(LONGEST_SLEEP) => {}
+            () = shared.decided.notified() => {}
+            () = clock.sleep(LONGEST_SLEEP) => {}
+            () = shared.stop.cancelled() => return Ok(()),
         }
     }
 }
 
 /// Reads sources whose vendor sent something. A source that fails is left to its slot.
-async fn read_when_told(parts: &Parts, experiments: &[Experiment], mut told: watch::Receiver<Told>) {
+async fn read_when_told(shared: &Shared, mut told: watch::Receiver<Told>) -> Result<(), Died> {
     let mut early = Early::default();
+    // Nobody tells anything any more, once there is nobody who listens for vendors.
+    let mut is_told = true;
     loop {
-        let next = early.next(&told.borrow_and_update(), Instant::now());
+        let work = shared.work();
+        let Work { parts, experiments, .. } = &*work;
+        let next = early.next(&told.borrow_and_update(), parts.clock.elapsed());
         let wait = async {
             match next {
                 Some(next) => {
-                    tokio::time::sleep_until(next.not_before).await;
+                    parts.clock.sleep(next.not_before.saturating_sub(parts.clock.elapsed())).await;
                     next
                 }
                 None => std::future::pending().await,
             }
         };
         let next = tokio::select! {
-            Ok(()) = told.changed() => continue,
+            changed = told.changed(), if is_told => {
+                is_told = changed.is_ok();
+                continue;
+            }
             next = wait => next,
+            () = shared.stop.cancelled() => return Ok(()),
         };
-        let read = read_early(parts, experiments, &next.source, next.told, Utc::now()).await;
-        early.ended(next, !matches!(read, Ok(false)), Instant::now());
+        let read = caught(read_early(parts, experiments, &next.source, next.told, parts.clock.now())).await;
+        let read = read.unwrap_or_else(|Panicked| {
+            parts.health.panicked("pull");
+            Err(SourceFailed::Panicked(next.source.clone()))
+        });
+        early.ended(next, !matches!(read, Ok(false)), parts.clock.elapsed());
         if let Err(failure) = read {
             tracing::warn!(%failure, "not read early: its next slot asks again");
         }
     }
 }
 
-fn report(experiment: &Experiment, ticked: &Result<Ticked, StoreError>) {
-    let concept = &experiment.concept.id;
-    let ticked = match ticked {
-        Ok(ticked) => ticked,
-        Err(error) => return tracing::error!(%concept, %error, "not decided: what is stored of it cannot be read"),
-    };
-    match ticked {
-        Ticked::AlreadyRan => tracing::info!(%concept, "this slot has run already"),
-        Ticked::Decided { scorecard, .. } => {
+fn report(parts: &Parts, concept: &ConceptId, ticked: &Result<Ticked, StoreError>) {
+    let ended = match ticked {
+        Err(error) => {
+            tracing::error!(%concept, %error, "not decided: what is stored of it cannot be read");
+            Ended::Unjudged
+        }
+        Ok(Ticked::AlreadyRan) => return tracing::info!(%concept, "this slot has run already"),
+        Ok(Ticked::Decided { scorecard, .. }) => {
             tracing::info!(%concept, verdict = %scorecard.scorecard.verdict, as_of = %scorecard.scorecard.as_of, "decided");
+            Ended::Decided
         }
-        Ticked::Failed { failures, .. } => {
+        Ok(Ticked::Failed { failures, .. }) => {
             tracing::warn!(%concept, failed = failures.len(), "not decided: a source failed");
+            Ended::SourceFailed
         }
-    }
+    };
+    parts.health.note(|state| state.ran(concept, ended));
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
 
 use super::Parts;
 use super::due::next_slot;
@@ -22,7 +21,8 @@ const BETWEEN: Duration = Duration::from_mins(5);
 pub struct Early {
     /// What was told that has led to a reading, or was left to the slot.
     answered: Told,
-    not_before: BTreeMap<SourceId, Instant>,
+    /// On the clock that nobody can set.
+    not_before: BTreeMap<SourceId, Duration>,
 }
 
 /// A source to be read early.
@@ -32,13 +32,13 @@ pub struct Next {
     pub source: SourceId,
     /// When its vendor last told of something new.
     pub told: DateTime<Utc>,
-    /// When to read it.
-    pub not_before: Instant,
+    /// When to read it, on the clock that nobody can set.
+    pub not_before: Duration,
 }
 
 impl Early {
     /// What to read first of what was told.
-    pub fn next(&self, told: &Told, now: Instant) -> Option<Next> {
+    pub fn next(&self, told: &Told, now: Duration) -> Option<Next> {
         let open = told.iter().filter(|&(source, at)| self.answered.get(source) != Some(at));
         let next = open.map(|(source, &told)| {
             let not_before = self.not_before.get(source).copied().unwrap_or(now);
@@ -48,7 +48,7 @@ impl Early {
     }
 
     /// Its reading has ended; what is not done is to be tried again.
-    pub fn ended(&mut self, Next { source, told, .. }: Next, is_done: bool, now: Instant) {
+    pub fn ended(&mut self, Next { source, told, .. }: Next, is_done: bool, now: Duration) {
         self.not_before.insert(source.clone(), now + BETWEEN);
         if is_done {
             self.answered.insert(source, told);
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn each_source_is_read_once_for_what_was_told_and_no_more_often_than_said() {
-        let (mut early, mut told, start) = (Early::default(), Told::new(), Instant::now());
+        let (mut early, mut told, start) = (Early::default(), Told::new(), Duration::ZERO);
         let at = |minute: i64| DateTime::from_timestamp(60 * minute, 0).unwrap();
         let after = |minutes| start + Duration::from_mins(minutes);
         let tell = |told: &mut Told, source: &str, minute| told.insert(SourceId::new(source), at(minute));

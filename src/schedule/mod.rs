@@ -1,7 +1,9 @@
 //! From "what is due?" to a stored verdict and a delivered message: `due` decides, `tick` does one
 //! experiment once, `deliver` empties the outbox, `daemon` repeats.
 
+pub mod clock;
 pub mod daemon;
+pub mod deadline;
 pub mod deliver;
 pub mod due;
 pub mod early;
@@ -13,21 +15,28 @@ pub mod recall;
 pub mod sunsets;
 pub mod survey;
 pub mod tick;
+pub mod turns;
 pub mod verdicts;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
 
 use crate::connect::Registry;
 use crate::domain::connector::{SourceAccess, TokenVault};
 use crate::domain::id::{DestinationId, SourceId};
+use crate::health::Health;
 use crate::notify::Notifier;
 use crate::store::Store;
-use pull::Turns;
+use clock::Clock;
+use turns::Turns;
 
 /// What a tick works with. `app` builds it once.
 pub struct Parts {
     /// Where everything is kept.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// Every connector by name.
     pub registry: Registry,
     /// Every configured source with its settings and login.
@@ -37,7 +46,21 @@ pub struct Parts {
     /// Every configured destination.
     pub notifiers: BTreeMap<DestinationId, Box<dyn Notifier>>,
     /// Who reads which source now.
-    pub turns: Turns,
+    pub turns: Arc<Turns>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How things are going.
+    pub health: Arc<Health>,
+}
+
+/// The program failed where it should not have; the log says where. What it was working on is thrown away.
+#[derive(Debug)]
+struct Panicked;
+
+/// Does some work; a fault of the program in it ends the work alone.
+fn caught<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, Panicked>> {
+    let work = Box::pin(work);
+    async move { AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Panicked) }
 }
 
 #[cfg(test)]

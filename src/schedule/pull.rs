@@ -2,27 +2,23 @@
 
 pub mod folder;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use thiserror::Error;
-use tokio::sync::OwnedMutexGuard;
 
 use super::Parts;
+use super::deadline::{Deadlines, Late, Paged, within};
 use super::survey::{Noting, Survey};
-use crate::connect::{Connector, PullError, PullFacts, PullRequest};
+use crate::connect::{Connector, Progress, PullError, PullFacts, PullRequest};
 use crate::domain::connector::{Field, RowSink, SinkError, SourceAccess, State};
 use crate::domain::id::SourceId;
 use crate::domain::inbound::Heard;
 use crate::domain::money::Currency;
 use crate::domain::observation::{DateWindow, Pull};
 use crate::store::{Slice, SliceChange, StoreError, Wary};
-
-/// One window may take this long in all; a vendor that needs more is not answering.
-const WINDOW_DEADLINE: Duration = Duration::from_mins(30);
 
 /// What one source brought.
 #[derive(Debug, Default)]
@@ -84,9 +80,14 @@ pub enum SourceFailed {
         /// What happened and what to do.
         error: PullError,
     },
-    /// Nothing came for too long.
-    #[error("{0}: no complete answer within {minutes} minutes; nothing of this window was kept, the next run asks again", minutes = .1.as_secs() / 60)]
-    TooSlow(SourceId, Duration),
+    /// Nothing came for too long, or not all of it.
+    #[error("{0}: {1}; nothing of this window was kept, the next run asks again")]
+    TooSlow(SourceId, Late),
+    /// The program itself failed while it read the source.
+    #[error(
+        "{0}: the program failed while reading it, which is a fault of willitsell: the log says where; the next run tries again"
+    )]
+    Panicked(SourceId),
     /// Files of a folder; what the others held is kept.
     #[error("{0}: {files}", files = .1.join("; "))]
     Files(SourceId, Vec<String>),
@@ -109,29 +110,6 @@ pub struct Errand<'a> {
     pub due_at: DateTime<Utc>,
     /// When it was asked.
     pub now: DateTime<Utc>,
-}
-
-/// Whose turn it is to read a source. Readings of one source follow each other: of two at once, the one that asked first might
-/// be stored last, and put older answers in place of newer ones.
-#[derive(Debug, Default)]
-pub struct Turns(Mutex<BTreeMap<SourceId, Arc<tokio::sync::Mutex<()>>>>);
-
-impl Turns {
-    /// Waits until nobody reads the source; then it is the caller's turn until what is given back is dropped. Which days are
-    /// due is to be asked after that: whoever had the turn before may have read them.
-    pub async fn of(&self, source: &SourceId) -> OwnedMutexGuard<()> {
-        self.turn(source).lock_owned().await
-    }
-
-    /// As [`Self::of`], but `None` at once where somebody reads the source now.
-    pub fn free(&self, source: &SourceId) -> Option<OwnedMutexGuard<()>> {
-        self.turn(source).try_lock_owned().ok()
-    }
-
-    fn turn(&self, source: &SourceId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(turns.entry(source.clone()).or_default())
-    }
 }
 
 /// The days to ask for: from the first day since `start` that may have changed since it was last read, or
@@ -317,8 +295,8 @@ pub async fn rehearse(
     Ok(pulled)
 }
 
-/// Longest that one source may take for a sample.
-const SAMPLE_DEADLINE: Duration = Duration::from_mins(5);
+/// A person waits for a sample.
+const SAMPLE_DEADLINES: Deadlines = Deadlines { silence: Duration::from_mins(5), whole: Duration::from_mins(5) };
 
 /// Asks for some rows, until the sink has seen enough; gives back what a person should know.
 ///
@@ -335,9 +313,10 @@ pub async fn sample(
     let connector = connector(parts, access)?;
     let access = &folder::newest(connector, access)?;
     let known = Known { left_off: None, ..Known::of(parts, connector, access).await? };
-    let request = request(parts, access, (window, &known), errand);
-    match tokio::time::timeout(SAMPLE_DEADLINE, connector.pull(&request, sink)).await {
-        Err(_) => Err(SourceFailed::TooSlow(source.clone(), SAMPLE_DEADLINE)),
+    let progress = Progress::default();
+    let request = request(parts, access, (window, &known), errand, &progress);
+    match within(SAMPLE_DEADLINES, parts.clock.as_ref(), &progress, connector.pull(&request, sink)).await {
+        Err(late) => Err(SourceFailed::TooSlow(source.clone(), late)),
         Ok(Ok(facts)) => Ok(facts.warnings),
         Ok(Err(PullError::Sink(SinkError::Enough))) => Ok(Vec::new()),
         Ok(Err(error)) => Err(SourceFailed::Pull { source_id: source.clone(), error }),
@@ -374,6 +353,7 @@ fn request<'a>(
     access: &'a SourceAccess,
     (window, known): (DateWindow, &'a Known),
     errand: Errand<'_>,
+    progress: &'a Progress,
 ) -> PullRequest<'a> {
     PullRequest {
         source: &access.source.id,
@@ -381,12 +361,13 @@ fn request<'a>(
         questions: &access.intake.answers,
         login: access.login.as_ref(),
         tokens: parts.tokens.as_ref(),
-        jobs: &parts.store,
+        jobs: parts.store.as_ref(),
         window,
         zone: errand.zone,
         now: errand.now,
         state: known.left_off.as_ref(),
         heard: known.heard.as_ref(),
+        progress,
     }
 }
 
@@ -405,11 +386,13 @@ async fn ask(
     sink: &mut dyn RowSink,
 ) -> Result<PullFacts, SourceFailed> {
     let source = &access.source.id;
-    let request = request(parts, access, reading, errand);
-    let deadline = WINDOW_DEADLINE + connector.info().prepares_for;
-    tokio::time::timeout(deadline, connector.pull(&request, sink))
+    let progress = Progress::default();
+    let request = request(parts, access, reading, errand, &progress);
+    let mut sink = Paged { to: sink, progress: &progress };
+    let reading = connector.pull(&request, &mut sink);
+    within(Deadlines::of(connector.info()), parts.clock.as_ref(), &progress, reading)
         .await
-        .map_err(|_| SourceFailed::TooSlow(source.clone(), deadline))?
+        .map_err(|late| SourceFailed::TooSlow(source.clone(), late))?
         .map_err(|error| SourceFailed::Pull { source_id: source.clone(), error })
 }
 

@@ -8,11 +8,13 @@ use futures_util::future::join_all;
 use thiserror::Error;
 
 use super::Parts;
+use super::caught;
 use super::due::DueRun;
 use super::pull::{Errand, Pulled, SourceFailed, due_window, pull};
 use super::verdicts::{self, Case};
 use crate::domain::concept::Experiment;
-use crate::domain::id::SourceId;
+use crate::domain::connector::SourceAccess;
+use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::run::Run;
 use crate::domain::verdict::StoredScorecard;
 use crate::store::StoreError;
@@ -51,19 +53,12 @@ pub enum TickError {
 
 /// A slot whose sources have been asked.
 #[derive(Debug)]
-pub struct Asked<'a> {
-    experiment: &'a Experiment,
+pub struct Asked {
+    experiment: Experiment,
     run: Run,
     pulled: BTreeMap<SourceId, Pulled>,
     failures: Vec<SourceFailed>,
     advice: Vec<String>,
-}
-
-impl<'a> Asked<'a> {
-    /// Which experiment's slot it is.
-    pub fn experiment(&self) -> &'a Experiment {
-        self.experiment
-    }
 }
 
 /// Runs one slot of one experiment.
@@ -77,37 +72,27 @@ pub async fn tick(
     due: &DueRun,
     now: DateTime<Utc>,
 ) -> Result<Ticked, TickError> {
-    let Some(asked) = ask(parts, experiment, due, now).await? else { return Ok(Ticked::AlreadyRan) };
+    let Some(run) = open(parts, due, now).await? else { return Ok(Ticked::AlreadyRan) };
+    let asked = ask(parts, experiment, run).await;
     let ticked = judge(parts, vec![asked]).await?.pop();
     ticked.map_or(Ok(Ticked::AlreadyRan), |(_, ticked)| ticked.map_err(TickError::Unjudged))
 }
 
-/// The first half of a tick: opens the run and asks the sources; `None` where another run had this slot.
+/// Opens the run of a slot, so that nobody else does; `None` where another run had it.
 ///
 /// # Errors
-/// [`StoreError`] when the store fails; the slot stays open and is taken up again at the next start.
-pub async fn ask<'a>(
-    parts: &Parts,
-    experiment: &'a Experiment,
-    due: &DueRun,
-    now: DateTime<Utc>,
-) -> Result<Option<Asked<'a>>, StoreError> {
-    let run = Run {
-        id: Run::key(&due.concept, due.due_at),
-        concept: due.concept.clone(),
-        due_at: due.due_at,
-        started_at: now,
-        finished_at: None,
-        outcome: None,
-        missed: due.missed,
-    };
-    if !parts.store.start_run(&run).await? {
-        return Ok(None);
-    }
-    let errand = Errand { run_id: &run.id, zone: experiment.timezone, due_at: due.due_at, now };
+/// [`StoreError`] when the store fails.
+pub async fn open(parts: &Parts, due: &DueRun, now: DateTime<Utc>) -> Result<Option<Run>, StoreError> {
+    let run = due.run(now);
+    Ok(parts.store.start_run(&run).await?.then_some(run))
+}
+
+/// Asks the sources of an open run.
+pub async fn ask(parts: &Parts, experiment: &Experiment, run: Run) -> Asked {
+    let errand = Errand { run_id: &run.id, zone: experiment.timezone, due_at: run.due_at, now: run.started_at };
     let (pulled, failures) = pull_sources(parts, experiment, errand).await;
     let advice = failures.iter().map(SourceFailed::to_string).collect();
-    Ok(Some(Asked { experiment, run, pulled, failures, advice }))
+    Asked { experiment: experiment.clone(), run, pulled, failures, advice }
 }
 
 /// The second half, of many ticks at once, each of another experiment: what each came to, in their order. What keeps one
@@ -115,10 +100,10 @@ pub async fn ask<'a>(
 ///
 /// # Errors
 /// [`StoreError`] when the store fails: then all slots stay open and are taken up again at the next start.
-pub async fn judge<'a>(
+pub async fn judge(
     parts: &Parts,
-    asked: Vec<Asked<'a>>,
-) -> Result<Vec<(&'a Experiment, Result<Ticked, StoreError>)>, StoreError> {
+    asked: Vec<Asked>,
+) -> Result<Vec<(ConceptId, Result<Ticked, StoreError>)>, StoreError> {
     let cases: Vec<Case<'_>> = asked
         .iter()
         .map(|Asked { experiment, run, advice, .. }| Case {
@@ -135,12 +120,12 @@ pub async fn judge<'a>(
             Some(scorecard) if failures.is_empty() => Ticked::Decided { scorecard, pulled },
             blocked => Ticked::Failed { failures, blocked },
         });
-        (experiment, ticked)
+        (experiment.concept.id, ticked)
     });
     Ok(ticked.collect())
 }
 
-/// Asks all scheduled sources at once: a slow one delays no other.
+/// Asks all scheduled sources side by side: a slow one delays no other, and what goes wrong with one is its own failure.
 async fn pull_sources(
     parts: &Parts,
     experiment: &Experiment,
@@ -149,15 +134,18 @@ async fn pull_sources(
     let scheduled = experiment.sources.iter().filter(|source| source.scheduled);
     let asked = scheduled.filter_map(|source| parts.sources.get(&source.id)).map(|access| async move {
         let source = &access.source.id;
-        let _turn = parts.turns.of(source).await;
-        let window = due_window(parts, access, experiment.start, errand)
-            .await
-            .map_err(|error| SourceFailed::Store(source.clone(), error))?;
-        let pulled = match window {
-            Some(window) => pull(parts, access, window, errand, None).await?,
-            None => Pulled::default(),
+        let read = caught(pull_source(parts, access, experiment, errand)).await.unwrap_or_else(|_| {
+            parts.health.panicked("pull");
+            Err(SourceFailed::Panicked(source.clone()))
+        });
+        let brought = match &read {
+            // It was read for another experiment of the same slot.
+            Ok(Pulled { windows: 0, .. }) => return read.map(|pulled| (source.clone(), pulled)),
+            Ok(pulled) => Some((pulled.pages, pulled.rows)),
+            Err(_) => None,
         };
-        Ok((source.clone(), pulled))
+        parts.health.note(|state| state.asked(source, errand.now, brought));
+        read.map(|pulled| (source.clone(), pulled))
     });
     let (mut pulled, mut failures) = (BTreeMap::new(), Vec::new());
     for answer in join_all(asked).await {
@@ -176,4 +164,22 @@ async fn pull_sources(
         }
     }
     (pulled, failures)
+}
+
+/// Asks one source for what is due, once it is its turn.
+async fn pull_source(
+    parts: &Parts,
+    access: &SourceAccess,
+    experiment: &Experiment,
+    errand: Errand<'_>,
+) -> Result<Pulled, SourceFailed> {
+    let source = &access.source.id;
+    let _turn = parts.turns.of(source).await;
+    let window = due_window(parts, access, experiment.start, errand)
+        .await
+        .map_err(|error| SourceFailed::Store(source.clone(), error))?;
+    match window {
+        Some(window) => pull(parts, access, window, errand, None).await,
+        None => Ok(Pulled::default()),
+    }
 }

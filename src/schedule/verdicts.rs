@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::portfolio::Peers;
 use super::recall::{self, Recalled};
+use super::{Panicked, caught};
 use crate::decide::outlook::Outlook;
 use crate::decide::removed::continued;
 use crate::decide::revision::{self, Changed};
@@ -46,11 +47,33 @@ pub type Judged = Result<Option<StoredScorecard>, StoreError>;
 /// [`StoreError`] when the store cannot be read or written: then nothing was.
 pub async fn judge(store: &Store, cases: &[Case<'_>]) -> Result<Vec<Judged>, StoreError> {
     loop {
-        // Read anew where somebody else has stored a verdict in between.
-        if let Some(judged) = attempt(store, cases).await? {
-            return Ok(judged);
+        match caught(attempt(store, cases)).await {
+            Ok(Ok(Some(judged))) => return Ok(judged),
+            // Read anew where somebody else has stored a verdict in between.
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => return Err(error),
+            Err(Panicked) => return apart(store, cases).await,
         }
     }
+}
+
+/// Judges each case alone, where the program failed on all together: what was read for them may be half used. The one that
+/// it fails on alone is not judged.
+async fn apart(store: &Store, cases: &[Case<'_>]) -> Result<Vec<Judged>, StoreError> {
+    if let [case] = cases {
+        let fault = || StoreError::Fault("while judging it".to_owned());
+        loop {
+            let last = store.view().last_scorecard().await?;
+            if store.write_down(vec![unjudged(case, &fault())], last).await?.is_some() {
+                return Ok(vec![Err(fault())]);
+            }
+        }
+    }
+    let mut judged = Vec::with_capacity(cases.len());
+    for case in cases {
+        judged.extend(Box::pin(judge(store, std::slice::from_ref(case))).await?);
+    }
+    Ok(judged)
 }
 
 async fn attempt(store: &Store, cases: &[Case<'_>]) -> Result<Option<Vec<Judged>>, StoreError> {

@@ -63,6 +63,9 @@ pub enum StoreError {
          the store"
     )]
     Unreadable(String),
+    /// A fault of this program; what it was doing is thrown away.
+    #[error("the program failed {0}, which is a fault of willitsell: the log says where; nothing was decided")]
+    Fault(String),
     /// Use the newer program.
     #[error(
         "the store was written by a newer willitsell ({0}): use that version, or restore an older copy of the store"

@@ -130,7 +130,7 @@ impl Store {
     }
 
     /// Waits for what is running, then closes the files.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.backend.close().await;
     }
 

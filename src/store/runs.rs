@@ -36,6 +36,24 @@ impl Store {
         Ok(started.rows_affected() == 1)
     }
 
+    /// Records that a slot will not be run; does nothing where it has a run.
+    pub async fn miss_run(&self, run: &Run) -> Result<(), StoreError> {
+        let mut write = self.backend.write().await?;
+        sqlx::query(
+            "INSERT INTO run (id, concept_id, due_at, started_at, finished_at, outcome, missed) \
+             VALUES ($1, $2, $3, $4, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&run.id)
+        .bind(run.concept.as_str())
+        .bind(run.due_at.timestamp_millis())
+        .bind(run.started_at.timestamp_millis())
+        .bind(columns::json(&Outcome::Missed)?)
+        .bind(i64::from(run.missed))
+        .execute(&mut *write)
+        .await?;
+        Ok(write.commit().await?)
+    }
+
     /// Ends every open run as abandoned and says how many there were. Only the holder of the claim may: an
     /// open run that is not its own was left by a process that died.
     pub async fn abandon_open_runs(&self, at: DateTime<Utc>) -> Result<u64, StoreError> {
@@ -51,11 +69,18 @@ impl Store {
 
     /// The run with the latest slot of each concept, in order of concept.
     pub async fn last_runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.last_runs_until(DateTime::<Utc>::MAX_UTC).await
+    }
+
+    /// As [`Self::last_runs`], of slots up to an instant.
+    pub async fn last_runs_until(&self, until: DateTime<Utc>) -> Result<Vec<Run>, StoreError> {
         let mut read = self.backend.read().await?;
         let rows = sqlx::query(
             "SELECT id, concept_id, due_at, started_at, finished_at, outcome, missed FROM run AS last \
-             WHERE due_at = (SELECT MAX(due_at) FROM run WHERE concept_id = last.concept_id) ORDER BY concept_id",
+             WHERE due_at = (SELECT MAX(due_at) FROM run WHERE concept_id = last.concept_id AND due_at <= $1) \
+             ORDER BY concept_id",
         )
+        .bind(until.timestamp_millis())
         .fetch_all(&mut *read)
         .await?;
         rows.iter().map(read_run).collect()

@@ -241,6 +241,7 @@ async fn pull_asking(
         now: now(),
         state: None,
         heard: None,
+        progress: &willitsell::connect::Progress::default(),
     };
     let mut sink = MemorySink::default();
     let outcome = connector.pull(&request, &mut sink).await;

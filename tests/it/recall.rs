@@ -8,6 +8,7 @@ mod restated;
 mod together;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -29,9 +30,10 @@ use willitsell::domain::money::Money;
 use willitsell::domain::observation::DateWindow;
 use willitsell::domain::verdict::StoredScorecard;
 use willitsell::schedule::Parts;
+use willitsell::schedule::clock::System;
 use willitsell::schedule::due::DueRun;
-use willitsell::schedule::pull::Turns;
 use willitsell::schedule::tick::{Ticked, tick};
+use willitsell::schedule::turns::Turns;
 use willitsell::store::{Slice, Store, Wary};
 
 /// The whole program on a store of its own, asking nobody: what vendors say is put into the store.
@@ -57,12 +59,14 @@ impl Rig {
         let registry = Registry::built_in(&http, &Auth::new(http.clone()), &Patience::default()).unwrap();
         let tokens = Box::new(store.tokens(None));
         let parts = Parts {
-            store,
+            store: Arc::new(store),
             registry,
             sources: BTreeMap::new(),
             tokens,
             notifiers: BTreeMap::new(),
-            turns: Turns::default(),
+            turns: Arc::new(Turns::new(8)),
+            clock: Arc::new(System::default()),
+            health: Arc::default(),
         };
         Self { folder, parts }
     }

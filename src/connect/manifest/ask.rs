@@ -198,6 +198,7 @@ impl<'a> Asker<'a> {
         match self.connector.http.call(&call).await {
             Ok(answer) => {
                 self.pacing.hear(&answer.headers);
+                self.request.progress.answer(answer.body.len());
                 Ok(Some(answer))
             }
             Err(error) if error.is_temporary() => {

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::{Asks, Manifest, program};
-use crate::connect::{PullError, PullFacts, PullRequest};
+use crate::connect::{Progress, PullError, PullFacts, PullRequest};
 use crate::domain::connector::{
     JobBook, JobError, Kept, ReportJob, RowSink, SettingValue, Settings, SourceRow, State, TokenLock, TokenVault,
     VaultError,
@@ -87,6 +87,7 @@ impl Manifest {
             now,
             state,
             heard: None,
+            progress: &Progress::default(),
         };
         program::pull(self, program, &request, sink).await
     }

@@ -1,6 +1,8 @@
 //! `run` as a service manager sees it: takes up what is due, keeps a second one out, and stops when asked.
 
+use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,6 +16,9 @@ use crate::project::{Ended, Project, setup};
 
 /// Generous, because the machine may be busy; nothing waits this long.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Within so long after it was asked to, it has ended, whatever hangs.
+const HARD_STOP: Duration = Duration::from_secs(20);
 
 /// A server that says when it was called, and then does as told.
 async fn server(steps: Vec<Step>) -> (FakeServer, mpsc::UnboundedReceiver<Vec<u8>>) {
@@ -113,12 +118,14 @@ async fn s1_a_slot_cut_short_by_a_stop_is_taken_up_at_the_next_start() {
     project.write("willitsell.toml", silent);
 
     let daemon = project.command(&["run"]).spawn().unwrap();
-    tokio::time::timeout(PATIENCE, asked.recv()).await.expect("a source is asked").unwrap();
+    for _ in 0..3 {
+        tokio::time::timeout(PATIENCE, asked.recv()).await.expect("each source is asked").unwrap();
+    }
     let ended = terminate(daemon).await;
     assert_eq!(ended.code, 0, "{ended:#?}");
     let store = project.store().await;
     let runs = store.last_runs().await.unwrap();
-    assert!(runs.len() == 1 && runs[0].finished_at.is_none(), "{runs:?}");
+    assert!(runs.len() == 3 && runs.iter().all(|run| run.finished_at.is_none()), "{runs:?}");
     assert!(store.latest_scorecards().await.unwrap().is_empty(), "no verdict on part of the data");
     store.close().await;
 
@@ -134,5 +141,75 @@ async fn s1_a_slot_cut_short_by_a_stop_is_taken_up_at_the_next_start() {
     assert_eq!(again[0].outcome, Some(Outcome::Decided), "the same slot, under its own key");
     assert_eq!(store.run_history(&runs[0].concept, 9).await.unwrap().len(), 1);
     store.close().await;
+    project.assert_no_secret_kept();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c8_asked_to_stop_at_any_instant_it_ends_in_time_and_leaves_nothing_half_done() {
+    let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
+    let project = Project::demo(&sandbox);
+    for asked_after in [0, 60, 150, 300, 500, 800] {
+        let daemon = project.command(&["run"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(asked_after));
+        let ended = Command::new("kill").args(["-TERM", &daemon.id().to_string()]).status().unwrap();
+        assert!(ended.success());
+        let ended = tokio::task::spawn_blocking(|| daemon.wait_with_output().unwrap());
+        let ended = tokio::time::timeout(HARD_STOP, ended).await.expect("it does not stop").unwrap();
+        // Before it listens for it, the signal ends it at once.
+        assert!(ended.status.code().is_none_or(|code| code == 0), "{asked_after} ms: {ended:#?}");
+        let store = project.store().await;
+        store.check().await.unwrap();
+        store.close().await;
+    }
+    let mut daemon = project.command(&["run"]).spawn().unwrap();
+    let store = project.store().await;
+    let decided = async {
+        while store.latest_scorecards().await.unwrap().len() < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, decided).await.expect("the next start takes up what was cut short");
+    let slots = store.last_runs().await.unwrap();
+    assert!(slots.len() == 3, "{slots:?}");
+    for run in &slots {
+        assert_eq!(store.run_history(&run.concept, 9).await.unwrap().len(), 1, "one run of the slot");
+        assert_eq!(store.scorecard_history(&run.concept, 9).await.unwrap().len(), 1, "one verdict");
+    }
+    store.close().await;
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    project.assert_no_secret_kept();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c8_a_thread_that_hangs_does_not_keep_it_from_ending() {
+    let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
+    let holder = Arc::new(Mutex::new(None));
+    let (told, mut calls) = mpsc::unbounded_channel();
+    let (held, at) = (Arc::clone(&holder), Arc::new(OnceLock::<PathBuf>::new()));
+    let database = Arc::clone(&at);
+    // What it writes once its message is accepted waits for us, in a thread of the database's that nobody can interrupt.
+    let slack = FakeServer::start(move |number, _| {
+        if number == 0 {
+            let connection = rusqlite::Connection::open(database.get().unwrap()).unwrap();
+            connection.busy_timeout(PATIENCE).unwrap();
+            connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+            *held.lock().unwrap() = Some(connection);
+            told.send(()).unwrap();
+        }
+        answer(200, &[], "ok")
+    })
+    .await;
+    let (project, daemon) = start(&sandbox, &slack);
+    at.set(project.path().join("willitsell.db")).unwrap();
+    tokio::time::timeout(PATIENCE, calls.recv()).await.expect("a verdict is told").unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(Command::new("kill").args(["-TERM", &daemon.id().to_string()]).status().unwrap().success());
+    let ended = tokio::task::spawn_blocking(|| daemon.wait_with_output().unwrap());
+    let late = HARD_STOP + Duration::from_secs(2);
+    let ended = Ended::of(&tokio::time::timeout(late, ended).await.expect("it hangs").unwrap());
+    assert!(ended.code == 1 && ended.stderr.contains("and was cut short"), "{ended:#?}");
+    drop(holder.lock().unwrap().take());
+    project.succeeds(&["run", "--once"]);
     project.assert_no_secret_kept();
 }

@@ -31,6 +31,7 @@ async fn ask(connector: SqlConnector, address: &str, settings: &[(&str, &str)], 
         now: now(),
         state: None,
         heard: None,
+        progress: &willitsell::connect::Progress::default(),
     };
     let mut sink = MemorySink::default();
     let outcome = connector.pull(&request, &mut sink).await;

@@ -90,6 +90,7 @@ fn read(path: &Path, pairs: Pairs<'_>, kept: Pairs<'_>) -> Result<(FormUnderstan
         now: "2026-11-22T12:00:00Z".parse().unwrap(),
         state: None,
         heard: None,
+        progress: &willitsell::connect::Progress::default(),
     };
     let mut sink = Acts::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

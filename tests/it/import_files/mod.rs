@@ -93,6 +93,7 @@ fn pull(path: &Path, pairs: &[(&str, &str)]) -> Result<(Kept, PullFacts), String
         now,
         state: None,
         heard: None,
+        progress: &willitsell::connect::Progress::default(),
     };
     let mut sink = Memory::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -12,7 +12,7 @@ use willitsell::domain::millionths::ONE;
 use willitsell::domain::observation::DateWindow;
 use willitsell::domain::run::Outcome;
 use willitsell::schedule::due::DueRun;
-use willitsell::schedule::tick::{Ticked, ask, judge};
+use willitsell::schedule::tick::{Ticked, ask, judge, open};
 use willitsell::store::StoreError;
 
 use super::{Rig, morning};
@@ -69,11 +69,12 @@ async fn together(rig: &Rig, experiments: &[Experiment], at: DateTime<Utc>) -> V
     let mut asked = Vec::new();
     for experiment in experiments {
         let due = DueRun { concept: experiment.concept.id.clone(), due_at: at, missed: 0 };
-        asked.extend(ask(&rig.parts, experiment, &due, at).await.unwrap());
+        let run = open(&rig.parts, &due, at).await.unwrap().unwrap();
+        asked.push(ask(&rig.parts, experiment, run).await);
     }
     let ticked = judge(&rig.parts, asked).await.unwrap();
     let names = |experiment: &Experiment| experiment.concept.id.clone();
-    assert!(ticked.iter().map(|(experiment, _)| names(experiment)).eq(experiments.iter().map(names)), "in their order");
+    assert!(ticked.iter().map(|(concept, _)| concept.clone()).eq(experiments.iter().map(names)), "in their order");
     ticked.into_iter().map(|(_, ticked)| ticked).collect()
 }
 
