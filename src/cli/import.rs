@@ -64,6 +64,10 @@ pub struct ImportArgs {
     /// The concept that reads the source: KEY of `[experiment.KEY]`. Needed when there is more than one.
     #[arg(long, value_name = "KEY", requires = "save")]
     concept: Option<String>,
+    /// A question whose answers are kept for rules of icp, by the name they are to have: `size="How many people*"`. Again
+    /// for more. Only for answers of a form.
+    #[arg(long, value_name = "NAME=QUESTION", value_parser = pair, requires = "save")]
+    answer: Vec<(String, String)>,
     /// A key of the file that counts for an arm of the concept, such as `price-29="Kit, search"`. Again for more.
     #[arg(long, value_name = "ARM=KEY", value_parser = pair, requires = "save")]
     keys: Vec<(String, String)>,
@@ -382,6 +386,14 @@ fn refuse_to_mislead(experiments: &[Experiment], source: &Source, understood: &U
             }
             let names: Vec<String> = counted.iter().map(ToString::to_string).collect();
             let concept = &experiment.concept.id;
+            if matches!(understood, Understood::Form(_)) && metric == MetricId::FORM_OPENS {
+                return Err(Failure::general(format!(
+                    "The file holds no answers that were only begun, so it does not count {metric}, and {concept} decides on {} \
+                     ÷ {}.\nExport begun answers too, or, where each answer is to count as a form opened, repeat with --set \
+                     form_opens=answers, and with --save to have it written.\nNothing was stored.",
+                    rate.numerator, rate.denominator
+                )));
+            }
             let acts = [MetricId::CONVERSIONS, MetricId::LEADS].into_iter().find(|act| counted.contains(act));
             let instead = match acts.filter(|_| part == "numerator") {
                 Some(act) => format!("write {part} = \"{act}\""),

@@ -29,6 +29,8 @@ pub struct Mapping<'m> {
     pub connector: &'m str,
     /// Settings by name; an empty value takes one out.
     pub settings: &'m [(String, String)],
+    /// Questions whose answers are kept, by name.
+    pub answers: &'m [(String, String)],
     /// KEY of the `[experiment.KEY]` that reads it.
     pub concept: Option<&'m str>,
     /// Arms of that, each with a key of the file.
@@ -100,6 +102,9 @@ impl Draft {
                     set(settings, name, value);
                 }
             }
+        }
+        for (name, question) in mapping.answers {
+            set(child(source, "answers", &format!("{path}.answers"))?, name, question);
         }
         let Some(concept) = mapping.concept else { return Ok(()) };
         let path = format!("experiment.{concept}");
@@ -284,8 +289,14 @@ kill_bar = 0.03
     fn a_new_source_is_written_and_all_else_stays_as_it_was() {
         let settings = pairs(&[("arm_column", "Campaign \"x\"")]);
         let keys = pairs(&[("offer", "Kit, search"), ("offer", "Kit"), ("offer", "Kit")]);
-        let mapping =
-            Mapping { source: "ads", connector: "file", settings: &settings, concept: Some("kit"), keys: &keys };
+        let mapping = Mapping {
+            source: "ads",
+            connector: "file",
+            settings: &settings,
+            answers: &[],
+            concept: Some("kit"),
+            keys: &keys,
+        };
         let wanted = "\
 # mine
 [source.page] # first
@@ -370,7 +381,7 @@ kill_bar = 0.03
     fn what_is_tested_is_never_invented() {
         let keys = pairs(&[("ofer", "Kit")]);
         let mut mapping =
-            Mapping { source: "ads", connector: "file", settings: &[], concept: Some("kit"), keys: &keys };
+            Mapping { source: "ads", connector: "file", concept: Some("kit"), keys: &keys, ..Mapping::default() };
         assert_eq!(mapped(TEXT, &mapping).unwrap_err(), "there is no [experiment.kit.arm.ofer]: did you mean offer?");
         mapping.concept = Some("cat");
         assert!(mapped(TEXT, &mapping).unwrap_err().contains("no [experiment.cat]"));

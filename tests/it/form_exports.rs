@@ -143,6 +143,41 @@ fn people_of_a_real_export_who_are_told_apart_by_a_number_are_qualified_themed_a
 }
 
 #[test]
+fn one_command_brings_a_real_surveymonkey_export_to_a_verdict() {
+    let Some(export) = real_data("data/surveymonkey-cncf/training_microsurvey.csv") else { return };
+    let folder = configured(&[
+        ("[source.form]\nconnector = \"form_file\"\ndepth = \"verified_email\"\nsettings = { SETTINGS }\n", ""),
+        ("answers = { role = \"ASKED\" }\n", ""),
+        ("sources = [\"form\"]", "sources = []"),
+        ("keys = { form = [\"all\"] }\n", ""),
+        ("icp = [{ field = \"role\", one_of = [\"Back-End Web Developer\"] }]", "min_exposures = 100"),
+        ("START", "2023-06-01"),
+        ("STOP", "2023-08-31"),
+        ("NUMERATOR", "signups"),
+        ("KILL", "0.25"),
+        ("BUILD", "0.35"),
+    ]);
+    let (folder, export) = (folder.path(), export.to_str().unwrap());
+    let save = ["import", export, "--save", "--keys", "all=all", "--set", "arm=all", "--set", "time_zone=UTC"];
+    let (code, said) = willitsell(folder, &save);
+    assert!(
+        code == 1 && said.contains("does not count form_opens") && said.contains("--set form_opens=answers"),
+        "{said}"
+    );
+    let asked = "cost=What has prevented you from completing any certifications*Cost*";
+    let save = [&save[..], &["--set", "form_opens=answers", "--answer", asked]].concat();
+    let (code, said) = willitsell(folder, &save);
+    assert!(code == 0 && said.contains("answer cost") && said.contains("162 rows new"), "{said}");
+    let text = fs::read_to_string(folder.join("willitsell.toml")).unwrap();
+    assert!(text.contains("form_opens = \"answers\"") && text.contains("cost = \"What has prevented"), "{text}");
+    let (code, said) = willitsell(folder, &["import", export]);
+    assert!(code == 0 && said.contains("0 rows new, 0 changed, 0 no longer there"), "{said}");
+    // One answer was begun nine days before it was sent.
+    let (_, decided) = willitsell(folder, &["run", "--once"]);
+    assert!(decided.contains("BUILD: Survey, reached on ") && decided.contains("134 of 134"), "{decided}");
+}
+
+#[test]
 fn members_count_once_each_and_addresses_are_no_numbers() {
     let settings = "arm = \"all\", form_opens = \"answers\", person_column = \"PERSON\"";
     let import = |settings: &str, person: &str| {

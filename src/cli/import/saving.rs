@@ -50,7 +50,7 @@ impl Saving {
             let (source, connector, concept) = (source.as_str(), connector.as_str(), concept.as_deref());
             let mut draft = draft.clone();
             draft
-                .map(&Mapping { source, connector, settings, concept, keys: &args.keys })
+                .map(&Mapping { source, connector, settings, answers: &args.answer, concept, keys: &args.keys })
                 .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
             Ok::<_, Failure>(draft)
         };

@@ -118,13 +118,15 @@ pub fn understand(path: &Path, settings: &Settings, zone: Tz) -> Result<Understa
 pub fn connector_for(path: &Path, settings: &Settings) -> Result<&'static str, FileError> {
     // Zones cut days, which are of no interest here.
     let report = match understand(path, settings, Tz::UTC) {
-        Err(error @ FileError::ExportAgain(_)) => error,
+        Ok(_) | Err(FileError::Answer { .. }) => return Ok(NAME),
         Err(error @ FileError::Open(_)) => return Err(error),
-        Ok(_) | Err(_) => return Ok(NAME),
+        Err(error) => error,
     };
-    match form::understand(path, settings, &[], Tz::UTC) {
-        Err(FileError::ExportAgain(_)) => Err(report),
-        Ok(_) | Err(_) => Ok(form::NAME),
+    // Forms have dates too, which no report would hold as they are written.
+    match (form::understand(path, settings, &[], Tz::UTC), report) {
+        (Err(FileError::ExportAgain(_)), report @ FileError::ExportAgain(_)) => Err(report),
+        (Ok(_) | Err(FileError::Answer { .. }), _) | (_, FileError::ExportAgain(_)) => Ok(form::NAME),
+        _ => Ok(NAME),
     }
 }
 
