@@ -331,7 +331,8 @@ enum CurrencyRule {
 
 #[derive(Debug)]
 struct ResponseRule {
-    id: Template,
+    /// Together they tell acts apart.
+    id: Vec<Template>,
     /// The first of these that is there.
     person: Vec<Template>,
     depth: Depth,

@@ -110,7 +110,8 @@ pub(super) struct Number {
 
 #[derive(Debug)]
 pub(super) struct ResponseSlots {
-    pub(super) id: usize,
+    /// Together they tell acts apart.
+    pub(super) id: Vec<usize>,
     /// The first of these that is there.
     pub(super) person: Vec<usize>,
     pub(super) depth: Depth,
@@ -234,7 +235,7 @@ impl Slots<'_> {
     }
 
     fn response(&mut self, rule: &ResponseRule, questions: &[Question]) -> Result<ResponseSlots, String> {
-        let id = self.add(&rule.id, true)?;
+        let id = rule.id.iter().map(|path| self.add(path, true)).collect::<Result<_, _>>()?;
         let person = rule.person.iter().map(|path| self.add(path, true)).collect::<Result<_, _>>()?;
         let mut answers = Vec::new();
         for Question { name, asked_as, .. } in questions {

@@ -104,7 +104,7 @@ impl<'p> Taker<'_, 'p> {
     ) -> Result<(), Fault> {
         let at = self.instant(found)?;
         self.out.dated = Some(Dated::and(self.out.dated, at));
-        let response_id = self.required(found, slots.id)?;
+        let response_id = self.joined(found, &slots.id)?;
         let person = self.person(found, slots)?;
         if self.inside(at.with_timezone(&self.reading.zone).date_naive()) {
             let identity = id.unwrap_or(&response_id);
@@ -257,6 +257,15 @@ impl<'p> Taker<'_, 'p> {
 
     fn text(&self, found: &Found<'p>, slot: usize) -> Result<Option<Cow<'p, str>>, Fault> {
         text(&self.reader.paths[slot], self.page, found.all(slot), false)
+    }
+
+    /// What an act is known by, with commas where it takes several.
+    fn joined(&self, found: &Found<'p>, slots: &[usize]) -> Result<Cow<'p, str>, Fault> {
+        if let [one] = slots {
+            return self.required(found, *one);
+        }
+        let parts = slots.iter().map(|&slot| self.required(found, slot)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Cow::Owned(parts.join(",")))
     }
 
     fn required(&self, found: &Found<'p>, slot: usize) -> Result<Cow<'p, str>, Fault> {

@@ -118,6 +118,18 @@ fn what_tells_acts_apart_is_not_the_address() {
     let address = embedded("mailchimp").replace("\"$.contact_id\"", "\"$.email_address\"");
     let said = Manifest::load("mailchimp.toml", &address).unwrap_err().to_string();
     assert!(said.contains("`id` is kept as it stands, so it is not the person"), "{said}");
+    // Nor a part of what only together tells them apart.
+    let events = embedded("mixpanel");
+    for (id, why) in [
+        (r#"{ join = ["$.properties.time", "$.properties.distinct_id"] }"#, "so it is not the person"),
+        (r#"{ join = ["$.properties.time", 7] }"#, "`id` is a path, or `{ join = "),
+        (r#"["$.properties.time", "$.event"]"#, "`id` is a path, or `{ join = "),
+        (r#"{ join = ["$.event", "properties.time"] }"#, "is not a JSONPath"),
+    ] {
+        let join = r#"{ join = ["$.properties.time", "$.properties['$insert_id']"] }"#;
+        let said = Manifest::load("mixpanel.toml", &events.replacen(join, id, 1)).unwrap_err().to_string();
+        assert!(said.contains(why), "{id}: {said}");
+    }
 }
 
 #[tokio::test]

@@ -82,7 +82,10 @@ impl Check<'_, '_> {
             lines: None,
         };
         let response = RawResponse {
-            id: raw.id.clone().unwrap_or_else(|| response.id.clone()),
+            id: raw.id.as_ref().map_or_else(
+                || response.id.clone(),
+                |id| Spanned::new(id.span(), toml::Value::String(id.get_ref().clone())),
+            ),
             void: raw.void.clone().unwrap_or_else(|| response.void.clone()),
             ..response.clone()
         };

@@ -232,14 +232,26 @@ impl Check<'_, '_> {
         if !matches!(days, Some(DayZone::Experiment) | None) {
             self.wrong::<()>(raw.id.span(), "a response is an instant: write `zone = \"experiment\"` in `[days]`");
         }
-        let id = self.row_path(&raw.id);
+        let ids = match raw.id.get_ref() {
+            toml::Value::String(path) => Some(vec![path.clone()]),
+            toml::Value::Table(table) if table.len() == 1 => table.get("join").and_then(texts),
+            _ => None,
+        };
+        let Some(ids) = ids else {
+            return self.wrong(
+                raw.id.span(),
+                "`id` is a path, or `{ join = [\"…\", \"…\"] }` where only several together tell acts apart",
+            );
+        };
         let persons = raw.person.as_ref().and_then(|person| texts(person.get_ref())).unwrap_or_default();
-        if persons.contains(raw.id.get_ref()) {
+        if ids.iter().any(|id| persons.contains(id)) {
             self.wrong::<()>(
                 raw.id.span(),
                 "`id` is kept as it stands, so it is not the person: name what tells acts apart",
             );
         }
+        let id: Option<Vec<_>> =
+            ids.into_iter().map(|path| self.row_path(&Spanned::new(raw.id.span(), path))).collect();
         let person = raw.person.as_ref().map(|person| self.person(person));
         let depths = Depth::ALL.map(Depth::name);
         let depth = self.one_of(&raw.depth, &depths).map(|position| Depth::ALL[position]);

@@ -380,7 +380,8 @@ pub(in crate::connect::manifest) struct RawFacts {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connect::manifest) struct RawResponse {
-    pub(in crate::connect::manifest) id: Spanned<String>,
+    /// A path, or several of which only all together tell acts apart: `{ join = […] }`.
+    pub(in crate::connect::manifest) id: Spanned<toml::Value>,
     pub(in crate::connect::manifest) person: Option<Spanned<toml::Value>>,
     pub(in crate::connect::manifest) depth: Spanned<String>,
     pub(in crate::connect::manifest) answer: Option<Spanned<toml::Value>>,
