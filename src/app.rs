@@ -122,7 +122,8 @@ impl App {
         let loaded = load(path, text, &registry)?;
         reach.allow(loaded.config.private_networks.clone());
         let notifiers = notifiers(&loaded, &reach)?;
-        let store = Arc::new(Store::open(&loaded.config.store_url).await?);
+        let store = Store::open_with(&loaded.config.store_url, loaded.config.store_key.as_ref()).await?;
+        let store = Arc::new(store);
         let sources = loaded.config.sources.clone();
         let tokens = Box::new(store.tokens(loaded.config.token_key.clone()));
         let parts = Parts {

@@ -44,7 +44,11 @@ pub async fn show(
 /// # Errors
 /// When the store or what is kept of the logins cannot be read.
 pub async fn note(config: &Config, registry: &Registry, output: &Output) -> Result<bool, Failure> {
-    let store = if Store::is_there(&config.store_url) { Some(Store::open(&config.store_url).await?) } else { None };
+    let store = if Store::is_there(&config.store_url) {
+        Some(Store::open_with(&config.store_url, config.store_key.as_ref()).await?)
+    } else {
+        None
+    };
     let vault = store.as_ref().map(|store| store.tokens(config.token_key.clone()));
     let vault = vault.as_ref().map(|vault| vault as &dyn TokenVault);
     let found = findings(&config.sources, registry, vault, Utc::now()).await;

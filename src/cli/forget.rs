@@ -57,8 +57,9 @@ pub async fn run(args: &ForgetArgs, path: &Path, output: &Output) -> Result<Exit
         } else {
             format!(
                 "Forgotten: {counts}. Counts and verdicts stay as they were: the acts are nobody's now, and a later \
-                 reading brings nobody back.\nOut of reach from here: your backups, and the form tool itself. Delete \
-                 them there too."
+                 reading brings nobody back.\nOut of reach from here: your backups, {server}and the form tool itself. \
+                 Delete them there too.",
+                server = if store.is_on_a_server() { "the server's own log with its archive and copies, " } else { "" },
             )
         }
     });

@@ -67,7 +67,7 @@ struct Line<'a> {
 pub async fn run(args: &PullArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let app = App::open(path).await?;
     let chosen = choose(args, &app)?;
-    let _claim = app.parts.store.claim()?;
+    let _claim = app.parts.store.claim().await?;
     let now = Utc::now();
     let run_id = format!("pull@{}", now.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
     let mut asked = Vec::new();

@@ -63,7 +63,7 @@ pub async fn run(args: &RunArgs, path: &Path, output: &Output) -> Result<ExitCod
     if app.loaded.config.experiments.is_empty() {
         return Err(Failure::usage("there is no [experiment.…] to run"));
     }
-    let _claim = app.parts.store.claim()?;
+    let _claim = app.parts.store.claim().await?;
     let store = Arc::clone(&app.parts.store);
     let done = if args.once { once(&app, Utc::now(), output).await } else { forever(app, &stop, output).await };
     store.close().await;

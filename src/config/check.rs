@@ -30,6 +30,7 @@ use crate::domain::concept::Experiment;
 use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::pattern;
 use crate::domain::portfolio::FalseBuildRate;
+use crate::domain::postgres::PostgresAddress;
 
 /// What every check needs: where to report, what may be named, where secrets come from.
 pub(super) struct Check<'t> {
@@ -138,7 +139,7 @@ fn read<'t>(
     root.text("connectors");
     let store_url = check.store(&root);
     let private_networks = check.network(&root);
-    let token_key = check.token_key(&root);
+    let (store_key, token_key) = (check.store_key(&root, "key"), check.store_key(&root, "token_key"));
     check.web(&root);
     let listen = inbound::listen(&check, &root);
     let daemon = daemon::daemon(&root);
@@ -174,6 +175,7 @@ fn read<'t>(
     Some(Config {
         path: path.to_owned(),
         store_url: store_url?,
+        store_key: store_key?,
         private_networks,
         token_key: token_key?,
         inbound: inbound?,
@@ -312,40 +314,77 @@ impl Check<'_> {
             return Some(self.beside_the_file(defaults::STORE_URL));
         }
         let written = section.text("url")?;
-        let url = if secret::is_reference(written.get_ref()) {
+        let is_reference = secret::is_reference(written.get_ref());
+        let url = if is_reference {
             self.secret("store.url", &written)?.expose_secret().to_owned()
         } else {
             (*written.get_ref()).to_owned()
         };
-        let (what, advice) = if url.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty()) {
+        if url.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty()) {
             return Some(self.beside_the_file(&url));
-        } else if url.starts_with("postgres") {
-            ("store.url names PostgreSQL, which comes with a later release", "use a file for now")
-        } else {
-            ("store.url is not an address of a store", "name a file")
-        };
-        self.report.error(written.span(), what, format!("{advice}: url = \"{}\"", defaults::STORE_URL));
+        }
+        if PostgresAddress::is_meant(&url) {
+            return self.server(&section, &written, url, is_reference);
+        }
+        let advice = format!("name a file: url = \"{}\", or a PostgreSQL: url = \"env:NAME\"", defaults::STORE_URL);
+        self.report.error(written.span(), "store.url is not an address of a store", advice);
         None
+    }
+
+    /// The address of a server, which must keep its password and needs a key that all who use it share.
+    fn server(
+        &self,
+        section: &Section<'_>,
+        written: &Spanned<&str>,
+        url: String,
+        is_reference: bool,
+    ) -> Option<String> {
+        // What the environment adds is looked at when the store is opened.
+        let address = match PostgresAddress::parse(&url, |_| false) {
+            Ok(address) => address,
+            Err(what) => {
+                let advice = "write it into a file only you can read, and url = \"file:PATH\"";
+                self.report.error(written.span(), format!("store.url {what}"), advice);
+                return None;
+            }
+        };
+        if !is_reference && !address.password.expose_secret().is_empty() {
+            literal("store.url", written.span(), self.report);
+            return None;
+        }
+        if !section.has("key") {
+            let advice = "make one for all who use this store (openssl rand -hex 32 > store.key; chmod 600 store.key), keep \
+                 a copy, and write key = \"file:store.key\"";
+            self.report.error(
+                written.span(),
+                "store.key is missing: a store on PostgreSQL has no file beside it",
+                advice,
+            );
+            return None;
+        }
+        Some(url)
     }
 
     /// The outer `None` is an error; the inner one a key of our own beside the store.
     #[expect(clippy::option_option, reason = "an error and a setting that was left out are two things")]
-    fn token_key(&self, root: &Section<'_>) -> Option<Option<SecretString>> {
+    fn store_key(&self, root: &Section<'_>, name: &str) -> Option<Option<SecretString>> {
         // What is wrong with the table as a whole was said when its url was read.
         let Some(section) = root.has("store").then(|| root.table("store", &raw::STORE, "[store]")).flatten() else {
             return Some(None);
         };
-        if !section.has("token_key") {
+        if !section.has(name) {
             return Some(None);
         }
-        let written = section.text("token_key")?;
-        let key = self.secret("store.token_key", &written)?;
+        let written = section.text(name)?;
+        let key = self.secret(&format!("store.{name}"), &written)?;
         let is_key = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if key.expose_secret().split_whitespace().all(is_key) {
+        let mut words = key.expose_secret().split_whitespace();
+        // Tokens can be sealed anew with another; people cannot be hashed anew.
+        if words.all(is_key) && (name != "key" || key.expose_secret().trim().len() == 64) {
             return Some(Some(key));
         }
         let advice = "make one, for example with: openssl rand -hex 32";
-        self.report.error(written.span(), "store.token_key is not 64 hexadecimal digits", advice);
+        self.report.error(written.span(), format!("store.{name} is not 64 hexadecimal digits"), advice);
         None
     }
 

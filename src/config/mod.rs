@@ -48,8 +48,10 @@ pub struct Config {
     /// The file it was read from.
     pub path: PathBuf,
     /// Where observations and verdicts are kept: `sqlite://…`, a relative path made to start at the
-    /// file's folder.
+    /// file's folder; or `postgres://…`, with its password.
     pub store_url: String,
+    /// What people are hashed with, where the user keeps it; always with PostgreSQL.
+    pub store_key: Option<SecretString>,
     /// Private networks that may be called, beside the public one.
     pub private_networks: Vec<IpNet>,
     /// Seals what is kept of logins, where the user keeps the key.

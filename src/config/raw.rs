@@ -43,7 +43,7 @@ pub(super) const ROOT: Shape = Shape {
     public: false,
 };
 pub(super) const NETWORK: Shape = Shape { table: "[network]", keys: &["allow_private"], public: true };
-pub(super) const STORE: Shape = Shape { table: "[store]", keys: &["url", "token_key"], public: false };
+pub(super) const STORE: Shape = Shape { table: "[store]", keys: &["url", "key", "token_key"], public: false };
 pub(super) const WEB: Shape = Shape { table: "[web]", keys: &["listen"], public: true };
 pub(super) const INBOUND: Shape = Shape {
     table: "[inbound]",

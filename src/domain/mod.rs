@@ -18,6 +18,7 @@ pub mod money;
 pub mod observation;
 pub mod pattern;
 pub mod portfolio;
+pub mod postgres;
 pub mod response;
 pub mod run;
 pub mod schedule;

@@ -34,6 +34,10 @@ pub async fn deliver(parts: &Parts, now: DateTime<Utc>, rng: &mut impl Rng) -> R
             continue;
         };
         let Some(delivery) = parts.store.begin_attempt(&delivery.id, now).await? else { continue };
+        // Stopped in between for longer than its lease, it would tell what another process tells by now.
+        if !parts.store.may_act() {
+            return Err(StoreError::Fenced);
+        }
         let error = match notifier.send(&delivery, now).await {
             Ok(()) => {
                 parts.store.mark_delivered(&delivery.id, now).await?;

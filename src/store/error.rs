@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
+use sqlx::postgres::PgDatabaseError;
 use thiserror::Error;
 
 use crate::domain::observation::{LostField, Shrink};
@@ -98,6 +99,38 @@ pub enum StoreError {
         "the key of the logins {0}: put it back from the copy it was saved with, or log in again with `willitsell auth SOURCE`"
     )]
     TokenKey(String),
+    /// Give the key the store was written with.
+    #[error(
+        "[store] key {0}. The store holds people as hashes made with that key, and with another one a person would be counted \
+         twice: give the key the store was written with"
+    )]
+    GivenKey(&'static str),
+    /// Give it a database of its own.
+    #[error(
+        "the database at {place} holds tables of somebody else in schema {schema}; it was left as it is. Make one for this \
+         program alone (CREATE DATABASE willitsell), and correct `[store] url`"
+    )]
+    Taken {
+        /// Host and port.
+        place: String,
+        /// Where its tables would stand.
+        schema: String,
+    },
+    /// Wait, or see to the server: what was asked may be asked again.
+    #[error(
+        "the store's server cannot be used now ({0}): nothing of this was stored. See that it runs and can be reached from \
+         here, then try again"
+    )]
+    Unreachable(String),
+    /// Mend the address, the user's rights, or the server.
+    #[error("the store's server refuses what is asked of it ({0}): correct `[store] url`, or the server")]
+    Server(String),
+    /// Nothing: another process does the work.
+    #[error(
+        "this willitsell was stopped or cut off for longer than its lease, and another may have taken over its work: nothing \
+         of this was stored"
+    )]
+    Fenced,
     /// Stop the other one.
     #[error("another willitsell (process {holder}) is using this store: stop it first, or let it do the work")]
     Claimed {
@@ -140,6 +173,15 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
+            sqlx::Error::Database(said) if said.try_downcast_ref::<PgDatabaseError>().is_some() => {
+                Self::by_state(&said.code().unwrap_or_default())
+            }
+            sqlx::Error::Io(error) => Self::Unreachable(error.to_string()),
+            sqlx::Error::Protocol(_) => Self::Unreachable("what it says cannot be understood".to_owned()),
+            sqlx::Error::Tls(error) => Self::Server(format!(
+                "the connection cannot be encrypted, or its certificate is not known here: {error}; name its authority with \
+                 ?sslrootcert=/path, or write ?sslmode=disable where the network between is yours alone"
+            )),
             sqlx::Error::Database(database) => {
                 let code = database.code().and_then(|code| code.parse().ok());
                 Self::by_code(code.unwrap_or_default(), database.message())
@@ -159,6 +201,31 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether it may pass by itself.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Busy | Self::Fenced)
+    }
+
+    /// What one of PostgreSQL's codes (postgresql.org/docs/current/errcodes-appendix.html) means to whoever runs this. Its
+    /// words are left out: they may name what stands in the tables.
+    fn by_state(code: &str) -> Self {
+        let said = |what: &str| format!("{what}, code {code}");
+        match (code, code.get(..2).unwrap_or_default()) {
+            ("53100", _) => Self::Full,
+            // A lock that was waited for in vain, and two that waited for each other.
+            ("55P03" | "40P01" | "40001", _) => Self::Busy,
+            ("25006", _) => Self::Unreachable(said("it only reads: it stands by for another, or was told to")),
+            ("25P03", _) => Self::Unreachable(said("it had waited too long for us")),
+            ("57014", _) => Self::Unreachable(said("the answer took too long")),
+            (_, "08" | "53" | "57") => Self::Unreachable(said("it takes no connections, or too few")),
+            (_, "28") => Self::Server(said("user or password is wrong, or pg_hba.conf lets nobody in from here")),
+            (_, "3D") => Self::Server(said("there is no database of that name")),
+            ("42501", _) => Self::Server(said("the user may not do this: let it own the database")),
+            (_, "58" | "XX") => Self::Damaged(said("the server cannot read or write its files")),
+            _ => Self::Database(said("the server's").into()),
+        }
+    }
+
     /// What one of SQLite's result codes (sqlite.org/rescode.html) means to whoever runs this, where it means something.
     fn by_code(code: i32, said: &str) -> Option<Self> {
         // The primary code is the low byte.

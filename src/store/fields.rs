@@ -3,19 +3,20 @@
 //! `quarantine`.
 
 use chrono::{Days, NaiveDate};
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row};
 
 use super::columns;
 use super::error::StoreError;
 use super::pulls::{self, Slice};
 use super::quarantine::Wary;
+use super::transaction::Connection;
 use crate::domain::connector::Field;
 use crate::domain::observation::{DateWindow, LostField, Pull};
 
 /// A field that stands in no row of the reading that ends with this slice, although there was something on days of the
 /// slice: an earlier reading saw it there, or what is stored of its metric came from somewhere.
 pub(super) async fn lost(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     slice: &Slice,
     wary: Wary,
 ) -> Result<Option<LostField>, StoreError> {
@@ -70,7 +71,7 @@ fn last_seen(pulls: &[Pull], window: DateWindow, field: &Field) -> Option<NaiveD
 
 /// The last day of the slice for which something of the field's metric is stored.
 async fn last_stored(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     slice: &Slice,
     field: &Field,
 ) -> Result<Option<NaiveDate>, StoreError> {

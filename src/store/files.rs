@@ -15,11 +15,8 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 /// another kind may hold a password.
 pub fn path_of(url: &str) -> Result<PathBuf, StoreError> {
     let problem = |text: &str| Err(StoreError::Address(text.to_owned()));
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return problem("is a PostgreSQL one, which is not available yet: use sqlite://FILE");
-    }
     let Some(path) = url.strip_prefix("sqlite:") else {
-        return problem("must begin with sqlite://, as in sqlite://willitsell.db");
+        return problem("must begin with sqlite:// or postgres://, as in sqlite://willitsell.db");
     };
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path == ":memory:" {
@@ -104,15 +101,8 @@ fn keep_private(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// The right to pull on a schedule: one process at a time. Given back when dropped, and by the
-/// operating system when the process dies in any way.
-#[derive(Debug)]
-pub struct DaemonClaim {
-    _locked: File,
-}
-
 /// Takes the claim on a store, or names the process that has it.
-pub fn claim(database: &Path) -> Result<DaemonClaim, StoreError> {
+pub fn claim(database: &Path) -> Result<File, StoreError> {
     let path = beside(database, ".lock");
     let failed = |source| StoreError::File { path: path.clone(), source };
     let mut file = OpenOptions::new()
@@ -135,5 +125,5 @@ pub fn claim(database: &Path) -> Result<DaemonClaim, StoreError> {
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
-    Ok(DaemonClaim { _locked: file })
+    Ok(file)
 }

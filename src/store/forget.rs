@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ring::rand::{SecureRandom, SystemRandom};
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row};
 
 use super::Store;
 use super::columns;
@@ -14,6 +14,7 @@ use super::error::StoreError;
 use super::people::People;
 use super::responses::{answers_as_text, read_answers};
 use super::stage::StagedResponse;
+use super::transaction::Connection;
 use crate::domain::decision::Setup;
 use crate::domain::icp::{IcpTest, range};
 use crate::domain::id::SourceId;
@@ -111,7 +112,7 @@ fn acts(named: &[Named]) -> BTreeSet<(&str, &str)> {
 }
 
 /// Every state of every act that was the person's in any state.
-async fn named(connection: &mut AnyConnection, person: &PersonHash) -> Result<Vec<Named>, StoreError> {
+async fn named(connection: &mut Connection, person: &PersonHash) -> Result<Vec<Named>, StoreError> {
     let mut found = Vec::new();
     for (source, id) in acts_of(connection, person.as_hex()).await? {
         for table in ["response", "response_before"] {
@@ -141,7 +142,7 @@ async fn named(connection: &mut AnyConnection, person: &PersonHash) -> Result<Ve
 }
 
 /// Source and id of each act that some state says a person did.
-async fn acts_of(connection: &mut AnyConnection, person: &str) -> Result<Vec<(String, String)>, StoreError> {
+async fn acts_of(connection: &mut Connection, person: &str) -> Result<Vec<(String, String)>, StoreError> {
     let rows = sqlx::query(
         "SELECT source_id, response_id FROM response WHERE person = $1 \
          UNION SELECT source_id, response_id FROM response_before WHERE person = $1",
@@ -154,7 +155,7 @@ async fn acts_of(connection: &mut AnyConnection, person: &str) -> Result<Vec<(St
 
 /// Other people whose these acts were in other states, and who did more than these: they go on being one person each.
 async fn others_elsewhere(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     named: &[Named],
     person: &PersonHash,
 ) -> Result<BTreeSet<String>, StoreError> {
@@ -171,7 +172,7 @@ async fn others_elsewhere(
     Ok(elsewhere)
 }
 
-async fn texts(connection: &mut AnyConnection, named: &[Named]) -> Result<u64, StoreError> {
+async fn texts(connection: &mut Connection, named: &[Named]) -> Result<u64, StoreError> {
     let mut found = 0;
     for (source, id) in acts(named) {
         let texts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM free_text WHERE source_id = $1 AND response_id = $2")
@@ -216,7 +217,7 @@ impl Nobody {
         Ok(Self { people, ids, instants: (0..).zip(instants).map(coarse).chain(kept).collect() })
     }
 
-    async fn takes(&self, connection: &mut AnyConnection, row: &Named, kept: &Kept) -> Result<(), StoreError> {
+    async fn takes(&self, connection: &mut Connection, row: &Named, kept: &Kept) -> Result<(), StoreError> {
         let answers: Answers =
             row.answers.iter().filter_map(|(name, answer)| Some((name, kept.answer(name, answer)?))).collect();
         let table = row.table;
@@ -254,7 +255,7 @@ struct Kept {
 }
 
 impl Kept {
-    async fn of(connection: &mut AnyConnection, people: &People) -> Result<Self, StoreError> {
+    async fn of(connection: &mut Connection, people: &People) -> Result<Self, StoreError> {
         let mut kept = Self { fields: BTreeSet::new(), words: BTreeSet::new(), domains: BTreeSet::new() };
         let bodies: Vec<String> = sqlx::query_scalar("SELECT body FROM setup").fetch_all(connection).await?;
         for body in bodies {
@@ -308,7 +309,7 @@ fn number((low, high): (f64, f64)) -> Option<String> {
 
 /// Takes the acts of people who were forgotten out of what was read: those they had done count already, as nobody's.
 pub(super) async fn leave_out(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     people: &People,
     source: &SourceId,
     staged: &mut BTreeMap<String, StagedResponse>,

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use sqlx::any::AnyArguments;
-use sqlx::{AnyConnection, Arguments, Row};
+use sqlx::{Arguments, Row};
 
 use super::Store;
-use super::backend::Bulk;
+use super::bulk::Bulk;
 use super::columns;
 use super::error::StoreError;
 use super::stage::StagedResponse;
+use super::transaction::Connection;
 use crate::domain::id::SourceId;
 use crate::domain::response::{Answers, FreeText};
 
@@ -20,7 +21,7 @@ pub const KEPT_DAYS: i64 = 90;
 
 /// Puts what was written in place of what is stored of some responses, without what is too old to keep.
 pub(super) async fn keep(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     (source, now): (&SourceId, DateTime<Utc>),
     responses: &BTreeMap<String, StagedResponse>,
     said: BTreeMap<String, Answers>,
@@ -49,7 +50,7 @@ pub(super) async fn keep(
 }
 
 /// Deletes what was written in responses that the source no longer has.
-pub(super) async fn drop_of_nobody(connection: &mut AnyConnection, source: &SourceId) -> Result<(), StoreError> {
+pub(super) async fn drop_of_nobody(connection: &mut Connection, source: &SourceId) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM free_text WHERE source_id = $1 AND NOT EXISTS (SELECT 1 FROM response \
          WHERE response.source_id = free_text.source_id AND response.response_id = free_text.response_id)",
@@ -64,7 +65,7 @@ fn oldest(now: DateTime<Utc>) -> i64 {
     (now - Duration::days(KEPT_DAYS)).timestamp_millis()
 }
 
-async fn expire(connection: &mut AnyConnection, first: i64) -> Result<(), StoreError> {
+async fn expire(connection: &mut Connection, first: i64) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM free_text WHERE at < $1").bind(first).execute(connection).await?;
     Ok(())
 }

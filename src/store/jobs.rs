@@ -46,7 +46,7 @@ impl Store {
                 .execute(&mut *write)
                 .await?;
         }
-        Ok(write.commit().await?)
+        write.commit().await
     }
 }
 

@@ -4,11 +4,12 @@
 //! backend has through `Any`.
 
 use ring::digest;
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row};
 
-use super::backend::{self, Backend};
+use super::backend::Backend;
 use super::columns;
 use super::error::StoreError;
+use super::transaction::Connection;
 
 /// Name and text of a file of `migrations/`. A released one is never edited.
 type Step = (&'static str, &'static str);
@@ -33,9 +34,9 @@ async fn apply(backend: &Backend, steps: &[Step]) -> Result<(), StoreError> {
         let done = applied(&mut write, steps).await?;
         let Some((name, sql)) = steps.get(done) else {
             // Dropped, it would hold the write lock until its connection is next used.
-            return Ok(write.rollback().await?);
+            return write.rollback().await;
         };
-        sqlx::raw_sql(AssertSqlSafe(backend::dialect(sql))).execute(&mut *write).await?;
+        sqlx::raw_sql(AssertSqlSafe(backend.dialect(sql))).execute(&mut *write).await?;
         sqlx::query("INSERT INTO migration (name, checksum) VALUES ($1, $2)")
             .bind(*name)
             .bind(checksum(sql))
@@ -46,7 +47,7 @@ async fn apply(backend: &Backend, steps: &[Step]) -> Result<(), StoreError> {
 }
 
 /// How many of the steps the store has; an error unless they are the first ones, word for word.
-async fn applied(connection: &mut AnyConnection, steps: &[Step]) -> Result<usize, StoreError> {
+async fn applied(connection: &mut Connection, steps: &[Step]) -> Result<usize, StoreError> {
     let rows = sqlx::query("SELECT name, checksum FROM migration ORDER BY name").fetch_all(connection).await?;
     for (position, row) in rows.iter().enumerate() {
         let name: String = row.try_get(0)?;
@@ -71,13 +72,14 @@ fn checksum(sql: &str) -> String {
 mod tests {
     use super::*;
     use crate::store::files;
+    use crate::store::sqlite::Sqlite;
 
     #[tokio::test]
     async fn s7_a_step_that_fails_leaves_nothing_and_is_taken_up_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         files::prepare(&path).unwrap();
-        let backend = Backend::open(&path).await.unwrap();
+        let backend = Backend::File(Sqlite::open(&path).await.unwrap());
         let first = ("0001_one.sql", "CREATE TABLE one (a TEXT);");
         let broken = ("0002_two.sql", "CREATE TABLE two (a TEXT); INSERT INTO nowhere VALUES (1);");
         assert!(apply(&backend, &[first, broken]).await.is_err());

@@ -7,6 +7,7 @@
 )]
 
 mod backend;
+mod bulk;
 mod columns;
 mod decisions;
 mod error;
@@ -15,11 +16,13 @@ mod files;
 mod forget;
 mod free_text;
 mod jobs;
+mod lease;
 mod migrate;
 mod observations;
 mod outbox;
 mod people;
 mod portfolio;
+mod postgres;
 mod pulls;
 mod quarantine;
 mod received;
@@ -31,17 +34,22 @@ mod seal;
 mod settled;
 mod setups;
 mod snapshot;
+mod sqlite;
 mod stage;
 mod standings;
 mod tokens;
+mod transaction;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
 
 pub use columns::arm_key;
 pub use error::StoreError;
-pub use files::DaemonClaim;
 pub use forget::Forgotten;
 pub use outbox::Undelivered;
 pub use portfolio::Portfolio;
@@ -57,15 +65,21 @@ pub use standings::{OfConcepts, Standing};
 pub use tokens::Tokens;
 
 use backend::Backend;
+use lease::Lease;
 use observations::Observations;
 use people::People;
+use postgres::Server;
 use responses::Responses;
+use sqlite::Sqlite;
+
+use crate::domain::postgres::PostgresAddress;
 
 /// An open store. Cheap to share behind an `Arc`; writes queue up behind each other.
 pub struct Store {
-    path: PathBuf,
     backend: Backend,
     people: Arc<People>,
+    /// Seals tokens where the user names no key for them and there is no file to keep one in; else empty.
+    key_of_tokens: SecretString,
     observations: Observations,
     responses: Responses,
     rows: Arc<rows::Questions>,
@@ -74,7 +88,7 @@ pub struct Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store").field("path", &self.backend.path()).finish_non_exhaustive()
     }
 }
 
@@ -86,20 +100,38 @@ impl Store {
     /// # Errors
     /// [`StoreError`], each saying what to do. A file that is damaged or of another program is left as it is.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let path = files::path_of(url)?;
-        files::prepare(&path)?;
-        let backend = Backend::open(&path).await?;
-        migrate::migrate(&backend).await?;
-        let people = People::beside(&path)?;
+        Self::open_with(url, None).await
+    }
+
+    /// As [`Self::open`], also at an address such as `postgres://user:password@host/database`. The key that people are hashed
+    /// with, 64 hexadecimal digits, is then `key`; beside a file one is made where none is given.
+    ///
+    /// # Errors
+    /// [`StoreError`], each saying what to do. No part of the address is in it but host and port.
+    pub async fn open_with(url: &str, key: Option<&SecretString>) -> Result<Self, StoreError> {
+        let given = key.map(People::given).transpose()?;
+        let (backend, people, key_of_tokens) = if PostgresAddress::is_meant(url) {
+            let people = given.ok_or(StoreError::GivenKey("is missing"))?;
+            let backend = Backend::Server(Server::open(url).await?);
+            migrate::migrate(&backend).await?;
+            let key_of_tokens = people.key_for("tokens")?;
+            (backend, people, key_of_tokens)
+        } else {
+            let path = files::path_of(url)?;
+            files::prepare(&path)?;
+            let backend = Backend::File(Sqlite::open(&path).await?);
+            migrate::migrate(&backend).await?;
+            (backend, given.map_or_else(|| People::beside(&path), Ok)?, SecretString::default())
+        };
         let fingerprint: Option<String> = sqlx::query_scalar("SELECT fingerprint FROM person_key")
             .fetch_optional(&mut *backend.read().await?)
             .await?;
         people.must_match(fingerprint.as_deref())?;
         let people = Arc::new(people);
         Ok(Self {
-            path,
             backend,
             people,
+            key_of_tokens,
             observations: Observations::new(),
             responses: Responses::new(),
             rows: Arc::new(rows::Questions::new()),
@@ -107,9 +139,9 @@ impl Store {
         })
     }
 
-    /// Whether there is anything at a store's address.
+    /// Whether there is anything at a store's address. A server is there.
     pub fn is_there(url: &str) -> bool {
-        files::path_of(url).is_ok_and(|path| path.exists())
+        PostgresAddress::is_meant(url) || files::path_of(url).is_ok_and(|path| path.exists())
     }
 
     /// Takes the right to pull on a schedule, which one process has at a time. It ends when dropped, and
@@ -117,8 +149,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Claimed`] naming the process that has it.
-    pub fn claim(&self) -> Result<DaemonClaim, StoreError> {
-        files::claim(&self.path)
+    pub async fn claim(&self) -> Result<DaemonClaim, StoreError> {
+        Ok(match &self.backend {
+            Backend::File(file) => DaemonClaim::File { _locked: files::claim(file.path())? },
+            Backend::Server(server) => {
+                server.join_anew().await?;
+                DaemonClaim::Server { _leased: server.lease("daemon", Duration::ZERO).await? }
+            }
+        })
     }
 
     /// Reads the whole store and says whether it is sound. Opening does so too.
@@ -129,12 +167,42 @@ impl Store {
         self.backend.check().await
     }
 
+    /// Whether nobody can have taken over this process's work: asked right before what no transaction can undo.
+    pub fn may_act(&self) -> bool {
+        match &self.backend {
+            Backend::File(_) => true,
+            Backend::Server(server) => server.is_ours(),
+        }
+    }
+
+    /// Whether it is on a server, which keeps more than its tables.
+    pub fn is_on_a_server(&self) -> bool {
+        matches!(self.backend, Backend::Server(_))
+    }
+
     /// Waits for what is running, then closes the files.
     pub async fn close(&self) {
         self.backend.close().await;
     }
 
+    /// Where rows wait that are too many for memory.
     fn folder(&self) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("/")).to_owned()
+        self.backend.path().and_then(|path| path.parent()).map_or_else(std::env::temp_dir, ToOwned::to_owned)
     }
+}
+
+/// The right to pull on a schedule: one process at a time. Given back when dropped, and, when the process dies in any way, by
+/// the operating system, or by the server once its lease has run out.
+#[derive(Debug)]
+pub enum DaemonClaim {
+    /// Of a store in a file.
+    File {
+        /// Locked for as long as it is open.
+        _locked: File,
+    },
+    /// Of a store on a server.
+    Server {
+        /// Held until it is dropped.
+        _leased: Lease,
+    },
 }

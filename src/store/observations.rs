@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use sqlx::any::AnyArguments;
-use sqlx::{AnyConnection, Arguments, AssertSqlSafe, Row};
+use sqlx::{Arguments, AssertSqlSafe, Row};
 
-use super::backend::{Bound, Bulk};
+use super::bulk::{Bound, Bulk};
 use super::columns::{self, Fields, Joined};
 use super::error::StoreError;
 use super::pulls::Change;
 use super::stage::Counts;
+use super::transaction::Connection;
 use crate::domain::id::SourceId;
 use crate::domain::metric::{CATALOGUE, COUNTED, MetricId};
 use crate::domain::observation::{Observation, Values};
@@ -68,7 +69,7 @@ impl Observations {
     /// Puts the counts of consecutive days in place of what is stored for them.
     pub async fn replace_days(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         source: &SourceId,
         days: &[(NaiveDate, Counts)],
         pull: i64,

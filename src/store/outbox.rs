@@ -2,13 +2,13 @@
 //! up. Not when the next attempt is due: see `notify`.
 
 use chrono::{DateTime, Utc};
-use sqlx::AnyConnection;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::Store;
 use super::columns;
 use super::error::StoreError;
+use super::transaction::Connection;
 use crate::domain::id::DestinationId;
 use crate::domain::message::Delivery;
 
@@ -80,7 +80,7 @@ impl Store {
             .bind(id)
             .execute(&mut *write)
             .await?;
-        Ok(write.commit().await?)
+        write.commit().await
     }
 
     /// Records that an attempt failed and when the next one may be made. Where the message `may_have_arrived`, that one may
@@ -103,7 +103,7 @@ impl Store {
         .bind(id)
         .execute(&mut *write)
         .await?;
-        Ok(write.commit().await?)
+        write.commit().await
     }
 
     /// Records that no further attempt will be made. `error` holds no secret.
@@ -114,7 +114,7 @@ impl Store {
             .bind(id)
             .execute(&mut *write)
             .await?;
-        Ok(write.commit().await?)
+        write.commit().await
     }
 }
 
@@ -129,12 +129,12 @@ impl Store {
         for notice in notices {
             add(&mut write, NO_SCORECARD, notice).await?;
         }
-        Ok(write.commit().await?)
+        write.commit().await
     }
 }
 
 /// Adds a message. One with a known id is the same message and stays as it is.
-pub(super) async fn add(connection: &mut AnyConnection, scorecard: i64, delivery: &Delivery) -> Result<(), StoreError> {
+pub(super) async fn add(connection: &mut Connection, scorecard: i64, delivery: &Delivery) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO delivery (id, scorecard_id, destination, message, attempts, unanswered, not_before, state) \
          VALUES ($1, $2, $3, $4, $5, 0, $6, 'waiting') ON CONFLICT (id) DO NOTHING",

@@ -1,5 +1,5 @@
-//! People as keyed hashes: the key lies beside the database, so that neither alone tells who answered.
-//! Made when the first person is met. Not which responses there are: see `responses.rs`.
+//! People as keyed hashes: the key lies beside the database, or where the user keeps it, so that neither alone tells who
+//! answered. Made when the first person is met. Not which responses there are: see `responses.rs`.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -9,6 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::columns::hex;
 use super::error::StoreError;
@@ -27,7 +28,8 @@ const FINGERPRINT_OF: &[u8] = b"willitsell: the key of this store";
 /// Turns addresses into hashes with the store's own key.
 #[derive(Debug)]
 pub struct People {
-    path: PathBuf,
+    /// The file of the key; `None` where the user keeps it.
+    path: Option<PathBuf>,
     key: Mutex<Option<hmac::Key>>,
     /// Domains of throwaway addresses, once the first address has come.
     throwaway: OnceLock<HashSet<&'static str>>,
@@ -41,7 +43,18 @@ impl People {
     pub fn beside(database: &Path) -> Result<Self, StoreError> {
         let path = files::beside(database, ".key");
         let key = read(&path)?;
-        Ok(Self { path, key: Mutex::new(key), throwaway: OnceLock::new() })
+        Ok(Self { path: Some(path), key: Mutex::new(key), throwaway: OnceLock::new() })
+    }
+
+    /// Takes the key that the user keeps.
+    pub fn given(digits: &SecretString) -> Result<Self, StoreError> {
+        let key = key(digits.expose_secret()).ok_or(StoreError::GivenKey("is not 64 hexadecimal digits"))?;
+        Ok(Self { path: None, key: Mutex::new(Some(key)), throwaway: OnceLock::new() })
+    }
+
+    /// Another key, made of this one, in hexadecimal digits.
+    pub fn key_for(&self, purpose: &str) -> Result<SecretString, StoreError> {
+        self.sign(&format!("key for {purpose}")).map(SecretString::from)
     }
 
     /// What the store remembers of its key; `None` before the first person.
@@ -57,7 +70,10 @@ impl People {
             (Some(_), None) => "is missing",
             _ => return Ok(()),
         };
-        Err(StoreError::PersonKey { path: self.path.clone(), found: found.into() })
+        Err(match &self.path {
+            Some(path) => StoreError::PersonKey { path: path.clone(), found: found.into() },
+            None => StoreError::GivenKey(found),
+        })
     }
 
     /// Hashes whatever identifies a person: an address in all spellings of its mailbox as one, anything else as it stands
@@ -114,9 +130,10 @@ impl People {
 
     fn sign(&self, text: &str) -> Result<String, StoreError> {
         let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = match &mut *key {
-            Some(key) => key,
-            none => none.insert(make(&self.path)?),
+        let key = match (&mut *key, &self.path) {
+            (Some(key), _) => key,
+            (none, Some(path)) => none.insert(make(path)?),
+            (None, None) => return Err(StoreError::GivenKey("is missing")),
         };
         Ok(hex(hmac::sign(key, text.as_bytes()).as_ref()))
     }
@@ -128,13 +145,19 @@ fn read(path: &Path) -> Result<Option<hmac::Key>, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(StoreError::File { path: path.to_owned(), source }),
     };
+    match key(&text) {
+        Some(key) => Ok(Some(key)),
+        None => {
+            Err(StoreError::PersonKey { path: path.to_owned(), found: "does not hold 64 hexadecimal digits".into() })
+        }
+    }
+}
+
+fn key(text: &str) -> Option<hmac::Key> {
     let digits = text.trim();
     let bytes: Option<Vec<u8>> =
         (0..KEY_BYTES).map(|at| u8::from_str_radix(digits.get(at * 2..at * 2 + 2)?, 16).ok()).collect();
-    match bytes {
-        Some(bytes) if digits.len() == 2 * KEY_BYTES => Ok(Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes))),
-        _ => Err(StoreError::PersonKey { path: path.to_owned(), found: "does not hold 64 hexadecimal digits".into() }),
-    }
+    bytes.filter(|_| digits.len() == 2 * KEY_BYTES).map(|bytes| hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
 /// Writes a new key whole or not at all; where another process was faster, takes its key.

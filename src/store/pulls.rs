@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use sqlx::{AnyConnection, AssertSqlSafe};
+use sqlx::AssertSqlSafe;
 
 use super::Store;
 use super::columns::{self, Fields};
@@ -17,6 +17,7 @@ use super::quarantine::{self, Wary};
 use super::received;
 use super::responses;
 use super::stage::Stage;
+use super::transaction::Connection;
 use crate::domain::connector::Facts;
 use crate::domain::id::SourceId;
 use crate::domain::intake::Intake;
@@ -173,7 +174,7 @@ impl Store {
     }
 
     /// Records which key people were hashed with, or refuses a second one.
-    pub(super) async fn remember_key(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    pub(super) async fn remember_key(&self, connection: &mut Connection) -> Result<(), StoreError> {
         let stored: Option<String> =
             sqlx::query_scalar("SELECT fingerprint FROM person_key").fetch_optional(&mut *connection).await?;
         self.people.must_match(stored.as_deref())?;
@@ -205,7 +206,7 @@ impl Store {
 
 /// A day of a file for which a newer one speaks. Whoever read the file knew of none, but readings of another process follow
 /// no order but that of their commits.
-async fn older(connection: &mut AnyConnection, slice: &Slice) -> Result<Option<NaiveDate>, StoreError> {
+async fn older(connection: &mut Connection, slice: &Slice) -> Result<Option<NaiveDate>, StoreError> {
     let Some(file) = slice.facts.file.as_ref().filter(|file| !file.is_for_its_days) else { return Ok(None) };
     let pulls = overlapping(connection, &slice.source, slice.window).await?;
     let is_older = |day: &NaiveDate| {
@@ -215,7 +216,7 @@ async fn older(connection: &mut AnyConnection, slice: &Slice) -> Result<Option<N
 }
 
 /// Writes the record of a pull, whose rows have counts in these columns.
-pub(super) async fn record(connection: &mut AnyConnection, pull: &Pull, filled: Columns) -> Result<(), StoreError> {
+pub(super) async fn record(connection: &mut Connection, pull: &Pull, filled: Columns) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO pull (id, run_id, source_id, first_day, last_day, currency, day_zone, committed_at, facts, \
          metrics) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -247,7 +248,7 @@ pub(super) fn text() -> String {
 
 /// Pulls of a source that speak for any day of a window, in order of commit.
 pub(super) async fn overlapping(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     source: &SourceId,
     window: DateWindow,
 ) -> Result<Vec<Pull>, StoreError> {

@@ -3,12 +3,13 @@
 //! `decide::gates`.
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row};
 
 use super::columns::{self, Fields};
 use super::error::StoreError;
 use super::pulls::{self, Slice};
 use super::responses;
+use super::transaction::Connection;
 use crate::domain::id::SourceId;
 use crate::domain::metric::MetricId;
 use crate::domain::observation::{DateWindow, Pull, Shrink};
@@ -65,11 +66,7 @@ pub(super) struct Before {
 
 impl Before {
     /// `None` where no day of the slice had settled.
-    pub(super) async fn of(
-        connection: &mut AnyConnection,
-        slice: &Slice,
-        wary: Wary,
-    ) -> Result<Option<Self>, StoreError> {
+    pub(super) async fn of(connection: &mut Connection, slice: &Slice, wary: Wary) -> Result<Option<Self>, StoreError> {
         let pulls = pulls::overlapping(connection, &slice.source, slice.window).await?;
         let Some(days) = settled(&pulls, slice.window, wary.settles_after_days) else { return Ok(None) };
         Ok(Some(Self { days, size: size(connection, slice, days).await? }))
@@ -90,7 +87,7 @@ fn settled(pulls: &[Pull], window: DateWindow, lag: u32) -> Option<DateWindow> {
     DateWindow::new(first, last)
 }
 
-async fn size(connection: &mut AnyConnection, slice: &Slice, days: DateWindow) -> Result<Size, StoreError> {
+async fn size(connection: &mut Connection, slice: &Slice, days: DateWindow) -> Result<Size, StoreError> {
     // Added up as floats: whole numbers overflow, and a tenth needs no more.
     let sums = WEIGHTS
         .map(|metric| format!("COALESCE(CAST(SUM(CAST({} AS DOUBLE PRECISION)) AS BIGINT), 0)", metric.metric().name));
@@ -122,7 +119,7 @@ async fn size(connection: &mut AnyConnection, slice: &Slice, days: DateWindow) -
 /// What speaks against committing the slice that has just been written over what was there. On the way, earlier
 /// suspicions about its days end, or are confirmed, with this pull.
 pub(super) async fn suspect(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     slice: &Slice,
     wary: Wary,
     before: Option<Before>,
@@ -170,7 +167,7 @@ pub(super) async fn suspect(
 /// Remembers what was seen, unless this slot has seen it already. What a reading of no slot sees is not for the next to agree
 /// with: both may come within minutes, from one bad moment of the vendor.
 pub(super) async fn remember(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     slice: &Slice,
     wary: Wary,
     shrink: &Shrink,
@@ -232,7 +229,7 @@ const FIELDS: [&str; 10] = [
 
 /// Those about days up to one that the slice reads: windows move on by a day, and the part that holds the last day is
 /// read after all the others.
-async fn open(connection: &mut AnyConnection, slice: &Slice) -> Result<Vec<Open>, StoreError> {
+async fn open(connection: &mut Connection, slice: &Slice) -> Result<Vec<Open>, StoreError> {
     let sql = format!(
         "SELECT {} FROM quarantine WHERE source_id = $1 AND last_day BETWEEN $2 AND $3 AND ended_pull IS NULL",
         columns::joined(&FIELDS)

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{AnyConnection, Arguments, Row};
+use sqlx::{Arguments, Row};
 
 use super::Store;
-use super::backend::Bulk;
+use super::bulk::Bulk;
 use super::columns;
 use super::error::StoreError;
 use super::forget;
@@ -18,6 +18,7 @@ use super::free_text;
 use super::observations::Columns;
 use super::pulls;
 use super::stage::Stage;
+use super::transaction::Connection;
 use crate::domain::connector::Facts;
 use crate::domain::id::SourceId;
 use crate::domain::inbound::Heard;
@@ -169,7 +170,7 @@ impl Store {
 }
 
 /// Of deliveries that could not be read before, and now can.
-async fn drop_unread(connection: &mut AnyConnection, source: &SourceId, marks: &[String]) -> Result<(), StoreError> {
+async fn drop_unread(connection: &mut Connection, source: &SourceId, marks: &[String]) -> Result<(), StoreError> {
     let unread: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM received WHERE source_id = $1 AND mark LIKE 'unread %'")
         .bind(source.as_str())
         .fetch_one(&mut *connection)
@@ -188,7 +189,7 @@ async fn drop_unread(connection: &mut AnyConnection, source: &SourceId, marks: &
 }
 
 /// Forgets names of deliveries from before a day, but that something came on its day, and which could not be read.
-async fn drop_old(connection: &mut AnyConnection, before: NaiveDate) -> Result<(), StoreError> {
+async fn drop_old(connection: &mut Connection, before: NaiveDate) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO received (source_id, mark, received_on) SELECT DISTINCT source_id, 'heard ' || received_on, received_on \
          FROM received WHERE received_on < $1 AND mark NOT LIKE 'unread %' ON CONFLICT (source_id, mark) DO NOTHING",
@@ -209,7 +210,7 @@ fn day(at: DateTime<Utc>) -> NaiveDate {
 
 /// The marks among these of deliveries that were kept before.
 async fn known(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     source: &SourceId,
     deliveries: &[(String, Received)],
 ) -> Result<BTreeSet<String>, StoreError> {
@@ -242,10 +243,7 @@ fn arrival(source: &SourceId, id: i64, at: DateTime<Utc>) -> Result<Pull, StoreE
 }
 
 /// Which of some pulls are records of acts that were received.
-pub(super) async fn arrivals(
-    connection: &mut AnyConnection,
-    pulls: &BTreeSet<i64>,
-) -> Result<BTreeSet<i64>, StoreError> {
+pub(super) async fn arrivals(connection: &mut Connection, pulls: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
     let pulls: Vec<i64> = pulls.iter().copied().collect();
     let mut arrivals = BTreeSet::new();
     let take = |row: AnyRow| {
@@ -260,7 +258,7 @@ pub(super) async fn arrivals(
 
 /// The records of acts of a source that were received so shortly before a reading began that it may lack them.
 pub(super) async fn unlisted(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     source: &SourceId,
     began: DateTime<Utc>,
 ) -> Result<BTreeSet<i64>, StoreError> {

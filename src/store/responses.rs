@@ -8,15 +8,16 @@ use std::ops::Range;
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{AnyConnection, Arguments, AssertSqlSafe, Row};
+use sqlx::{Arguments, AssertSqlSafe, Row};
 
-use super::backend::Bulk;
+use super::bulk::Bulk;
 use super::columns::{self, Fields};
 use super::error::StoreError;
 use super::forget;
 use super::pulls::Change;
 use super::received;
 use super::stage::StagedResponse;
+use super::transaction::Connection;
 use crate::domain::id::SourceId;
 use crate::domain::observation::{DateWindow, first_instant};
 use crate::domain::response::{Answers, Depth, DomainHash, Mark, PersonHash, Response, Void};
@@ -72,7 +73,7 @@ impl Responses {
     /// which the window may not hold yet. Without instants they are news: added, or put in place of what was told of them.
     pub async fn replace(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         source: &SourceId,
         (instants, unlisted): (Option<Range<i64>>, &BTreeSet<i64>),
         mut responses: BTreeMap<String, StagedResponse>,
@@ -117,7 +118,7 @@ impl Responses {
     /// and what a reading has said, which knows better.
     pub async fn add(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         source: &SourceId,
         responses: &mut BTreeMap<String, StagedResponse>,
         pull: i64,
@@ -142,7 +143,7 @@ impl Responses {
     /// Keeps earlier states, and writes the new ones.
     async fn execute(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         source: &SourceId,
         before: &[(String, Stored)],
         written: &BTreeMap<String, StagedResponse>,
@@ -170,7 +171,7 @@ impl Responses {
     /// What is stored for these instants, and for these ids at any instant: an act can be dated anew.
     async fn stored(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         source: &SourceId,
         instants: Range<i64>,
         staged: &BTreeMap<String, StagedResponse>,
@@ -252,7 +253,7 @@ fn read<'a>(row: &mut impl Fields<'a>) -> Result<(String, Stored), StoreError> {
     Ok((id, (pull, StagedResponse { person, domain, mark, answers, depth, void, arm_key, at })))
 }
 
-fn bind(to: &mut AnyArguments, response: &StagedResponse) -> super::backend::Bound {
+fn bind(to: &mut AnyArguments, response: &StagedResponse) -> super::bulk::Bound {
     to.add(response.person.as_ref().map(PersonHash::as_hex))?;
     to.add(response.domain.as_ref().map(DomainHash::as_hex))?;
     to.add(response.mark.map(Mark::name))?;

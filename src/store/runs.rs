@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{AnyConnection, Arguments, Row};
+use sqlx::{Arguments, Row};
 
 use super::Store;
-use super::backend::Bulk;
+use super::bulk::Bulk;
 use super::columns;
 use super::error::StoreError;
 use super::scorecards::Ending;
+use super::transaction::Connection;
 use crate::domain::id::ConceptId;
 use crate::domain::run::{Outcome, Run};
 
@@ -51,7 +52,7 @@ impl Store {
         .bind(i64::from(run.missed))
         .execute(&mut *write)
         .await?;
-        Ok(write.commit().await?)
+        write.commit().await
     }
 
     /// Ends every open run as abandoned and says how many there were. Only the holder of the claim may: an
@@ -108,7 +109,7 @@ pub(super) fn finishes() -> Bulk {
 
 /// Records the ends of runs with [`finishes`].
 pub(super) async fn finish(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     finishes: &Bulk,
     endings: &[Ending<'_>],
 ) -> Result<(), StoreError> {

@@ -3,15 +3,16 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{AnyConnection, Arguments, Row};
+use sqlx::{Arguments, Row};
 
 use super::Store;
-use super::backend::Bulk;
+use super::bulk::Bulk;
 use super::columns;
 use super::error::StoreError;
 use super::outbox;
 use super::runs;
 use super::setups::{self, Packed};
+use super::transaction::Connection;
 use crate::domain::decision::{Cause, Known};
 use crate::domain::id::ConceptId;
 use crate::domain::message::Delivery;
@@ -162,7 +163,7 @@ impl Store {
     /// Adds those of the verdicts that were not stored: the ones after `last`.
     async fn add(
         &self,
-        write: &mut AnyConnection,
+        write: &mut Connection,
         stored: &[Option<StoredScorecard>],
         new: &[New],
         last: i64,
@@ -274,12 +275,12 @@ impl NewVerdict {
     }
 }
 
-async fn latest(connection: &mut AnyConnection, concept: &ConceptId) -> Result<Option<StoredScorecard>, StoreError> {
+async fn latest(connection: &mut Connection, concept: &ConceptId) -> Result<Option<StoredScorecard>, StoreError> {
     Ok(history(connection, concept, 1).await?.pop())
 }
 
 async fn history(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     concept: &ConceptId,
     limit: u32,
 ) -> Result<Vec<StoredScorecard>, StoreError> {

@@ -32,9 +32,15 @@ pub enum Keys {
 }
 
 impl Keys {
-    /// Those of a database.
+    /// Those of a database in a file.
     pub fn of(database: &Path, given: Option<SecretString>) -> Self {
         given.map_or_else(|| Self::Beside(files::beside(database, ".token-key")), Self::Given)
+    }
+
+    /// Those of a database without files: the user's, and the one that is made of the store's key.
+    pub fn apart(given: Option<&SecretString>, made: &SecretString) -> Self {
+        let given = given.map_or("", ExposeSecret::expose_secret);
+        Self::Given(format!("{given}\n{}", made.expose_secret()).into())
     }
 
     /// Seals a text. `bound` must be given again to open it.

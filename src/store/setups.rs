@@ -2,12 +2,12 @@
 //! to all it rests on.
 
 use ring::digest::{SHA256, digest};
-use sqlx::AnyConnection;
 use sqlx::Row;
 
 use super::Store;
 use super::columns;
 use super::error::StoreError;
+use super::transaction::Connection;
 use crate::domain::decision::{Basis, Cause, Known, Setup};
 use crate::domain::id::ConceptId;
 
@@ -88,7 +88,7 @@ impl Packed {
     }
 }
 
-async fn find(connection: &mut AnyConnection, hash: &str) -> Result<Setup, StoreError> {
+async fn find(connection: &mut Connection, hash: &str) -> Result<Setup, StoreError> {
     let body: String =
         sqlx::query_scalar("SELECT body FROM setup WHERE hash = $1").bind(hash).fetch_one(connection).await?;
     columns::from_json(&body)

@@ -1,16 +1,24 @@
-//! The second half of what differs between databases, beside `backend.rs`: many rows of one moment, each read where the
-//! database has it. A row that `sqlx` hands from its thread to ours costs more than all that is done with it.
+//! The second half of what differs between databases, beside `backend.rs`: many rows of one moment. Those of a file are read
+//! where SQLite has them, since a row that `sqlx` hands from its thread to ours costs more than all that is done with it;
+//! those of a server come one after the other, and are not kept.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::str;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::TryStreamExt;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, Row, ToSql, params_from_iter};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{Arguments, AssertSqlSafe, Row as _};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::columns::{self, Fields};
 use super::error::StoreError;
+use super::postgres::Server;
+use super::transaction::Transaction;
 
 /// Statements that a connection keeps compiled: more than are ever asked of it.
 const COMPILED: usize = 32;
@@ -29,11 +37,6 @@ impl Snapshots {
     /// None is open yet; `settings` are run on each that is.
     pub fn new(path: PathBuf, settings: &'static str) -> Self {
         Self { path, settings, idle: Mutex::new(Some(Vec::new())), readers: watch::Sender::new(()) }
-    }
-
-    /// The database as it will be when first asked something.
-    pub fn open(self: &Arc<Self>) -> Snapshot {
-        Snapshot { begun: None, of: Arc::clone(self), reader: self.readers.subscribe() }
     }
 
     /// Waits until nobody reads any more, a thread whose caller has gone included, and closes all.
@@ -63,33 +66,68 @@ impl Snapshots {
     }
 }
 
-/// The database at one moment.
-pub struct Snapshot {
+/// The database at one moment, which is that of the first question.
+pub struct Snapshot(At);
+
+enum At {
+    File(OfFile),
+    Server { server: Arc<Server>, begun: Option<Transaction> },
+}
+
+struct OfFile {
     begun: Option<Connection>,
     of: Arc<Snapshots>,
     reader: watch::Receiver<()>,
 }
 
 impl Snapshot {
-    /// Reads on a thread that may wait for the disk.
+    pub fn of_file(of: &Arc<Snapshots>) -> Self {
+        Self(At::File(OfFile { begun: None, of: Arc::clone(of), reader: of.readers.subscribe() }))
+    }
+
+    pub fn of_server(server: &Arc<Server>) -> Self {
+        Self(At::Server { server: Arc::clone(server), begun: None })
+    }
+
+    /// Reads on a thread that may wait for the disk, or for the server.
     pub async fn read<T: Send + 'static>(
         &mut self,
         what: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (begun, of, reader) = (self.begun.take(), Arc::clone(&self.of), self.reader.clone());
-        let reading = tokio::task::spawn_blocking(move || {
-            let connection = begun.map_or_else(|| of.begin(), Ok)?;
-            let found = what(&Reading(&connection))?;
-            // What nobody waits for any more is dropped in this order.
-            Ok::<_, StoreError>((connection, found, reader))
-        });
-        let (connection, found, _) = reading.await.map_err(|error| StoreError::Database(error.into()))??;
-        self.begun = Some(connection);
-        Ok(found)
+        let failed = |error: tokio::task::JoinError| StoreError::Database(error.into());
+        match &mut self.0 {
+            At::File(file) => {
+                let (begun, of, reader) = (file.begun.take(), Arc::clone(&file.of), file.reader.clone());
+                let reading = tokio::task::spawn_blocking(move || {
+                    let connection = begun.map_or_else(|| of.begin(), Ok)?;
+                    let found = what(&Reading::File(&connection))?;
+                    // What nobody waits for any more is dropped in this order.
+                    Ok::<_, StoreError>((connection, found, reader))
+                });
+                let (connection, found, _) = reading.await.map_err(failed)??;
+                file.begun = Some(connection);
+                Ok(found)
+            }
+            At::Server { server, begun } => {
+                let transaction = match begun.take() {
+                    Some(transaction) => transaction,
+                    None => server.read().await?,
+                };
+                let here = Handle::current();
+                let reading = tokio::task::spawn_blocking(move || {
+                    let transaction = RefCell::new(transaction);
+                    let found = what(&Reading::Server(&transaction, &here))?;
+                    Ok::<_, StoreError>((transaction.into_inner(), found))
+                });
+                let (transaction, found) = reading.await.map_err(failed)??;
+                *begun = Some(transaction);
+                Ok(found)
+            }
+        }
     }
 }
 
-impl Drop for Snapshot {
+impl Drop for OfFile {
     fn drop(&mut self) {
         // One that cannot end its reading is closed.
         if let Some(connection) = self.begun.take().filter(|connection| connection.execute_batch("COMMIT").is_ok())
@@ -101,30 +139,61 @@ impl Drop for Snapshot {
 }
 
 /// A snapshot while it is read.
-pub struct Reading<'c>(&'c Connection);
+pub enum Reading<'c> {
+    File(&'c Connection),
+    Server(&'c RefCell<Transaction>, &'c Handle),
+}
 
 impl<'c> Reading<'c> {
     /// A question in SQL, to be asked once or more. Its placeholders first appear in their order.
     pub fn question(&self, sql: &str) -> Result<Question<'c>, StoreError> {
-        Ok(Question(self.0.prepare_cached(sql)?))
+        Ok(match *self {
+            Self::File(connection) => Question::File(connection.prepare_cached(sql)?),
+            Self::Server(transaction, here) => Question::Server(transaction, here, sql.into()),
+        })
     }
 }
 
-/// A compiled question.
-pub struct Question<'c>(CachedStatement<'c>);
+/// A question, compiled where that can be.
+pub enum Question<'c> {
+    File(CachedStatement<'c>),
+    Server(&'c RefCell<Transaction>, &'c Handle, Arc<str>),
+}
 
 impl Question<'_> {
-    /// Asks it of some values; `take` is given each row of the answer.
+    /// Asks it of some values; `take` is given each row of the answer, and may ask nothing meanwhile.
     pub fn each(
         &mut self,
         of: &[Value<'_>],
         mut take: impl FnMut(&mut InPlace<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut rows = self.0.query(params_from_iter(of))?;
-        while let Some(row) = rows.next()? {
-            take(&mut InPlace { row, next: 0 })?;
+        match self {
+            Self::File(statement) => {
+                let mut rows = statement.query(params_from_iter(of))?;
+                while let Some(row) = rows.next()? {
+                    take(&mut InPlace { row: Place::File(row), next: 0 })?;
+                }
+                Ok(())
+            }
+            Self::Server(transaction, here, sql) => {
+                let mut arguments = AnyArguments::default();
+                let bound = of.iter().try_for_each(|value| match *value {
+                    Value::Text(text) => arguments.add(text),
+                    Value::Number(number) => arguments.add(number),
+                });
+                bound.map_err(sqlx::Error::Encode)?;
+                let busy = |_| StoreError::Unreadable("a question was asked while another was answered".to_owned());
+                let mut transaction = transaction.try_borrow_mut().map_err(busy)?;
+                here.block_on(async {
+                    let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments);
+                    let mut rows = query.fetch(&mut **transaction);
+                    while let Some(row) = rows.try_next().await? {
+                        take(&mut InPlace { row: Place::Server(&row), next: 0 })?;
+                    }
+                    Ok(())
+                })
+            }
         }
-        Ok(())
     }
 }
 
@@ -144,20 +213,31 @@ impl ToSql for Value<'_> {
     }
 }
 
-/// A row where the database has it.
+/// A row where the database has it, or as it came from there.
 pub struct InPlace<'r> {
-    row: &'r Row<'r>,
+    row: Place<'r>,
     next: usize,
+}
+
+enum Place<'r> {
+    File(&'r Row<'r>),
+    Server(&'r AnyRow),
 }
 
 impl<'r> Fields<'r> for InPlace<'r> {
     fn text(&mut self) -> Result<&'r str, StoreError> {
-        let value = self.row.get_ref(self.next);
+        let position = self.next;
         self.next += 1;
-        match value? {
-            ValueRef::Text(text) => str::from_utf8(text).map_err(|_| columns::unreadable("a text")),
-            ValueRef::Null => Ok(""),
-            _ => Err(columns::unreadable("a text")),
+        match self.row {
+            Place::File(row) => match row.get_ref(position)? {
+                ValueRef::Text(text) => str::from_utf8(text).map_err(|_| columns::unreadable("a text")),
+                ValueRef::Null => Ok(""),
+                _ => Err(columns::unreadable("a text")),
+            },
+            Place::Server(row) => {
+                let text: Option<&str> = row.try_get(position).map_err(|_| columns::unreadable("a text"))?;
+                Ok(text.unwrap_or_default())
+            }
         }
     }
 
@@ -168,13 +248,23 @@ impl<'r> Fields<'r> for InPlace<'r> {
 
     fn optional_numbers<const COUNT: usize>(&mut self) -> Result<[Option<i64>; COUNT], StoreError> {
         let mut numbers = [None; COUNT];
-        // Most of what is read: an error for each would cost more than the number.
-        for (position, number) in (self.next..).zip(&mut numbers) {
-            match self.row.get_ref(position) {
-                Ok(ValueRef::Integer(found)) => *number = Some(found),
-                Ok(ValueRef::Null) => {}
-                Ok(_) => return Err(columns::unreadable("a number")),
-                Err(error) => return Err(error.into()),
+        let positions = (self.next..).zip(&mut numbers);
+        match self.row {
+            // Most of what is read: an error for each would cost more than the number.
+            Place::File(row) => {
+                for (position, number) in positions {
+                    match row.get_ref(position) {
+                        Ok(ValueRef::Integer(found)) => *number = Some(found),
+                        Ok(ValueRef::Null) => {}
+                        Ok(_) => return Err(columns::unreadable("a number")),
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+            Place::Server(row) => {
+                for (position, number) in positions {
+                    *number = row.try_get(position).map_err(|_| columns::unreadable("a number"))?;
+                }
             }
         }
         self.next += COUNT;
@@ -188,8 +278,8 @@ mod tests {
     use sqlx::Executor;
 
     use super::*;
-    use crate::store::backend::Backend;
     use crate::store::files;
+    use crate::store::sqlite::Sqlite;
 
     async fn count(snapshot: &mut Snapshot) -> i64 {
         let count = |at: &Reading<'_>| {
@@ -208,7 +298,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         files::prepare(&path).unwrap();
-        let backend = Backend::open(&path).await.unwrap();
+        let backend = Sqlite::open(&path).await.unwrap();
         let write = async |text: &'static str| {
             let mut write = backend.write().await.unwrap();
             write.execute(text).await.unwrap();
@@ -216,17 +306,17 @@ mod tests {
         };
         write("CREATE TABLE a (b TEXT)").await;
         for before in 0..3 {
-            let mut snapshot = backend.snapshot();
+            let mut snapshot = Snapshot::of_file(&backend.snapshots);
             assert_eq!(count(&mut snapshot).await, before, "each sees what was committed");
             write("INSERT INTO a VALUES ('d')").await;
             assert_eq!(count(&mut snapshot).await, before, "and nothing later");
         }
-        assert_eq!(backend.snapshot().of.idle().as_ref().unwrap().len(), 1, "one connection served them all");
+        assert_eq!(backend.snapshots.idle().as_ref().unwrap().len(), 1, "one connection served them all");
         let insert = |at: &Reading<'_>| at.question("INSERT INTO a VALUES ('e')")?.each(&[], |_| Ok(()));
-        let refused = backend.snapshot().read(insert).await.unwrap_err();
+        let refused = Snapshot::of_file(&backend.snapshots).read(insert).await.unwrap_err();
         assert!(refused.to_string().contains("readonly"), "{refused}");
         let wrong = |at: &Reading<'_>| at.question("SELECT b FROM a")?.each(&[], |row| row.number().map(|_| ()));
-        assert!(matches!(backend.snapshot().read(wrong).await, Err(StoreError::Unreadable(_))));
+        assert!(matches!(Snapshot::of_file(&backend.snapshots).read(wrong).await, Err(StoreError::Unreadable(_))));
         backend.close().await;
         assert!(!files::beside(&path, "-wal").exists(), "nothing is left open");
     }
@@ -236,10 +326,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         files::prepare(&path).unwrap();
-        let backend = Backend::open(&path).await.unwrap();
+        let backend = Sqlite::open(&path).await.unwrap();
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, may_end) = std::sync::mpsc::channel::<()>();
-        let mut snapshot = backend.snapshot();
+        let mut snapshot = Snapshot::of_file(&backend.snapshots);
         let reading = tokio::spawn(async move {
             let read = snapshot.read(move |_| {
                 begun.send(()).unwrap();

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,14 +14,16 @@ use chrono::{DateTime, Utc};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use sqlx::{AnyConnection, Row};
+use sqlx::Row;
 use tokio::sync::OwnedMutexGuard;
 
 use super::Store;
 use super::backend::Backend;
 use super::error::StoreError;
 use super::files;
+use super::lease::Lease;
 use super::seal::Keys;
+use super::transaction::Connection;
 use crate::domain::connector::{Kept, Refusal, Token, TokenLock, TokenVault, VaultError};
 use crate::domain::id::LoginId;
 
@@ -39,31 +40,41 @@ pub struct Tokens {
 
 struct Vault {
     backend: Backend,
-    database: PathBuf,
     keys: Keys,
 }
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("path", &self.vault.database).finish_non_exhaustive()
+        f.debug_struct("Tokens").field("path", &self.vault.backend.path()).finish_non_exhaustive()
     }
 }
 
-/// The right to renew one login. A lock of the operating system, and no row in the database: it ends with
-/// the process that holds it, however that dies, and needs no clock to know. It serves one machine, as
-/// SQLite does.
+/// The right to renew one login.
 struct Renewal {
     login: LoginId,
     vault: Arc<Vault>,
     _here: OwnedMutexGuard<()>,
-    _everywhere: File,
+    everywhere: Everywhere,
+}
+
+/// What keeps other processes out.
+enum Everywhere {
+    /// A lock of the operating system, and no row in the database: it ends with the process that holds it, however that dies,
+    /// and needs no clock to know. It serves one machine, as SQLite does.
+    Machine { _locked: File },
+    /// Of processes on several machines. Whoever was silent for too long has lost it, and what it then got cannot be saved.
+    Server(Lease),
 }
 
 impl Store {
-    /// The logins, sealed with the key beside the store, or with the one given.
+    /// The logins, sealed with the key beside the store, or with the one given; on a server else with one that is made of
+    /// the store's own.
     pub fn tokens(&self, key: Option<SecretString>) -> Tokens {
-        let keys = Keys::of(&self.path, key);
-        let vault = Arc::new(Vault { backend: self.backend.clone(), database: self.path.clone(), keys });
+        let keys = match (&self.backend, &self.key_of_tokens) {
+            (Backend::File(file), _) => Keys::of(file.path(), key),
+            (Backend::Server(_), made) => Keys::apart(key.as_ref(), made),
+        };
+        let vault = Arc::new(Vault { backend: self.backend.clone(), keys });
         Tokens { vault, turns: Mutex::default() }
     }
 }
@@ -78,10 +89,8 @@ impl Tokens {
     pub async fn rotate_key(&self) -> Result<u64, StoreError> {
         let vault = &self.vault;
         // Two at once could forget each other's keys.
-        let _alone = vault
-            .lock_file(".token-key.lock", "the key")
-            .await
-            .map_err(|error| StoreError::TokenKey(error.to_string()))?;
+        let _alone =
+            vault.lock("token-key", "the key").await.map_err(|error| StoreError::TokenKey(error.to_string()))?;
         let mut write = vault.backend.write().await?;
         // Inside the transaction: whoever seals reads the key in one of his own, so before it or after it.
         vault.keys.add()?;
@@ -120,20 +129,18 @@ impl TokenVault for Tokens {
             Arc::clone(turns.entry(login.clone()).or_default())
         };
         let here = turn.lock_owned().await;
-        let everywhere = self.vault.lock_file(&format!(".login-{login}.lock"), &format!("[login.{login}]")).await?;
-        Ok(Box::new(Renewal {
-            login: login.clone(),
-            vault: Arc::clone(&self.vault),
-            _here: here,
-            _everywhere: everywhere,
-        }))
+        let everywhere = self.vault.lock(&format!("login-{login}"), &format!("[login.{login}]")).await?;
+        Ok(Box::new(Renewal { login: login.clone(), vault: Arc::clone(&self.vault), _here: here, everywhere }))
     }
 }
 
 #[async_trait]
 impl TokenLock for Renewal {
     async fn save(&mut self, kept: &Kept) -> Result<(), VaultError> {
-        self.vault.save(&self.login, kept).await.map_err(|error| VaultError::Failed(error.to_string()))
+        self.vault
+            .save(&self.login, kept, &self.everywhere)
+            .await
+            .map_err(|error| VaultError::Failed(error.to_string()))
     }
 }
 
@@ -165,13 +172,16 @@ impl Vault {
             Keys::Beside(path) => {
                 format!("the key its tokens were sealed with is not in {} (lost, or of another store)", path.display())
             }
-            Keys::Given(_) => "[store] token_key does not hold the key its tokens were sealed with".to_owned(),
+            Keys::Given(_) => "neither [store] token_key nor key is the key its tokens were sealed with".to_owned(),
         }
     }
 
-    async fn save(&self, login: &LoginId, kept: &Kept) -> Result<(), StoreError> {
+    async fn save(&self, login: &LoginId, kept: &Kept, held: &Everywhere) -> Result<(), StoreError> {
         let text = write(kept)?;
         let mut write = self.backend.write().await?;
+        if let Everywhere::Server(lease) = held {
+            lease.must_hold(&mut write).await?;
+        }
         let revision: Option<i64> = sqlx::query_scalar("SELECT revision FROM login WHERE login_id = $1")
             .bind(login.as_str())
             .fetch_optional(&mut *write)
@@ -180,11 +190,21 @@ impl Vault {
         // Inside the transaction: see `rotate_key`.
         let sealed = self.keys.seal(&text, &bound(login, revision))?;
         put(&mut write, login, revision, &sealed).await?;
-        Ok(write.commit().await?)
+        write.commit().await
     }
 
-    async fn lock_file(&self, suffix: &str, what: &str) -> Result<File, VaultError> {
-        let path = files::beside(&self.database, suffix);
+    async fn lock(&self, name: &str, what: &str) -> Result<Everywhere, VaultError> {
+        let too_long = || VaultError::Failed(format!("another willitsell has been renewing {what} for minutes"));
+        let database = match &self.backend {
+            Backend::File(file) => file.path(),
+            Backend::Server(server) => {
+                return server.lease(name, LONGEST_WAIT).await.map(Everywhere::Server).map_err(|error| match error {
+                    StoreError::Claimed { .. } => too_long(),
+                    error => VaultError::Failed(error.to_string()),
+                });
+            }
+        };
+        let path = files::beside(database, &format!(".{name}.lock"));
         let failed = |error: std::io::Error| VaultError::Failed(format!("{} cannot be used: {error}", path.display()));
         let file = OpenOptions::new()
             .read(true)
@@ -205,13 +225,13 @@ impl Vault {
             }
         };
         match tokio::time::timeout(LONGEST_WAIT, waited).await {
-            Ok(locked) => locked.map(|()| file),
-            Err(_) => Err(VaultError::Failed(format!("another willitsell has been renewing {what} for minutes"))),
+            Ok(locked) => locked.map(|()| Everywhere::Machine { _locked: file }),
+            Err(_) => Err(too_long()),
         }
     }
 }
 
-async fn put(connection: &mut AnyConnection, login: &LoginId, revision: i64, sealed: &str) -> Result<(), StoreError> {
+async fn put(connection: &mut Connection, login: &LoginId, revision: i64, sealed: &str) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO login (login_id, revision, sealed) VALUES ($1, $2, $3) \
          ON CONFLICT (login_id) DO UPDATE SET revision = excluded.revision, sealed = excluded.sealed",

@@ -34,3 +34,4 @@ mod store;
 mod themes;
 mod tick;
 mod transitions;
+mod two_databases;

@@ -20,6 +20,10 @@ use willitsell::sandbox::{Endpoint, Sandbox, Secrets, Setup, demo};
 use willitsell::store::Store;
 
 use crate::canary::{CANARY, assert_no_canary, assert_no_canary_below};
+use crate::postgres::Database;
+
+/// What people are hashed with in a store on a server.
+pub const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// The demo's world with small pages and secrets that would be found.
 pub fn setup(now: &str) -> Setup {
@@ -65,6 +69,17 @@ impl Project {
         project.secret("refresh", &known.refresh_token);
         project.secret("typeform", &known.typeform_token);
         project.secret("slack", &sandbox.url(Endpoint::Slack));
+        project
+    }
+
+    /// The same with its store on a server.
+    pub fn demo_on(sandbox: &Sandbox, database: &Database) -> Self {
+        let project = Self::demo(sandbox);
+        project.secret("store", &database.url);
+        project.secret("key", KEY);
+        let text = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
+        let server = "url = \"file:secrets/store\"\nkey = \"file:secrets/key\"";
+        project.write("willitsell.toml", text.replace("url = \"sqlite://willitsell.db\"", server));
         project
     }
 

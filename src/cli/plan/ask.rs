@@ -108,7 +108,7 @@ async fn known(concept: &str, config: &Path, today: NaiveDate) -> Result<(Experi
     let days = today.checked_sub_days(Days::new(HISTORY_DAYS)).and_then(|first| DateWindow::new(first, today));
     let found = match days.filter(|_| Store::is_there(&config.store_url)) {
         Some(days) => {
-            let store = Store::open(&config.store_url).await?;
+            let store = Store::open_with(&config.store_url, config.store_key.as_ref()).await?;
             let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
             let inputs = store.inputs(&sources, days, None).await?;
             store.close().await;

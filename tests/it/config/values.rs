@@ -236,9 +236,43 @@ fn money_gives_the_cap_the_guardrail_and_a_kill_bar_to_offer() {
 }
 
 #[test]
-fn what_comes_later_is_refused_by_name() {
-    let said = errors(&format!("[store]\nurl = \"postgres://user:{CANARY}@db/x\"\n{SMALL}"));
-    assert!(said[0].contains("PostgreSQL, which comes with a later release"), "{said:#?}");
+fn a_store_on_a_server_keeps_its_password_elsewhere_and_has_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        format!("file:{}", path.display())
+    };
+    let key = secret("key", &"0a".repeat(32));
+    let (short, two) = (secret("short", "0a0b"), secret("two", &[&*"0a".repeat(32), &*"0b".repeat(32)].join(" ")));
+    let url = secret("url", &format!("postgres://user:{CANARY}@db.internal/x"));
+    let store = |url: &str, key: &str| {
+        let key = if key.is_empty() { String::new() } else { format!("key = \"{key}\"\n") };
+        format!("[store]\nurl = \"{url}\"\n{key}{SMALL}")
+    };
+    let loaded = load(&store(&url, &key)).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert!(loaded.config.store_url.starts_with("postgres://") && loaded.config.store_key.is_some());
+    assert!(!format!("{:?}", loaded.config).contains(CANARY));
+    // One that a socket tells apart needs no password.
+    assert_eq!(errors(&store("postgres://willitsell@%2Frun%2Fpostgresql/willitsell", &key)), Vec::<String>::new());
+    for (url, key, wanted) in [
+        (&*format!("postgres://user:{CANARY}@db/x"), &*key, "store.url: a secret must not stand in the file itself"),
+        (&*url, "", "store.key is missing: a store on PostgreSQL has no file beside it"),
+        (&*url, &*short, "store.key is not 64 hexadecimal digits"),
+        (&*url, &*two, "store.key is not 64 hexadecimal digits"),
+        (&*secret("b", &format!("postgres://{CANARY}@db")), &*key, "store.url must name a user and a database"),
+        (
+            &*secret("c", &format!("postgres://u:{CANARY}@db/x?sslmode=no")),
+            &*key,
+            "store.url has an sslmode that is none",
+        ),
+        (&*secret("d", &format!("mysql://u:{CANARY}@db/x")), &*key, "store.url is not an address of a store"),
+    ] {
+        let said = errors(&store(url, key));
+        assert!(said.len() == 1 && said[0].contains(wanted), "{wanted}: {said:#?}");
+        assert!(!said[0].contains(CANARY), "{said:#?}");
+    }
 }
 
 #[test]

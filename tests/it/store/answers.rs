@@ -41,20 +41,29 @@ fn of(employees: &str) -> Answers {
 
 #[tokio::test]
 async fn an_answer_is_revised_and_what_it_was_is_known_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let first = act(&store, "ann@acme.io", &[("employees", "51-200")], "2026-03-02T05:00:00Z").await;
-    let same = act(&store, " Ann+x@ACME.io", &[("employees", "51-200")], "2026-03-02T06:00:00Z").await;
-    assert_eq!(counts(&same), [0, 0, 0, 1], "another spelling of the same mailbox");
-    let changed =
-        act(&store, "ann@acme.io", &[("employees", "\"5\u{1f}0\u{1e}\n1\\\u{7f}\u{202e}🐈")], "2026-03-02T07:00:00Z")
-            .await;
-    assert_eq!(counts(&changed), [0, 1, 0, 0]);
-    assert_eq!(answers(&store, Some(first.pull.id)).await, of("51-200"));
-    assert_eq!(answers(&store, None).await, of("\"5 0  1\\ \u{202e}🐈"), "hostile text comes back, its controls blank");
-    let long = "x".repeat(5_000);
-    act(&store, "ann@acme.io", &[("employees", &long)], "2026-03-02T08:00:00Z").await;
-    assert_eq!(answers(&store, None).await.get("employees").unwrap().len(), 200 + "…".len());
+    for home in homes().await {
+        let store = home.open().await;
+        let first = act(&store, "ann@acme.io", &[("employees", "51-200")], "2026-03-02T05:00:00Z").await;
+        let same = act(&store, " Ann+x@ACME.io", &[("employees", "51-200")], "2026-03-02T06:00:00Z").await;
+        assert_eq!(counts(&same), [0, 0, 0, 1], "another spelling of the same mailbox");
+        let changed = act(
+            &store,
+            "ann@acme.io",
+            &[("employees", "\"5\u{1f}0\u{1e}\n1\\\u{7f}\u{202e}🐈")],
+            "2026-03-02T07:00:00Z",
+        )
+        .await;
+        assert_eq!(counts(&changed), [0, 1, 0, 0]);
+        assert_eq!(answers(&store, Some(first.pull.id)).await, of("51-200"));
+        assert_eq!(
+            answers(&store, None).await,
+            of("\"5 0  1\\ \u{202e}🐈"),
+            "hostile text comes back, its controls blank"
+        );
+        let long = "x".repeat(5_000);
+        act(&store, "ann@acme.io", &[("employees", &long)], "2026-03-02T08:00:00Z").await;
+        assert_eq!(answers(&store, None).await.get("employees").unwrap().len(), 200 + "…".len());
+    }
 }
 
 #[tokio::test]
@@ -87,31 +96,36 @@ async fn addresses_say_what_they_are_and_stay_nowhere() {
 
 #[tokio::test]
 async fn free_text_is_kept_as_last_written_for_ninety_days_and_never_beside_an_act() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    act(&store, "ann@acme.io", &[("employees", "9"), ("why", "slow")], "2026-03-02T05:00:00Z").await;
-    assert_eq!(answers(&store, None).await, of("9"), "no verdict can read free text");
-    assert_eq!(free_text(&store, "2026-03-02T05:00:00Z").await, ["a slow"]);
-    let change = act(&store, "ann@acme.io", &[("employees", "9"), ("why", "dear")], "2026-03-02T06:00:00Z").await;
-    assert_eq!(counts(&change), [0, 0, 0, 1]);
-    assert_eq!(free_text(&store, "2026-03-02T05:00:00Z").await, ["a dear"]);
-    assert_eq!(free_text(&store, "2026-05-30T09:00:00Z").await.len(), 1);
-    assert!(free_text(&store, "2026-05-30T09:00:01Z").await.is_empty(), "read no longer, even before it is deleted");
-    // Read again after all that time, it is not taken up.
-    act(&store, "ann@acme.io", &[("employees", "9"), ("why", "dear")], "2026-06-02T06:00:00Z").await;
-    assert!(free_text(&store, "2026-03-02T05:00:00Z").await.is_empty());
-    act(&store, "ann@acme.io", &[("why", "dear")], "2026-03-02T06:00:00Z").await;
-    store.expire_free_text(at("2026-06-02T06:00:00Z")).await.unwrap();
-    assert!(free_text(&store, "2026-03-02T05:00:00Z").await.is_empty(), "deleted, not hidden");
+    for home in homes().await {
+        let store = home.open().await;
+        act(&store, "ann@acme.io", &[("employees", "9"), ("why", "slow")], "2026-03-02T05:00:00Z").await;
+        assert_eq!(answers(&store, None).await, of("9"), "no verdict can read free text");
+        assert_eq!(free_text(&store, "2026-03-02T05:00:00Z").await, ["a slow"]);
+        let change = act(&store, "ann@acme.io", &[("employees", "9"), ("why", "dear")], "2026-03-02T06:00:00Z").await;
+        assert_eq!(counts(&change), [0, 0, 0, 1]);
+        assert_eq!(free_text(&store, "2026-03-02T05:00:00Z").await, ["a dear"]);
+        assert_eq!(free_text(&store, "2026-05-30T09:00:00Z").await.len(), 1);
+        assert!(
+            free_text(&store, "2026-05-30T09:00:01Z").await.is_empty(),
+            "read no longer, even before it is deleted"
+        );
+        // Read again after all that time, it is not taken up.
+        act(&store, "ann@acme.io", &[("employees", "9"), ("why", "dear")], "2026-06-02T06:00:00Z").await;
+        assert!(free_text(&store, "2026-03-02T05:00:00Z").await.is_empty());
+        act(&store, "ann@acme.io", &[("why", "dear")], "2026-03-02T06:00:00Z").await;
+        store.expire_free_text(at("2026-06-02T06:00:00Z")).await.unwrap();
+        assert!(free_text(&store, "2026-03-02T05:00:00Z").await.is_empty(), "deleted, not hidden");
+    }
 }
 
 #[tokio::test]
 async fn free_text_of_a_response_that_was_deleted_is_deleted() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    act(&store, "ann@acme.io", &[("why", "canary-words")], "2026-03-02T05:00:00Z").await;
-    let window = slice(&form(), days("2026-03-01", "2026-03-01"), "2026-03-02T06:00:00Z");
-    let gone = store.replace_slice(store.stage_of(&intake()), &window).await.unwrap();
-    assert_eq!(counts(&gone), [0, 0, 1, 0]);
-    assert!(free_text(&store, "2026-03-02T05:00:00Z").await.is_empty());
+    for home in homes().await {
+        let store = home.open().await;
+        act(&store, "ann@acme.io", &[("why", "canary-words")], "2026-03-02T05:00:00Z").await;
+        let window = slice(&form(), days("2026-03-01", "2026-03-01"), "2026-03-02T06:00:00Z");
+        let gone = store.replace_slice(store.stage_of(&intake()), &window).await.unwrap();
+        assert_eq!(counts(&gone), [0, 0, 1, 0]);
+        assert!(free_text(&store, "2026-03-02T05:00:00Z").await.is_empty());
+    }
 }

@@ -33,50 +33,60 @@ const MONDAY: &str = "2026-03-10T06:00:00Z";
 
 #[tokio::test]
 async fn h18_what_was_counted_stays_while_its_field_is_in_no_row() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let gone = [field("$.clicks", 0, None)];
-    // None yet, and none again: nothing is lost.
-    assert_eq!(read(&store, 6, None, &gone, 0).await, Ok([1, 0, 0, 0]));
-    assert_eq!(read(&store, 7, None, &gone, 0).await, Ok([0, 0, 0, 1]));
-    assert_eq!(read(&store, 8, None, &[field("$.clicks", 1, Some("2026-03-04"))], 5).await, Ok([0, 1, 0, 0]));
-    let before = everything(&store, &ads(), None).await;
-    for accepts in [None, Some("2026-03-08"), Some("2026-03-11")] {
-        let lost = read(&store, 10, accepts, &gone, 0).await.unwrap_err();
-        assert_eq!((lost.path.as_str(), lost.rows, lost.last_day), ("$.clicks", 20, day("2026-03-04")));
-        assert_eq!(lost.accept_on, day("2026-03-10"), "{lost}");
+    for home in homes().await {
+        let store = home.open().await;
+        let gone = [field("$.clicks", 0, None)];
+        // None yet, and none again: nothing is lost.
+        assert_eq!(read(&store, 6, None, &gone, 0).await, Ok([1, 0, 0, 0]));
+        assert_eq!(read(&store, 7, None, &gone, 0).await, Ok([0, 0, 0, 1]));
+        assert_eq!(read(&store, 8, None, &[field("$.clicks", 1, Some("2026-03-04"))], 5).await, Ok([0, 1, 0, 0]));
+        let before = everything(&store, &ads(), None).await;
+        for accepts in [None, Some("2026-03-08"), Some("2026-03-11")] {
+            let lost = read(&store, 10, accepts, &gone, 0).await.unwrap_err();
+            assert_eq!((lost.path.as_str(), lost.rows, lost.last_day), ("$.clicks", 20, day("2026-03-04")));
+            assert_eq!(lost.accept_on, day("2026-03-10"), "{lost}");
+        }
+        assert_eq!(everything(&store, &ads(), None).await, before);
+        // Its return, or the user's word from a day after it was last read.
+        assert_eq!(read(&store, 10, None, &[field("$.clicks", 3, Some("2026-03-04"))], 5).await, Ok([0, 0, 0, 1]));
+        assert_eq!(read(&store, 11, Some("2026-03-10"), &gone, 0).await.unwrap_err().accept_on, day("2026-03-11"));
+        assert_eq!(read(&store, 11, Some("2026-03-11"), &gone, 0).await, Ok([0, 1, 0, 0]));
+        assert_eq!(read(&store, 12, Some("2026-03-11"), &gone, 0).await, Ok([0, 0, 0, 1]));
     }
-    assert_eq!(everything(&store, &ads(), None).await, before);
-    // Its return, or the user's word from a day after it was last read.
-    assert_eq!(read(&store, 10, None, &[field("$.clicks", 3, Some("2026-03-04"))], 5).await, Ok([0, 0, 0, 1]));
-    assert_eq!(read(&store, 11, Some("2026-03-10"), &gone, 0).await.unwrap_err().accept_on, day("2026-03-11"));
-    assert_eq!(read(&store, 11, Some("2026-03-11"), &gone, 0).await, Ok([0, 1, 0, 0]));
-    assert_eq!(read(&store, 12, Some("2026-03-11"), &gone, 0).await, Ok([0, 0, 0, 1]));
 }
 
 #[tokio::test]
 async fn h18_what_a_reading_without_any_row_took_back_is_not_missed_later() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    assert_eq!(read(&store, 8, None, &[field("$.clicks", 1, Some("2026-03-04"))], 5).await, Ok([1, 0, 0, 0]));
-    let empty = slice(&ads(), days("2026-03-01", "2026-03-09"), "2026-03-09T06:00:01Z");
-    assert_eq!(counts(&put(&store, &empty, &[]).await.unwrap()), [0, 0, 1, 0]);
-    assert_eq!(read(&store, 10, None, &[field("$.clicks", 0, None)], 0).await, Ok([1, 0, 0, 0]));
+    for home in homes().await {
+        let store = home.open().await;
+        assert_eq!(read(&store, 8, None, &[field("$.clicks", 1, Some("2026-03-04"))], 5).await, Ok([1, 0, 0, 0]));
+        let empty = slice(&ads(), days("2026-03-01", "2026-03-09"), "2026-03-09T06:00:01Z");
+        assert_eq!(counts(&put(&store, &empty, &[]).await.unwrap()), [0, 0, 1, 0]);
+        assert_eq!(read(&store, 10, None, &[field("$.clicks", 0, None)], 0).await, Ok([1, 0, 0, 0]));
+    }
 }
 
 #[tokio::test]
 async fn h18_of_a_sum_each_field_is_watched_for_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let [here, gone] = [field("$.a", 1, Some("2026-03-04")), field("$.b", 0, None)];
-    assert_eq!(read(&store, 6, None, &[here.clone(), gone.clone()], 5).await, Ok([1, 0, 0, 0]), "views: none yet");
-    assert_eq!(read(&store, 7, None, &[here.clone(), gone.clone()], 4).await, Ok([0, 1, 0, 0]), "one was struck out");
-    assert_eq!(read(&store, 8, None, &[here.clone(), field("$.b", 2, Some("2026-03-03"))], 9).await, Ok([0, 1, 0, 0]));
-    let lost = read(&store, 9, None, &[here.clone(), gone.clone()], 5).await.unwrap_err();
-    assert_eq!((lost.path.as_str(), lost.last_day), ("$.b", day("2026-03-03")));
-    // Another name is another field, even one that has nothing yet…
-    let renamed = [here, field("$.c", 0, None)];
-    assert_eq!(read(&store, 9, None, &renamed, 5).await, Ok([0, 1, 0, 0]));
-    // …but not while it is the only one.
-    assert_eq!(read(&store, 10, None, &renamed[1..], 0).await.unwrap_err().last_day, day("2026-03-04"));
+    for home in homes().await {
+        let store = home.open().await;
+        let [here, gone] = [field("$.a", 1, Some("2026-03-04")), field("$.b", 0, None)];
+        assert_eq!(read(&store, 6, None, &[here.clone(), gone.clone()], 5).await, Ok([1, 0, 0, 0]), "views: none yet");
+        assert_eq!(
+            read(&store, 7, None, &[here.clone(), gone.clone()], 4).await,
+            Ok([0, 1, 0, 0]),
+            "one was struck out"
+        );
+        assert_eq!(
+            read(&store, 8, None, &[here.clone(), field("$.b", 2, Some("2026-03-03"))], 9).await,
+            Ok([0, 1, 0, 0])
+        );
+        let lost = read(&store, 9, None, &[here.clone(), gone.clone()], 5).await.unwrap_err();
+        assert_eq!((lost.path.as_str(), lost.last_day), ("$.b", day("2026-03-03")));
+        // Another name is another field, even one that has nothing yet…
+        let renamed = [here, field("$.c", 0, None)];
+        assert_eq!(read(&store, 9, None, &renamed, 5).await, Ok([0, 1, 0, 0]));
+        // …but not while it is the only one.
+        assert_eq!(read(&store, 10, None, &renamed[1..], 0).await.unwrap_err().last_day, day("2026-03-04"));
+    }
 }

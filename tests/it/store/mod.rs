@@ -9,6 +9,7 @@ mod model;
 mod quarantine;
 mod reading;
 mod received;
+mod server;
 mod story;
 
 use std::borrow::Cow;
@@ -26,6 +27,9 @@ use willitsell::domain::response::Depth;
 use willitsell::domain::run::{Outcome, Run};
 use willitsell::domain::verdict::{Scorecard, StoredScorecard, Verdict};
 use willitsell::store::{Ending, Finding, NewVerdict, Slice, SliceChange, Stage, Store, StoreError};
+
+use crate::postgres::{self, Database};
+use crate::project::KEY;
 
 /// Looks like a person's address and like a secret; must be found nowhere afterwards.
 const CANARY: &str = "canary-7f3a9c@example.com";
@@ -56,6 +60,31 @@ fn address(folder: &TempDir) -> String {
 
 async fn open(folder: &TempDir) -> Store {
     Store::open(&address(folder)).await.unwrap()
+}
+
+/// Where a store can be, empty so far.
+enum Home {
+    File(TempDir),
+    Server(Database),
+}
+
+/// One of each kind: a server where the machine has one.
+async fn homes() -> Vec<Home> {
+    let file = Home::File(tempfile::tempdir().unwrap());
+    std::iter::once(file).chain(postgres::database().await.map(Home::Server)).collect()
+}
+
+impl Home {
+    async fn open(&self) -> Store {
+        match self {
+            Self::File(folder) => open(folder).await,
+            Self::Server(database) => open_on(database).await,
+        }
+    }
+}
+
+async fn open_on(database: &Database) -> Store {
+    Store::open_with(&database.url, Some(&KEY.into())).await.unwrap()
 }
 
 fn slice(source: &SourceId, window: DateWindow, instant: &str) -> Slice {

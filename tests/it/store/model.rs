@@ -131,11 +131,11 @@ proptest! {
     fn the_store_agrees_with_a_naive_model_now_and_after_every_pull(windows in windows()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let folder = tempfile::tempdir().unwrap();
-            let store = open(&folder).await;
+            for home in homes().await {
+            let store = home.open().await;
             let mut model = Model::default();
             let mut states = vec![];
-            for mut window in windows {
+            for mut window in windows.clone() {
                 let days = window.first..window.first + window.length;
                 window.counts.retain(|(day, _), _| days.contains(day));
                 window.acts.retain(|_, (day, ..)| days.contains(day));
@@ -147,6 +147,7 @@ proptest! {
             }
             for (pull, state) in states {
                 prop_assert_eq!(read(&store, Some(pull)).await, state, "as known at pull {}", pull);
+            }
             }
             Ok(())
         })?;

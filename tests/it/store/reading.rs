@@ -5,6 +5,7 @@ use willitsell::domain::connector::FileRead;
 use willitsell::domain::observation::Inputs;
 use willitsell::store::{Slice, StoreError};
 
+use super::homes;
 use super::{ads, at, days, everything, form, open, put, rows, slice};
 
 #[tokio::test]
@@ -39,23 +40,26 @@ async fn columns_that_no_reading_filled_are_not_read_and_none_that_one_did_is_mi
 
 #[tokio::test]
 async fn whoever_asks_for_a_source_has_all_its_rows_and_none_may_ask_more_often_than_was_said() {
-    let folder = TempDir::new().unwrap();
-    let store = open(&folder).await;
-    let [march, week] = [days("2026-03-01", "2026-03-31"), days("2026-03-02", "2026-03-08")];
-    let counted = [("2026-03-02", "a", 5, None), ("2026-03-20", "a", 6, None)];
-    put(&store, &slice(&ads(), march, "2026-04-04T05:00:00Z"), &counted).await.unwrap();
-    put(&store, &slice(&form(), march, "2026-04-04T05:00:00Z"), &counted[..1]).await.unwrap();
-    let alone =
-        [store.inputs(&[ads(), form()], march, None).await.unwrap(), store.inputs(&[ads()], week, None).await.unwrap()];
-    assert_eq!([alone[0].observations.len(), alone[1].observations.len()], [3, 1]);
+    for home in homes().await {
+        let store = home.open().await;
+        let [march, week] = [days("2026-03-01", "2026-03-31"), days("2026-03-02", "2026-03-08")];
+        let counted = [("2026-03-02", "a", 5, None), ("2026-03-20", "a", 6, None)];
+        put(&store, &slice(&ads(), march, "2026-04-04T05:00:00Z"), &counted).await.unwrap();
+        put(&store, &slice(&form(), march, "2026-04-04T05:00:00Z"), &counted[..1]).await.unwrap();
+        let alone = [
+            store.inputs(&[ads(), form()], march, None).await.unwrap(),
+            store.inputs(&[ads()], week, None).await.unwrap(),
+        ];
+        assert_eq!([alone[0].observations.len(), alone[1].observations.len()], [3, 1]);
 
-    let (ads, form) = (ads(), form());
-    let mut read = store.view().rows(&[(&ads, march), (&form, march), (&ads, week)], None).await.unwrap();
-    assert_eq!(read.inputs(std::slice::from_ref(&ads), week).unwrap(), alone[1], "a copy, of the days asked for");
-    assert_eq!(read.inputs(&[ads.clone(), form], march).unwrap(), alone[0], "the last one has the rows themselves");
-    let more = read.inputs(&[ads], week);
-    assert!(matches!(&more, Err(StoreError::Unreadable(what)) if what.contains("search")), "{more:?}");
-    assert_eq!(alone[0].pulls[0].committed_at, at("2026-04-04T05:00:00Z"));
+        let (ads, form) = (ads(), form());
+        let mut read = store.view().rows(&[(&ads, march), (&form, march), (&ads, week)], None).await.unwrap();
+        assert_eq!(read.inputs(std::slice::from_ref(&ads), week).unwrap(), alone[1], "a copy, of the days asked for");
+        assert_eq!(read.inputs(&[ads.clone(), form], march).unwrap(), alone[0], "the last one has the rows themselves");
+        let more = read.inputs(&[ads], week);
+        assert!(matches!(&more, Err(StoreError::Unreadable(what)) if what.contains("search")), "{more:?}");
+        assert_eq!(alone[0].pulls[0].committed_at, at("2026-04-04T05:00:00Z"));
+    }
 }
 
 #[tokio::test]

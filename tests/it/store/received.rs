@@ -44,126 +44,141 @@ async fn acts(store: &Store) -> Vec<Response> {
 
 #[tokio::test]
 async fn an_act_that_was_sent_and_then_read_counts_once_and_so_the_other_way_round() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    assert_eq!(receive(&store, "d1", ann("a"), "2026-03-04T12:00:01Z").await, kept(1, 0, 0));
-    let sent = acts(&store).await;
-    assert_eq!(counts(&reading(&store, &[ann("a")], "2026-03-05T05:00:00Z").await), [0, 0, 0, 1]);
-    assert_eq!(acts(&store).await, sent, "nothing was written");
+    for home in homes().await {
+        let store = home.open().await;
+        assert_eq!(receive(&store, "d1", ann("a"), "2026-03-04T12:00:01Z").await, kept(1, 0, 0));
+        let sent = acts(&store).await;
+        assert_eq!(counts(&reading(&store, &[ann("a")], "2026-03-05T05:00:00Z").await), [0, 0, 0, 1]);
+        assert_eq!(acts(&store).await, sent, "nothing was written");
 
-    reading(&store, &[ann("a"), response("2", None, "b", NOON)], "2026-03-05T06:00:00Z").await;
-    let read = acts(&store).await;
-    assert_eq!(receive(&store, "d2", response("2", None, "b", NOON), "2026-03-05T06:00:01Z").await, kept(0, 0, 0));
-    assert_eq!(acts(&store).await, read);
-    // A reading knows better than a delivery that was late.
-    assert_eq!(receive(&store, "d3", response("2", None, "else", NOON), "2026-03-05T06:00:02Z").await, kept(0, 0, 0));
-    assert_eq!(acts(&store).await, read);
+        reading(&store, &[ann("a"), response("2", None, "b", NOON)], "2026-03-05T06:00:00Z").await;
+        let read = acts(&store).await;
+        assert_eq!(receive(&store, "d2", response("2", None, "b", NOON), "2026-03-05T06:00:01Z").await, kept(0, 0, 0));
+        assert_eq!(acts(&store).await, read);
+        // A reading knows better than a delivery that was late.
+        assert_eq!(
+            receive(&store, "d3", response("2", None, "else", NOON), "2026-03-05T06:00:02Z").await,
+            kept(0, 0, 0)
+        );
+        assert_eq!(acts(&store).await, read);
+    }
 }
 
 #[tokio::test]
 async fn i2_a_delivery_that_comes_again_writes_nothing_for_a_month() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let first = || response("1", None, "a", NOON);
-    assert_eq!(receive(&store, "d1", first(), "2026-03-04T12:00:01Z").await, kept(1, 0, 0));
-    // It was taken away since, and comes again three days and a month later.
-    reading(&store, &[], "2026-03-05T05:00:00Z").await;
-    assert!(acts(&store).await.is_empty());
-    assert_eq!(receive(&store, "d1", first(), "2026-03-07T12:00:00Z").await, kept(0, 0, 1));
-    assert_eq!(receive(&store, "d1", first(), "2026-04-03T12:00:00Z").await, kept(0, 0, 1));
-    assert!(acts(&store).await.is_empty());
-    assert_eq!(receive(&store, "d1", first(), "2026-04-04T12:00:01Z").await, kept(0, 0, 1), "30 days");
-    assert_eq!(receive(&store, "d1", first(), "2026-04-05T12:00:00Z").await, kept(1, 0, 0), "its name is forgotten");
-    // Another source's may be called the same.
-    let mut other = delivery(&store, "d1", first()).await;
-    other.source = ads();
-    assert_eq!(store.receive(vec![other], at("2026-04-05T12:00:01Z")).await.unwrap(), kept(1, 0, 0));
+    for home in homes().await {
+        let store = home.open().await;
+        let first = || response("1", None, "a", NOON);
+        assert_eq!(receive(&store, "d1", first(), "2026-03-04T12:00:01Z").await, kept(1, 0, 0));
+        // It was taken away since, and comes again three days and a month later.
+        reading(&store, &[], "2026-03-05T05:00:00Z").await;
+        assert!(acts(&store).await.is_empty());
+        assert_eq!(receive(&store, "d1", first(), "2026-03-07T12:00:00Z").await, kept(0, 0, 1));
+        assert_eq!(receive(&store, "d1", first(), "2026-04-03T12:00:00Z").await, kept(0, 0, 1));
+        assert!(acts(&store).await.is_empty());
+        assert_eq!(receive(&store, "d1", first(), "2026-04-04T12:00:01Z").await, kept(0, 0, 1), "30 days");
+        assert_eq!(
+            receive(&store, "d1", first(), "2026-04-05T12:00:00Z").await,
+            kept(1, 0, 0),
+            "its name is forgotten"
+        );
+        // Another source's may be called the same.
+        let mut other = delivery(&store, "d1", first()).await;
+        other.source = ads();
+        assert_eq!(store.receive(vec![other], at("2026-04-05T12:00:01Z")).await.unwrap(), kept(1, 0, 0));
+    }
 }
 
 #[tokio::test]
 async fn i2_an_act_of_a_day_that_is_not_read_again_is_counted_and_not_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    assert_eq!(receive(&store, "d1", ann("a"), "2026-03-04T12:00:01Z").await, kept(1, 0, 0));
-    reading(&store, &[], "2026-03-05T05:00:00Z").await;
-    assert!(acts(&store).await.is_empty(), "deleted");
-    // Its name is forgotten, and it comes again together with a new one.
-    let later = at("2026-04-05T12:00:00Z");
-    store.receive(vec![], later).await.unwrap();
-    let again = async |name: &str, row, since: &str| Received { since: at(since), ..delivery(&store, name, row).await };
-    let new = || response("2", None, "b", NOON);
-    let together = vec![again("d1", ann("a"), "2026-03-04T12:00:00.001Z").await, again("d2", new(), NOON).await];
-    assert_eq!(store.receive(together, later).await.unwrap(), KeptDeliveries { old: 1, ..kept(1, 0, 0) });
-    let ids: Vec<String> = acts(&store).await.into_iter().map(|act| act.response_id).collect();
-    assert_eq!(ids, ["2"]);
-    let once_more = vec![again("d1", ann("a"), "2026-04-02T00:00:00Z").await];
-    assert_eq!(store.receive(once_more, later).await.unwrap(), kept(0, 0, 1), "said once");
+    for home in homes().await {
+        let store = home.open().await;
+        assert_eq!(receive(&store, "d1", ann("a"), "2026-03-04T12:00:01Z").await, kept(1, 0, 0));
+        reading(&store, &[], "2026-03-05T05:00:00Z").await;
+        assert!(acts(&store).await.is_empty(), "deleted");
+        // Its name is forgotten, and it comes again together with a new one.
+        let later = at("2026-04-05T12:00:00Z");
+        store.receive(vec![], later).await.unwrap();
+        let again =
+            async |name: &str, row, since: &str| Received { since: at(since), ..delivery(&store, name, row).await };
+        let new = || response("2", None, "b", NOON);
+        let together = vec![again("d1", ann("a"), "2026-03-04T12:00:00.001Z").await, again("d2", new(), NOON).await];
+        assert_eq!(store.receive(together, later).await.unwrap(), KeptDeliveries { old: 1, ..kept(1, 0, 0) });
+        let ids: Vec<String> = acts(&store).await.into_iter().map(|act| act.response_id).collect();
+        assert_eq!(ids, ["2"]);
+        let once_more = vec![again("d1", ann("a"), "2026-04-02T00:00:00Z").await];
+        assert_eq!(store.receive(once_more, later).await.unwrap(), kept(0, 0, 1), "said once");
+    }
 }
 
 #[tokio::test]
 async fn deliveries_kept_together_are_the_same_as_one_after_the_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let mut together = Vec::new();
-    for number in 0..600 {
-        // Each tenth comes twice, by the same name or as the same act by another.
-        let id = if number % 20 == 19 { number - 1 } else { number };
-        let name = if number % 20 == 9 { number - 1 } else { number };
-        together.push(delivery(&store, &format!("d{name}"), response(&format!("r{id}"), None, "a", NOON)).await);
+    for home in homes().await {
+        let store = home.open().await;
+        let mut together = Vec::new();
+        for number in 0..600 {
+            // Each tenth comes twice, by the same name or as the same act by another.
+            let id = if number % 20 == 19 { number - 1 } else { number };
+            let name = if number % 20 == 9 { number - 1 } else { number };
+            together.push(delivery(&store, &format!("d{name}"), response(&format!("r{id}"), None, "a", NOON)).await);
+        }
+        assert_eq!(store.receive(together, at("2026-03-04T12:00:01Z")).await.unwrap(), kept(540, 0, 30));
+        let acts = acts(&store).await;
+        assert_eq!(acts.len(), 540);
+        assert!(acts.iter().all(|act| act.pull_id == acts[0].pull_id));
+        assert_eq!(everything(&store, &form(), None).await.pulls.len(), 1);
     }
-    assert_eq!(store.receive(together, at("2026-03-04T12:00:01Z")).await.unwrap(), kept(540, 0, 30));
-    let acts = acts(&store).await;
-    assert_eq!(acts.len(), 540);
-    assert!(acts.iter().all(|act| act.pull_id == acts[0].pull_id));
-    assert_eq!(everything(&store, &form(), None).await.pulls.len(), 1);
 }
 
 #[tokio::test]
 async fn what_was_known_before_a_delivery_can_be_read_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let known = async |store: &Store| everything(store, &form(), None).await.pulls.last().unwrap().id;
-    reading(&store, &[response("0", None, "z", NOON)], "2026-03-04T11:00:00Z").await;
-    let mut moments = vec![known(&store).await];
-    for (name, arm) in [("d1", "a"), ("d2", "b"), ("d3", "b"), ("d4", "c")] {
-        receive(&store, name, ann(arm), "2026-03-04T12:00:01Z").await;
+    for home in homes().await {
+        let store = home.open().await;
+        let known = async |store: &Store| everything(store, &form(), None).await.pulls.last().unwrap().id;
+        reading(&store, &[response("0", None, "z", NOON)], "2026-03-04T11:00:00Z").await;
+        let mut moments = vec![known(&store).await];
+        for (name, arm) in [("d1", "a"), ("d2", "b"), ("d3", "b"), ("d4", "c")] {
+            receive(&store, name, ann(arm), "2026-03-04T12:00:01Z").await;
+            moments.push(known(&store).await);
+        }
+        reading(&store, &[ann("d")], "2026-03-05T05:00:00Z").await;
         moments.push(known(&store).await);
+        let expected: [&[&str]; 6] = [&["z"], &["z", "a"], &["z", "b"], &["z", "b"], &["z", "c"], &["d"]];
+        for (moment, expected) in moments.iter().zip(expected) {
+            assert_eq!(arms(&store, Some(*moment)).await, expected, "known at {moment}");
+        }
+        assert_eq!(moments[2], moments[3], "what says nothing new is no revision");
+        assert_eq!(arms(&store, None).await, ["d"]);
     }
-    reading(&store, &[ann("d")], "2026-03-05T05:00:00Z").await;
-    moments.push(known(&store).await);
-    let expected: [&[&str]; 6] = [&["z"], &["z", "a"], &["z", "b"], &["z", "b"], &["z", "c"], &["d"]];
-    for (moment, expected) in moments.iter().zip(expected) {
-        assert_eq!(arms(&store, Some(*moment)).await, expected, "known at {moment}");
-    }
-    assert_eq!(moments[2], moments[3], "what says nothing new is no revision");
-    assert_eq!(arms(&store, None).await, ["d"]);
 }
 
 #[tokio::test]
 async fn what_was_sent_reads_no_day_and_takes_nothing_away() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    reading(&store, &[response("0", None, "z", NOON)], "2026-03-05T05:00:00Z").await;
-    let read = store.pulls(&form()).await.unwrap();
-    receive(&store, "d1", response("1", None, "a", NOON), "2026-03-05T12:00:01Z").await;
-    receive(&store, "d2", response("2", None, "a", NOON), "2026-03-05T12:00:02Z").await;
-    assert_eq!(store.pulls(&form()).await.unwrap(), read);
-    let known = everything(&store, &form(), None).await;
-    let readings: Vec<_> = known.pulls.iter().map(willitsell::domain::observation::Pull::is_reading).collect();
-    assert_eq!(readings, [true, false], "of what was sent the last record is enough");
-    assert_eq!(known.responses.len(), 3);
+    for home in homes().await {
+        let store = home.open().await;
+        reading(&store, &[response("0", None, "z", NOON)], "2026-03-05T05:00:00Z").await;
+        let read = store.pulls(&form()).await.unwrap();
+        receive(&store, "d1", response("1", None, "a", NOON), "2026-03-05T12:00:01Z").await;
+        receive(&store, "d2", response("2", None, "a", NOON), "2026-03-05T12:00:02Z").await;
+        assert_eq!(store.pulls(&form()).await.unwrap(), read);
+        let known = everything(&store, &form(), None).await;
+        let readings: Vec<_> = known.pulls.iter().map(willitsell::domain::observation::Pull::is_reading).collect();
+        assert_eq!(readings, [true, false], "of what was sent the last record is enough");
+        assert_eq!(known.responses.len(), 3);
+    }
 }
 
 #[tokio::test]
 async fn an_act_sent_a_moment_ago_stays_although_the_list_lacks_it_yet() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    receive(&store, "d1", ann("a"), "2026-03-04T12:00:01Z").await;
-    reading(&store, &[], "2026-03-04T12:00:30Z").await;
-    reading(&store, &[], "2026-03-04T13:00:00Z").await;
-    assert_eq!(arms(&store, None).await, ["a"]);
-    let later = reading(&store, &[], "2026-03-04T13:30:00Z").await;
-    assert_eq!((counts(&later), acts(&store).await), ([0, 0, 1, 0], vec![]), "whoever deleted it meant it");
+    for home in homes().await {
+        let store = home.open().await;
+        receive(&store, "d1", ann("a"), "2026-03-04T12:00:01Z").await;
+        reading(&store, &[], "2026-03-04T12:00:30Z").await;
+        reading(&store, &[], "2026-03-04T13:00:00Z").await;
+        assert_eq!(arms(&store, None).await, ["a"]);
+        let later = reading(&store, &[], "2026-03-04T13:30:00Z").await;
+        assert_eq!((counts(&later), acts(&store).await), ([0, 0, 1, 0], vec![]), "whoever deleted it meant it");
+    }
 }
 
 #[tokio::test]

@@ -6,40 +6,45 @@ use willitsell::domain::verdict::{ArmScore, Evidence, Generation, GuardrailScore
 
 #[tokio::test]
 async fn a_story_of_one_concept() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    runs(&store).await;
-    revisions(&store).await;
-    verdicts(&store).await;
-    generations(&store).await;
-    store.close().await;
+    for home in homes().await {
+        let store = home.open().await;
+        runs(&store).await;
+        revisions(&store).await;
+        verdicts(&store).await;
+        generations(&store).await;
+        store.close().await;
 
-    let store = open(&folder).await;
-    assert_eq!(store.last_runs().await.unwrap().len(), 1, "all of it is still there");
-    assert_eq!(store.latest_scorecards().await.unwrap().len(), 1);
-    assert_eq!(store.pulls(&ads()).await.unwrap().last().unwrap().id, 5);
+        let store = home.open().await;
+        assert_eq!(store.last_runs().await.unwrap().len(), 1, "all of it is still there");
+        assert_eq!(store.latest_scorecards().await.unwrap().len(), 1);
+        assert_eq!(store.pulls(&ads()).await.unwrap().last().unwrap().id, 5);
+    }
 }
 
 #[tokio::test]
 async fn rows_thrown_away_before_their_window_is_whole_leave_no_trace() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    // More than waits in memory, so that some of it is in the file.
-    let key = |number: u32| format!("{number:0>200}");
-    let keys: Vec<_> = (0..60_000).map(key).collect();
-    let many: Vec<Row<'_>> = keys.iter().map(|key| ("2026-03-01", key.as_str(), 1, None)).collect();
-    let mut stage = staged(&store, &many).await;
-    stage.accept(&[response("r1", None, "a", "2026-03-01T09:00:00Z")]).await.unwrap();
-    stage.clear().await.unwrap();
-    for &(on, ref key, clicks) in &[("2026-03-01", "a".to_owned(), 3), ("2026-03-02", key(7), 4)] {
-        let values = [(MetricId::CLICKS, clicks)];
-        let row = SourceRow::Counts { arm_key: Some(Cow::Borrowed(key)), day: day(on), values: &values };
-        stage.accept(&[row]).await.unwrap();
+    for home in homes().await {
+        let store = home.open().await;
+        // More than waits in memory, so that some of it is in the file.
+        let key = |number: u32| format!("{number:0>200}");
+        let keys: Vec<_> = (0..60_000).map(key).collect();
+        let many: Vec<Row<'_>> = keys.iter().map(|key| ("2026-03-01", key.as_str(), 1, None)).collect();
+        let mut stage = staged(&store, &many).await;
+        stage.accept(&[response("r1", None, "a", "2026-03-01T09:00:00Z")]).await.unwrap();
+        stage.clear().await.unwrap();
+        for &(on, ref key, clicks) in &[("2026-03-01", "a".to_owned(), 3), ("2026-03-02", key(7), 4)] {
+            let values = [(MetricId::CLICKS, clicks)];
+            let row = SourceRow::Counts { arm_key: Some(Cow::Borrowed(key)), day: day(on), values: &values };
+            stage.accept(&[row]).await.unwrap();
+        }
+        store
+            .replace_slice(stage, &slice(&ads(), days("2026-03-01", "2026-03-02"), "2026-03-03T00:00:00Z"))
+            .await
+            .unwrap();
+        let inputs = everything(&store, &ads(), None).await;
+        assert_eq!(rows(&inputs).iter().map(|row| row.3).collect::<Vec<_>>(), [Some(3), Some(4)]);
+        assert!(inputs.responses.is_empty());
     }
-    store.replace_slice(stage, &slice(&ads(), days("2026-03-01", "2026-03-02"), "2026-03-03T00:00:00Z")).await.unwrap();
-    let inputs = everything(&store, &ads(), None).await;
-    assert_eq!(rows(&inputs).iter().map(|row| row.3).collect::<Vec<_>>(), [Some(3), Some(4)]);
-    assert!(inputs.responses.is_empty());
 }
 
 async fn runs(store: &Store) {

@@ -1,28 +1,19 @@
 //! Where a database is, read from a setting that holds a password; and what may be said of it, which is nothing.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use url::{Host, Url};
+use url::Url;
 
 use crate::connect::PullError;
 use crate::connect::http::evidence;
 use crate::domain::connector::{SettingValue, Settings};
+use crate::domain::postgres::PostgresAddress;
 
 /// What a connection is called in the database's own lists.
 const CALLED: &str = "willitsell";
-
-/// What the environment would add to a connection, and the parameter of an address that takes its place.
-const ADDED: [(&str, Option<&str>); 4] = [
-    ("PGSSLROOTCERT", Some("sslrootcert")),
-    ("PGSSLCERT", Some("sslcert")),
-    ("PGSSLKEY", Some("sslkey")),
-    ("PGOPTIONS", None),
-];
 
 /// A database.
 pub(super) struct Address {
@@ -52,21 +43,12 @@ impl Address {
             }
             return Ok(Self { place: Place::Sqlite(PathBuf::from(path)), secrets: vec![address.clone(), path.into()] });
         }
-        // The parser's own message may hold a part of the address.
-        let url = Url::parse(text).map_err(|_| {
-            wrong("is no address: write postgres://USER:PASSWORD@HOST/DATABASE, with signs in the password as %2F")
-        })?;
-        if !["postgres", "postgresql"].contains(&url.scheme()) {
+        if Url::parse(text).is_ok_and(|url| !["postgres", "postgresql"].contains(&url.scheme())) {
             return Err(wrong("must begin with postgres:// or sqlite:"));
         }
-        let password =
-            url.password().map(|raw| (raw.to_owned(), percent_decode_str(raw).decode_utf8_lossy().into_owned()));
-        let mut secrets = vec![address.clone()];
-        for secret in password.into_iter().flat_map(|(raw, plain)| [raw, plain]) {
-            secrets.push(secret.into());
-        }
-        let options = options(&url).map_err(wrong)?;
-        Ok(Self { place: Place::Postgres(Box::new(options)), secrets })
+        let said = PostgresAddress::parse(text, |name| std::env::var_os(name).is_some()).map_err(wrong)?;
+        let secrets = vec![address.clone(), said.password_as_written.clone(), said.password.clone()];
+        Ok(Self { place: Place::Postgres(Box::new(options(&said).map_err(wrong)?)), secrets })
     }
 
     /// What somebody else said, as it may be shown: one short line without the address or its password.
@@ -75,65 +57,27 @@ impl Address {
     }
 }
 
-/// What the address says and nothing else: what it leaves open would be taken from the environment, where it was meant for
-/// another server.
-fn options(url: &Url) -> Result<PgConnectOptions, &'static str> {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned);
-    let odd = |_| "holds signs that are no text";
-    let (user, database) =
-        (decoded(url.username()).map_err(odd)?, decoded(url.path().trim_start_matches('/')).map_err(odd)?);
-    if user.is_empty() || database.is_empty() {
-        return Err("must name a user and a database: postgres://USER:PASSWORD@HOST/DATABASE");
-    }
-    let is_said = |parameter: &str| url.query_pairs().any(|(key, _)| key == parameter);
-    let is_added =
-        |(name, said): &(&str, Option<&str>)| std::env::var_os(name).is_some() && !said.is_some_and(&is_said);
-    if ADDED.iter().any(is_added) {
-        return Err(
-            "would not be all that is said to the database: unset PGSSLROOTCERT, PGSSLCERT, PGSSLKEY and PGOPTIONS in the \
-             environment of this program, or write ?sslrootcert=/path, &sslcert=/path and &sslkey=/path into it",
-        );
-    }
-    let password = url.password().map(decoded).transpose().map_err(odd)?.unwrap_or_default();
+/// What the address says and nothing else.
+fn options(said: &PostgresAddress) -> Result<PgConnectOptions, &'static str> {
     let mut options = PgConnectOptions::new_without_pgpass()
         .application_name(CALLED)
-        .username(&user)
-        .password(&password)
-        .database(&database)
-        .port(url.port().unwrap_or(5432))
+        .username(&said.user)
+        .password(said.password.expose_secret())
+        .database(&said.database)
+        .port(said.port)
         // A pooler between gives every transaction another connection, where nothing that was prepared is known.
         .statement_cache_capacity(0)
         .disable_statement_logging();
-    let mut mode = None;
-    for (key, value) in url.query_pairs() {
-        match &*key {
-            "sslmode" => {
-                mode = Some(value.parse().map_err(|_| "has an sslmode that is none: verify-full, require, disable")?);
-            }
-            "sslrootcert" => options = options.ssl_root_cert(&*value),
-            "sslcert" => options = options.ssl_client_cert(&*value),
-            "sslkey" => options = options.ssl_client_key(&*value),
-            _ => return Err("has a parameter that is not known: sslmode, sslrootcert, sslcert and sslkey are"),
-        }
+    for (parameter, file) in &said.files {
+        options = match *parameter {
+            "sslrootcert" => options.ssl_root_cert(file),
+            "sslcert" => options.ssl_client_cert(file),
+            _ => options.ssl_client_key(file),
+        };
     }
-    let host = decoded(url.host_str().unwrap_or_default()).map_err(odd)?;
-    let is_here = host.starts_with('/') || is_this_machine(url);
-    // The folder of a socket, its slashes written as %2F.
-    options = if host.starts_with('/') { options.socket(&host) } else { options.host(host.trim_matches(['[', ']'])) };
-    // Whoever stands between could ask for the password as it is.
-    Ok(options.ssl_mode(mode.unwrap_or(if is_here { PgSslMode::Prefer } else { PgSslMode::VerifyFull })))
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        // Of a scheme that is not the web's, a host is a name even where it is digits.
-        Some(Host::Domain(name)) => {
-            name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-        }
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    options = if said.host.starts_with('/') { options.socket(&said.host) } else { options.host(&said.host) };
+    let mode: PgSslMode = said.mode().parse().map_err(|_| "has an sslmode that is none")?;
+    Ok(options.ssl_mode(mode))
 }
 
 #[cfg(test)]

@@ -1,0 +1,260 @@
+//! Who may do what, where several processes share a store on a server. Each that does more than a write gets a number that no
+//! other ever has, its fence, and a lease on it that runs by the server's clock alone. Every write of it first asks whether
+//! its number still holds: one that was stopped or cut off for longer finds it gone, and can change nothing any more.
+//! In a store in a file the operating system's locks do this: see `files.rs`.
+
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Executor};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::error::StoreError;
+use super::postgres::Server;
+use super::transaction::Connection;
+
+/// How long a process may keep silent before others take over its work, and how often it speaks.
+const LEASE: Duration = Duration::from_secs(30);
+const RENEWED_EVERY: Duration = Duration::from_secs(7);
+const RENEWED_WITHIN: Duration = Duration::from_secs(6);
+
+/// How often it is asked whether something that another process holds is free.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The server's clock, in UTC milliseconds: those of the processes may differ.
+const NOW: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+
+/// What a process is known as.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    fence: i64,
+    /// By our own clock, which runs on while we are stopped: no sooner than the server's.
+    until: Instant,
+}
+
+/// Asks, behind another question, for a row that is there as long as a number holds.
+pub fn is_live(fence: i64) -> String {
+    format!("; SELECT fence FROM node WHERE fence = {fence} AND until > {NOW}")
+}
+
+/// Something that one process has at a time. Given back when dropped; when its process dies, after its lease.
+#[derive(Debug)]
+pub struct Lease {
+    server: Arc<Server>,
+    name: String,
+    /// Of this one time: what is given back late must not end what was taken since.
+    fence: i64,
+}
+
+impl Server {
+    /// The number of this process, while it thinks it has one.
+    pub fn fence(&self) -> Option<i64> {
+        self.known().map(|node| node.fence)
+    }
+
+    /// Whether nobody can have taken over our work yet. Asks nobody, so that it can be asked right before something that
+    /// cannot be undone.
+    pub fn is_ours(&self) -> bool {
+        self.known().is_none_or(|node| Instant::now() < node.until)
+    }
+
+    /// The number of this process, which gets one where it had none.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] where it had one that holds no more: whoever works under it must end first.
+    async fn join(self: &Arc<Self>) -> Result<i64, StoreError> {
+        let _one = self.joining.lock().await;
+        match self.known() {
+            Some(node) if Instant::now() < node.until => Ok(node.fence),
+            Some(_) => Err(StoreError::Fenced),
+            None => self.number().await,
+        }
+    }
+
+    /// As [`Self::join`], where nothing is under way that was begun under another number.
+    pub async fn join_anew(self: &Arc<Self>) -> Result<i64, StoreError> {
+        let _one = self.joining.lock().await;
+        match self.known() {
+            Some(node) if Instant::now() < node.until => Ok(node.fence),
+            _ => self.number().await,
+        }
+    }
+
+    async fn number(self: &Arc<Self>) -> Result<i64, StoreError> {
+        let asked = Instant::now();
+        let mut write = self.write_as(None).await?;
+        bury(&mut write).await?;
+        let fence = next(&mut write).await?;
+        let until = format!("INSERT INTO node (fence, name, until) VALUES ($1, $2, {NOW} + $3)");
+        sqlx::query(AssertSqlSafe(until)).bind(fence).bind(called()).bind(millis(LEASE)).execute(&mut *write).await?;
+        write.commit().await?;
+        *self.node() = Some(Node { fence, until: asked + LEASE });
+        tokio::spawn(keep_up(Arc::downgrade(self), fence));
+        Ok(fence)
+    }
+
+    /// Takes something that only one process may have, waiting for it; or names the process that has it.
+    pub async fn lease(self: &Arc<Self>, name: &str, patience: Duration) -> Result<Lease, StoreError> {
+        let node = self.join().await?;
+        let (end, mut wait) = (Instant::now() + patience, ASK_AGAIN);
+        loop {
+            // Whoever waits keeps nobody from writing.
+            let holder = self.holder(name, node).await?;
+            if holder.is_none()
+                && let Some(fence) = self.take(name, node).await?
+            {
+                return Ok(Lease { server: Arc::clone(self), name: name.to_owned(), fence });
+            }
+            if Instant::now() >= end {
+                return Err(StoreError::Claimed { holder: holder.unwrap_or_else(|| "unknown".to_owned()) });
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(ASK_AGAIN * 16);
+        }
+    }
+
+    /// Which other process has something.
+    async fn holder(self: &Arc<Self>, name: &str, node: i64) -> Result<Option<String>, StoreError> {
+        let held = format!(
+            "SELECT node.name FROM lease JOIN node ON node.fence = lease.node \
+             WHERE lease.name = $1 AND lease.node <> $2 AND node.until > {NOW}"
+        );
+        let held = sqlx::query_scalar(AssertSqlSafe(held)).bind(name).bind(node);
+        Ok(held.fetch_optional(&mut *self.read().await?).await?)
+    }
+
+    /// The number of the lease, where nobody was faster.
+    async fn take(self: &Arc<Self>, name: &str, node: i64) -> Result<Option<i64>, StoreError> {
+        let mut write = self.write().await?;
+        bury(&mut write).await?;
+        let fence = next(&mut write).await?;
+        let taken = sqlx::query(
+            "INSERT INTO lease (name, node, fence) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+             SET node = excluded.node, fence = excluded.fence \
+             WHERE lease.node = excluded.node OR NOT EXISTS (SELECT 1 FROM node WHERE node.fence = lease.node)",
+        )
+        .bind(name)
+        .bind(node)
+        .bind(fence)
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok((taken.rows_affected() == 1).then_some(fence))
+    }
+
+    /// Gives back all that this process has.
+    pub(super) async fn leave(self: &Arc<Self>) {
+        let Some(Node { fence, .. }) = self.known() else { return };
+        // What fails here runs out by itself.
+        let left = async {
+            let mut write = self.renew().await?;
+            for gone in ["DELETE FROM lease WHERE node = $1", "DELETE FROM node WHERE fence = $1"] {
+                sqlx::query(gone).bind(fence).execute(&mut *write).await?;
+            }
+            write.commit().await
+        };
+        _ = timeout(RENEWED_WITHIN, left).await;
+    }
+
+    /// Notes that a number holds no more, so that another is got before anything else is begun.
+    pub(super) fn lapsed(&self, fence: Option<i64>) {
+        if let Some(node) = self.node().as_mut().filter(|node| Some(node.fence) == fence) {
+            node.until = Instant::now();
+        }
+    }
+
+    fn known(&self) -> Option<Node> {
+        *self.node()
+    }
+
+    fn node(&self) -> MutexGuard<'_, Option<Node>> {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the lease still held, and now runs anew.
+    async fn renewed(self: &Arc<Self>, fence: i64) -> Result<bool, StoreError> {
+        let mut write = self.renew().await?;
+        let longer = format!("UPDATE node SET until = {NOW} + $1 WHERE fence = $2 AND until > {NOW}");
+        let renewed = sqlx::query(AssertSqlSafe(longer)).bind(millis(LEASE)).bind(fence).execute(&mut *write).await?;
+        write.commit().await?;
+        Ok(renewed.rows_affected() == 1)
+    }
+}
+
+/// Renews the lease for as long as the store is open and the number holds.
+async fn keep_up(server: Weak<Server>, fence: i64) {
+    loop {
+        sleep(RENEWED_EVERY).await;
+        let Some(server) = server.upgrade() else { return };
+        let asked = Instant::now();
+        match timeout(RENEWED_WITHIN, server.renewed(fence)).await {
+            Ok(Ok(true)) => {
+                if let Some(node) = server.node().as_mut().filter(|node| node.fence == fence) {
+                    node.until = asked + LEASE;
+                }
+            }
+            // Every write says so from now on.
+            Ok(Ok(false)) => return server.lapsed(Some(fence)),
+            // It is tried again until it has run out.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+}
+
+/// A number that nobody else ever gets.
+async fn next(write: &mut Connection) -> Result<i64, StoreError> {
+    let next = sqlx::query_scalar("UPDATE willitsell SET fences = fences + 1 WHERE turn = 1 RETURNING fences");
+    Ok(next.fetch_one(write).await?)
+}
+
+/// Takes out the numbers of processes that kept silent for too long: what they held is anybody's, and they can write no
+/// more. One that speaks at this very moment is left alone.
+pub async fn bury(write: &mut Connection) -> Result<(), StoreError> {
+    let dead =
+        format!("DELETE FROM node WHERE fence IN (SELECT fence FROM node WHERE until <= {NOW} FOR UPDATE SKIP LOCKED)");
+    write.execute(AssertSqlSafe(dead)).await?;
+    Ok(())
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Tells people which process it is.
+fn called() -> String {
+    let host = rustix::system::uname();
+    format!("{} on {}", std::process::id(), host.nodename().to_string_lossy())
+}
+
+impl Lease {
+    /// Refuses to write where somebody else has it by now.
+    pub async fn must_hold(&self, write: &mut Connection) -> Result<(), StoreError> {
+        let held = sqlx::query("SELECT fence FROM lease WHERE name = $1 AND fence = $2")
+            .bind(&self.name)
+            .bind(self.fence)
+            .fetch_optional(write)
+            .await?;
+        held.map(|_| ()).ok_or(StoreError::Fenced)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (server, name, fence) = (Arc::clone(&self.server), std::mem::take(&mut self.name), self.fence);
+        runtime.spawn(async move {
+            // What fails here is taken again by this process, or runs out with it.
+            let given_back = async {
+                let mut write = server.renew().await?;
+                sqlx::query("DELETE FROM lease WHERE name = $1 AND fence = $2")
+                    .bind(name)
+                    .bind(fence)
+                    .execute(&mut *write)
+                    .await?;
+                write.commit().await
+            };
+            _ = timeout(RENEWED_WITHIN, given_back).await;
+        });
+    }
+}

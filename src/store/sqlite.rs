@@ -1,0 +1,201 @@
+//! A store in a file of SQLite's: opening, the begin of a write, and what keeps the file whole.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor};
+use url::Url;
+
+use super::error::StoreError;
+use super::snapshot::Snapshots;
+use super::transaction::Transaction;
+
+/// Oldest SQLite without a known way to damage its files: 3.51.3 mends the WAL-reset bug
+/// (sqlite.org/wal.html#walresetbug).
+const SOUND_VERSION: [u32; 3] = [3, 51, 3];
+
+/// Marks a database file as ours (`PRAGMA application_id`): "Will" in ASCII.
+const APPLICATION_ID: i64 = 0x5769_6c6c;
+
+/// How long a write waits for another process to let go, in milliseconds: above the minute that
+/// reliability.md S4 asks for.
+const PATIENCE_MS: u64 = 75_000;
+
+/// For connections that write. A commit returns once it is on disk; the log shrinks back to 64 MiB; what is deleted is
+/// overwritten.
+const WRITER: &str = "PRAGMA busy_timeout = 75000; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
+    PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY";
+
+/// For connections that read: a read that turned into a write would fail at once when the store is busy.
+const READER: &str = "PRAGMA busy_timeout = 75000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF";
+
+/// Connections to one database: one that writes, a few that read. Clones share them.
+#[derive(Clone)]
+pub struct Sqlite {
+    path: PathBuf,
+    reads: AnyPool,
+    writes: AnyPool,
+    pub(super) snapshots: Arc<Snapshots>,
+}
+
+impl Sqlite {
+    /// Opens the database in a file that exists, empty or one of ours, and checks that it is whole.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let options = options(path)?;
+        let mut first = options.connect().await?;
+        let ready = make_ready(&mut first, path).await;
+        first.close().await?;
+        ready?;
+        let backend = Self {
+            path: path.to_owned(),
+            reads: pool(&options, 4, READER),
+            writes: pool(&options, 1, WRITER),
+            snapshots: Arc::new(Snapshots::new(path.to_owned(), READER)),
+        };
+        backend.check().await?;
+        Ok(backend)
+    }
+
+    /// Begins a write. It takes the write lock up front, waiting for it, so that no statement inside
+    /// finds the store busy.
+    pub async fn write(&self) -> Result<Transaction, StoreError> {
+        Ok(Transaction::of_file(self.writes.begin_with("BEGIN IMMEDIATE").await?))
+    }
+
+    /// Begins a read: everything read in it is of one moment.
+    pub async fn read(&self) -> Result<Transaction, StoreError> {
+        Ok(Transaction::of_file(self.reads.begin().await?))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads every page of the database and says whether they fit together.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&self.reads).await?;
+        if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
+    }
+
+    /// Writes the file anew without free pages and empties the log, so that nothing that was deleted is left in either.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        self.writes.acquire().await?.execute("VACUUM").await?;
+        if self.empty_log().await? { Ok(()) } else { Err(StoreError::Unscrubbed) }
+    }
+
+    /// Writes the log back and empties it; whether nobody else was reading it.
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        let row = self.writes.acquire().await?.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        let busy: i64 = sqlx::Row::try_get(&row, 0)?;
+        Ok(busy == 0)
+    }
+
+    /// Waits for what is running and closes every connection.
+    pub async fn close(&self) {
+        self.snapshots.close().await;
+        self.reads.close().await;
+        self.writes.close().await;
+    }
+}
+
+fn options(path: &Path) -> Result<AnyConnectOptions, StoreError> {
+    let strange = || StoreError::Address("names a file whose name this system cannot spell".into());
+    let file = Url::from_file_path(path).map_err(|()| strange())?;
+    let url = Url::parse(&format!("sqlite://{}", file.path())).map_err(|_| strange())?;
+    // Statements are not logged: their texts are long and say nothing a reader of logs needs.
+    Ok(AnyConnectOptions::from_url(&url)?.disable_statement_logging())
+}
+
+fn pool(options: &AnyConnectOptions, most: u32, settings: &'static str) -> AnyPool {
+    AnyPoolOptions::new()
+        .max_connections(most)
+        // One write may wait for another process, and a second one behind it in this process.
+        .acquire_timeout(Duration::from_millis(2 * PATIENCE_MS))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| Box::pin(async move { connection.execute(settings).await.map(|_| ()) }))
+        .connect_lazy_with(options.clone())
+}
+
+/// Refuses an unsound library and other programs' files before anything is changed; then marks the
+/// file as ours and turns on the write-ahead log, which the file remembers.
+async fn make_ready(connection: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *connection).await?;
+    sound(&version)?;
+    connection.execute(WRITER).await?;
+    // In this order: another process may be making the store right now, and it marks it before it fills it.
+    let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema").fetch_one(&mut *connection).await?;
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
+    if id != APPLICATION_ID {
+        if id != 0 || tables > 0 {
+            let found = "it is another program's SQLite database".into();
+            return Err(StoreError::NotAStore { path: path.to_owned(), found });
+        }
+        let mark = format!("PRAGMA application_id = {APPLICATION_ID}");
+        connection.execute(AssertSqlSafe(mark)).await?;
+    }
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await?;
+    if mode == "wal" { Ok(()) } else { Err(no_log(path)) }
+}
+
+fn no_log(path: &Path) -> StoreError {
+    let source = std::io::Error::other("its file system cannot keep SQLite's write-ahead log");
+    StoreError::File { path: PathBuf::from(path), source }
+}
+
+fn sound(version: &str) -> Result<(), StoreError> {
+    let numbers: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    if numbers >= SOUND_VERSION.to_vec() {
+        return Ok(());
+    }
+    Err(StoreError::Library { found: version.to_owned(), wanted: SOUND_VERSION.map(|part| part.to_string()).join(".") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files;
+
+    #[test]
+    fn s6_a_library_that_can_damage_files_is_refused() {
+        for unsound in ["3.51.2", "3.46.1", "2.99.99", "3.51", "", "unknown"] {
+            assert!(matches!(sound(unsound), Err(StoreError::Library { .. })), "{unsound}");
+        }
+        for version in ["3.51.3", "3.52.0", "3.100.0", "4.0.0"] {
+            assert!(sound(version).is_ok(), "{version}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s4_a_read_cannot_turn_into_a_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        let backend = Sqlite::open(&path).await.unwrap();
+        let mut read = backend.read().await.unwrap();
+        let error = sqlx::query("CREATE TABLE a (b TEXT)").execute(&mut *read).await.unwrap_err();
+        assert!(error.to_string().contains("readonly"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_is_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        let backend = Sqlite::open(&path).await.unwrap();
+        let mut write = backend.write().await.unwrap();
+        let setting = async |name: &'static str, write: &mut crate::store::transaction::Connection| -> i64 {
+            sqlx::query_scalar(name).fetch_one(write).await.unwrap()
+        };
+        assert_eq!(setting("PRAGMA synchronous", &mut write).await, 2, "FULL");
+        assert!(setting("PRAGMA busy_timeout", &mut write).await > 60_000, "S4: above a minute");
+        assert_eq!(setting("PRAGMA busy_timeout", &mut write).await.unsigned_abs(), PATIENCE_MS);
+        let log: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *write).await.unwrap();
+        assert_eq!(log, "wal");
+    }
+}
