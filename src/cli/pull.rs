@@ -17,8 +17,9 @@ use crate::domain::concept::Experiment;
 use crate::domain::connector::SourceAccess;
 use crate::domain::id::SourceId;
 use crate::domain::observation::DateWindow;
-use crate::schedule::pull::{Errand, Pulled, due_window, pull, rehearse};
+use crate::schedule::pull::{Errand, Pulled, SourceFailed, due_window, pull, rehearse};
 use crate::schedule::survey::Survey;
+use crate::schedule::turns::turn;
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
@@ -79,6 +80,9 @@ pub async fn run(args: &PullArgs, path: &Path, output: &Output) -> Result<ExitCo
     let working = output.spinner(&format!("asking {}", counted(asked.len() as u64, "source")));
     let parts = &app.parts;
     let answers = join_all(asked.iter().map(|&(access, window, errand)| async move {
+        let source = &access.source.id;
+        let alone = turn(parts, source).await;
+        let _turn = alone.map_err(|error| SourceFailed::Store(source.clone(), error))?;
         let mut keys = Survey::default();
         let pulled = if args.dry_run {
             rehearse(parts, access, window, errand, &mut keys).await

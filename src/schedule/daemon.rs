@@ -80,13 +80,49 @@ impl Shared {
     }
 }
 
+/// How long a store on a server that failed is left alone.
+const BEGIN_ANEW: Duration = Duration::from_secs(5);
+
+/// Runs until `stop` is cancelled, as [`live`] does. Where a store on a server fails for a while, or others went on with our
+/// work meanwhile, all that is under way is given up and begun anew.
+///
+/// # Errors
+/// [`Died`], when the store or a loop fails.
+pub async fn run(
+    work: watch::Receiver<Arc<Work>>,
+    told: watch::Receiver<Told>,
+    stop: &CancellationToken,
+) -> Result<(), Died> {
+    loop {
+        let now = Arc::clone(&work.borrow());
+        let Parts { store, clock, .. } = &now.parts;
+        match live(work.clone(), told.clone(), &stop.child_token()).await {
+            Err(Died::Store(error)) if store.is_on_a_server() && error.may_pass() && !stop.is_cancelled() => {
+                tracing::warn!(%error, "all that was under way is given up, and begun anew in a moment");
+            }
+            ended => return ended,
+        }
+        loop {
+            tokio::select! {
+                () = clock.sleep(BEGIN_ANEW) => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+            match store.claim().await {
+                Ok(_) => break,
+                Err(error) if error.may_pass() => tracing::warn!(%error, "not yet"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
 /// Runs until `stop` is cancelled. Sources that vendors `told` of are read before their slot. The caller holds the store's
 /// claim. When it is cancelled nothing more is begun, and what is under way may finish for ten seconds; what is cut short then
 /// leaves no trace but an open run, which the next start takes up, or an attempt without an answer, which it repeats and marks so.
 ///
 /// # Errors
 /// [`Died`], when the store or a loop fails.
-pub async fn run(
+async fn live(
     work: watch::Receiver<Arc<Work>>,
     told: watch::Receiver<Told>,
     stop: &CancellationToken,
@@ -181,7 +217,16 @@ async fn take_up(shared: &Arc<Shared>, work: &Arc<Work>, under_way: &mut UnderWa
     let now = parts.clock.now();
     // One that comes while an earlier one is under way waits until that has ended: the latest of them is due then.
     let idle = experiments.iter().filter(|experiment| !under_way.concepts.contains(&experiment.concept.id));
+    let left = parts.store.take_over(now).await?;
+    if left > 0 {
+        tracing::warn!(left, "another process fell silent in the middle of its work; it is taken up again");
+    }
     let last = parts.store.last_runs_until(now + AHEAD).await?;
+    // One that another process is at waits likewise.
+    let is_open = |experiment: &&Experiment| {
+        last.iter().any(|run| run.concept == experiment.concept.id && run.finished_at.is_none())
+    };
+    let idle = idle.filter(|experiment| !parts.store.is_on_a_server() || !is_open(experiment));
     let due = due(idle, &last, now, *catch_up);
     for late in &due.too_old {
         let (concept, slot) = (&late.concept, late.due_at);

@@ -1,6 +1,8 @@
 //! Empties the outbox: each delivery is tried, and what came of it is written down before the next.
 //! A notifier that is down never loses a verdict and never delays one.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use rand::Rng;
 
@@ -26,7 +28,17 @@ pub struct Delivered {
 /// possible repeat.
 pub async fn deliver(parts: &Parts, now: DateTime<Utc>, rng: &mut impl Rng) -> Result<Delivered, StoreError> {
     let mut delivered = Delivered::default();
-    for delivery in parts.store.due_deliveries(now).await? {
+    let due = parts.store.due_deliveries(now).await?;
+    if due.is_empty() {
+        return Ok(delivered);
+    }
+    // Where another process is at it, it tells these too.
+    let _alone = match parts.store.alone("messages", Duration::ZERO).await {
+        Ok(alone) => alone,
+        Err(StoreError::Claimed { .. }) => return Ok(delivered),
+        Err(error) => return Err(error),
+    };
+    for delivery in due {
         let Some(notifier) = parts.notifiers.get(&delivery.destination) else {
             let gone = format!("no [notify.{}] is configured any more", delivery.destination);
             parts.store.give_up(&delivery.id, &gone).await?;

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::Parts;
 use super::due::next_slot;
 use super::pull::{Errand, SourceFailed, due_window, pull};
+use super::turns::free_turn;
 use crate::domain::concept::Experiment;
 use crate::domain::id::SourceId;
 use crate::domain::inbound::Told;
@@ -78,7 +79,8 @@ pub async fn read_early(
     };
     let Some(access) = parts.sources.get(source) else { return Ok(true) };
     // To wait would keep other sources from being read: a vendor may prepare its report for hours.
-    let Some(_turn) = parts.turns.free(source) else { return Ok(false) };
+    let free = free_turn(parts, source).await.map_err(|error| SourceFailed::Store(source.clone(), error))?;
+    let Some(_turn) = free else { return Ok(false) };
     let run_id = format!("sent@{}", now.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
     let errand = Errand { run_id: &run_id, zone: experiment.timezone, due_at: told, now };
     let window = due_window(parts, access, experiment.start, errand)

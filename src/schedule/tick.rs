@@ -11,6 +11,7 @@ use super::Parts;
 use super::caught;
 use super::due::DueRun;
 use super::pull::{Errand, Pulled, SourceFailed, due_window, pull};
+use super::turns::turn;
 use super::verdicts::{self, Case};
 use crate::domain::concept::Experiment;
 use crate::domain::connector::SourceAccess;
@@ -174,10 +175,9 @@ async fn pull_source(
     errand: Errand<'_>,
 ) -> Result<Pulled, SourceFailed> {
     let source = &access.source.id;
-    let _turn = parts.turns.of(source).await;
-    let window = due_window(parts, access, experiment.start, errand)
-        .await
-        .map_err(|error| SourceFailed::Store(source.clone(), error))?;
+    let failed = |error| SourceFailed::Store(source.clone(), error);
+    let _turn = turn(parts, source).await.map_err(failed)?;
+    let window = due_window(parts, access, experiment.start, errand).await.map_err(failed)?;
     match window {
         Some(window) => pull(parts, access, window, errand, None).await,
         None => Ok(Pulled::default()),

@@ -3,9 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use std::time::Duration;
+
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
+use super::Parts;
 use crate::domain::id::SourceId;
+use crate::store::{Alone, StoreError};
+
+/// Longest wait for another process that reads the source: some windows of the longest that each may take.
+const LONGEST_TURN: Duration = Duration::from_hours(4);
 
 /// Whose turn it is to read a source. Readings of one source follow each other: of two at once, the one that asked first might
 /// be stored last, and put older answers in place of newer ones. Sources are read side by side, up to a number.
@@ -47,6 +54,32 @@ impl Turns {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(sources.entry(source.clone()).or_default())
     }
+}
+
+/// Waits until nobody reads a source, in this process or in another that shares the store; see [`Turns`].
+///
+/// # Errors
+/// [`StoreError`] when the store fails, or another process has been reading the source for longer than any may.
+pub async fn turn(parts: &Parts, source: &SourceId) -> Result<(Alone, Turn), StoreError> {
+    let here = parts.turns.of(source).await;
+    Ok((parts.store.alone(&named(source), LONGEST_TURN).await?, here))
+}
+
+/// As [`turn`], but `None` at once where somebody reads the source now.
+///
+/// # Errors
+/// [`StoreError`] when the store fails.
+pub async fn free_turn(parts: &Parts, source: &SourceId) -> Result<Option<(Alone, Turn)>, StoreError> {
+    let Some(here) = parts.turns.free(source) else { return Ok(None) };
+    match parts.store.alone(&named(source), Duration::ZERO).await {
+        Ok(alone) => Ok(Some((alone, here))),
+        Err(StoreError::Claimed { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn named(source: &SourceId) -> String {
+    format!("source {source}")
 }
 
 #[cfg(test)]

@@ -68,6 +68,14 @@ impl Backend {
         }
     }
 
+    /// The number of this process among all that share the database; none in a file.
+    pub fn fence(&self) -> Option<i64> {
+        match self {
+            Self::File(_) => None,
+            Self::Server(server) => server.fence(),
+        }
+    }
+
     /// The file, where it is one.
     pub fn path(&self) -> Option<&Path> {
         match self {

@@ -144,8 +144,9 @@ impl Store {
         PostgresAddress::is_meant(url) || files::path_of(url).is_ok_and(|path| path.exists())
     }
 
-    /// Takes the right to pull on a schedule, which one process has at a time. It ends when dropped, and
-    /// when the process dies in any way.
+    /// Takes the right to pull on a schedule. In a file one process has it at a time: it ends when dropped, and when the
+    /// process dies in any way. On a server several share the work, each under a number of its own, which it gets anew here
+    /// where the one before has run out: nothing that was begun under that may still be under way.
     ///
     /// # Errors
     /// [`StoreError::Claimed`] naming the process that has it.
@@ -154,7 +155,7 @@ impl Store {
             Backend::File(file) => DaemonClaim::File { _locked: files::claim(file.path())? },
             Backend::Server(server) => {
                 server.join_anew().await?;
-                DaemonClaim::Server { _leased: server.lease("daemon", Duration::ZERO).await? }
+                DaemonClaim::Shared
             }
         })
     }
@@ -165,6 +166,19 @@ impl Store {
     /// [`StoreError::Damaged`] when it is not.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.backend.check().await
+    }
+
+    /// Takes what only one process does at a time, waiting for it. In a file, whoever has the claim is alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Claimed`] naming the process that has it.
+    pub async fn alone(&self, what: &str, patience: Duration) -> Result<Alone, StoreError> {
+        Ok(Alone {
+            _leased: match &self.backend {
+                Backend::File(_) => None,
+                Backend::Server(server) => Some(server.lease(what, patience).await?),
+            },
+        })
     }
 
     /// Whether nobody can have taken over this process's work: asked right before what no transaction can undo.
@@ -191,18 +205,20 @@ impl Store {
     }
 }
 
-/// The right to pull on a schedule: one process at a time. Given back when dropped, and, when the process dies in any way, by
-/// the operating system, or by the server once its lease has run out.
+/// The right to pull on a schedule.
 #[derive(Debug)]
 pub enum DaemonClaim {
-    /// Of a store in a file.
+    /// Of a store in a file: given back when dropped, and by the operating system when the process dies in any way.
     File {
         /// Locked for as long as it is open.
         _locked: File,
     },
-    /// Of a store on a server.
-    Server {
-        /// Held until it is dropped.
-        _leased: Lease,
-    },
+    /// Of a store on a server, in which each slot, each source and each message is taken by itself.
+    Shared,
+}
+
+/// What only one process does at a time; until it is dropped.
+#[derive(Debug)]
+pub struct Alone {
+    _leased: Option<Lease>,
 }

@@ -10,6 +10,7 @@ use super::Store;
 use super::bulk::Bulk;
 use super::columns;
 use super::error::StoreError;
+use super::lease;
 use super::scorecards::Ending;
 use super::transaction::Connection;
 use crate::domain::id::ConceptId;
@@ -21,9 +22,9 @@ impl Store {
     pub async fn start_run(&self, run: &Run) -> Result<bool, StoreError> {
         let mut write = self.backend.write().await?;
         let started = sqlx::query(
-            "INSERT INTO run (id, concept_id, due_at, started_at, missed) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, finished_at = NULL, outcome = NULL \
-             WHERE run.outcome = $6",
+            "INSERT INTO run (id, concept_id, due_at, started_at, missed, fence) VALUES ($1, $2, $3, $4, $5, $7) \
+             ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, finished_at = NULL, outcome = NULL, \
+             fence = excluded.fence WHERE run.outcome = $6",
         )
         .bind(&run.id)
         .bind(run.concept.as_str())
@@ -31,6 +32,7 @@ impl Store {
         .bind(run.started_at.timestamp_millis())
         .bind(i64::from(run.missed))
         .bind(columns::json(&Outcome::Abandoned)?)
+        .bind(self.backend.fence())
         .execute(&mut *write)
         .await?;
         write.commit().await?;
@@ -55,15 +57,37 @@ impl Store {
         write.commit().await
     }
 
-    /// Ends every open run as abandoned and says how many there were. Only the holder of the claim may: an
-    /// open run that is not its own was left by a process that died.
+    /// Ends every open run as abandoned that is this process's, or nobody's any more, and says how many there were. Only the
+    /// holder of the claim may, and only before it begins any: an open run was left by a process that died.
     pub async fn abandon_open_runs(&self, at: DateTime<Utc>) -> Result<u64, StoreError> {
-        let mut write = self.backend.write().await?;
-        let abandoned = sqlx::query("UPDATE run SET finished_at = $1, outcome = $2 WHERE finished_at IS NULL")
-            .bind(at.timestamp_millis())
-            .bind(columns::json(&Outcome::Abandoned)?)
-            .execute(&mut *write)
+        self.abandon(at, self.backend.fence()).await
+    }
+
+    /// Ends the open runs of processes that others share the store with, where they fell silent: their slots are due again.
+    /// In a file there are no others.
+    pub async fn take_over(&self, at: DateTime<Utc>) -> Result<u64, StoreError> {
+        let Some(own) = self.backend.fence() else { return Ok(0) };
+        let others: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM run WHERE finished_at IS NULL AND fence <> $1")
+            .bind(own)
+            .fetch_one(&mut *self.backend.read().await?)
             .await?;
+        if others == 0 { Ok(0) } else { self.abandon(at, None).await }
+    }
+
+    async fn abandon(&self, at: DateTime<Utc>, own: Option<i64>) -> Result<u64, StoreError> {
+        let mut write = self.backend.write().await?;
+        if self.is_on_a_server() {
+            lease::bury(&mut write).await?;
+        }
+        let abandoned = sqlx::query(
+            "UPDATE run SET finished_at = $1, outcome = $2 WHERE finished_at IS NULL AND (fence IS NULL OR fence = $3 \
+             OR NOT EXISTS (SELECT 1 FROM node WHERE node.fence = run.fence))",
+        )
+        .bind(at.timestamp_millis())
+        .bind(columns::json(&Outcome::Abandoned)?)
+        .bind(own)
+        .execute(&mut *write)
+        .await?;
         write.commit().await?;
         Ok(abandoned.rows_affected())
     }

@@ -105,7 +105,7 @@ pub fn notifiers() -> Vec<NotifierInfo> {
 /// Every variable that ends in `_URL` is an address, the key is one, every other one a plain secret.
 pub fn full_env(name: &str) -> Option<String> {
     Some(match name {
-        "WILLITSELL_TOKEN_KEY" => "0c".repeat(32),
+        "WILLITSELL_KEY" | "WILLITSELL_TOKEN_KEY" => "0c".repeat(32),
         name if name.ends_with("_URL") => format!("https://hooks.example.com/{CANARY}"),
         _ => CANARY.to_owned(),
     })

@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod connectors;
 mod daemon;
+mod daemons;
 mod decide;
 mod exports;
 mod fake_server;

@@ -1,7 +1,15 @@
 //! A store on a server: what is refused and left as it is, who may write, and what is said where it cannot be reached.
 
-use super::*;
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::*;
+use crate::canary::assert_no_canary;
 
 #[tokio::test]
 async fn s8_many_may_open_a_new_store_at_once() {
@@ -78,22 +86,46 @@ async fn p10_what_cannot_be_opened_is_named_by_its_host_alone() {
     ] {
         let error = Store::open_with(&url, key().as_ref()).await.unwrap_err();
         assert!(error.to_string().contains(&says), "{error}");
-        crate::canary::assert_no_canary(format!("{error} {error:?}"));
+        assert_no_canary(format!("{error} {error:?}"));
     }
 }
 
-/// A second daemon is refused, named the first, and let in once that has gone, even where it died without a word.
+/// What one process has at a time is refused to a second one, which is told who the first is, and let in once that has gone,
+/// even where it died without a word.
 #[tokio::test]
-async fn s8_one_process_at_a_time_pulls_on_a_schedule() {
+async fn s8_what_one_process_has_at_a_time_is_taken_over_once_it_falls_silent() {
     let Some(database) = postgres::database().await else { return };
     let (one, two) = (open_on(&database).await, open_on(&database).await);
-    let _claim = one.claim().await.unwrap();
-    let Err(StoreError::Claimed { holder }) = two.claim().await else { panic!("a second one") };
+    let now = Duration::ZERO;
+    for store in [&one, &two] {
+        store.claim().await.unwrap();
+    }
+    let held = one.alone("source search", now).await.unwrap();
+    let other = two.alone("source landing", now).await.unwrap();
+    let Err(StoreError::Claimed { holder }) = two.alone("source search", now).await else { panic!("a second one") };
     assert!(holder.starts_with(&std::process::id().to_string()), "{holder}");
+    // Given back, it is free a moment later, and what is given back late ends nothing that was taken since.
+    drop(other);
+    let other = two.alone("source landing", now).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(matches!(one.alone("source landing", now).await, Err(StoreError::Claimed { .. })));
+    drop(other);
+    one.alone("source landing", Duration::from_secs(20)).await.unwrap();
     // As if half a minute had gone by in which the first said nothing.
+    assert!(one.start_run(&run("2026-03-02T05:00:00Z")).await.unwrap());
+    assert_eq!(two.take_over(at("2026-03-02T05:10:00Z")).await.unwrap(), 0, "its owner lives");
     database.run("UPDATE node SET until = 0 WHERE fence = 1").await;
-    let _claim = two.claim().await.unwrap();
-    assert!(matches!(one.start_run(&run("2026-03-02T05:00:00Z")).await, Err(StoreError::Fenced)));
+    let _taken = two.alone("source search", now).await.unwrap();
+    assert_eq!(two.take_over(at("2026-03-02T05:11:00Z")).await.unwrap(), 1);
+    assert!(two.start_run(&run("2026-03-02T05:00:00Z")).await.unwrap(), "its slot is due again");
+    assert!(matches!(one.start_run(&run("2026-03-03T05:00:00Z")).await, Err(StoreError::Fenced)));
+    assert!(matches!(one.alone("messages", now).await, Err(StoreError::Fenced)), "its work must end first");
+    assert!(!one.may_act());
+    drop(held);
+    // Begun anew, under a number of its own.
+    one.claim().await.unwrap();
+    assert!(one.may_act() && one.start_run(&run("2026-03-03T05:00:00Z")).await.unwrap());
+    assert_eq!(one.abandon_open_runs(at("2026-03-03T05:10:00Z")).await.unwrap(), 1, "its own, and not the other's");
 }
 
 /// One that was stopped for longer than its lease can write nothing, before and after somebody else took over.
@@ -165,4 +197,128 @@ async fn writes_of_several_processes_follow_each_other() {
     assert_eq!(ids, (1..=30).collect::<Vec<i64>>(), "each pull has a number of its own, and none is left out");
     assert!(stores[0].start_run(&run("2026-03-02T05:00:00Z")).await.unwrap());
     assert!(!stores[1].start_run(&run("2026-03-02T05:00:00Z")).await.unwrap(), "a slot has one run, on whatever node");
+}
+
+/// Between a store and its server: passes on, keeps silent, or cuts what there is.
+struct Proxy {
+    port: u16,
+    passes: watch::Sender<bool>,
+    cuts: watch::Sender<u32>,
+}
+
+impl Proxy {
+    async fn to(database: &Database) -> (Self, String) {
+        let mut url = url::Url::parse(&database.url).unwrap();
+        let upstream = format!("127.0.0.1:{}", url.port().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (passes, cuts) = (watch::Sender::new(true), watch::Sender::new(0));
+        let (may_pass, cut) = (passes.clone(), cuts.clone());
+        tokio::spawn(async move {
+            while let Ok((inner, _)) = listener.accept().await {
+                let (upstream, may_pass, mut cut) = (upstream.clone(), may_pass.subscribe(), cut.subscribe());
+                tokio::spawn(async move {
+                    let Ok(outer) = TcpStream::connect(upstream).await else { return };
+                    let ((from_us, to_us), (from_it, to_it)) = (inner.into_split(), outer.into_split());
+                    tokio::select! {
+                        _ = cut.changed() => {}
+                        () = passed_on(from_us, to_it, may_pass.clone()) => {}
+                        () = passed_on(from_it, to_us, may_pass) => {}
+                    }
+                });
+            }
+        });
+        url.set_port(Some(port)).unwrap();
+        (Self { port, passes, cuts }, url.to_string())
+    }
+}
+
+async fn passed_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut may_pass: watch::Receiver<bool>) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        // What was on its way when the line fell silent stays on its way.
+        if may_pass.wait_for(|passes| *passes).await.is_err() || to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s10_a_server_that_was_cut_off_or_kept_silent_is_found_again() {
+    let Some(database) = postgres::database().await else { return };
+    let (proxy, url) = Proxy::to(&database).await;
+    let store = Store::open_with(&url, Some(&KEY.into())).await.unwrap();
+    let on = |day: &str| slice(&ads(), days(day, day), "2026-03-09T05:00:00Z");
+    put(&store, &on("2026-03-01"), &[("2026-03-01", "a", 10, None)]).await.unwrap();
+    everything(&store, &ads(), None).await;
+
+    // Connections that lie idle are cut, as by a server that is started anew: nobody notices.
+    proxy.cuts.send_modify(|cuts| *cuts += 1);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    put(&store, &on("2026-03-02"), &[("2026-03-02", "a", 20, None)]).await.unwrap();
+
+    // The line falls silent and no end hears of it: half-open. Both a write and a read say so in time.
+    proxy.passes.send_replace(false);
+    let began = Instant::now();
+    let third = on("2026-03-03");
+    let (write, read) = tokio::join!(put(&store, &third, &[("2026-03-03", "a", 30, None)]), store.last_runs());
+    assert!(matches!(&write, Err(error @ StoreError::Unreachable(_)) if error.may_pass()), "{write:?}");
+    assert!(matches!(&read, Err(StoreError::Unreachable(_))), "{read:?}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    let said = write.unwrap_err().to_string();
+    assert!(said.contains(&format!("127.0.0.1:{}", proxy.port)), "{said}");
+    assert_no_canary(&said);
+
+    // It speaks again: what waited on the line is of connections that nobody uses any more.
+    proxy.passes.send_replace(true);
+    put(&store, &third, &[("2026-03-03", "a", 31, None)]).await.unwrap();
+    let known = everything(&store, &ads(), None).await;
+    let clicks: Vec<_> = rows(&known).iter().map(|row| row.3).collect();
+    assert_eq!(clicks, [Some(10), Some(20), Some(31)]);
+    assert_eq!(store.pulls(&ads()).await.unwrap().len(), 3, "none is lost or doubled");
+}
+
+/// A process that stops in the middle of a write keeps nobody else from writing for longer than the server allows it; and
+/// what a server cuts short in the middle is there whole or not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn s10_a_connection_that_dies_in_a_write_undoes_it_and_gives_its_turn_back() {
+    let Some(database) = postgres::database().await else { return };
+    let store = open_on(&database).await;
+    let mut other = database.connect().await;
+    for statement in
+        ["BEGIN", "SET LOCAL idle_in_transaction_session_timeout = '2s'", "SELECT turn FROM willitsell FOR UPDATE"]
+    {
+        sqlx::query(statement).execute(&mut other).await.unwrap();
+    }
+    let began = Instant::now();
+    assert!(store.start_run(&run("2026-03-02T05:00:00Z")).await.unwrap());
+    assert!(began.elapsed() > Duration::from_secs(1), "it waited for its turn");
+
+    let source = |number: usize| SourceId::new(format!("source-{number}"));
+    let writing = join_all((0..20).map(|number| {
+        let (store, source) = (&store, source(number));
+        async move {
+            let slice = slice(&source, days("2026-03-01", "2026-03-01"), "2026-03-09T05:00:00Z");
+            put(store, &slice, &[("2026-03-01", "a", 5, None), ("2026-03-01", "b", 6, None)]).await
+        }
+    }));
+    let ending = async {
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_millis(15)).await;
+            let ours = "datname = current_database() AND pid <> pg_backend_pid()";
+            database.run(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")).await;
+        }
+    };
+    let (written, ()) = tokio::join!(writing, ending);
+    for (number, result) in written.into_iter().enumerate() {
+        let known = everything(&store, &source(number), None).await;
+        match result {
+            Ok(_) => assert_eq!(known.observations.len(), 2),
+            // One that was cut off while it ended may have been kept, whole.
+            Err(error) => {
+                assert!(error.may_pass(), "{error}");
+                assert!([0, 2].contains(&known.observations.len()));
+            }
+        }
+    }
 }
