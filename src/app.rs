@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use reqwest::Client;
 use thiserror::Error;
 
-use crate::config::{self, Known, Loaded, Problems};
+use crate::config::{self, Config, Known, Loaded, Problems};
 use crate::connect::Registry;
 use crate::connect::auth::Auth;
 use crate::connect::folder::FolderError;
 use crate::connect::http::{self, Http, HttpError, Limits, Reach};
 use crate::connect::manifest::{ManifestError, Patience};
 use crate::domain::id::DestinationId;
+use crate::health::Health;
 use crate::notify::{self, Notifier, NotifyError};
 use crate::schedule::Parts;
-use crate::schedule::clock::System;
+use crate::schedule::clock::{Clock, System};
 use crate::schedule::turns::Turns;
 use crate::store::{Store, StoreError};
 
@@ -117,26 +119,30 @@ impl App {
     }
 
     async fn build(path: &Path, text: Option<&str>) -> Result<Self, AppError> {
+        let read = Read::from(path, text)?;
+        let Config { store_url, store_key, .. } = &read.loaded.config;
+        let store = Arc::new(Store::open_with(store_url, store_key.as_ref()).await?);
+        let turns = Arc::new(Turns::new(read.loaded.config.daemon.sources_at_once));
+        Ok(read.on(store, turns, Arc::new(System::default()), Arc::default()))
+    }
+
+    /// Builds everything anew from the user's file, for a daemon that goes on with its store, its clock, its turns and its health.
+    ///
+    /// # Errors
+    /// As [`App::open`]; what runs is left as it is.
+    pub fn again(path: &Path, running: &Parts) -> Result<Self, AppError> {
+        let Parts { store, turns, clock, health, .. } = running;
+        Ok(Read::from(path, None)?.on(Arc::clone(store), Arc::clone(turns), Arc::clone(clock), Arc::clone(health)))
+    }
+
+    /// What calls from outside `connect` are made with, such as the heartbeat, for the networks this configuration allows.
+    ///
+    /// # Errors
+    /// [`AppError::Http`].
+    pub fn client(config: &Config) -> Result<Client, AppError> {
         let reach = Reach::default();
-        let registry = registry_within(Some(path), &reach)?;
-        let loaded = load(path, text, &registry)?;
-        reach.allow(loaded.config.private_networks.clone());
-        let notifiers = notifiers(&loaded, &reach)?;
-        let store = Store::open_with(&loaded.config.store_url, loaded.config.store_key.as_ref()).await?;
-        let store = Arc::new(store);
-        let sources = loaded.config.sources.clone();
-        let tokens = Box::new(store.tokens(loaded.config.token_key.clone()));
-        let parts = Parts {
-            store,
-            registry,
-            sources,
-            tokens,
-            notifiers,
-            turns: Arc::new(Turns::new(loaded.config.daemon.sources_at_once)),
-            clock: Arc::new(System::default()),
-            health: Arc::default(),
-        };
-        Ok(Self { loaded, parts })
+        reach.allow(config.private_networks.clone());
+        Ok(http::client(&reach)?)
     }
 
     /// What a login is got with, for the networks this configuration allows.
@@ -147,6 +153,32 @@ impl App {
         let reach = Reach::default();
         reach.allow(self.loaded.config.private_networks.clone());
         Ok(Auth::new(Http::within(Limits::default(), &reach)?))
+    }
+}
+
+/// What a file says, built as far as it needs no store.
+struct Read {
+    loaded: Loaded,
+    registry: Registry,
+    notifiers: BTreeMap<DestinationId, Box<dyn Notifier>>,
+}
+
+impl Read {
+    fn from(path: &Path, text: Option<&str>) -> Result<Self, AppError> {
+        let reach = Reach::default();
+        let registry = registry_within(Some(path), &reach)?;
+        let loaded = load(path, text, &registry)?;
+        reach.allow(loaded.config.private_networks.clone());
+        let notifiers = notifiers(&loaded, &reach)?;
+        Ok(Self { loaded, registry, notifiers })
+    }
+
+    fn on(self, store: Arc<Store>, turns: Arc<Turns>, clock: Arc<dyn Clock>, health: Arc<Health>) -> App {
+        let Self { loaded, registry, notifiers } = self;
+        let sources = loaded.config.sources.clone();
+        let tokens = Box::new(store.tokens(loaded.config.token_key.clone()));
+        let parts = Parts { store, registry, sources, tokens, notifiers, turns, clock, health };
+        App { loaded, parts }
     }
 }
 

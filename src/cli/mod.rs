@@ -18,6 +18,7 @@ pub mod pull;
 pub mod replay;
 pub mod run;
 pub mod sandbox;
+pub mod shell;
 pub mod simulate;
 pub mod status;
 pub mod themes;
@@ -77,7 +78,7 @@ Exit codes:
   1   failed: the message says what to do
   2   the configuration or the arguments are wrong; nothing was done
   10  `status`: a verdict waits for a person
-  20  `status`: a verdict is blocked, a source fails or a message is not delivered";
+  20  `status`: a verdict is blocked, a source fails, a message is not delivered or a slot has not run";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -118,6 +119,12 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Simulated campaigns: how often a verdict is wrong, and what it costs.
     Simulate(simulate::SimulateArgs),
+    /// Print what makes a shell complete these commands.
+    #[command(hide = true)]
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page.
+    #[command(hide = true)]
+    Man,
 }
 
 /// Which concept a command speaks of.
@@ -157,6 +164,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Watch(args) => watch::run(args, config, &output).await,
             Command::Replay(args) => replay::run(args, config, &output).await,
             Command::Simulate(args) => simulate::run(args, config, &output),
+            Command::Completions(args) => shell::completions(args),
+            Command::Man => shell::man(),
         }
     });
     // A thread that hangs in a call to the system, such as the reading of a file, does not keep the program from ending.

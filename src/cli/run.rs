@@ -1,37 +1,32 @@
 //! `run`: the daemon, or with `--once` every experiment once, now.
 
+mod forever;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+use forever::{end_when_asked, forever};
 
 use super::keys;
 use super::output::{Failure, Output, counted, indented};
 use crate::app::App;
-use crate::config::Loaded;
 use crate::decide::explain;
 use crate::domain::concept::Experiment;
 use crate::domain::id::ConceptId;
-use crate::domain::inbound::Told;
 use crate::domain::verdict::StoredScorecard;
-use crate::inbound::Inbound;
-use crate::schedule::daemon::{self, Work};
 use crate::schedule::deliver::{Delivered, deliver};
 use crate::schedule::due::DueRun;
 use crate::schedule::notices::Notices;
 use crate::schedule::portfolio;
 use crate::schedule::tick::{TickError, Ticked, tick};
 use crate::store::StoreError;
-
-/// Within so long after it was asked to, the process has ended.
-const HARD_STOP: Duration = Duration::from_secs(20);
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -65,52 +60,9 @@ pub async fn run(args: &RunArgs, path: &Path, output: &Output) -> Result<ExitCod
     }
     let _claim = app.parts.store.claim().await?;
     let store = Arc::clone(&app.parts.store);
-    let done = if args.once { once(&app, Utc::now(), output).await } else { forever(app, &stop, output).await };
+    let done = if args.once { once(&app, Utc::now(), output).await } else { forever(app, path, &stop, output).await };
     store.close().await;
     done
-}
-
-async fn forever(app: App, stop: &CancellationToken, output: &Output) -> Result<ExitCode, Failure> {
-    let App { loaded: Loaded { config, .. }, parts } = app;
-    output.note(&format!("running {}; stop with Ctrl-C", counted(config.experiments.len() as u64, "experiment")));
-    let (tell, told) = watch::channel(Told::new());
-    let inbound = match &config.inbound {
-        Some(listen) => Some(Inbound::open(listen, &parts.sources, &parts.registry, tell, Utc::now).await?),
-        None => None,
-    };
-    if let Some(address) = inbound.as_ref().and_then(Inbound::address) {
-        output.note(&format!("listening for deliveries at {address}"));
-    }
-    let store = Arc::clone(&parts.store);
-    let receiving = async {
-        if let Some(inbound) = inbound {
-            inbound.run(&store, stop).await;
-        }
-    };
-    let catch_up = TimeDelta::days(config.daemon.catch_up_days.into());
-    let (_change, work) = watch::channel(Arc::new(Work { parts, experiments: config.experiments, catch_up }));
-    let deciding = async {
-        let ended = daemon::run(work, told, stop).await;
-        stop.cancel();
-        ended
-    };
-    let (ended, ()) = tokio::join!(deciding, receiving);
-    ended.map_err(|error| Failure::general(error.to_string()))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Cancels when the process is asked to end, and ends it where that takes too long: what hangs cannot hold it.
-async fn end_when_asked(stop: CancellationToken) {
-    cancel_when_asked(stop).await;
-    // No task: whatever hangs may be in the way of those.
-    std::thread::spawn(|| {
-        std::thread::sleep(HARD_STOP);
-        eprintln!(
-            "willitsell did not end within {} s and was cut short; the next start takes up what was under way",
-            HARD_STOP.as_secs()
-        );
-        std::process::exit(1);
-    });
 }
 
 /// Waits for Ctrl-C, or for the service manager.

@@ -1,10 +1,11 @@
 //! `status`: one line per concept, what is wrong below, and an exit code that scripts can act on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::output::{Failure, Output, counted, indented};
@@ -15,15 +16,19 @@ use crate::decide::explain;
 use crate::decide::money::{self, Totals};
 use crate::domain::concept::Experiment;
 use crate::domain::decision::Decision;
+use crate::domain::id::ConceptId;
 use crate::domain::money::Money;
 use crate::domain::run::{Outcome, Run};
 use crate::domain::verdict::{StoredScorecard, Verdict};
-use crate::schedule::due::next_slot;
+use crate::schedule::due::{due, next_slot};
 
 /// A verdict waits for a person.
 const NEEDS_A_PERSON: u8 = 10;
 /// Something is broken: blocked, failing, not delivered.
 const BROKEN: u8 = 20;
+
+/// A slot that has not begun after so long will not: the daemon wakes every half minute.
+const LATE: TimeDelta = TimeDelta::minutes(15);
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -38,6 +43,8 @@ struct Line<'a> {
     /// How many decisions on the concept went against the verdict.
     overrides: usize,
     next_run: Option<String>,
+    /// The slot that should have run long ago.
+    overdue: Option<String>,
 }
 
 /// All concepts in one currency.
@@ -88,14 +95,16 @@ impl fmt::Display for NotDelivered {
 pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let app = App::open(path).await?;
     let runs = app.parts.store.last_runs().await?;
-    let mut code = 0;
+    let late = late(&app.loaded.config.experiments, &runs, Utc::now());
+    let mut code = if late.is_empty() { 0 } else { BROKEN };
     let mut latest = Vec::new();
     for experiment in &app.loaded.config.experiments {
         let stored = app.parts.store.latest_scorecard(&experiment.concept.id).await?;
         let last_run = runs.iter().find(|run| run.concept == experiment.concept.id);
         let decisions = app.parts.store.decisions(&experiment.concept.id, None).await?;
         code = code.max(urgency(stored.as_ref(), last_run, &decisions));
-        show(output, &app.loaded.config.experiments, experiment, stored.as_ref(), last_run, &decisions);
+        let overdue = late.get(&experiment.concept.id).copied();
+        show(output, &app.loaded.config.experiments, experiment, stored.as_ref(), (last_run, overdue), &decisions);
         // What somebody has decided to build after all is not saved.
         let overridden = decision::latest(&decisions).is_some_and(Decision::is_override);
         latest.extend(stored.map(|stored| (experiment, stored.scorecard, overridden)));
@@ -121,6 +130,14 @@ pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(code))
 }
 
+/// Slots that should have run long ago, of concepts that ran before: nobody seems to run them.
+fn late(experiments: &[Experiment], runs: &[Run], now: DateTime<Utc>) -> BTreeMap<ConceptId, DateTime<Utc>> {
+    let due = due(experiments, runs, now, TimeDelta::MAX).runs;
+    let ran = |concept: &ConceptId| runs.iter().any(|run| run.concept == *concept);
+    let late = due.into_iter().filter(|due| now - due.due_at > LATE && ran(&due.concept));
+    late.map(|due| (due.concept, due.due_at)).collect()
+}
+
 /// A verdict that somebody has decided on waits for nobody.
 fn urgency(stored: Option<&StoredScorecard>, last_run: Option<&Run>, decisions: &[Decision]) -> u8 {
     let failed = last_run.is_some_and(|run| matches!(run.outcome, Some(Outcome::Failed { .. } | Outcome::Abandoned)));
@@ -141,7 +158,7 @@ fn show(
     experiments: &[Experiment],
     experiment: &Experiment,
     stored: Option<&StoredScorecard>,
-    last_run: Option<&Run>,
+    (last_run, overdue): (Option<&Run>, Option<DateTime<Utc>>),
     decisions: &[Decision],
 ) {
     let sentence = stored.map_or_else(
@@ -157,6 +174,7 @@ fn show(
         last_run,
         decision: decision::latest(decisions),
         overrides: Overrides::among(decisions).against,
+        overdue: overdue.map(|slot| slot.with_timezone(&experiment.timezone).to_rfc3339()),
         next_run: next_slot(experiment, Utc::now()).map(|slot| slot.with_timezone(&experiment.timezone).to_rfc3339()),
     };
     output.show(&line, || {
@@ -165,6 +183,20 @@ fn show(
             for advice in advice {
                 text.push_str(&format!("\n  last run failed: {advice}"));
             }
+        }
+        let local = |slot: DateTime<Utc>| slot.with_timezone(&experiment.timezone).format("%Y-%m-%d %H:%M");
+        if let Some(slot) = overdue {
+            text.push_str(&format!("\n  its slot of {} has not run: is `willitsell run` running?", local(slot)));
+        }
+        match last_run {
+            Some(Run { outcome: Some(Outcome::Missed), due_at, .. }) => {
+                text.push_str(&format!("\n  its slot of {} was missed for too long to be caught up", local(*due_at)));
+            }
+            Some(Run { missed, .. }) if *missed > 0 => {
+                let missed = counted(u64::from(*missed), "slot");
+                text.push_str(&format!("\n  {missed} before its last run were missed, and caught up by it"));
+            }
+            _ => {}
         }
         let unmapped = stored.and_then(|stored| explain::left_out(experiment, &stored.scorecard));
         if let Some(unmapped) = unmapped.filter(|_| line.verdict != Some(Verdict::Blocked)) {

@@ -142,7 +142,7 @@ fn read<'t>(
     let (store_key, token_key) = (check.store_key(&root, "key"), check.store_key(&root, "token_key"));
     check.web(&root);
     let listen = inbound::listen(&check, &root);
-    let daemon = daemon::daemon(&root);
+    let daemon = daemon::daemon(&check, &root);
     let false_build_rate = check.portfolio(&root);
     let destinations = source::destinations(&check, &root);
     let logins = source::logins(&check, &root);

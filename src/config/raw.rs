@@ -33,6 +33,7 @@ pub(super) const ROOT: Shape = Shape {
         "web",
         "inbound",
         "run",
+        "health",
         "people",
         "notify",
         "login",
@@ -51,6 +52,7 @@ pub(super) const INBOUND: Shape = Shape {
     public: true,
 };
 pub(super) const RUN: Shape = Shape { table: "[run]", keys: &["sources_at_once", "catch_up_days"], public: true };
+pub(super) const HEALTH: Shape = Shape { table: "[health]", keys: &["listen", "heartbeat"], public: false };
 /// Beside the secret nothing is needed.
 pub(super) const SOURCE_INBOUND: Shape = Shape { table: "inbound of a source", keys: &["secret"], public: false };
 pub(super) const PORTFOLIO: Shape = Shape { table: "[portfolio]", keys: &["false_build_rate"], public: true };
@@ -170,13 +172,14 @@ pub(super) const AMOUNT: Shape = Shape { table: "an amount", keys: &["amount", "
 pub(super) const NAMES: Shape = Shape { table: "", keys: &[], public: false };
 
 /// Every table with keys of ours.
-pub(super) const SHAPES: [&Shape; 20] = [
+pub(super) const SHAPES: [&Shape; 21] = [
     &ROOT,
     &STORE,
     &NETWORK,
     &WEB,
     &INBOUND,
     &RUN,
+    &HEALTH,
     &SOURCE_INBOUND,
     &PEOPLE,
     &LOGIN,

@@ -1,11 +1,16 @@
 //! How the daemon is doing, as it notes it itself: for its own pages, for whoever watches from outside, and for nobody's verdict.
 //! Kept in memory alone: what must outlive the process stands in the store.
 
+pub mod heartbeat;
+pub mod listen;
+mod metrics;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 
 use crate::domain::id::{ConceptId, SourceId};
 
@@ -14,7 +19,10 @@ pub const LONGEST_SILENCE: Duration = Duration::from_mins(10);
 
 /// What is noted, by all loops.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<State>);
+pub struct Health {
+    state: Mutex<State>,
+    rounds: watch::Sender<u64>,
+}
 
 /// How the daemon is doing.
 #[derive(Clone, Debug, Default)]
@@ -113,13 +121,27 @@ impl Health {
         change(&mut self.lock());
     }
 
+    /// It was asked what is due, and taken up.
+    pub fn round(&self, now: DateTime<Utc>, elapsed: Duration) {
+        self.note(|state| {
+            state.last_round = Some((now, elapsed));
+            state.rounds += 1;
+        });
+        self.rounds.send_modify(|rounds| *rounds += 1);
+    }
+
+    /// Tells of each round.
+    fn rounds(&self) -> watch::Receiver<u64> {
+        self.rounds.subscribe()
+    }
+
     /// A fault of the program was caught there.
     pub fn panicked(&self, place: &'static str) {
         self.note(|state| *state.panics.entry(place).or_default() += 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -131,6 +131,7 @@ async fn live(
         Arc::new(Shared { work, decided: Notify::new(), opening: Semaphore::new(OPENED_AT_ONCE), stop: stop.clone() });
     let work = shared.work();
     let parts = &work.parts;
+    parts.health.note(|state| state.under_way.clear());
     let abandoned = parts.store.abandon_open_runs(parts.clock.now()).await?;
     if abandoned > 0 {
         tracing::warn!(abandoned, "an earlier process ended in the middle of its work; it is taken up again");
@@ -190,10 +191,7 @@ async fn decide_when_due(shared: &Arc<Shared>) -> Result<(), Died> {
         notices.write_down(parts, experiments, clock.now()).await?;
         parts.store.expire_free_text(clock.now()).await?;
         shared.decided.notify_one();
-        parts.health.note(|state| {
-            state.last_round = Some((clock.now(), clock.elapsed()));
-            state.rounds += 1;
-        });
+        parts.health.round(clock.now(), clock.elapsed());
         let mut wake = clock.sleep(until_next(experiments, clock.now()));
         loop {
             let answered = tokio::select! {

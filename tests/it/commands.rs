@@ -4,6 +4,7 @@ mod daemon;
 mod decide;
 mod demo;
 mod forget;
+mod health;
 mod live;
 mod plan;
 mod replay;
