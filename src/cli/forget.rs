@@ -35,16 +35,7 @@ struct Told {
 /// # Errors
 /// When the store cannot be read or written.
 pub async fn run(args: &ForgetArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
-    let mut person = args.person.clone();
-    if person == "-" {
-        person.clear();
-        let read = std::io::stdin().take(10_000).read_to_string(&mut person);
-        read.map_err(|error| Failure::usage(format!("the standard input cannot be read: {error}")))?;
-    }
-    let person = person.trim();
-    if person.is_empty() {
-        return Err(Failure::usage("whom to forget? Write an address, as in `willitsell forget ann@acme.com`"));
-    }
+    let person = &spoken_of(&args.person, "whom to forget?")?;
     let app = App::open(path).await?;
     let store = &app.parts.store;
     let found = if args.dry_run { store.known_of(person).await? } else { store.forget(person).await? };
@@ -65,4 +56,19 @@ pub async fn run(args: &ForgetArgs, path: &Path, output: &Output) -> Result<Exit
     });
     app.parts.store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whom an argument names: itself, or for `-` the standard input.
+pub(super) fn spoken_of(argument: &str, question: &str) -> Result<String, Failure> {
+    let mut person = argument.to_owned();
+    if person == "-" {
+        person.clear();
+        let read = std::io::stdin().take(10_000).read_to_string(&mut person);
+        read.map_err(|error| Failure::usage(format!("the standard input cannot be read: {error}")))?;
+    }
+    let person = person.trim();
+    if person.is_empty() {
+        return Err(Failure::usage(format!("{question} Write an address, as in ann@acme.com")));
+    }
+    Ok(person.to_owned())
 }

@@ -2,11 +2,13 @@
 
 pub mod access;
 pub mod auth;
+pub mod backup;
 pub mod check;
 pub mod connectors;
 pub mod decide;
 pub mod demo;
 pub mod explain;
+pub mod export;
 pub mod forget;
 pub mod import;
 pub mod init;
@@ -111,6 +113,10 @@ enum Command {
     Decide(decide::DecideArgs),
     /// Take all that is known of one person out of the store; what they did still counts, as nobody's.
     Forget(forget::ForgetArgs),
+    /// Copy the store into a file while the daemon goes on, and say how a copy is put back.
+    Backup(backup::BackupArgs),
+    /// Write observations, responses, verdicts and decisions as files; or print all that is stored of one person.
+    Export(export::ExportArgs),
     /// Read a file downloaded from an ad manager, or the exported answers of a form, into a source.
     Import(import::ImportArgs),
     /// Import each file that is dropped into a folder, as soon as it is whole. Stays until Ctrl-C.
@@ -144,6 +150,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     let config = &arguments.config;
+    if !matches!(arguments.command, Command::Run(_)) {
+        run::log_upgrades(&output);
+    }
     let done = runtime.block_on(async {
         match &arguments.command {
             Command::Demo(args) => demo::run(args, &output).await,
@@ -160,6 +169,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Explain(args) => explain::run(&args.concept, config, &output).await,
             Command::Decide(args) => decide::run(args, config, &output).await,
             Command::Forget(args) => forget::run(args, config, &output).await,
+            Command::Backup(args) => backup::run(args, config, &output).await,
+            Command::Export(args) => export::run(args, config, &output).await,
             Command::Import(args) => import::run(args, config, &output).await,
             Command::Watch(args) => watch::run(args, config, &output).await,
             Command::Replay(args) => replay::run(args, config, &output).await,

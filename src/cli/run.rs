@@ -168,7 +168,16 @@ fn log_to_stderr(output: &Output, level: &str) {
     let level = std::env::var("WILLITSELL_LOG").unwrap_or_else(|_| level.to_owned());
     let level =
         if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) { level } else { "info".to_owned() };
-    let filter = EnvFilter::new(format!("warn,willitsell={level}"));
+    log(output, &format!("warn,willitsell={level}"));
+}
+
+/// Of every other command: that it brought the store to this version.
+pub(super) fn log_upgrades(output: &Output) {
+    log(output, "off");
+}
+
+fn log(output: &Output, level: &str) {
+    let filter = EnvFilter::new(format!("{level},willitsell::store::copies=warn"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second subscriber in one process (tests) changes nothing.
     let _ = if output.is_json() { log.json().try_init() } else { log.try_init() };

@@ -24,6 +24,8 @@ use crate::schedule::due::{due, next_slot};
 
 /// A verdict waits for a person.
 const NEEDS_A_PERSON: u8 = 10;
+/// Above it the store's log is told of: SQLite cuts it back to this.
+const LARGEST_LOG: u64 = 64 << 20;
 /// Something is broken: blocked, failing, not delivered.
 const BROKEN: u8 = 20;
 
@@ -88,6 +90,22 @@ impl fmt::Display for NotDelivered {
     }
 }
 
+/// The store's log, where it has grown. It shrinks by itself once nobody reads the store any more.
+#[derive(Serialize)]
+struct Log {
+    log_bytes: u64,
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = self.log_bytes >> 20;
+        write!(
+            f,
+            "the store's log has grown to {size} MiB: a program has been reading the store for long; it shrinks by itself once that ends"
+        )
+    }
+}
+
 /// Prints where every concept stands.
 ///
 /// # Errors
@@ -123,6 +141,10 @@ pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
             last_error: waiting.last_error,
         };
         output.show(&line, || line.to_string());
+    }
+    let log = Log { log_bytes: app.parts.store.log_bytes() };
+    if log.log_bytes > LARGEST_LOG {
+        output.show(&log, || log.to_string());
     }
     let stopped = access::show(&app.loaded.config, &app.parts.registry, app.parts.tokens.as_ref(), output).await?;
     code = code.max(if stopped { BROKEN } else { 0 });

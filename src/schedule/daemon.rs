@@ -1,6 +1,6 @@
 //! The loops of `run`: one wakes at least every half minute, asks the store what is due and has it done; the second delivers
-//! what that gave rise to; the third reads sources that their vendors say have something new. A slow source keeps nothing waiting
-//! but its own experiments; a loop that ends by itself ends all.
+//! what that gave rise to; the third reads sources that their vendors say have something new; the last reads the store through once a day.
+//! A slow source keeps nothing waiting but its own experiments; a loop that ends by itself ends all.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,6 +31,9 @@ use crate::store::StoreError;
 
 /// Longest sleep: a clock that was stepped, or a host that slept, is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// How often the whole store is read through.
+const BETWEEN_CHECKS: Duration = Duration::from_hours(24);
 
 /// Most concepts that are judged together. More save nothing (`benches/decide.rs`), and what is stored of their sources
 /// waits in memory.
@@ -139,9 +142,11 @@ async fn live(
     // Tasks of their own: a receiver that keeps silent must not delay the next slot, so no loop waits for another.
     let mut loops = JoinSet::new();
     let (decides, delivers, reads) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
+    let checks = Arc::clone(&shared);
     loops.spawn(async move { ("decides", caught(decide_when_due(&decides)).await) });
     loops.spawn(async move { ("sends messages", caught(deliver_when_due(&delivers)).await) });
     loops.spawn(async move { ("reads what vendors tell of", caught(read_when_told(&reads, told)).await) });
+    loops.spawn(async move { ("reads the store through", caught(check_daily(&checks)).await) });
     let finishing = async {
         stop.cancelled().await;
         parts.clock.sleep(FINISHING).await;
@@ -316,6 +321,18 @@ async fn deliver_when_due(shared: &Shared) -> Result<(), Died> {
         tokio::select! {
             () = shared.decided.notified() => {}
             () = clock.sleep(LONGEST_SLEEP) => {}
+            () = shared.stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// A store that is damaged must not be decided on, nor written to.
+async fn check_daily(shared: &Shared) -> Result<(), Died> {
+    loop {
+        let work = shared.work();
+        work.parts.store.check().await?;
+        tokio::select! {
+            () = work.parts.clock.sleep(BETWEEN_CHECKS) => {}
             () = shared.stop.cancelled() => return Ok(()),
         }
     }

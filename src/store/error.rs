@@ -31,6 +31,15 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Ask whoever keeps the server.
+    #[error("the store is on a PostgreSQL server: copy it there, with pg_dump or by the server's own backups")]
+    CopiedThere,
+    /// Choose another name.
+    #[error("{path} is there already and was left as it is: name another file")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// Take away other people's right to write.
     #[error(
         "everyone on this machine may write to {path}, so anyone could put another store there: \
@@ -39,6 +48,17 @@ pub enum StoreError {
     OpenFolder {
         /// The folder.
         path: PathBuf,
+    },
+    /// Choose a folder on a local disk.
+    #[error(
+        "{path} is on a network file system ({kind}), where SQLite cannot keep two programs from writing at once: choose \
+         a folder on a disk of this machine in `[store] url`, and move what is in this one there"
+    )]
+    Network {
+        /// The folder.
+        path: PathBuf,
+        /// Which one.
+        kind: &'static str,
     },
     /// Point the address at a store, or at a file that does not exist yet.
     #[error(
@@ -57,6 +77,16 @@ pub enum StoreError {
          files beside it that end in -wal and -shm to another folder, and restore your last good copy of the store"
     )]
     Damaged(String),
+    /// Move the log away.
+    #[error(
+        "{path} is a copy that was put back, and {path}-wal is the log of the store that was there before: together they \
+         would damage each other, and nothing was changed. Stop every willitsell, move {path}-wal and {path}-shm to \
+         another folder, and try again"
+    )]
+    ForeignLog {
+        /// The database.
+        path: PathBuf,
+    },
     /// Restore a backup; what does not depend on it goes on.
     #[error(
         "the store holds what this program did not write ({0}); nothing was changed or deleted. Stop every willitsell, move \

@@ -44,6 +44,9 @@ pub fn prepare(database: &Path) -> Result<(), StoreError> {
         move |source| StoreError::File { path, source }
     };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
+    if let Some(kind) = shared_by_network(folder).map_err(failed(folder))? {
+        return Err(StoreError::Network { path: folder.to_owned(), kind });
+    }
     let mode = fs::metadata(folder).map_err(failed(folder))?.permissions().mode();
     let (everyone_writes, only_owners_rename) = (mode & 0o002 != 0, mode & 0o1000 != 0);
     if everyone_writes && !only_owners_rename {
@@ -61,13 +64,46 @@ pub fn prepare(database: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The network file system a folder is on, if any: SQLite's locks and its log's index do not hold there
+/// (sqlite.org/wal.html section 1).
+#[cfg(target_os = "linux")]
+fn shared_by_network(folder: &Path) -> io::Result<Option<&'static str>> {
+    Ok(network_kind(u64::try_from(rustix::fs::statfs(folder)?.f_type).unwrap_or_default()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn shared_by_network(_: &Path) -> io::Result<Option<&'static str>> {
+    Ok(None)
+}
+
+/// By the number Linux gives a file system (statfs(2)). FUSE is not among them: what is behind it cannot be told.
+#[cfg(target_os = "linux")]
+fn network_kind(number: u64) -> Option<&'static str> {
+    Some(match number & 0xffff_ffff {
+        0x6969 => "NFS",
+        0x517b | 0xfe53_4d42 | 0xff53_4d42 => "SMB",
+        0x0102_1997 => "9P",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x00c3_6400 => "Ceph",
+        0x7375_7245 => "Coda",
+        0x564c => "NCP",
+        0x0bd0_0bd0 => "Lustre",
+        0x4750_4653 => "GPFS",
+        0x0116_1970 => "GFS2",
+        0x7461_636f => "OCFS2",
+        _ => return None,
+    })
+}
+
 /// Refuses what SQLite would not know, or would take for whole though its end is missing.
 fn must_be_sqlite(database: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::File { path: database.to_owned(), source };
+    // Looked for first: another process may be turning the log on right now, and says so in the file before it makes it.
+    let logged = fs::metadata(beside(database, "-wal")).is_ok_and(|log| log.len() > 0);
     let mut start = Vec::new();
     let file = File::open(database).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
-    file.take(18).read_to_end(&mut start).map_err(failed)?;
+    file.take(20).read_to_end(&mut start).map_err(failed)?;
     if start.is_empty() {
         return Ok(());
     }
@@ -80,8 +116,11 @@ fn must_be_sqlite(database: &Path) -> Result<(), StoreError> {
         Some(&[high, low]) => u64::from(high) << 8 | u64::from(low),
         _ => 0,
     };
+    // Section 1.3.3 there: 2 for a file that has a log. A backup has none until it is opened.
+    if logged && start.get(18).is_some_and(|version| *version != 2) {
+        return Err(StoreError::ForeignLog { path: database.to_owned() });
+    }
     // A process that died while it wrote the log back may leave part of a page: the log still has the whole.
-    let logged = fs::metadata(beside(database, "-wal")).is_ok_and(|log| log.len() > 0);
     if page == 0 || length % page != 0 && !logged {
         return Err(StoreError::Damaged(format!("{} was cut short", database.display())));
     }
@@ -126,4 +165,23 @@ pub fn claim(database: &Path) -> Result<File, StoreError> {
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
     Ok(file)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s14_network_file_systems_are_told_from_local_ones() {
+        // As statfs gives them, where the word is signed and 64 bits wide.
+        for (number, kind) in [(0x6969, "NFS"), (0xff53_4d42, "SMB"), (0xfe53_4d42, "SMB"), (0x0102_1997, "9P")] {
+            assert_eq!(network_kind(number), Some(kind));
+        }
+        // ext4, XFS, Btrfs, tmpfs, overlay, ZFS, FUSE.
+        for local in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1, 0x6573_5546] {
+            assert_eq!(network_kind(local), None, "{local:x}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(shared_by_network(folder.path()).unwrap(), None, "tests run on a local disk");
+    }
 }

@@ -142,7 +142,7 @@ async fn named(connection: &mut Connection, person: &PersonHash) -> Result<Vec<N
 }
 
 /// Source and id of each act that some state says a person did.
-async fn acts_of(connection: &mut Connection, person: &str) -> Result<Vec<(String, String)>, StoreError> {
+pub(super) async fn acts_of(connection: &mut Connection, person: &str) -> Result<Vec<(String, String)>, StoreError> {
     let rows = sqlx::query(
         "SELECT source_id, response_id FROM response WHERE person = $1 \
          UNION SELECT source_id, response_id FROM response_before WHERE person = $1",

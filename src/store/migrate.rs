@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::backend::Backend;
 use super::columns;
+use super::copies;
 use super::error::StoreError;
 use super::transaction::Connection;
 
@@ -17,7 +18,7 @@ type Step = (&'static str, &'static str);
 // `STEPS`: every file of `migrations/`, in order of name, which is the order they are applied in.
 include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
-/// Brings a store to this program's schema.
+/// Brings a store to this program's schema. A file that an earlier program wrote is copied first.
 pub async fn migrate(backend: &Backend) -> Result<(), StoreError> {
     apply(backend, STEPS).await
 }
@@ -28,7 +29,11 @@ async fn apply(backend: &Backend, steps: &[Step]) -> Result<(), StoreError> {
     sqlx::query("CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, checksum TEXT NOT NULL)")
         .execute(&mut *write)
         .await?;
+    let done = applied(&mut write, steps).await?;
     write.commit().await?;
+    if let (Backend::File(file), Some((next, _))) = (backend, steps.get(done).filter(|_| done > 0)) {
+        copies::before_upgrade(file, next).await?;
+    }
     loop {
         let mut write = backend.write().await?;
         let done = applied(&mut write, steps).await?;

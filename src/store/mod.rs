@@ -9,8 +9,10 @@
 mod backend;
 mod bulk;
 mod columns;
+mod copies;
 mod decisions;
 mod error;
+mod export;
 mod fields;
 mod files;
 mod forget;
@@ -49,7 +51,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use columns::arm_key;
+pub use copies::Backup;
 pub use error::StoreError;
+pub use export::{Cell, Export, OfPerson, Table};
 pub use forget::Forgotten;
 pub use outbox::Undelivered;
 pub use portfolio::Portfolio;
@@ -160,7 +164,7 @@ impl Store {
         })
     }
 
-    /// Reads the whole store and says whether it is sound. Opening does so too.
+    /// Reads the whole store and says whether it is sound: its pages, as opening does, and whether indexes and tables agree.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it is not.

@@ -3,11 +3,12 @@
 //! those of a server come one after the other, and are not kept.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::TryStreamExt;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, Row, ToSql, params_from_iter};
 use sqlx::any::{AnyArguments, AnyRow};
@@ -22,6 +23,9 @@ use super::transaction::Transaction;
 
 /// Statements that a connection keeps compiled: more than are ever asked of it.
 const COMPILED: usize = 32;
+
+/// Readers, too, write to the index beside the log.
+const WITH_INDEX: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// Connections to one database that only read. As many stay open as were ever used at once.
 pub struct Snapshots {
@@ -57,13 +61,22 @@ impl Snapshots {
     }
 
     fn connect(&self) -> Result<Connection, StoreError> {
-        // Readers, too, write to the index beside the log.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
+        let connection = Connection::open_with_flags(&self.path, WITH_INDEX)?;
         connection.execute_batch(self.settings)?;
         connection.set_prepared_statement_cache_capacity(COMPILED);
         Ok(connection)
     }
+}
+
+/// Reads every page of the database in a file, by `quick_check` or the slower `integrity_check`, which also compares
+/// indexes with their tables; an error where they do not fit together. Changes nothing.
+pub fn examine(path: &Path, how: &str) -> Result<(), StoreError> {
+    let connection = Connection::open_with_flags(path, WITH_INDEX)?;
+    // Whoever closes last would write the log back, also one that damages the file.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch("PRAGMA busy_timeout = 75000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF")?;
+    let found: String = connection.query_row(&format!("PRAGMA {how}(1)"), [], |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
 }
 
 /// The database at one moment, which is that of the first question.

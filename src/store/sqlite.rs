@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Ex
 use url::Url;
 
 use super::error::StoreError;
-use super::snapshot::Snapshots;
+use super::snapshot::{self, Snapshots};
 use super::transaction::Transaction;
 
 /// Oldest SQLite without a known way to damage its files: 3.51.3 mends the WAL-reset bug
@@ -45,18 +45,21 @@ impl Sqlite {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let options = options(path)?;
+        let looked_at = path.to_owned();
+        // Before anything could be written to it, an old log included.
+        tokio::task::spawn_blocking(move || snapshot::examine(&looked_at, "quick_check"))
+            .await
+            .map_err(|error| StoreError::Database(error.into()))??;
         let mut first = options.connect().await?;
         let ready = make_ready(&mut first, path).await;
         first.close().await?;
         ready?;
-        let backend = Self {
+        Ok(Self {
             path: path.to_owned(),
             reads: pool(&options, 4, READER),
             writes: pool(&options, 1, WRITER),
             snapshots: Arc::new(Snapshots::new(path.to_owned(), READER)),
-        };
-        backend.check().await?;
-        Ok(backend)
+        })
     }
 
     /// Begins a write. It takes the write lock up front, waiting for it, so that no statement inside
@@ -75,10 +78,23 @@ impl Sqlite {
         &self.path
     }
 
-    /// Reads every page of the database and says whether they fit together.
+    /// Reads every page of the database and says whether they fit together, and every index with its table.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&self.reads).await?;
+        let found: String = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&self.reads).await?;
         if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
+    }
+
+    /// Writes what is stored at this moment into an empty file, while others read and write.
+    pub async fn copy_into(&self, file: &Path) -> Result<(), StoreError> {
+        let mut connection = self.writes.connect_options().connect().await?;
+        // What only reads may not write anywhere; here, nothing else is written.
+        connection.execute("PRAGMA busy_timeout = 75000; PRAGMA trusted_schema = OFF").await?;
+        let name =
+            file.to_str().ok_or_else(|| StoreError::Address("is beside a file whose name is not UTF-8".into()))?;
+        let copied = sqlx::query("VACUUM INTO $1").bind(name).execute(&mut connection).await;
+        connection.close().await?;
+        copied?;
+        Ok(())
     }
 
     /// Writes the file anew without free pages and empties the log, so that nothing that was deleted is left in either.
@@ -118,6 +134,8 @@ fn pool(options: &AnyConnectOptions, most: u32, settings: &'static str) -> AnyPo
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // A full disk ends a transaction where sqlx does not see it: nothing could ever be begun on that connection again.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .after_connect(move |connection, _| Box::pin(async move { connection.execute(settings).await.map(|_| ()) }))
         .connect_lazy_with(options.clone())
 }

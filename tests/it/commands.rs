@@ -1,5 +1,6 @@
 //! Every command of the real program: which exit code, what on which stream.
 
+mod copies;
 mod daemon;
 mod decide;
 mod demo;

@@ -11,6 +11,7 @@ mod connectors;
 mod daemon;
 mod daemons;
 mod decide;
+mod disk;
 mod exports;
 mod fake_server;
 mod folder;

@@ -1,11 +1,13 @@
 //! The store, from outside: one story, its faults, and a naive model it must agree with.
 
 mod answers;
+mod copies;
 mod faults;
 mod fields;
 mod files;
 mod forget;
 mod model;
+pub mod power;
 mod quarantine;
 mod reading;
 mod received;
