@@ -1,4 +1,4 @@
-//! Secrets come into the program by reference only: `env:NAME` or `file:PATH`. This resolves one
+//! Secrets come into the program by reference only: `credential:NAME`, `file:PATH` or `env:NAME`. This resolves one
 //! reference at start, so that a missing secret is found before the first use, and knows what a
 //! secret written out looks like. No message here holds a secret, or what may be one by mistake.
 
@@ -16,15 +16,22 @@ const MOUNTED_SECRETS: &str = "/run/secrets";
 const LONGEST: u64 = 64 * 1024;
 
 /// How a reference is written.
-pub(super) const FORMS: &str = "\"env:NAME\" (an environment variable) or \"file:PATH\" (a file only you can read)";
+pub(super) const FORMS: &str = "\"file:PATH\" (a file only you can read), \"credential:NAME\" (handed over by systemd) or \"env:NAME\" (an environment variable)";
+
+/// Where systemd tells a service that its credentials lie (systemd.exec(5)).
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// Why a secret could not be had; says what to do about it.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(super) enum SecretError {
     #[error("must not stand in the file itself")]
     Literal,
-    #[error("asks for a credential store, which comes with a later release")]
-    Later,
+    #[error("does not name a credential")]
+    BadCredential,
+    #[error("asks for a credential, and no service manager handed any over ({CREDENTIALS} is not set)")]
+    NoCredentials,
+    #[error("asks for a credential that was not handed over")]
+    NoCredential,
     #[error("does not name an environment variable")]
     BadVariable,
     #[error("needs the environment variable {0}, which is not set")]
@@ -51,7 +58,14 @@ impl SecretError {
     /// What to do.
     pub(super) fn advice(&self) -> String {
         match self {
-            Self::Literal | Self::Later | Self::BadVariable => format!("write {FORMS}"),
+            Self::Literal | Self::BadVariable | Self::BadCredential => format!("write {FORMS}"),
+            Self::NoCredentials => {
+                "start it as a systemd service with LoadCredential=NAME:/path in its unit, or use \"file:PATH\"".into()
+            }
+            Self::NoCredential => {
+                "add LoadCredential=NAME:/path to the service's unit, with the name that stands here, and restart it"
+                    .into()
+            }
             Self::Unset(name) | Self::EmptyVariable(name) => {
                 format!("set it before the start, for example: export {name}=…")
             }
@@ -89,7 +103,27 @@ pub(super) fn resolve(text: &str, folder: &Path, env: &dyn Fn(&str) -> Option<St
     if let Some(path) = text.strip_prefix("file:") {
         return from_file(&folder.join(path), &printable(path), Path::new(MOUNTED_SECRETS));
     }
-    Err(if text.starts_with("credential:") { SecretError::Later } else { SecretError::Literal })
+    if let Some(name) = text.strip_prefix("credential:") {
+        return from_credential(name, env);
+    }
+    Err(SecretError::Literal)
+}
+
+/// What systemd unsealed for this service alone. Its modes are not asked after: it grants reading by an access list, which shows as
+/// the group's.
+fn from_credential(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Found, SecretError> {
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if !is_name || name.is_empty() || name.starts_with('.') || name.len() > 255 || looks_like_one(name) {
+        return Err(SecretError::BadCredential);
+    }
+    let folder = env(CREDENTIALS).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let path = folder.ok_or(SecretError::NoCredentials)?.join(name);
+    // The name is not repeated: it may be a secret that was pasted here.
+    let shown = "the credential named here";
+    match opened(&path, shown) {
+        Err(SecretError::NoFile(_)) => Err(SecretError::NoCredential),
+        file => secret_in(file?, shown),
+    }
 }
 
 fn from_variable(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Found, SecretError> {
@@ -120,31 +154,44 @@ fn from_file(path: &Path, shown: &str, mounted: &Path) -> Result<Found, SecretEr
         ));
         Ok(())
     };
-    let unreadable = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => SecretError::NoFile(named()),
-        _ => SecretError::Unreadable(named(), error.to_string()),
-    };
-    if fs::symlink_metadata(path).map_err(unreadable)?.is_symlink() {
+    if fs::symlink_metadata(path).map_err(unreadable(shown))?.is_symlink() {
         complain(SecretError::Link(named()))?;
     }
-    // Asked before opening: opening a pipe would wait for a writer.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(SecretError::NotAFile(named()));
-    }
-    let file = fs::File::open(path).map_err(unreadable)?;
-    if is_open_to_others(&file.metadata().map_err(unreadable)?) {
+    let file = opened(path, shown)?;
+    if is_open_to_others(&file.metadata().map_err(unreadable(shown))?) {
         complain(SecretError::Exposed(named()))?;
     }
+    let mut found = secret_in(file, shown)?;
+    remarks.append(&mut found.remarks);
+    Ok(Found { remarks, ..found })
+}
+
+fn unreadable(shown: &str) -> impl Fn(std::io::Error) -> SecretError {
+    move |error| match error.kind() {
+        std::io::ErrorKind::NotFound => SecretError::NoFile(shown.to_owned()),
+        _ => SecretError::Unreadable(shown.to_owned(), error.to_string()),
+    }
+}
+
+fn opened(path: &Path, shown: &str) -> Result<fs::File, SecretError> {
+    // Asked before opening: opening a pipe would wait for a writer.
+    if !fs::metadata(path).map_err(unreadable(shown))?.is_file() {
+        return Err(SecretError::NotAFile(shown.to_owned()));
+    }
+    fs::File::open(path).map_err(unreadable(shown))
+}
+
+fn secret_in(file: fs::File, shown: &str) -> Result<Found, SecretError> {
+    let no_secret = || SecretError::NotASecret(shown.to_owned());
     let mut text = String::new();
-    let read = file.take(LONGEST + 1).read_to_string(&mut text).map_err(|_| SecretError::NotASecret(named()))?;
+    let read = file.take(LONGEST + 1).read_to_string(&mut text).map_err(|_| no_secret())?;
     if read as u64 > LONGEST {
-        return Err(SecretError::NotASecret(named()));
+        return Err(no_secret());
     }
-    let (value, trim_remarks) = trimmed(text, shown);
+    let (value, remarks) = trimmed(text, shown);
     if value.is_empty() {
-        return Err(SecretError::EmptyFile(named()));
+        return Err(SecretError::EmptyFile(shown.to_owned()));
     }
-    remarks.extend(trim_remarks);
     Ok(Found { value: value.into(), variable: None, remarks })
 }
 
@@ -236,6 +283,31 @@ mod tests {
 
     fn read(path: &Path, mounted: &Path) -> Result<Found, SecretError> {
         from_file(path, "x", mounted)
+    }
+
+    #[test]
+    fn f3_a_credential_is_read_from_where_the_service_manager_put_it() {
+        let folder = tempfile::tempdir().unwrap();
+        // As systemd's access list looks to those who ask for the mode.
+        file(folder.path(), "slack-url", "s3cret\n", 0o440);
+        file(folder.path(), "empty", "", 0o400);
+        fs::write(folder.path().parent().unwrap().join("outside"), "s3cret").unwrap();
+        let handed_over = |name: &str| (name == CREDENTIALS).then(|| folder.path().to_str().unwrap().to_owned());
+        let resolved = |text: &str| resolve(text, Path::new("/nowhere"), &handed_over);
+        let found = resolved("credential:slack-url").ok().unwrap();
+        assert_eq!((found.value.expose_secret(), found.remarks.len()), ("s3cret", 1), "the line break is told of");
+        assert_eq!(resolved("credential:slack").err(), Some(SecretError::NoCredential));
+        assert_eq!(
+            resolved("credential:empty").err(),
+            Some(SecretError::EmptyFile("the credential named here".into()))
+        );
+        for bad in ["", "../outside", "a/b", ".", "..", "a b", "whsec_a", &"a".repeat(256)] {
+            assert_eq!(resolved(&format!("credential:{bad}")).err(), Some(SecretError::BadCredential), "{bad}");
+        }
+        let found = resolve("credential:slack-url", folder.path(), &|_| None);
+        assert_eq!(found.err(), Some(SecretError::NoCredentials));
+        let found = resolve("credential:slack-url", folder.path(), &|_| Some("relative".into()));
+        assert_eq!(found.err(), Some(SecretError::NoCredentials));
     }
 
     #[test]

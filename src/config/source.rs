@@ -352,7 +352,8 @@ fn login_of(
     };
     if info.needs_secret && login.as_ref().is_some_and(|login| login.client_secret.is_none()) {
         let what = format!("login.{name} has no client_secret, which {} asks for", info.title);
-        let advice = format!("put client_secret = {} into [login.{name}]", "\"file:PATH\" or \"env:NAME\"");
+        let advice =
+            format!("put client_secret = {} into [login.{name}]", "\"file:PATH\", \"credential:NAME\" or \"env:NAME\"");
         check.report.error(written.span(), what, advice);
         return None;
     }

@@ -146,7 +146,7 @@ pub(super) fn secret(destination: &Destination, name: &str) -> Result<SecretStri
     match destination.settings.get(name) {
         Some(SettingValue::Secret(secret)) => Ok(secret.clone()),
         _ => Err(NotifyError::Permanent {
-            advice: format!("{} needs `{name}`, as env:NAME or file:PATH", table(destination)),
+            advice: format!("{} needs `{name}`, as file:PATH, credential:NAME or env:NAME", table(destination)),
         }),
     }
 }
