@@ -76,7 +76,7 @@ pub fn figures(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: 
         experiment,
         card,
         money: &experiment.money,
-        days: format!("settled days {}", rows(calendar.first, calendar.last_settled)),
+        days: format!("settled days {}{}", rows(calendar.first, calendar.last_settled), of_no_count(tally)),
         unsettled: money::unsettled(tally).zip(young.map(|(first, last)| rows(first, last))),
     };
     [sheet.of_the_data(), sheet.of_a_customer(), sheet.of_the_build(), sheet.of_the_test(), sheet.of_the_verdict()]
@@ -107,6 +107,14 @@ fn rows(
     let rows = figures::list(&rows.collect::<Vec<_>>());
     let until = money::known_until(experiment, data, [first, last], told);
     format!("{} to {}, {rows}", figures::day(first, today), figures::day(until, today))
+}
+
+/// What of the settled spend is of days that count for nothing, because a source was not read, or they are set aside.
+fn of_no_count(tally: &Tally<'_>) -> String {
+    let settled = tally.arms.iter().flat_map(|(_, days)| tally.settled(days));
+    let spend = tally.money(settled.filter(|day| !day.covered).map(|day| day.spend).sum());
+    let spend = spend.filter(|spend| spend.micros > 0);
+    spend.map_or_else(String::new, |spend| format!("; {spend} of it on days that do not count, see the list of days"))
 }
 
 /// `settled days, from source "form"`: who counts a metric.
@@ -164,7 +172,10 @@ impl Sheet<'_> {
         let Some(spend) = self.card.spend else { return figures };
         figures.push(Figure::amount(
             "Spent",
-            "what the ads of all versions cost",
+            format!(
+                "what the ads of all versions cost{}",
+                if message::is_partial(self.card) { ", as far as known" } else { "" }
+            ),
             vec![term("cost", spend, self.days.clone())],
             spend,
         ));

@@ -8,12 +8,13 @@ use chrono::NaiveDate;
 use super::explain::{guardrail_figure, name, today, unmapped};
 use super::figures;
 use super::figures::quoted;
+use super::gates::NAMELESS_SHARE_AT_MOST;
 use super::keys;
 use super::notes::{two_ways, where_to_look};
 use super::restated;
 use super::tally::currencies_set;
 use super::traffic::WARN_BELOW;
-use crate::domain::concept::Experiment;
+use crate::domain::concept::{Experiment, Source};
 use crate::domain::id::SourceId;
 use crate::domain::metric::{MetricId, Unit};
 use crate::domain::money::{Money, thousands};
@@ -50,14 +51,15 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
         ),
         Reason::DayZones { acts, acts_zone, exposures, exposures_zone } => format!(
             "Source {} counts by days of {acts_zone}, source {} by days of {exposures_zone}: those cover different hours. \
-             Set the same time zone in both accounts. Or count {} from a source that says when each one came: those fit \
-             any time zone.",
+             Set the same time zone in both accounts, then read all days again for the account you changed: `willitsell \
+             pull --source NAME --since {}`. Or count {} from a source that says when each one came: those fit any time zone.",
             quoted(acts),
             quoted(exposures),
+            experiment.start,
             figures::many(experiment.policy.primary.numerator)
         ),
         Reason::MixedCurrencies { currencies } => mixed_currencies(experiment, currencies),
-        Reason::FewerRows { source, first_day, last_day, rows, metric, amounts, seen_on } => {
+        Reason::FewerRows { source, first_day, last_day, rows, metric, amounts, .. } => {
             let amount = |metric: MetricId, value| match metric.metric().unit {
                 Unit::Money => {
                     let money = guardrail_figure(metric, value, card.spend.map(|spend| spend.currency));
@@ -77,18 +79,20 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                 figures::day(*first_day, today),
                 figures::day(*last_day, today),
                 size(0),
-                accept("the lower numbers are right", *seen_on, &format!("[source.{source}]"))
+                accept("the lower numbers are right", today, experiment.sources.iter().find(|one| one.id == *source))
             )
         }
         Reason::Restated { .. } => restated::told(experiment, card, why),
         Reason::ImpossibleCounts { arm_days, of, examples } => format!(
             "On {arm_days} of {}{} the counts cannot be right{}. Check that both numbers count the same people on the same \
-             pages. If an ad platform counts the {}, have it count only people who clicked an ad.",
+             pages. If an ad platform counts the {}, have it count only people who clicked an ad. Then leave \
+             those days out: {}.",
             figures::days(*of),
             if card.arms.len() > 1 { " of the versions" } else { "" },
             // One shows what is meant; the days of `explain` show all.
             examples.first().map_or_else(String::new, |one| format!(", for example {}", example(one, today))),
-            figures::many(experiment.policy.primary.numerator)
+            figures::many(experiment.policy.primary.numerator),
+            where_to_look(experiment)
         ),
         Reason::UnevenSplit { since, arms } => {
             let all: f64 = arms.iter().map(|(_, visitors, _)| visitors).sum();
@@ -116,7 +120,7 @@ fn mixed_currencies(experiment: &Experiment, currencies: &[String]) -> String {
         Spending::OneSource(source) => (
             format!("Source {} brought money in {all}", quoted(source)),
             format!(
-                "If the currency of its account was changed, read all days again: `willitsell pull --source {source} --since {}`.",
+                "See that it reads one account, in one currency, then read all days again: `willitsell pull --source {source} --since {}`.",
                 experiment.start
             ),
         ),
@@ -190,9 +194,13 @@ fn unmapped_acts(experiment: &Experiment, acts: f64, keys: &[String]) -> String 
             where_to_look(experiment)
         )
     } else {
-        "they do not say where the person came from, and do not count without that. The form must record, for each person, the \
-         campaign or the version of the page they came from."
-            .to_owned()
+        format!(
+            "they do not say where the person came from, and do not count without that. The form must record, for each person, \
+             the campaign or the version of the page they came from. Once it does, leave out the days up to then, or they count \
+             as days without {}: {}.",
+            figures::many(experiment.policy.primary.numerator),
+            where_to_look(experiment)
+        )
     };
     let whose = match &experiment.arms[..] {
         [only] => &only.title,
@@ -202,10 +210,15 @@ fn unmapped_acts(experiment: &Experiment, acts: f64, keys: &[String]) -> String 
     format!("None of the {acts} so far can be matched to {whose}: {because}")
 }
 
-/// What to write where what a source shows now is right: a day, under the source's table.
-pub fn accept(if_so: &str, until: NaiveDate, table: &str) -> String {
+/// What to write where what a source shows today is right: a day, under the source's table. `None` where it is not known
+/// which source that is.
+pub fn accept(if_so: &str, today: NaiveDate, source: Option<&Source>) -> String {
+    let table = source.map_or_else(|| "[source.NAME]".to_owned(), |source| format!("[source.{}]", source.id));
+    let has_one = source.is_some_and(|source| source.accept_shrink.is_some());
+    let instead = if has_one { ", in place of the day there" } else { "" };
     format!(
-        "If {if_so}, write `accept_shrink = \"{until}\"` under `{table}` in the configuration file: then they count."
+        "If {if_so}, write `accept_shrink = \"{today}\"` under `{table}` in the configuration file{instead}: then all that was \
+         read up to that day counts as it is now."
     )
 }
 
@@ -223,10 +236,11 @@ fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[So
     }
     format!(
         "{carry}, for they may be the same people as the {} that other sources counted. In the configuration file, take {sources} \
-         out of the `keys` of the version: then the others count alone. Or have {sources} ask for an address: then new {} count, and \
-         the test goes on once those without one are few.",
+         out of the `keys` of the version: then the others count alone. Or have {sources} ask for an address: then new {new} count, and \
+         the test goes on once at most {} in 100 {new} lack one.",
         figures::count(counted),
-        figures::many(numerator)
+        figures::count(NAMELESS_SHARE_AT_MOST * 100.0),
+        new = figures::many(numerator)
     )
 }
 

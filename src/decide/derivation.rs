@@ -1,7 +1,6 @@
 //! The long way to a verdict, for the reader who checks the claim: the rule, the days that counted,
 //! what would change the verdict, and the fingerprints to recompute it from.
 
-use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
 use super::account::{self, Figure};
@@ -22,7 +21,7 @@ use super::prices::{self, Price};
 use super::tally::{DayCounts, Tally, units};
 use super::traffic;
 use super::watched;
-use crate::domain::concept::{Experiment, Guardrail, Limit, Model, Source};
+use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Model, Source};
 use crate::domain::day_note::Word;
 use crate::domain::id::SourceId;
 use crate::domain::metric::MetricId;
@@ -87,14 +86,19 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
             "Limits (guardrails)",
             if card.verdict == Verdict::Blocked { vec![] } else { guardrails(experiment, card) },
         ),
-        section("What was left out", explain::left_out(experiment, card).into_iter().collect()),
     ];
     let funnel = funnel::funnels(&tally);
-    let people = tally.arms.iter().zip(&funnel).flat_map(|((arm, _), funnel)| {
-        let who = if tally.arms.len() == 1 { String::new() } else { format!("{}: ", arm.title) };
-        funnel.lines().into_iter().map(move |line| format!("{who}{line}"))
-    });
-    sections.insert(3, section("How far people got", people.collect()));
+    let by_version = |lines: fn(&Funnel) -> Vec<String>| {
+        let of_version = |((arm, _), funnel): (&(&Arm, Vec<DayCounts>), &Funnel)| {
+            let who = if tally.arms.len() == 1 { String::new() } else { format!("{}: ", arm.title) };
+            lines(funnel).into_iter().map(|line| format!("{who}{line}")).collect::<Vec<_>>()
+        };
+        tally.arms.iter().zip(&funnel).flat_map(of_version).collect::<Vec<_>>()
+    };
+    sections.insert(3, section("How far people got", by_version(Funnel::lines)));
+    let answers = by_version(|funnel| funnel.left_out_line().into_iter().collect());
+    sections
+        .push(section("What was left out", explain::left_out(experiment, card).into_iter().chain(answers).collect()));
     let flips = flips::flips(experiment, generation, data, &tally, card);
     let outlook = outlook::outlook(experiment, &tally, &watched(experiment, &tally, tally.hold), card);
     sections.push(section("What would change it", flips::sentences(experiment, card, &flips)));
@@ -137,17 +141,9 @@ fn verdict(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>, card: &Sco
         notes::look_below(experiment, &explain::banner(experiment, card)),
         format!("Next: {}.", next::to_do(experiment, card, ads.as_ref())),
     ];
-    lines.extend(notes::how_to_settle(experiment, card));
-    lines.extend(next::how_to_decide(experiment, card));
+    lines.extend(notes::how_to_settle(experiment, tally, card));
+    lines.extend(next::how_to_decide(experiment, card, money::unsettled(tally)));
     lines
-}
-
-/// From when the last day known today counts.
-fn settles_on(experiment: &Experiment, today: NaiveDate) -> String {
-    let last = experiment.stop.map_or(today, |stop| stop.min(today));
-    let counts = last.checked_add_days(Days::new(u64::from(experiment.policy.maturity_lag_days))).unwrap_or(last);
-    let what = if last < today { "The last day" } else { "Today" };
-    format!("{what} ({}) counts from {} on.", figures::day(last, today), figures::day(counts, today))
 }
 
 fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<String> {
@@ -174,7 +170,7 @@ fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<S
         {
             let [worst, best] = if policy.model == Model::Cpa { ["upper", "lower"] } else { ["lower", "upper"] };
             format!(
-                "The range is where the truth may lie, chance included: its {worst} end is the worst case, its {best} end \
+                "Its range is where the truth may lie, chance included: the {worst} end is the worst case, the {best} end \
                  the best."
             )
         },
@@ -182,7 +178,7 @@ fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<S
             "BUILD when the whole range is {good} {} (break-even){}. Of concepts that truly only break even, or do worse, at most \
              {} in 100 ever get BUILD.",
             bar(policy.kill_bar),
-            if beside_others { ", and the extra proof that many concepts ask for is there (see below)" } else { "" },
+            if beside_others { " and there is more proof than a single test would need (see below)" } else { "" },
             in_hundred(policy.alpha)
         ),
         format!(
@@ -209,9 +205,10 @@ fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<S
             outlook::caps(experiment, card)
         ),
         format!(
-            "A day is settled, and counts, once it is {} old; younger days do not count yet. {}",
+            "A day is settled once it is {} old, and counts once every source was read after that. Younger days do not count \
+             yet. {}",
             figures::days(policy.maturity_lag_days),
-            settles_on(experiment, today)
+            notes::settles_on(experiment, today)
         ),
     ];
     lines.extend(limits(experiment, card));
@@ -246,7 +243,7 @@ fn limits(experiment: &Experiment, card: &Scorecard) -> Option<String> {
     let limits: Vec<String> = experiment.policy.guardrails.iter().map(limit).collect();
     (!limits.is_empty()).then(|| {
         format!(
-            "Limits (guardrails): {}. While one is breached, what would be BUILD is REVIEW; KILL does not depend on them.",
+            "Limits (guardrails): {}. While one is breached, there is REVIEW in place of BUILD; KILL does not depend on them.",
             limits.join(", ")
         )
     })
@@ -262,18 +259,24 @@ fn seen(experiment: &Experiment, card: &Scorecard, tally: &Tally<'_>, arm: &ArmS
             Model::Rate | Model::Compare => figures::counted(evidence.trials, exposures),
         };
         let days = figures::days(evidence.days);
-        let which = card.reasons.iter().find_map(|why| match why {
-            Reason::UnmappedActs { acts: all, .. } => Some(format!("which of the {}", figures::counted(*all, acts))),
+        let of_no_version = card.reasons.iter().find_map(|why| match why {
+            Reason::UnmappedActs { acts: all, .. } => Some(figures::counted(*all, acts)),
             _ => None,
         });
-        let which = which.unwrap_or_else(|| format!("how many {}", figures::many(acts)));
-        return vec![format!("{who}{came} over {days}; {which} are theirs is not known.")];
+        let unknown = match (of_no_version, experiment.policy.model) {
+            (Some(all), Model::Cpa) => format!("which of the {all} it brought"),
+            (Some(all), _) => format!("which of the {all} are theirs"),
+            (None, Model::Cpa) => format!("whether it brought any {}", figures::many(acts)),
+            (None, _) => format!("whether any of them {}", explain::did(experiment)),
+        };
+        return vec![format!("{who}{came} over {days}; {unknown} is not known.")];
     }
     if evidence.days == 0 {
         let counted = figures::many(experiment.policy.primary.denominator);
         return vec![format!("{who}No settled day with {counted} yet.")];
     }
-    let mut lines = vec![format!("{who}{}, over {}.", acted(experiment, evidence), figures::days(evidence.days))];
+    let days = notes::days_seen(experiment, arm, tally.settled_days(&arm.arm));
+    let mut lines = vec![format!("{who}{}, over {days}.", acted(experiment, evidence))];
     lines.extend(
         surplus(experiment, tally, arm).map(|acts| {
             format!("{who}Left out: {acts} beyond the number of {} on their day.", figures::many(exposures))
@@ -370,13 +373,13 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         .collect();
     let has_range = |score: &GuardrailScore| score.low.is_some() && score.high.is_some();
     if card.arms.iter().flat_map(|arm| &arm.guardrails).any(has_range) {
-        lines.push("Each limit is held against the range beside it, and is breached only when that whole range is past the limit.".into());
+        lines.push("Each limit is held against the range beside it, and is breached only when that whole range is past the limit. That range is worked out for the limit alone, so it need not fit the one under \"What was seen\".".into());
     }
     lines
 }
 
-/// What the money of a version would have brought at the limit of what an act may cost: `: at $20 each, $4,200 would have
-/// brought 210 sign-ups`.
+/// What the money of a version would have had to bring at the limit of what an act may cost: `: to keep to $20 each, $4,200
+/// would have had to bring 210 sign-ups`.
 fn brought(experiment: &Experiment, arm: &ArmScore, rail: &Guardrail) -> String {
     let noun = rail.denominator;
     let limit = match rail.limit {
@@ -387,7 +390,7 @@ fn brought(experiment: &Experiment, arm: &ArmScore, rail: &Guardrail) -> String 
     let Some(paid) = paid.or(arm.spend.filter(|_| arm.cost_per_act.is_none())) else { return String::new() };
     let acts = figures::counted((millionths::to_f64(paid.micros) / limit).ceil(), noun);
     let each = explain::limit_figure(rail.numerator, limit, Some(paid.currency));
-    format!(": at {each} each, {paid} would have brought {acts}")
+    format!(": to keep to {each} each, {paid} would have had to bring {acts}")
 }
 
 /// What each source says of its numbers, from its last pull.

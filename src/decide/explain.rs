@@ -71,7 +71,7 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard) -> String {
 }
 
 /// Acts on the very campaigns whose spend belongs to no arm: one fault, one sentence.
-fn told_with_the_spend(card: &Scorecard, why: &Reason) -> bool {
+pub fn told_with_the_spend(card: &Scorecard, why: &Reason) -> bool {
     let Reason::UnmappedActs { keys, .. } = why else { return false };
     let spend = card.reasons.iter().find_map(|why| match why {
         Reason::UnmappedSpend { keys, .. } => Some(keys),
@@ -120,7 +120,7 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
     }
 }
 
-/// `Another $412 (18% of the spend to Sun 15 Mar) went to campaigns that belong to no version of this test ("7003" of source
+/// `$412 of the $2,290 spent to Sun 15 Mar (18%) went to campaigns that belong to no version of this test ("7003" of source
 /// "ads")`.
 pub fn unmapped(
     experiment: &Experiment,
@@ -130,11 +130,13 @@ pub fn unmapped(
 ) -> String {
     let keys = figures::list(&keys::named(experiment, keys));
     let to = figures::day(card.last_settled_day, today(experiment, card));
-    let of_all = format!("{} of the spend to {to}", figures::share(share));
-    let spent = match amount {
-        Some(amount) if share >= 1.0 => format!("All spend to {to} ({amount})"),
-        Some(amount) => format!("Another {amount} ({of_all})"),
-        None => format!("More money ({of_all})"),
+    let part = figures::share(share);
+    let all = card.spend.zip(amount).and_then(|(own, rest)| own.plus(rest).ok());
+    let spent = match (amount, all) {
+        (Some(amount), _) if share >= 1.0 => format!("All spend to {to} ({amount})"),
+        (Some(amount), Some(all)) => format!("{amount} of the {all} spent to {to} ({part})"),
+        (Some(amount), None) => format!("{amount} ({part} of the spend to {to})"),
+        (None, _) => format!("Part of the money ({part} of the spend to {to})"),
     };
     format!("{spent} went to campaigns that belong to no version of this test ({keys})")
 }

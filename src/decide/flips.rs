@@ -293,7 +293,11 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, flips: &Flips) -> Ve
     if flips.without.is_empty() && flips.has_parts {
         let kinds = [("version", card.arms.len() > 1), ("channel", channels(experiment).len() > 1)];
         let kinds: Vec<String> = kinds.into_iter().filter(|(_, any)| *any).map(|(kind, _)| kind.to_owned()).collect();
-        lines.push(format!("Without any one {} it would still be {}.", figures::either(&kinds), card.verdict));
+        let part = match &kinds[..] {
+            [_] if card.arms.len() == 2 => "either version".to_owned(),
+            kinds => format!("any one {}", figures::either(kinds)),
+        };
+        lines.push(format!("Leave out {part}, and it would still be {}.", card.verdict));
     }
     lines
 }

@@ -95,12 +95,14 @@ impl Funnel {
         lines.extend(self.share(MetricId::SIGNUPS, MetricId::FORM_OPENS, "a form completion"));
         lines.extend(self.share(MetricId::QUALIFIED_SIGNUPS, MetricId::VERIFIED_SIGNUPS, "a share of the ICP"));
         lines.extend(self.share(MetricId::REFUNDS, MetricId::PAYMENTS, "a refund rate"));
-        if !self.left_out.is_empty() {
-            let reasons: Vec<String> =
-                self.left_out.iter().map(|left| format!("{} {}", left.acts, in_words(left.why))).collect();
-            lines.push(format!("Left out: {}.", figures::list(&reasons)));
-        }
         lines
+    }
+
+    /// What counts for nothing, or not as much as it might, in words.
+    pub fn left_out_line(&self) -> Option<String> {
+        let reasons: Vec<String> =
+            self.left_out.iter().map(|left| format!("{} {}", left.acts, in_words(left.why))).collect();
+        (!reasons.is_empty()).then(|| format!("Answers left out: {}.", figures::list(&reasons)))
     }
 
     fn share(&self, part: MetricId, whole: MetricId, called: &str) -> Option<String> {
@@ -121,6 +123,6 @@ fn in_words(why: LeftOut) -> &'static str {
         LeftOut::IcpUnknown => "of whom it is not known whether they are in the ICP",
         LeftOut::Canceled => "called off or moved",
         LeftOut::NoShow => "to which nobody came",
-        LeftOut::Nameless => "without an address, which another source may count too",
+        LeftOut::Nameless => "without an address, of people whom another source may count too",
     }
 }

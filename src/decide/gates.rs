@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Days, Offset, TimeZone, Utc};
+use chrono::{DateTime, Days, NaiveDate, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::figures;
@@ -27,7 +27,7 @@ const UNMAPPED_SHARE_AT_MOST: f64 = 0.10;
 const SILENT_SETTLED_DAYS: u64 = 2;
 
 /// Share of deciding acts that may be others' too above which nothing is decided; as of spend.
-const NAMELESS_SHARE_AT_MOST: f64 = 0.10;
+pub const NAMELESS_SHARE_AT_MOST: f64 = 0.10;
 
 /// Unclaimed or nameless acts that are more than a test answer or two.
 const UNMAPPED_ACTS_AT_LEAST: f64 = 3.0;
@@ -277,6 +277,24 @@ fn fewer_rows(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>) -> Vec<
 /// More acts than exposures, or more clicks than impressions, on so many settled days that it is no stray row. Of one
 /// such day the surplus is left out, and BUILD is withheld: see `judge`.
 fn impossible_counts(experiment: &Experiment, tally: &Tally<'_>) -> Option<Reason> {
+    let (found, of) = contradictions(experiment, tally);
+    let arm_days = u32::try_from(found.len()).unwrap_or(u32::MAX);
+    let share = f64::from(arm_days) / f64::from(of.max(1));
+    (found.len() >= IMPOSSIBLE_DAYS_AT_LEAST && share > IMPOSSIBLE_SHARE_AT_MOST).then(|| Reason::ImpossibleCounts {
+        arm_days,
+        of,
+        examples: found.into_iter().take(IMPOSSIBLE_NAMED).map(|(_, example)| example).collect(),
+    })
+}
+
+/// The settled days on which counts of any version contradict each other.
+pub fn impossible_days(experiment: &Experiment, tally: &Tally<'_>) -> BTreeSet<NaiveDate> {
+    contradictions(experiment, tally).0.into_iter().map(|(day, _)| day).collect()
+}
+
+/// Of each version, the settled days on which counts contradict each other, the latest first and each in words, and of
+/// how many days with counts.
+fn contradictions(experiment: &Experiment, tally: &Tally<'_>) -> (Vec<(NaiveDate, String)>, u32) {
     let (mut found, mut of) = (Vec::new(), 0_u32);
     let policy = &experiment.policy;
     let rate = &policy.primary;
@@ -296,11 +314,5 @@ fn impossible_counts(experiment: &Experiment, tally: &Tally<'_>) -> Option<Reaso
         }
     }
     found.sort_by_key(|&(day, _)| Reverse(day));
-    let arm_days = u32::try_from(found.len()).unwrap_or(u32::MAX);
-    let share = f64::from(arm_days) / f64::from(of.max(1));
-    (found.len() >= IMPOSSIBLE_DAYS_AT_LEAST && share > IMPOSSIBLE_SHARE_AT_MOST).then(|| Reason::ImpossibleCounts {
-        arm_days,
-        of,
-        examples: found.into_iter().take(IMPOSSIBLE_NAMED).map(|(_, example)| example).collect(),
-    })
+    (found, of)
 }

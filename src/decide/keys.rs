@@ -144,7 +144,8 @@ pub fn to_write<'k>(experiment: &Experiment, keys: impl IntoIterator<Item = &'k 
     by_source.into_iter().flat_map(|(source, keys)| of_source(experiment, &SourceId::new(source), &keys)).collect()
 }
 
-/// `If "7003" of source "ads" belongs to Plan a, write under `[…]` in the configuration file:`, and the line.
+/// `If "7003" of source "ads" belongs to Plan a, change the line `keys` under `[…]` in the configuration file to:`, and the
+/// line.
 fn of_source(experiment: &Experiment, source: &SourceId, keys: &BTreeSet<&str>) -> Vec<String> {
     let array = |keys: &[&str]| toml::Value::from(keys.to_vec()).to_string();
     let (belongs, they_have) = if keys.len() == 1 { ("belongs", "it has") } else { ("belong", "they have") };
@@ -156,18 +157,24 @@ fn of_source(experiment: &Experiment, source: &SourceId, keys: &BTreeSet<&str>) 
         claimed.entry(source).or_default().extend(keys);
         let claimed: Vec<String> =
             claimed.into_iter().map(|(source, keys)| format!("{source} = {}", array(&keys))).collect();
-        lines.push(format!(
-            "If {named} of source {} {belongs} to {}, write under `[experiment.{}.arm.{}]` in the configuration file:",
-            quoted(source),
-            arm.title,
-            experiment.concept.id,
-            arm.id
-        ));
+        let table = format!("`[experiment.{}.arm.{}]` in the configuration file", experiment.concept.id, arm.id);
+        // A table that has a line twice is none.
+        let write = if arm.keys.is_empty() {
+            format!("write under {table}")
+        } else {
+            format!("change the line `keys` under {table} to")
+        };
+        lines.push(format!("If {named} of source {} {belongs} to {}, {write}:", quoted(source), arm.title));
         lines.push(format!("keys = {{ {} }}", claimed.join(", ")));
     }
     let has_some = |one: &Source| one.id == *source && !one.set_aside.is_empty();
-    let beside = if experiment.sources.iter().any(has_some) { ", beside what is set aside there already" } else { "" };
-    lines.push(format!("If {they_have} no part in any test, write under `[source.{source}]`{beside}:"));
+    let table = format!("`[source.{source}]`");
+    let write = if experiment.sources.iter().any(has_some) {
+        format!("add to the line `set_aside` under {table}, or begin it")
+    } else {
+        format!("write under {table}")
+    };
+    lines.push(format!("If {they_have} no part in any test, {write}:"));
     lines.push(format!("set_aside = {}", array(&keys.iter().copied().collect::<Vec<_>>())));
     if keys.len() > 1 {
         lines.push("If one belongs here and another there, write each only where it belongs.".to_owned());

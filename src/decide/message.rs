@@ -115,8 +115,8 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
     if outlook.build_out_of_reach {
         let saved = left.map_or_else(String::new, |left| format!(" ({} of the cap is not spent yet)", left.as_set()));
         // Nobody raises the day named as the last one.
-        let raise = if experiment.stop.is_none() { " · for a chance of BUILD, raise the cap" } else { "" };
-        let next = format!("Stop the ads{saved}{raise} · or let it run: this is no verdict");
+        let raise = if experiment.stop.is_none() { ", raise the cap for a chance of BUILD," } else { "" };
+        let next = format!("Stop the ads{raise} or let it run{saved}: this is no verdict");
         let why = outlook::out_of_reach(experiment, now, outlook).into_iter().collect();
         notices.push(notice("futile", "BUILD is out of reach", why, next));
     }
@@ -379,12 +379,15 @@ fn money(experiment: &Experiment, now: &Scorecard, lately: &Lately) -> Option<St
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
+/// Whether what is known of the spend is not all, because days were not read or are in doubt.
+pub fn is_partial(card: &Scorecard) -> bool {
+    card.reasons.iter().any(|why| matches!(why, Reason::Stale { .. } | Reason::FewerRows { .. }))
+}
+
 /// `$3,170 spent to Sun 15 Mar, $450 since`; what of it, or besides it, is not the tested versions' own. Days that are not
 /// settled count for no verdict, but their money is gone.
 fn spent(experiment: &Experiment, now: &Scorecard, spend: Money, lately: &Lately) -> String {
-    // Of days that were not read, or are in doubt, what is known is not all.
-    let is_partial = |why: &Reason| matches!(why, Reason::Stale { .. } | Reason::FewerRows { .. });
-    let at_least = if now.reasons.iter().any(is_partial) { "at least " } else { "" };
+    let at_least = if is_partial(now) { "at least " } else { "" };
     let settled = now.last_settled_day;
     let to = figures::day(lately.spend_until.map_or(settled, |day| day.min(settled)), today(experiment, now));
     let mut text = format!("{at_least}{spend} spent to {to}");
@@ -426,8 +429,8 @@ fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     let whose = match meant[..] {
         [_] if now.arms.len() == 1 && !experiment.arms.iter().any(|arm| arm.control) => String::new(),
         ref some if some.len() < now.arms.len() || some.len() == 1 => format!(" of {}", named(experiment, some)),
-        [_, _] => " over both versions".to_owned(),
-        ref all => format!(" over all {} versions", all.len()),
+        [_, _] => " for both versions together".to_owned(),
+        ref all => format!(" for all {} versions together", all.len()),
     };
     let spent = meant.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum))?;
     let cost = economics::cost_per_act(meant.iter().copied());
@@ -488,7 +491,7 @@ fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard, ads: Opti
             } else {
                 next::to_do(experiment, now, ads)
             };
-            format!("Make sure you know why{stop} · {}", next.replacen("Decide", "decide", 1))
+            format!("Find out why the numbers changed{stop} · {}", next.replacen("Decide", "decide", 1))
         }
         Change::Suspended(earlier) => next::to_do_meanwhile(experiment, now, ads, &dated(experiment, earlier, now)),
         Change::Reached | Change::Confirmed | Change::Recovered => next::to_do(experiment, now, ads),

@@ -8,7 +8,8 @@ use super::keys;
 use super::money;
 use super::raise;
 use super::restated;
-use crate::domain::concept::Experiment;
+use crate::domain::concept::{Experiment, Model};
+use crate::domain::money::Money;
 use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard, SpendAfter, Verdict};
 
 /// `Decide whether to build, as recommended, or to kill · stop the ads …`. `ads` is what they spend while there is no verdict; what
@@ -46,8 +47,15 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
         }
         Verdict::Blocked => {
             let any = |is: fn(&Reason) -> bool| card.reasons.iter().any(is);
-            let goes_on = if any(|why| matches!(why, Reason::MixedCurrencies { .. })) {
-                ""
+            let currencies = card.reasons.iter().find_map(|why| match why {
+                Reason::MixedCurrencies { currencies } => Some(currencies),
+                _ => None,
+            });
+            let goes_on = if let Some(currencies) = currencies {
+                match Spending::of(experiment, currencies) {
+                    Spending::OneSource(_) => " · the test goes on once all its money is in one currency",
+                    Spending::BesideLimits(..) | Spending::Several => "",
+                }
             } else {
                 match card.reasons.iter().map(|why| restated::counts_anyway(experiment, card, why)).max() {
                     Some(Some(day)) if card.reasons.iter().all(ends_by_itself) => {
@@ -110,35 +118,57 @@ fn repairs(experiment: &Experiment, card: &Scorecard) -> String {
 fn spoils_days(card: &Scorecard, why: &Reason) -> bool {
     match why {
         Reason::NoData { .. } | Reason::ImpossibleCounts { .. } | Reason::MixedCurrencies { .. } => true,
+        Reason::UnmappedActs { keys, .. } => !keys::can_be_named(keys),
         Reason::TrackingBroken { lasts, .. } => *lasts,
         Reason::TrackingGap { last_day, .. } => *last_day >= card.last_settled_day,
         _ => false,
     }
 }
 
-/// What to write once somebody has decided: the choices that [`to_do`] names, no other.
-pub fn how_to_decide(experiment: &Experiment, card: &Scorecard) -> Option<String> {
+/// What to write once somebody has decided: the choices that [`to_do`] names, no other. `unsettled` is spent on days that
+/// have not settled.
+pub fn how_to_decide(experiment: &Experiment, card: &Scorecard, unsettled: Option<Money>) -> Option<String> {
     let (choice, other) = match card.verdict {
         Verdict::Kill => ("kill", "build"),
         Verdict::Build | Verdict::Review => ("build", "kill"),
         Verdict::Collecting | Verdict::Blocked => return None,
     };
     let concept = &experiment.concept.id;
-    let ways: Vec<&str> = if raise::helps(experiment, card) {
-        let days = experiment.stop.is_none().then_some("`extend --days N`");
-        days.into_iter().chain(experiment.policy.budget_cap.map(|_| "`extend --budget AMOUNT`")).collect()
-    } else {
-        vec![]
-    };
-    let longer = if ways.is_empty() {
-        String::new()
-    } else {
-        format!(" To test longer, write {} in its place.", ways.join(" or "))
-    };
+    let longer =
+        if raise::helps(experiment, card) { how_to_extend(experiment, card, unsettled) } else { String::new() };
     Some(format!(
         "To write the decision down, run `willitsell decide {concept} {choice} --by NAME --reason TEXT`. To {other}, write \
          `{other}` in place of `{choice}`.{longer}"
     ))
+}
+
+/// How to raise the cap that was reached, or both where both were: the other one brings no day more.
+fn how_to_extend(experiment: &Experiment, card: &Scorecard, unsettled: Option<Money>) -> String {
+    let (horizon_days, budget_cap) = explain::caps(experiment, card);
+    let at_cap = || card.arms.iter().filter(|arm| matches!(arm.reason, Some(Reason::CapReached { .. })));
+    let passed = at_cap().map(|arm| arm.evidence.days).max().unwrap_or(0);
+    let share = explain::arm_cap(experiment, card);
+    let is_spent = |arm: &ArmScore| share.zip(arm.spend).is_some_and(|(share, spend)| spend.micros >= share.micros);
+    let mut ways = Vec::new();
+    if experiment.stop.is_none() && passed >= horizon_days {
+        let passed = if passed > horizon_days { format!(", and {passed} have settled") } else { String::new() };
+        ways.push(("--days N", format!("N is added to the cap of {horizon_days} settled days{passed}")));
+    }
+    if let Some(cap) = budget_cap.filter(|_| at_cap().any(is_spent)) {
+        // The money of a control is beside the cap, and not told apart on days that have not settled.
+        let has_control = experiment.arms.iter().any(|arm| arm.control);
+        let spent = card.arms.iter().filter_map(|arm| arm.spend).chain(unsettled);
+        let spent = spent.reduce(|sum, part| sum.plus(part).unwrap_or(sum)).filter(|_| !has_control);
+        let spent = spent.map_or_else(String::new, |spent| format!(", and {spent} is spent already"));
+        ways.push(("--budget AMOUNT", format!("AMOUNT is added to the cap of {}{spent}", cap.as_set())));
+    }
+    let (words, means): (Vec<&str>, Vec<String>) = ways.into_iter().unzip();
+    if words.is_empty() {
+        let days = experiment.stop.is_none().then_some("`extend --days N`");
+        let ways: Vec<&str> = days.into_iter().chain(budget_cap.map(|_| "`extend --budget AMOUNT`")).collect();
+        return format!(" To test longer, write {} in its place.", ways.join(" or "));
+    }
+    format!(" To test longer, write `extend {}` in its place: {}.", words.join(" "), means.join("; "))
 }
 
 /// Whether a defect ends without anybody mending it.
@@ -168,7 +198,12 @@ fn settles(experiment: &Experiment, card: &Scorecard) -> String {
                 _ => Default::default(),
             };
             let nothing = card.arms.iter().all(|arm| arm.evidence.days == 0);
-            let decide = if nothing { "Find out why nothing was counted, then decide" } else { "Decide" };
+            let noun = experiment.policy.primary.denominator.metric().noun;
+            let decide = match experiment.policy.model {
+                _ if !nothing => "Decide".to_owned(),
+                Model::Cpa => "Find out why nothing was spent, then decide".to_owned(),
+                Model::Rate | Model::Compare => format!("Find out why no {noun} was counted, then decide"),
+            };
             if raise::helps(experiment, card) {
                 format!("{decide} whether to build{which}, to kill{all}, or to test longer with a larger cap")
             } else {
@@ -199,7 +234,7 @@ fn mends(experiment: &Experiment, why: &Reason) -> Option<String> {
         Reason::UnmappedActs { keys, .. } if keys::can_be_named(keys) => {
             "Say to which version those sign-ups belong".replace("sign-ups", &acts)
         }
-        Reason::UnmappedActs { .. } => "See that each answer says which version it belongs to".to_owned(),
+        Reason::UnmappedActs { .. } => "Have the form record where each person came from".to_owned(),
         Reason::NamelessActs { sources, .. } => {
             let sources = figures::sources(sources);
             if defects::needs_addresses(experiment) {
@@ -214,10 +249,12 @@ fn mends(experiment: &Experiment, why: &Reason) -> Option<String> {
             Spending::Several => "Use one currency, or split the test: one for each".to_owned(),
         },
         Reason::MixedZones { source, .. } => format!("Read all days of source {} again", quoted(source)),
-        Reason::DayZones { .. } => "Set the same time zone in both accounts".to_owned(),
+        Reason::DayZones { .. } => "Set the same time zone in both accounts, then read all days again".to_owned(),
         Reason::FewerRows { source, .. } => format!("Check what the account of source {} shows", quoted(source)),
         Reason::Restated { .. } => "Find out what changed, then repair the source or confirm the numbers".to_owned(),
-        Reason::ImpossibleCounts { .. } => "Check how both numbers are counted".to_owned(),
+        Reason::ImpossibleCounts { .. } => {
+            "Check how both numbers are counted, then leave the wrong days out".to_owned()
+        }
         Reason::TrackingGap { .. } => "Check how the page counts visitors".to_owned(),
         Reason::TrackingBroken { .. } => "Check the page and the form".to_owned(),
         Reason::BotBurst { .. } => "Find out whether those were people".to_owned(),

@@ -3,13 +3,14 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::explain::today;
+use super::explain::{today, told_with_the_spend};
 use super::figures;
+use super::gates;
 use super::keys;
-use super::tally::Calendar;
-use crate::domain::concept::Experiment;
+use super::tally::{Calendar, Tally};
+use crate::domain::concept::{Experiment, Model};
 use crate::domain::day_note::{DayNote, Word};
-use crate::domain::verdict::{Reason, Scorecard};
+use crate::domain::verdict::{ArmScore, Reason, Scorecard};
 
 /// Those that speak of a settled day of the test.
 pub fn settled(experiment: &Experiment, calendar: &Calendar) -> Vec<DayNote> {
@@ -50,21 +51,29 @@ pub fn look_below(experiment: &Experiment, sentence: &str) -> String {
     sentence.replace(&where_to_look(experiment), "the lines to write stand below")
 }
 
-/// The lines to write for it, for every doubt about days, and every key that no version claims, that blocks.
-pub fn how_to_settle(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
+/// The lines to write for it, for every doubt about days, days that cannot be right, and every key that no version claims,
+/// that blocks.
+pub fn how_to_settle(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecard) -> Vec<String> {
     let mut doubts: Vec<Vec<[NaiveDate; 2]>> =
         card.reasons.iter().map(doubted).filter(|days| !days.is_empty()).collect();
     doubts.dedup();
-    let whose = |stretches: Vec<[NaiveDate; 2]>| {
-        let all = |[first, last]: &[NaiveDate; 2]| *first <= experiment.start && card.last_settled_day <= *last;
-        let all = if stretches.iter().any(all) { " (all there are so far)" } else { "" };
-        lines_to_write(experiment, &stretches, all)
-    };
+    let or_true = " If the numbers are true, write `real_days` in place of `set_aside_days`.";
+    let doubts = doubts.into_iter().map(|stretches| leave_out(experiment, card, &stretches) + or_true);
+    let wrong = card.reasons.iter().filter_map(|why| match why {
+        Reason::ImpossibleCounts { .. } => {
+            let days: Vec<NaiveDate> = gates::impossible_days(experiment, tally).into_iter().collect();
+            Some(leave_out(experiment, card, &runs(&days)))
+        }
+        Reason::UnmappedActs { keys, .. } if !keys::can_be_named(keys) && !told_with_the_spend(card, why) => {
+            Some(leave_out_until_mended(experiment))
+        }
+        _ => None,
+    });
     let unclaimed = card.reasons.iter().flat_map(|why| match why {
         Reason::UnmappedSpend { keys, .. } | Reason::UnmappedActs { keys, .. } => &keys[..],
         _ => &[],
     });
-    doubts.into_iter().map(whose).chain(keys::to_write(experiment, unclaimed)).collect()
+    doubts.chain(wrong).chain(keys::to_write(experiment, unclaimed)).collect()
 }
 
 /// The stretches of days that a reason speaks of.
@@ -74,15 +83,28 @@ fn doubted(why: &Reason) -> Vec<[NaiveDate; 2]> {
             vec![[*first_day, *last_day]]
         }
         // The days between two bursts are as good as any.
-        Reason::BotBurst { days, .. } => {
-            let runs = days.chunk_by(|day, next| day.succ_opt() == Some(*next));
-            runs.filter_map(|run| Some([*run.first()?, *run.last()?])).collect()
-        }
+        Reason::BotBurst { days, .. } => runs(days),
         _ => vec![],
     }
 }
 
-fn lines_to_write(experiment: &Experiment, stretches: &[[NaiveDate; 2]], all: &str) -> String {
+/// Days in order as stretches.
+fn runs(days: &[NaiveDate]) -> Vec<[NaiveDate; 2]> {
+    let runs = days.chunk_by(|day, next| day.succ_opt() == Some(*next));
+    runs.filter_map(|run| Some([*run.first()?, *run.last()?])).collect()
+}
+
+/// What to write so that some days do not count. A fault that lasts goes on after the last day that has settled.
+fn leave_out(experiment: &Experiment, card: &Scorecard, stretches: &[[NaiveDate; 2]]) -> String {
+    let settled = card.last_settled_day;
+    let all = |[first, last]: &[NaiveDate; 2]| *first <= experiment.start && settled <= *last;
+    let all = if stretches.iter().any(all) { " (all settled days so far)" } else { "" };
+    let longer = if stretches.iter().any(|[_, last]| settled <= *last) {
+        let settled = figures::day(settled, today(experiment, card));
+        format!(" If the fault goes on after {settled}, put the day it ends as `last`.")
+    } else {
+        String::new()
+    };
     let tables: Vec<String> = stretches
         .iter()
         .map(|[first, last]| {
@@ -92,16 +114,47 @@ fn lines_to_write(experiment: &Experiment, stretches: &[[NaiveDate; 2]], all: &s
         .collect();
     let is_one = matches!(stretches, [[first, last]] if first == last);
     format!(
-        "To leave {} out{all}, write `set_aside_days = [{}]` under `[experiment.{}]` in the configuration file. If the numbers \
-         are true, write `real_days` in place of `set_aside_days`.",
+        "To leave {} out{all}, write `set_aside_days = [{}]` {}.{longer}",
         if is_one { "that day" } else { "those days" },
         tables.join(", "),
-        experiment.concept.id
+        where_days_stand(experiment)
     )
+}
+
+/// The same of days whose last one nobody knows yet.
+fn leave_out_until_mended(experiment: &Experiment) -> String {
+    format!(
+        "To leave out the days up to the repair, its own day too, write `set_aside_days = [{{ first = \"{}\", last = \"…\", reason = \"…\" }}]` \
+         {}, with the day of the repair as `last`.",
+        experiment.start,
+        where_days_stand(experiment)
+    )
+}
+
+/// Where the operator speaks of days, and what may stand there already: a table that has a line twice is none.
+fn where_days_stand(experiment: &Experiment) -> String {
+    let has_some = experiment.day_notes.iter().any(|note| note.word == Word::SetAside);
+    let beside = if has_some { ", beside the days that stand there already" } else { "" };
+    format!("under `[experiment.{}]` in the configuration file{beside}", experiment.concept.id)
 }
 
 /// The first day on which there can be a verdict, where so many days are missing.
 pub fn no_sooner(missing: u32, today: NaiveDate) -> String {
     let first = today.checked_add_days(Days::new(u64::from(missing))).filter(|_| missing > 0);
     first.map_or_else(String::new, |day| format!("; no BUILD or KILL before {}", figures::day(day, today)))
+}
+
+/// `18 days`; where the money and the list of days speak of more, `17 days with visitors`.
+pub fn days_seen(experiment: &Experiment, arm: &ArmScore, settled: usize) -> String {
+    let (days, policy) = (figures::days(arm.evidence.days), &experiment.policy);
+    let all = policy.model == Model::Cpa || usize::try_from(arm.evidence.days).is_ok_and(|days| days >= settled);
+    if all { days } else { format!("{days} with {}", figures::many(policy.primary.denominator)) }
+}
+
+/// When the last day known today is settled.
+pub fn settles_on(experiment: &Experiment, today: NaiveDate) -> String {
+    let last = experiment.stop.map_or(today, |stop| stop.min(today));
+    let counts = last.checked_add_days(Days::new(u64::from(experiment.policy.maturity_lag_days))).unwrap_or(last);
+    let what = if last < today { "The last day" } else { "Today" };
+    format!("{what} ({}) settles on {}.", figures::day(last, today), figures::day(counts, today))
 }

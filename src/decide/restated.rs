@@ -129,9 +129,9 @@ pub fn told(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
         None => (format!("{} of {all} were added or taken away", figures::count(*moved)), true),
     };
     let counting: Vec<&Source> = experiment.sources.iter().filter(|one| one.metrics.contains(metric)).collect();
-    let (source, whose) = match counting[..] {
-        [one] => (format!("source {}", figures::quoted(&one.id)), format!("[source.{}]", one.id)),
-        _ => ("the source".to_owned(), "[source.NAME]".to_owned()),
+    let (source, only) = match counting[..] {
+        [one] => (format!("source {}", figures::quoted(&one.id)), Some(one)),
+        _ => ("the source".to_owned(), None),
     };
     let late = if came_late {
         format!(
@@ -143,13 +143,13 @@ pub fn told(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
     };
     let anyway = counts_anyway(experiment, card, why).map_or_else(String::new, |day| {
         format!(
-            " If nobody does anything, they count from about {} on, once enough new days have come in.",
+            " If nobody does anything, today's numbers count from about {} on, once enough new days have come in.",
             figures::day(day, today)
         )
     });
     format!(
         "{what} after {when}. Find out what changed in {source}. {}{late}{anyway}",
-        defects::accept("today's numbers are the right ones", today, &whose)
+        defects::accept("today's numbers are the right ones", today, only)
     )
 }
 

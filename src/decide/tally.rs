@@ -14,7 +14,7 @@ use super::qualify::{self, Act, LeftOut, Qualified, Rules};
 use crate::domain::concept::{Arm, Experiment, Guardrail, Limit, Policy};
 use crate::domain::day_note::Word;
 use crate::domain::decision::Decision;
-use crate::domain::id::SourceId;
+use crate::domain::id::{ArmId, SourceId};
 use crate::domain::metric::{METRICS, MetricId};
 use crate::domain::millionths;
 use crate::domain::money::{Currency, Money};
@@ -253,6 +253,11 @@ impl<'a> Tally<'a> {
     pub fn settled(&self, days: &'a [DayCounts]) -> impl Iterator<Item = &'a DayCounts> {
         let last = self.calendar.last_settled;
         days.iter().filter(move |day| day.day <= last)
+    }
+
+    /// How many settled days the money and the list of days of an arm speak of.
+    pub fn settled_days(&self, arm: &ArmId) -> usize {
+        self.arms.iter().filter(|(one, _)| one.id == *arm).map(|(_, days)| self.settled(days).count()).sum()
     }
 
     /// An amount in the one currency of the test; `None` where sources name none or several, or no

@@ -137,7 +137,7 @@ fn people_of_a_real_export_who_are_told_apart_by_a_number_are_qualified_themed_a
     let (_, explained) = willitsell(folder, &["explain", "survey"]);
     println!("{decided}\n{themes}\n{explained}");
     assert!(themes.contains("other courses") && explained.contains("What people write"), "{themes}\n{explained}");
-    assert!(explained.contains("Left out: 302 outside the ICP and 453 of whom it is not known"), "{explained}");
+    assert!(explained.contains("Answers left out: 302 outside the ICP and 453 of whom it is not known"), "{explained}");
     let (_, forgotten) = willitsell(folder, &["forget", "form:ba39642408"]);
     assert!(forgotten.contains("1 act"), "{forgotten}");
 }

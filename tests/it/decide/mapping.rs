@@ -157,13 +157,13 @@ fn explain_shows_the_lines_to_write_for_keys_of_no_version_in_every_form() {
     assert_eq!(
         verdict[2..],
         [
-            "If \"7003\" and \"7009\" of source \"ads\" belong to Plan a, write under \
-             `[experiment.invoice-autopilot.arm.a]` in the configuration file:",
+            "If \"7003\" and \"7009\" of source \"ads\" belong to Plan a, change the line `keys` under \
+             `[experiment.invoice-autopilot.arm.a]` in the configuration file to:",
             "keys = { ads = [\"a\", \"7003\", \"7009\"], form = [\"a\"] }",
-            "If \"7003\" and \"7009\" of source \"ads\" belong to Plan b, write under \
-             `[experiment.invoice-autopilot.arm.b]` in the configuration file:",
+            "If \"7003\" and \"7009\" of source \"ads\" belong to Plan b, change the line `keys` under \
+             `[experiment.invoice-autopilot.arm.b]` in the configuration file to:",
             "keys = { ads = [\"b\", \"7003\", \"7009\"], form = [\"b\"] }",
-            "If they have no part in any test, write under `[source.ads]`, beside what is set aside there already:",
+            "If they have no part in any test, add to the line `set_aside` under `[source.ads]`, or begin it:",
             "set_aside = [\"7003\", \"7009\"]",
             "If one belongs here and another there, write each only where it belongs.",
         ]

@@ -163,7 +163,9 @@ fn a_guardrails_range_excludes_its_limit_when_it_is_breached_and_each_version_ha
     let wanted = "Plan a: cost per sign-up: $37.50 (range $33.39 to $41.94). Limit: at most $34. Over it, but that may be chance: not breached.";
     assert_eq!(rails[0], wanted, "{rails:#?}");
     assert!(
-        rails[1].ends_with("Limit: at most $34. Breached: at $34 each, $5,400 would have brought 159 sign-ups."),
+        rails[1].ends_with(
+            "Limit: at most $34. Breached: to keep to $34 each, $5,400 would have had to bring 159 sign-ups."
+        ),
         "{rails:#?}"
     );
     let alone = decide(&Experiment { arms: experiment.arms[..1].to_vec(), ..experiment.clone() }, 20, &data);

@@ -286,7 +286,7 @@ fn d1_a_withdrawn_verdict_is_named_with_its_date() {
             .contains("Why       The numbers of past days changed, so the BUILD of Sun 15 Mar no longer holds. 44 of")
     );
     assert!(withdrawn.ends_with(
-        "Make sure you know why · stop any work begun because of the BUILD · the test goes on: start the ads again"
+        "Find out why the numbers changed · stop any work begun because of the BUILD · the test goes on: start the ads again"
     ));
     let turned = lines(&autopilot(), Some(&sells()), &dud());
     let headline = "KILL · Invoice Autopilot · BUILD of Sun 15 Mar is revised · decide by Mon 23 Mar (owner: Dana, head of product)\n";
