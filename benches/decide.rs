@@ -106,6 +106,7 @@ fn experiment(number: usize, per_source: usize) -> Experiment {
         arms: (0..ARMS).map(arm).collect(),
         sources: vec![ads],
         notify: vec![],
+        audiences: vec![],
         policy: Policy {
             primary: Rate {
                 name: "signup".to_owned(),

@@ -8,16 +8,15 @@ use chrono::Utc;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::output::{Failure, Output, wrapped};
+use super::output::{Failure, Output, one_line, wrapped};
 use super::{experiment_named, next_command};
 use crate::app::App;
 use crate::cli::explain::todays_setup;
 use crate::decide::decision::{self, Overrides};
 use crate::decide::raise::helps;
+use crate::domain::audience;
 use crate::domain::concept::Experiment;
 use crate::domain::decision::{Choice, Decision};
-use crate::domain::id::DestinationId;
-use crate::domain::message::Delivery;
 use crate::domain::money::{Money, parse_amount};
 use crate::domain::verdict::{StoredScorecard, Verdict};
 
@@ -134,16 +133,10 @@ pub async fn run(args: &DecideArgs, path: &Path, output: &Output) -> Result<Exit
     let mut all = store.all_decisions().await?;
     all.push(draft.clone());
     let overrides = Overrides::among(&all);
-    let destinations = if args.quiet { &[][..] } else { &configured.notify };
     let message = decision::message(&setup.experiment, card, &draft, overrides);
-    let recorded = if args.dry_run {
-        draft
-    } else {
-        let deliveries: Vec<Delivery> =
-            destinations.iter().map(|destination| Delivery::first(&message, destination)).collect();
-        store.record_decision(&draft, &deliveries).await?
-    };
-    let told: Vec<&str> = destinations.iter().map(DestinationId::as_str).collect();
+    let deliveries = if args.quiet { Vec::new() } else { audience::deliveries(configured, &message) };
+    let recorded = if args.dry_run { draft } else { store.record_decision(&draft, &deliveries).await? };
+    let told: Vec<&str> = deliveries.iter().map(|one| one.destination.as_str()).collect();
     let line = Recorded {
         against: recorded.is_override(),
         decision: &recorded,
@@ -168,10 +161,6 @@ pub async fn run(args: &DecideArgs, path: &Path, output: &Output) -> Result<Exit
     });
     app.parts.store.close().await;
     Ok(ExitCode::SUCCESS)
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// By how much which cap is raised: one at least with `extend`, none without.

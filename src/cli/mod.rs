@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and how every command ends. One file per command.
 
 pub mod access;
+mod ack;
 pub mod auth;
 pub mod backup;
 pub mod check;
@@ -111,6 +112,10 @@ enum Command {
     Themes(ConceptArg),
     /// Write down what a person decided on a verdict: build, kill, or extend the test.
     Decide(decide::DecideArgs),
+    /// Say that you know of a verdict or a defect: the reminders of it end.
+    Ack(ack::AckArgs),
+    /// Put the reminders of a verdict or a defect off until a day.
+    Snooze(ack::SnoozeArgs),
     /// Take all that is known of one person out of the store; what they did still counts, as nobody's.
     Forget(forget::ForgetArgs),
     /// Copy the store into a file while the daemon goes on, and say how a copy is put back.
@@ -168,6 +173,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Themes(args) => themes::run(&args.concept, config, &output).await,
             Command::Explain(args) => explain::run(&args.concept, config, &output).await,
             Command::Decide(args) => decide::run(args, config, &output).await,
+            Command::Ack(args) => ack::ack(args, config, &output).await,
+            Command::Snooze(args) => ack::snooze(args, config, &output).await,
             Command::Forget(args) => forget::run(args, config, &output).await,
             Command::Backup(args) => backup::run(args, config, &output).await,
             Command::Export(args) => export::run(args, config, &output).await,

@@ -158,6 +158,11 @@ pub fn indented(text: &str) -> String {
     text.replace('\n', "\n  ")
 }
 
+/// A person's words on one line.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Breaks a line at spaces so that it keeps to [`WIDTH`]; what follows the first break begins at column
 /// `hang`. A word longer than that stays whole.
 pub fn wrapped(text: &str, hang: usize) -> String {

@@ -163,10 +163,7 @@ fn late(experiments: &[Experiment], runs: &[Run], now: DateTime<Utc>) -> BTreeMa
 /// A verdict that somebody has decided on waits for nobody.
 fn urgency(stored: Option<&StoredScorecard>, last_run: Option<&Run>, decisions: &[Decision]) -> u8 {
     let failed = last_run.is_some_and(|run| matches!(run.outcome, Some(Outcome::Failed { .. } | Outcome::Abandoned)));
-    let is_decided = stored.zip(decisions.last()).is_some_and(|(stored, decision)| {
-        let card = &stored.scorecard;
-        (decision.generation, decision.verdict) == (card.generation, card.verdict)
-    });
+    let is_decided = stored.zip(decisions.last()).is_some_and(|(stored, decision)| decision.is_on(&stored.scorecard));
     match stored.map(|stored| stored.scorecard.verdict) {
         Some(Verdict::Blocked) => BROKEN,
         _ if failed => BROKEN,

@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::audience;
 use super::daemon;
 use super::excerpt;
 use super::experiment::{Declared, experiment};
@@ -145,11 +146,13 @@ fn read<'t>(
     let daemon = daemon::daemon(&check, &root);
     let false_build_rate = check.portfolio(&root);
     let destinations = source::destinations(&check, &root);
+    let audiences = audience::audiences(&check, &root, &destinations);
     let logins = source::logins(&check, &root);
     let people = people::people(&check, &root);
     let sources = source::sources(&check, &root, &logins, &people);
     let inbound = inbound::needed(&check, &root, listen, &sources);
-    let declared = Declared { destinations: &destinations, sources: &sources, internal: &people.internal };
+    let declared =
+        Declared { destinations: &destinations, audiences: &audiences, sources: &sources, internal: &people.internal };
     let sections = root.named("experiment", &raw::EXPERIMENT);
     if sections.is_empty() && !root.has("experiment") {
         // Sources alone can be tried, which is how most people begin.

@@ -14,6 +14,7 @@ use super::policy;
 use super::raw::{self, Section};
 use super::report::{nearest, quoted, suggestion};
 use super::source::{Entry, address_problem, checked_key};
+use crate::domain::audience::Audience;
 use crate::domain::concept::{Arm, Concept, Experiment, Rate, Source};
 use crate::domain::id::{ArmId, ConceptId, DestinationId, SourceId};
 use crate::domain::message::Destination;
@@ -25,6 +26,7 @@ use crate::domain::schedule::Schedule;
 /// What an experiment may name.
 pub(super) struct Declared<'d> {
     pub(super) destinations: &'d BTreeMap<&'d str, Option<Destination>>,
+    pub(super) audiences: &'d BTreeMap<&'d str, Option<Audience>>,
     pub(super) sources: &'d BTreeMap<&'d str, Entry>,
     /// Domains of the user's own people.
     pub(super) internal: &'d [String],
@@ -57,6 +59,7 @@ pub(super) fn experiment(
     let decide_within_days = section.whole("decide_within_days", 1, 365);
     let sources = sources(check, section, declared);
     let notify = notify(check, section, declared);
+    let audiences = audiences(check, section, declared);
     let day_notes = day_notes(check, section);
     let rates = rates(check, section);
     let arms = arms(check, section, &sources);
@@ -93,6 +96,7 @@ pub(super) fn experiment(
         arms: arms.into_iter().map(|(_, arm)| arm).collect(),
         sources: sources.known,
         notify,
+        audiences,
         policy,
         money,
         // One for all: see `check`.
@@ -213,15 +217,49 @@ fn sources<'t>(check: &Check<'_>, section: &Section<'t>, declared: &Declared<'t>
 }
 
 fn notify(check: &Check<'_>, section: &Section<'_>, declared: &Declared<'_>) -> Vec<DestinationId> {
-    let all: Vec<&str> = declared.destinations.keys().copied().collect();
-    let written = section.texts("notify").unwrap_or_default();
-    if written.is_empty() {
+    let told = receivers(check, section, declared.destinations);
+    if told.is_empty() && declared.audiences.is_empty() && !section.is_list("audiences") {
         let what = format!("nobody is told about {}", section.path);
         let advice = "add notify = [\"NAME\"] with a name from [notify.NAME.KIND], or look at `willitsell status`";
         check.report.warn(section.key_span("notify"), what, advice);
     }
+    told
+}
+
+/// The audiences that are named, else all there are.
+fn audiences(check: &Check<'_>, section: &Section<'_>, declared: &Declared<'_>) -> Vec<Audience> {
+    let all: Vec<&str> = declared.audiences.keys().copied().collect();
+    let written = section.texts("audiences");
+    let mut names: Vec<&str> = Vec::new();
+    match written {
+        None => names.extend(&all),
+        Some(written) => {
+            for name in written {
+                if !all.contains(name.get_ref()) {
+                    let what = format!("there is no audience called {}", quoted(name.get_ref()));
+                    let advice = suggestion(name.get_ref(), &all, "add an [audience.NAME] table");
+                    check.report.error(name.span(), what, advice);
+                }
+                names.push(name.into_inner());
+            }
+        }
+    }
+    for name in &names {
+        check.uses(&format!("audience.{name}"));
+    }
+    let known = |name: &&str| declared.audiences.get(*name).cloned().flatten();
+    names.iter().filter_map(known).collect()
+}
+
+/// The destinations that `notify` of a section names.
+pub(super) fn receivers(
+    check: &Check<'_>,
+    section: &Section<'_>,
+    destinations: &BTreeMap<&str, Option<Destination>>,
+) -> Vec<DestinationId> {
+    let all: Vec<&str> = destinations.keys().copied().collect();
     let mut names = Vec::new();
-    for name in written {
+    for name in section.texts("notify").unwrap_or_default() {
         let (span, name) = (name.span(), name.into_inner());
         check.uses(&format!("notify.{name}"));
         if names.contains(&name) {

@@ -1,6 +1,7 @@
 //! The user's file: text in, checked configuration out, or every mistake in it at once. Nothing here
 //! touches the network; what a connector or a notifier needs is handed in.
 
+mod audience;
 mod bars;
 mod check;
 mod counted;

@@ -36,6 +36,7 @@ pub(super) const ROOT: Shape = Shape {
         "health",
         "people",
         "notify",
+        "audience",
         "login",
         "source",
         "portfolio",
@@ -102,6 +103,7 @@ pub(super) const EXPERIMENT: Shape = Shape {
         "stop",
         "sources",
         "notify",
+        "audiences",
         "arm",
         "rate",
         "policy",
@@ -110,6 +112,11 @@ pub(super) const EXPERIMENT: Shape = Shape {
         "real_days",
         "themes",
     ],
+    public: true,
+};
+pub(super) const AUDIENCE: Shape = Shape {
+    table: "[audience.NAME]",
+    keys: &["role", "notify", "hears", "grace", "quiet", "quiet_weekends", "timezone"],
     public: true,
 };
 pub(super) const DAYS: Shape =

@@ -22,7 +22,9 @@ fn paragraph(experiment: &Experiment, now: DateTime<Utc>) -> String {
     let Experiment { concept, policy, .. } = experiment;
     let sources: Vec<_> =
         experiment.sources.iter().map(|source| format!("{} ({})", source.id, source.connector)).collect();
-    let told: Vec<_> = experiment.notify.iter().map(ToString::to_string).collect();
+    let told = experiment.notify.iter().map(ToString::to_string);
+    let heard = experiment.audiences.iter().map(|audience| format!("{} (some of it)", audience.name));
+    let told: Vec<_> = told.chain(heard).collect();
     let judged = |control| {
         let arms = experiment.arms.iter().filter(move |arm| arm.control == control);
         arms.map(|arm| arm.id.to_string()).collect::<Vec<_>>().join(", ")

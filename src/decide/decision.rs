@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 
 use super::explain;
 use super::figures;
+use crate::domain::audience::Topic;
 use crate::domain::concept::{Experiment, Policy};
 use crate::domain::decision::{Choice, Decision};
 use crate::domain::message::Message;
@@ -124,6 +125,7 @@ pub fn message(experiment: &Experiment, card: &Scorecard, decision: &Decision, o
         concept: decision.concept.clone(),
         verdict: Some(card.verdict),
         decision: Some(decision.choice),
+        topics: vec![Topic::Verdicts],
         headline: format!("{} · {} {did}", experiment.concept.title, decision.by),
         lines: lines.into_iter().map(|(label, line)| (label.to_owned(), line)).collect(),
         decided_at: decision.at,

@@ -17,6 +17,8 @@ use super::next;
 use super::notes;
 use super::outlook::{self, Budget, Outlook};
 use super::revision::{self, Changed};
+use super::topics;
+use crate::domain::audience::Topic;
 use crate::domain::concept::{Experiment, Guardrail, Limit, Model};
 use crate::domain::message::Message;
 use crate::domain::metric::MetricId;
@@ -70,6 +72,7 @@ pub fn message(
         concept: now.concept.clone(),
         verdict: Some(now.verdict),
         decision: None,
+        topics: topics::of_change(previous.filter(of_this_test), sound.filter(of_this_test), now),
         headline: headline(experiment, &change, now),
         lines: parts.into_iter().flatten().map(|(label, line)| (label.to_owned(), line)).collect(),
         decided_at: now.as_of,
@@ -105,6 +108,7 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
                 concept: now.concept.clone(),
                 verdict: None,
                 decision: None,
+                topics: vec![Topic::Budget],
                 headline: format!("{} · {} · {what}{owner}", now.verdict, experiment.concept.title),
                 lines: parts.into_iter().flatten().map(|(label, line)| (label.to_owned(), line)).collect(),
                 decided_at: now.as_of,

@@ -33,6 +33,7 @@ mod restated;
 pub mod revision;
 pub mod spending;
 mod tally;
+mod topics;
 mod traffic;
 mod unseen;
 

@@ -7,10 +7,14 @@ use super::figures;
 use super::message::Notice;
 use super::money;
 use super::next;
+use crate::domain::audience::Topic;
 use crate::domain::concept::Experiment;
 use crate::domain::decision::{Choice, Decision};
 use crate::domain::message::Message;
 use crate::domain::verdict::{Scorecard, Verdict};
+
+/// Days after a verdict from which on spending is late.
+const LATE: i64 = 3;
 
 /// What the ads spent on a day that was not known of yet with `sound`, the concept's last stored scorecard that was not
 /// BLOCKED; once they have stopped, that, and nothing more. Of days long past it says nothing, nor once a person has decided
@@ -56,12 +60,16 @@ pub fn notice(experiment: &Experiment, sound: Option<&Scorecard>, now: &Scorecar
         let money = format!("nothing spent on {last_day} · {} since {dated}", after.total);
         ("stopped", "the ads have stopped".to_owned(), vec![("Money", money)])
     };
+    // Whoever does not hear of the first days hears of what goes on after them.
+    let is_late = (after.last_day - after.since).num_days() >= LATE;
+    let topics = [Topic::Spend].into_iter().chain(is_late.then_some(Topic::LateSpend)).collect();
     Some(Notice {
         id: format!("{kind}_{}_{}_{}", now.concept, now.generation, after.last_day),
         message: Message {
             concept: now.concept.clone(),
             verdict: None,
             decision: None,
+            topics,
             headline: format!("{} · {} · {what}", now.verdict, experiment.concept.title),
             lines: lines.into_iter().map(|(label, line)| (label.to_owned(), line)).collect(),
             decided_at: now.as_of,

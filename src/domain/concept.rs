@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::audience::Audience;
 use super::day_note::{DayNote, Word};
 pub use super::economics::{Habit, MoneyInputs};
 use super::icp::IcpRule;
@@ -45,8 +46,11 @@ pub struct Experiment {
     pub arms: Vec<Arm>,
     /// What it reads.
     pub sources: Vec<Source>,
-    /// Who is told.
+    /// Who is told of everything.
     pub notify: Vec<DestinationId>,
+    /// Who is told of some of it. No part of what a verdict is decided with.
+    #[serde(skip)]
+    pub audiences: Vec<Audience>,
     /// What would convince us.
     pub policy: Policy,
     /// What building it would cost and bring, where the user says.

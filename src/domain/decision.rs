@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::concept::Experiment;
 use super::id::ConceptId;
 use super::money::Money;
-use super::verdict::{Generation, Verdict};
+use super::verdict::{Generation, Scorecard, Verdict};
 
 /// What a person may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,6 +37,13 @@ impl Choice {
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+impl Decision {
+    /// Whether it was made on what a verdict says, so that the verdict waits for nobody.
+    pub fn is_on(&self, card: &Scorecard) -> bool {
+        (self.generation, self.verdict) == (card.generation, card.verdict)
     }
 }
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::audience::{Quiet, Topic};
 use super::connector::{SettingInfo, Settings};
 use super::decision::Choice;
 use super::id::{ConceptId, DestinationId};
@@ -20,6 +21,9 @@ pub struct Message {
     /// Of a message that tells of a person's decision: which. `verdict` is then what it was made on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Choice>,
+    /// What it is about, which says who hears of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<Topic>,
     /// `BUILD · Invoice Autopilot · decide by Fri 20 Mar (owner: Dana, head of product)`.
     pub headline: String,
     /// Why, Evidence, Money, Next: a label and one line each.
@@ -44,6 +48,17 @@ pub struct Delivery {
     pub may_repeat: bool,
     /// Not before this instant.
     pub not_before: DateTime<Utc>,
+    /// The id of the delivery that it continues, from a state that was told to its end; else its own.
+    pub thread: String,
+    /// When nothing is sent there.
+    pub quiet: Option<Quiet>,
+}
+
+impl Message {
+    /// The state it tells of, where it tells of a change of state; `None` of decisions and of notices.
+    pub fn change(&self) -> Option<Verdict> {
+        self.verdict.filter(|_| self.decision.is_none())
+    }
 }
 
 impl Delivery {
@@ -54,14 +69,26 @@ impl Delivery {
             None => message.verdict.map_or("notice", Verdict::word),
         };
         let (concept, told) = (&message.concept, told.to_ascii_lowercase());
+        let id = format!("{concept}_{}_{told}_{destination}", message.decided_at.timestamp_millis());
         Self {
-            id: format!("{concept}_{}_{told}_{destination}", message.decided_at.timestamp_millis()),
+            thread: id.clone(),
+            id,
             destination: destination.clone(),
             message: message.clone(),
             attempts: 0,
             may_repeat: false,
+            quiet: None,
             not_before: message.decided_at,
         }
+    }
+}
+
+impl Delivery {
+    /// Under an id made of a name and where it goes: one with a known id is the same message.
+    #[must_use]
+    pub fn called(self, name: &str) -> Self {
+        let id = format!("{name}_{}", self.destination);
+        Self { thread: id.clone(), id, ..self }
     }
 }
 

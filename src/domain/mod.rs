@@ -1,6 +1,8 @@
 //! Plain data every other module speaks in: no I/O, no clock, no product decision.
 
+pub mod acknowledgement;
 pub mod address;
+pub mod audience;
 pub mod concept;
 pub mod connector;
 pub mod day_note;

@@ -120,6 +120,7 @@ impl Email {
         // The same id on every attempt: mail programs show one of two alike. Nobody's holiday answers it.
         mail.date(SystemTime::from(now))
             .message_id(Some(format!("<{}@{domain}>", delivery.id)))
+            .references(format!("<{}@{domain}>", delivery.thread))
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .header(ContentType::TEXT_PLAIN)
             .body(text.join("\r\n\r\n") + "\r\n")

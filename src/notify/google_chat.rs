@@ -1,4 +1,4 @@
-//! Google Chat webhooks: one card. Its markup is a little HTML, of which what others wrote can be none.
+//! Google Chat webhooks: one card, in the thread of the state it is about. Its markup is a little HTML, of which what others wrote can be none.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -27,7 +27,9 @@ pub(super) fn info() -> NotifierInfo {
 }
 
 pub(super) fn build(destination: &Destination, client: reqwest::Client) -> Built {
-    Ok(Box::new(GoogleChat { endpoint: Endpoint::new(destination, client)? }))
+    // A thread that is not there yet is begun.
+    let query = [("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD")];
+    Ok(Box::new(GoogleChat { endpoint: Endpoint::asked(destination, client, &query)? }))
 }
 
 struct GoogleChat {
@@ -51,6 +53,7 @@ fn body(delivery: &Delivery) -> Value {
     }
     widgets.push(paragraph(format!("<i>{}</i>", footer(delivery))));
     json!({
+        "thread": { "threadKey": delivery.thread },
         // What a telephone shows of it.
         "fallbackText": headline(message, HEADLINE, as_it_is),
         "cardsV2": [{ "cardId": delivery.id, "card": { "sections": [{ "widgets": widgets }] } }],

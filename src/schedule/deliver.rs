@@ -67,7 +67,8 @@ pub async fn deliver(parts: &Parts, now: DateTime<Utc>, rng: &mut impl Rng) -> R
             }
         };
         if let Some(wait) = wait.and_then(|wait| chrono::Duration::from_std(wait).ok()) {
-            parts.store.postpone(&delivery.id, now + wait, may_have_arrived, &error.to_string()).await?;
+            let at = delivery.quiet.map_or(now + wait, |quiet| quiet.end(now + wait));
+            parts.store.postpone(&delivery.id, at, may_have_arrived, &error.to_string()).await?;
             delivered.postponed += 1;
         } else {
             parts.store.give_up(&delivery.id, &error.to_string()).await?;

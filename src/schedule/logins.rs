@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::connect::Registry;
 use crate::connect::auth::standing::{Standing, standing};
+use crate::domain::audience::{self, Topic};
 use crate::domain::concept::Experiment;
 use crate::domain::connector::{Kept, Login, SourceAccess, TokenVault, VaultError};
 use crate::domain::id::{LoginId, SourceId};
@@ -180,6 +181,7 @@ pub fn notices(findings: &[Finding], experiments: &[Experiment], now: DateTime<U
                 concept: experiment.concept.id.clone(),
                 verdict: None,
                 decision: None,
+                topics: vec![Topic::Health],
                 headline: headline(finding),
                 lines: vec![
                     ("Why".to_owned(), finding.to_string()),
@@ -187,9 +189,9 @@ pub fn notices(findings: &[Finding], experiments: &[Experiment], now: DateTime<U
                 ],
                 decided_at: now,
             };
-            for destination in experiment.notify.iter().filter(|destination| told.insert((*destination).clone())) {
-                let id = format!("{}_{destination}", finding.key());
-                deliveries.push(Delivery { id, ..Delivery::first(&message, destination) });
+            let all = audience::deliveries(experiment, &message).into_iter();
+            for delivery in all.filter(|delivery| told.insert(delivery.destination.clone())) {
+                deliveries.push(delivery.called(&finding.key()));
             }
         }
     }

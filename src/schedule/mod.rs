@@ -12,6 +12,7 @@ pub mod notices;
 pub mod portfolio;
 pub mod pull;
 pub mod recall;
+pub mod reminders;
 pub mod sunsets;
 pub mod survey;
 pub mod tick;
@@ -106,6 +107,7 @@ mod tests {
             arms: vec![],
             sources: vec![],
             notify: vec![],
+            audiences: vec![],
             policy,
             money: MoneyInputs::default(),
             false_build_rate: FalseBuildRate::Each,

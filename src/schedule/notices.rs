@@ -1,12 +1,13 @@
-//! What people are told besides verdicts, each once: a login that needs them, an API that is about to end. Not how a message reaches them:
+//! What people are told besides verdicts, each once: a login that needs them, an API that is about to end, a verdict that
+//! waits for them, what did not arrive elsewhere. Not how a message reaches them:
 //! see `deliver`.
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use super::Parts;
-use super::{logins, sunsets};
+use super::{logins, reminders, sunsets};
 use crate::domain::concept::Experiment;
 use crate::domain::message::Delivery;
 use crate::store::StoreError;
@@ -15,7 +16,12 @@ use crate::store::StoreError;
 #[derive(Debug, Default)]
 pub struct Notices {
     written: BTreeSet<String>,
+    /// When it last looked for what waits for a person.
+    looked: Option<DateTime<Utc>>,
 }
+
+/// How often it does.
+const LOOK: Duration = Duration::minutes(10);
 
 impl Notices {
     /// Writes down what is new at `now`, for `deliver` to send.
@@ -47,6 +53,11 @@ impl Notices {
             }
         }
         due.extend(sunsets::notices(&endings, experiments, now));
+        if self.looked.is_none_or(|looked| now - looked >= LOOK || now < looked) {
+            due.extend(reminders::reminders(&parts.store, experiments, now).await?);
+            self.looked = Some(now);
+        }
+        due.extend(reminders::lost(parts, experiments, now).await?);
         due.retain(|delivery| !self.written.contains(&delivery.id));
         if due.is_empty() {
             return Ok(());

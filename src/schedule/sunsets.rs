@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::domain::audience::{self, Topic};
 use crate::domain::concept::Experiment;
 use crate::domain::connector::{ConnectorInfo, SourceAccess};
 use crate::domain::id::SourceId;
@@ -46,13 +47,14 @@ pub fn notices(endings: &[Ending<'_>], experiments: &[Experiment], now: DateTime
                 concept: experiment.concept.id.clone(),
                 verdict: None,
                 decision: None,
+                topics: vec![Topic::Health],
                 headline: format!("API · {source} · its version ends on {ends}"),
                 lines: vec![("Next".to_owned(), sunset.what.clone())],
                 decided_at: now,
             };
-            for destination in experiment.notify.iter().filter(|destination| told.insert((*destination).clone())) {
-                let id = format!("sunset_{source}_{ends}_{}_{destination}", sunset.step);
-                deliveries.push(Delivery { id, ..Delivery::first(&message, destination) });
+            let all = audience::deliveries(experiment, &message).into_iter();
+            for delivery in all.filter(|delivery| told.insert(delivery.destination.clone())) {
+                deliveries.push(delivery.called(&format!("sunset_{source}_{ends}_{}", sunset.step)));
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::decide::outlook::Outlook;
 use crate::decide::removed::continued;
 use crate::decide::revision::{self, Changed};
 use crate::decide::{self, Counted, message, spending};
+use crate::domain::audience;
 use crate::domain::concept::Experiment;
 use crate::domain::decision::{Cause, Setup};
 use crate::domain::id::SourceId;
@@ -256,13 +257,13 @@ async fn told(
     };
     let sound = sound.map(|stored| &stored.scorecard);
     let message = message::message(experiment, previous, sound, scorecard, &changed, || counted.lately());
-    let told = |message| experiment.notify.iter().map(move |destination| Delivery::first(message, destination));
-    let mut deliveries: Vec<Delivery> = message.iter().flat_map(told).collect();
+    let mut deliveries: Vec<Delivery> =
+        message.iter().flat_map(|message| audience::deliveries(experiment, message)).collect();
     let mut notices = outlook.map(|outlook| message::notices(experiment, scorecard, outlook)).unwrap_or_default();
     notices.extend(spending::notice(experiment, sound, scorecard, message.is_some()));
     for message::Notice { id, message } in &notices {
         // One with a known id is the same notice: it was told, whatever has happened since.
-        deliveries.extend(told(message).map(|one| Delivery { id: format!("{id}_{}", one.destination), ..one }));
+        deliveries.extend(audience::deliveries(experiment, message).into_iter().map(|one| one.called(id)));
     }
     Ok(deliveries)
 }

@@ -6,6 +6,7 @@
     reason = "an open store fails for the same few reasons whatever is asked of it: StoreError lists them"
 )]
 
+mod acknowledgements;
 mod backend;
 mod bulk;
 mod columns;

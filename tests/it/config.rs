@@ -1,5 +1,6 @@
 //! The user's file: what loads, what is refused and in which words, and that no message shows a secret.
 
+mod audience;
 mod errors;
 mod example;
 mod inbound;

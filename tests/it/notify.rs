@@ -18,6 +18,7 @@ use willitsell::sandbox::{Answer, Endpoint, Fault, Sandbox, Secrets, Setup, demo
 
 use crate::sandbox::client;
 
+mod crashes;
 mod email;
 
 /// Planted in every address and secret; must never come out again.
@@ -65,6 +66,7 @@ fn delivery(attempts: u32) -> Delivery {
             concept: ConceptId::new("cat-meals"),
             verdict: Some(Verdict::Build),
             decision: None,
+            topics: vec![],
             headline: "BUILD · Vet-approved meal kit for cats · decide by Fri 20 Mar (owner: Dana, head of product)"
                 .into(),
             lines: vec![
@@ -81,6 +83,8 @@ fn delivery(attempts: u32) -> Delivery {
         attempts,
         may_repeat: attempts > 1,
         not_before: now(),
+        thread: "verdict-7_growth".into(),
+        quiet: None,
     }
 }
 
@@ -367,15 +371,17 @@ async fn n3_no_answer_may_be_an_arrival_and_no_connection_is_none() {
         Err(NotifyError::Temporary { may_have_arrived, .. }) => may_have_arrived,
         other => panic!("{other:?}"),
     };
+    // The first client installs what every other one encrypts with.
+    let patient = client();
     let impatient = || Client::builder().read_timeout(Duration::from_millis(50)).no_proxy().build().unwrap();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (kind, endpoint) in POSTED {
         sandbox.script(endpoint, [Fault::Slow(Duration::from_hours(1))]);
         assert!(arrived(notifier(&sandbox, kind, impatient()).send(&delivery(1), now()).await), "{kind}");
         sandbox.script(endpoint, [Fault::status(503)]);
-        assert!(!arrived(notifier(&sandbox, kind, client()).send(&delivery(1), now()).await), "{kind}");
+        assert!(!arrived(notifier(&sandbox, kind, patient.clone()).send(&delivery(1), now()).await), "{kind}");
         let secret = format!("whsec_{}", "A".repeat(32));
-        let unreachable = destination(kind, &format!("http://{nobody}/"), &secret);
+        // A port that nobody listens on.
+        let unreachable = destination(kind, "http://127.0.0.1:1/", &secret);
         let notifier = notify::build(&unreachable, client()).unwrap();
         assert!(!arrived(notifier.send(&delivery(1), now()).await), "{kind}");
     }

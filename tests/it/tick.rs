@@ -5,6 +5,7 @@
 mod early;
 mod notices;
 mod program;
+mod reminders;
 mod renamed;
 mod shrinks;
 mod silence;

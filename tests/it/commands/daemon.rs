@@ -80,7 +80,8 @@ async fn n4_s8_the_daemon_takes_up_a_due_slot_keeps_others_out_and_stops_when_as
     assert!(sandbox.calls(Endpoint::GoogleAds) > 0 && sandbox.calls(Endpoint::Typeform) > 0);
     // N4. Another start: the claim is free, and nothing has changed.
     project.succeeds(&["run", "--once"]);
-    assert!(calls.try_recv().is_err(), "no notice at all");
+    let told = calls.try_recv().map(|body| String::from_utf8(body).unwrap());
+    assert!(told.is_err(), "no notice at all: {told:?}");
     project.assert_no_secret_kept();
 }
 

@@ -169,3 +169,25 @@ fn replay_needs_a_concept_or_counts_and_not_both() {
     let unknown = project.run(&["replay", "kitt"]);
     assert!(unknown.stderr.contains("did you mean kit?"), "{unknown:#?}");
 }
+
+#[test]
+fn whoever_knows_ends_the_reminders_and_says_so_by_name() {
+    let project = project(1);
+    for (arguments, code, says) in [
+        (&["ack", "kit", "--by", " "][..], 2, "say who you are with --by NAME"),
+        (&["ack", "kti", "--by", "Dana"], 2, "there is no [experiment.kti]: did you mean kit?"),
+        (&["snooze", "kit", "--by", "Dana", "--until", "2020-01-01", "--reason", "x"], 2, "is no day to come"),
+        (&["snooze", "kit", "--by", "Dana", "--until", "2120-01-01", "--reason", " "], 2, "a snooze needs a reason"),
+        (&["snooze", "kit", "--by", "Dana", "--until", "soon", "--reason", "x"], 2, "--until"),
+        (&["ack", "kit", "--by", "Dana", "--dry-run"], 0, "Nothing was recorded (dry run)"),
+        (&["snooze", "kit", "--by", "Dana", "--until", "2120-01-01", "--reason", "later"], 0, "before 2120-01-01"),
+        (&["ack", "kit", "--by", "Dana"], 0, "Recorded: no more reminders of KILL on kit, until it has passed."),
+    ] {
+        let ended = project.run(arguments);
+        assert_eq!(ended.code, code, "{arguments:?}: {ended:#?}");
+        assert!(format!("{}{}", ended.stdout, ended.stderr).contains(says), "{arguments:?}: {ended:#?}");
+    }
+    let raw = rusqlite::Connection::open(project.path().join("willitsell.db")).unwrap();
+    let kept: i64 = raw.query_row("SELECT COUNT(*) FROM acknowledgement", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 2);
+}

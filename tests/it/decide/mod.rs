@@ -112,6 +112,7 @@ pub fn experiment(arms: &[&str]) -> Experiment {
             source("form", &[MetricId::SIGNUPS], None),
         ],
         notify: vec![],
+        audiences: vec![],
         policy: policy(),
         money: MoneyInputs::default(),
         false_build_rate: FalseBuildRate::Each,

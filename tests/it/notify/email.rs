@@ -218,6 +218,7 @@ async fn n6_hostile_text_stays_within_its_line_of_a_mail() {
             "Date",
             "Message-ID",
             "Auto-Submitted",
+            "References",
             "Content-Type",
             "Content-Transfer-Encoding",
             "MIME-Version",

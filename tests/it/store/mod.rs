@@ -7,6 +7,7 @@ mod fields;
 mod files;
 mod forget;
 mod model;
+mod outbox;
 pub mod power;
 mod quarantine;
 mod reading;
@@ -232,6 +233,7 @@ fn delivery(id: &str, not_before: &str) -> Delivery {
             concept: concept(),
             verdict: Some(Verdict::Build),
             decision: None,
+            topics: vec![],
             headline: "BUILD · Vet-approved meal kit".into(),
             lines: vec![("Why".into(), "The whole range is above the bar".into())],
             decided_at: at(not_before),
@@ -239,5 +241,7 @@ fn delivery(id: &str, not_before: &str) -> Delivery {
         attempts: 0,
         may_repeat: false,
         not_before: at(not_before),
+        thread: id.into(),
+        quiet: None,
     }
 }
