@@ -190,14 +190,17 @@ async fn decide_when_due(shared: &Arc<Shared>) -> Result<(), Died> {
         let now = Arc::clone(&work.borrow_and_update());
         let Work { parts, experiments, .. } = &*now;
         let clock = &parts.clock;
+        let (at, began) = (clock.now(), clock.elapsed());
         if !shared.stop.is_cancelled() {
-            take_up(shared, &now, &mut under_way).await?;
+            take_up(shared, &now, at, &mut under_way).await?;
         }
-        notices.write_down(parts, experiments, clock.now()).await?;
-        parts.store.expire_free_text(clock.now()).await?;
+        notices.write_down(parts, experiments, at).await?;
+        parts.store.expire_free_text(at).await?;
         shared.decided.notify_one();
-        parts.health.round(clock.now(), clock.elapsed());
-        let mut wake = clock.sleep(until_next(experiments, clock.now()));
+        parts.health.round(at, clock.elapsed());
+        // Counted from when it was asked what is due, so that no slot waits for what this round took.
+        let took = clock.elapsed().saturating_sub(began);
+        let mut wake = clock.sleep(until_next(experiments, at).saturating_sub(took));
         loop {
             let answered = tokio::select! {
                 Some(done) = under_way.asking.join_next() => under_way.answered(done)?,
@@ -215,9 +218,13 @@ async fn decide_when_due(shared: &Arc<Shared>) -> Result<(), Died> {
 }
 
 /// Opens what is due and has its sources asked.
-async fn take_up(shared: &Arc<Shared>, work: &Arc<Work>, under_way: &mut UnderWay) -> Result<(), Died> {
+async fn take_up(
+    shared: &Arc<Shared>,
+    work: &Arc<Work>,
+    now: DateTime<Utc>,
+    under_way: &mut UnderWay,
+) -> Result<(), Died> {
     let Work { parts, experiments, catch_up } = &**work;
-    let now = parts.clock.now();
     // One that comes while an earlier one is under way waits until that has ended: the latest of them is due then.
     let idle = experiments.iter().filter(|experiment| !under_way.concepts.contains(&experiment.concept.id));
     let left = parts.store.take_over(now).await?;

@@ -6,6 +6,7 @@ mod detection;
 mod trouble;
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,9 +65,12 @@ impl Clock for Hands {
         *self.elapsed.borrow()
     }
 
-    async fn sleep(&self, wait: Duration) {
+    // Counted from the call on, and not from when it is first waited for: time may pass in between.
+    fn sleep<'a: 'b, 'b>(&'a self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'b>> {
         let until = self.elapsed() + wait;
-        self.elapsed.subscribe().wait_for(|elapsed| *elapsed >= until).await.unwrap();
+        Box::pin(async move {
+            self.elapsed.subscribe().wait_for(|elapsed| *elapsed >= until).await.unwrap();
+        })
     }
 }
 
