@@ -86,7 +86,7 @@ impl Shared {
 /// How long a store on a server that failed is left alone.
 const BEGIN_ANEW: Duration = Duration::from_secs(5);
 
-/// Runs until `stop` is cancelled, as [`live`] does. Where a store on a server fails for a while, or others went on with our
+/// Runs until `stop` is cancelled, as `live` does. Where a store on a server fails for a while, or others went on with our
 /// work meanwhile, all that is under way is given up and begun anew.
 ///
 /// # Errors

@@ -218,6 +218,10 @@ impl From<sqlx::Error> for StoreError {
                     .unwrap_or_else(|| Self::Database(error.into()))
             }
             sqlx::Error::PoolTimedOut => Self::Busy,
+            // Such as a text of which a bit has flipped.
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
+                Self::Unreadable("a text or a number in it cannot be read".to_owned())
+            }
             _ => Self::Database(error.into()),
         }
     }
@@ -330,6 +334,8 @@ mod tests {
             assert!(said.contains(&format!("(disk I/O error, code {code})")), "{said}");
         }
         assert!(matches!(of(1), StoreError::Database(_)));
+        let unreadable = StoreError::from(sqlx::Error::Decode("invalid utf-8".into()));
+        assert!(unreadable.to_string().contains("restore your last good copy"), "{unreadable}");
         // 267: a virtual table that is damaged. Not a record: nothing of the file can be trusted.
         for code in [11, 26, 267] {
             assert!(matches!(of(code), StoreError::Damaged(_)));

@@ -134,9 +134,7 @@ fn rows_of(database: &rusqlite::Connection, table: &str) -> Vec<String> {
     let mut rows = database.prepare(&format!("SELECT * FROM {table}")).unwrap();
     let width = rows.column_count();
     let text = |row: &rusqlite::Row<'_>| {
-        (0..width)
-            .map(|at| row.get::<_, rusqlite::types::Value>(at).map(|value| format!("{value:?}")))
-            .collect::<Result<Vec<_>, _>>()
+        (0..width).map(|at| row.get_ref(at).map(|value| format!("{value:?}"))).collect::<Result<Vec<_>, _>>()
     };
     rows.query_map([], text).unwrap().map(|row| row.unwrap().join("|")).collect()
 }
