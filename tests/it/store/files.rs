@@ -159,7 +159,8 @@ async fn s5_a_truncated_or_overwritten_store_is_refused_with_advice_and_never_de
         assert!(error.to_string().contains("restore your last good copy"));
         assert_eq!(fs::read(&path).unwrap(), whole[..length], "left as it is");
     }
-    for place in [24 * 4096, whole.len() / 2] {
+    // Where pages begin: in the middle of one it may hit what holds nothing.
+    for place in [24 * 4096, whole.len() / 2 / 4096 * 4096] {
         let mut broken = whole.clone();
         broken[place..place + 64].fill(0xa5);
         fs::write(&path, &broken).unwrap();
