@@ -152,11 +152,15 @@ pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(code))
 }
 
-/// Slots that should have run long ago, of concepts that ran before: nobody seems to run them.
+/// Slots that should have run long ago, of concepts that ran before and are to run again: nobody seems to run them. A test that
+/// is over and read no more asks for nobody.
 fn late(experiments: &[Experiment], runs: &[Run], now: DateTime<Utc>) -> BTreeMap<ConceptId, DateTime<Utc>> {
     let due = due(experiments, runs, now, TimeDelta::MAX).runs;
     let ran = |concept: &ConceptId| runs.iter().any(|run| run.concept == *concept);
-    let late = due.into_iter().filter(|due| now - due.due_at > LATE && ran(&due.concept));
+    let goes_on = |concept: &ConceptId| {
+        experiments.iter().any(|experiment| experiment.concept.id == *concept && next_slot(experiment, now).is_some())
+    };
+    let late = due.into_iter().filter(|due| now - due.due_at > LATE && ran(&due.concept) && goes_on(&due.concept));
     late.map(|due| (due.concept, due.due_at)).collect()
 }
 

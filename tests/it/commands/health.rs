@@ -168,13 +168,20 @@ async fn status_says_when_a_slot_should_have_run_long_ago() {
     project.succeeds(&["run", "--once"]);
     assert_eq!(project.run(&["status"]).code, 10, "nothing is late");
     let raw = rusqlite::Connection::open(project.path().join("willitsell.db")).unwrap();
-    // The season of the demo ended in May: its last slot was on the twelfth.
-    let late = chrono::DateTime::parse_from_rfc3339("2026-05-10T12:00:00Z").unwrap().timestamp_millis();
-    raw.execute("UPDATE run SET due_at = ?1, missed = 2", [late]).unwrap();
+    let long_ago = chrono::DateTime::parse_from_rfc3339("2026-05-10T12:00:00Z").unwrap().timestamp_millis();
+    raw.execute("UPDATE run SET due_at = ?1, missed = 2", [long_ago]).unwrap();
     drop(raw);
+    let said = "has not run: is `willitsell run` running?";
+    let ended = project.run(&["status"]);
+    assert!(
+        ended.code == 10 && !ended.stdout.contains(said),
+        "what is over and read no more asks for nobody: {ended:#?}"
+    );
+    let ending = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
+    let going_on: Vec<&str> = ending.lines().filter(|line| !line.starts_with("stop")).collect();
+    project.write("willitsell.toml", &going_on.join("\n"));
     let ended = project.run(&["status"]);
     assert_eq!(ended.code, 20, "{ended:#?}");
-    let said = "its slot of 2026-05-12 08:00 has not run: is `willitsell run` running?";
     assert_eq!(ended.stdout.matches(said).count(), 3, "{}", ended.stdout);
     assert!(ended.stdout.contains("2 slots before its last run were missed, and caught up by it"), "{}", ended.stdout);
 }
