@@ -179,7 +179,7 @@ async fn status_says_when_a_slot_should_have_run_long_ago() {
     );
     let ending = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
     let going_on: Vec<&str> = ending.lines().filter(|line| !line.starts_with("stop")).collect();
-    project.write("willitsell.toml", &going_on.join("\n"));
+    project.write("willitsell.toml", going_on.join("\n"));
     let ended = project.run(&["status"]);
     assert_eq!(ended.code, 20, "{ended:#?}");
     assert_eq!(ended.stdout.matches(said).count(), 3, "{}", ended.stdout);
