@@ -5,19 +5,11 @@ use std::mem::discriminant;
 
 use chrono::Days;
 
-use super::Lately;
-use super::best;
-use super::decision;
 use super::explain::{self, today};
-use super::figures;
-use super::flags;
-use super::measure;
 use super::money as economics;
-use super::next;
-use super::notes;
 use super::outlook::{self, Budget, Outlook};
 use super::revision::{self, Changed};
-use super::topics;
+use super::{Lately, best, decision, figures, flags, measure, next, notes, topics};
 use crate::domain::audience::Topic;
 use crate::domain::concept::{Experiment, Guardrail, Limit, Model};
 use crate::domain::message::Message;

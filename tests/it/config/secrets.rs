@@ -139,7 +139,8 @@ fn f1_a_withheld_line_still_has_its_number_and_advice() {
  9 | (this line may hold a secret and is not shown)
    : ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    `----
-  help: write "file:PATH" (a file only you can read), "credential:NAME" (handed over by systemd) or "env:NAME" (an environment variable)"#;
+  help: write "file:PATH" (a file only you can read), "credential:NAME" (handed over by systemd)
+        or "env:NAME" (an environment variable)"#;
     assert_eq!(rendered(problem), expected.trim_start_matches('\n'));
 }
 
