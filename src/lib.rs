@@ -18,3 +18,4 @@ pub mod schedule;
 pub mod stats;
 pub mod store;
 pub mod themes;
+pub mod web;

@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -26,6 +25,7 @@ use super::report::{Report, quoted};
 use super::secret::{self, SecretError};
 use super::source;
 use super::themes::themes;
+use super::web;
 use super::{Config, Known, Loaded, Problems, defaults};
 use crate::domain::concept::Experiment;
 use crate::domain::id::{ConceptId, SourceId};
@@ -141,7 +141,7 @@ fn read<'t>(
     let store_url = check.store(&root);
     let private_networks = check.network(&root);
     let (store_key, token_key) = (check.store_key(&root, "key"), check.store_key(&root, "token_key"));
-    check.web(&root);
+    let web = web::web(&check, &root);
     let listen = inbound::listen(&check, &root);
     let daemon = daemon::daemon(&check, &root);
     let false_build_rate = check.portfolio(&root);
@@ -182,6 +182,7 @@ fn read<'t>(
         private_networks,
         token_key: token_key?,
         inbound: inbound?,
+        web,
         daemon,
         destinations: destinations.into_values().collect::<Option<_>>()?,
         sources: sources
@@ -419,18 +420,6 @@ impl Check<'_> {
             network
         };
         written.iter().filter_map(read).collect()
-    }
-
-    fn web(&self, root: &Section<'_>) {
-        let Some(section) = root.table("web", &raw::WEB, "[web] and listen below it") else { return };
-        if let Some(listen) = section.text("listen")
-            && listen.get_ref().parse::<SocketAddr>().is_err()
-        {
-            let what = format!("web.listen is {}", quoted(listen.get_ref()));
-            self.report.error(listen.span(), what, "write an address and a port: \"127.0.0.1:8080\"");
-        }
-        let advice = "nothing to do: this table is kept for the release that brings them";
-        self.report.warn(section.span, "web pages are not served yet", advice);
     }
 
     /// How BUILDs of several concepts share the risk of being wrong.

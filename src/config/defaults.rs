@@ -8,6 +8,8 @@ use crate::domain::portfolio::FalseBuildRate;
 
 /// `[store] url`: a file beside the configuration.
 pub const STORE_URL: &str = "sqlite://willitsell.db";
+/// `[web] listen`: this machine alone.
+pub const WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8437);
 /// `[inbound] listen`: this machine alone.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8438);
 /// `[inbound] body_limit_kib`.

@@ -23,6 +23,7 @@ mod secret;
 mod source;
 mod summary;
 mod themes;
+mod web;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,6 +38,7 @@ use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::inbound::Listen;
 use crate::domain::message::{Destination, NotifierInfo};
 use crate::domain::theme::Theme;
+use crate::domain::web::Web;
 
 pub use daemon::Daemon;
 pub use folder::connectors_folder;
@@ -59,6 +61,8 @@ pub struct Config {
     pub token_key: Option<SecretString>,
     /// Where deliveries of vendors are listened for, where any source takes some.
     pub inbound: Option<Listen>,
+    /// Where the pages are.
+    pub web: Web,
     /// How `run` works, and who may ask how it is doing.
     pub daemon: Daemon,
     /// Where messages may go, in order of name.

@@ -27,3 +27,4 @@ pub mod schedule;
 pub mod sunset;
 pub mod theme;
 pub mod verdict;
+pub mod web;

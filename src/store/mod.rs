@@ -23,6 +23,7 @@ mod lease;
 mod migrate;
 mod observations;
 mod outbox;
+mod overview;
 mod people;
 mod portfolio;
 mod postgres;

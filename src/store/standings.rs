@@ -138,7 +138,7 @@ impl View {
 }
 
 /// What there is of each of some things. What of one cannot be read is its own error.
-fn each_its_own<K: Ord, T>(
+pub(super) fn each_its_own<K: Ord, T>(
     all: Vec<K>,
     mut of: impl FnMut(&K) -> Result<Option<T>, StoreError>,
 ) -> Result<BTreeMap<K, Result<T, StoreError>>, StoreError> {

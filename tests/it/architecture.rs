@@ -19,12 +19,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sandbox", &["domain"]),
     ("health", &["domain"]),
     ("schedule", &["decide", "connect", "store", "notify", "health", "domain"]),
+    ("web", &["decide", "schedule", "store", "health", "domain"]),
     ("app", &["config", "connect", "decide", "domain", "health", "inbound", "notify", "sandbox", "schedule", "store"]),
     (
         "cli",
         &[
             "app", "config", "connect", "decide", "domain", "health", "inbound", "notify", "sandbox", "schedule",
-            "stats", "store", "themes",
+            "stats", "store", "themes", "web",
         ],
     ),
 ];

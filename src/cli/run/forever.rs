@@ -16,10 +16,12 @@ use crate::app::App;
 use crate::cli::output::{Failure, Output, counted};
 use crate::config::{Config, Loaded};
 use crate::domain::inbound::{Listen, Told};
+use crate::domain::web::Web;
 use crate::health::heartbeat::Heartbeat;
 use crate::health::listen::Pages;
 use crate::inbound::{Inbound, InboundError};
 use crate::schedule::daemon::{self, Work};
+use crate::web;
 
 /// Within so long after it was asked to, the process has ended.
 const HARD_STOP: Duration = Duration::from_secs(20);
@@ -58,7 +60,9 @@ pub(super) async fn forever(
         tokio::spawn(async move { heartbeat.run(&health, stop).await });
     }
     let fixed = Fixed::of(&config);
+    let web = config.web.clone();
     let (change, work) = watch::channel(Arc::new(work(config, parts)));
+    show_pages(&web, work.clone(), stop, output).await?;
     let (tell, told) = watch::channel(Told::new());
     let receiving = async {
         let ended = match &fixed.listen {
@@ -80,6 +84,26 @@ pub(super) async fn forever(
     received?;
     ended.map_err(|error| Failure::general(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Serves the pages. That our own address is taken keeps nobody from collecting; one that was chosen must be had.
+async fn show_pages(
+    web: &Web,
+    work: watch::Receiver<Arc<Work>>,
+    stop: &CancellationToken,
+    output: &Output,
+) -> Result<(), Failure> {
+    let Some(address) = web.listen else { return Ok(()) };
+    match web::Pages::open(address, web.clone(), work).await {
+        Ok(pages) => {
+            let address = pages.address().unwrap_or(address);
+            output.note(&format!("pages: {}", web.url.clone().unwrap_or_else(|| format!("http://{address}/"))));
+            tokio::spawn(pages.run(stop.clone()));
+        }
+        Err(error) if web.is_chosen => return Err(Failure::general(error.to_string())),
+        Err(error) => output.note(&format!("no pages are served: {error}")),
+    }
+    Ok(())
 }
 
 fn work(config: Config, parts: crate::schedule::Parts) -> Work {
@@ -137,6 +161,7 @@ async fn open(
 struct Fixed {
     store: (String, Option<String>),
     listen: Option<Listen>,
+    web: Web,
     health: Option<std::net::SocketAddr>,
     heartbeat: Option<String>,
     sources_at_once: u32,
@@ -148,6 +173,7 @@ impl Fixed {
         Self {
             store: (config.store_url.clone(), written(&config.store_key)),
             listen: config.inbound.clone(),
+            web: config.web.clone(),
             health: config.daemon.health,
             heartbeat: written(&config.daemon.heartbeat),
             sources_at_once: config.daemon.sources_at_once,
@@ -159,6 +185,7 @@ impl Fixed {
         let changes = [
             ("[store]", self.store != other.store),
             ("[inbound]", self.listen != other.listen),
+            ("[web]", self.web != other.web),
             ("[health]", (self.health, &self.heartbeat) != (other.health, &other.heartbeat)),
             ("[run] sources_at_once", self.sources_at_once != other.sources_at_once),
         ];

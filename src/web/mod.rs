@@ -1,0 +1,14 @@
+//! The pages: where every concept stands, for whoever looks, in a browser or as JSON. They only read, and each says one moment
+//! of the store. What they say is `decide`'s; here is how it is laid out, and who gets to see it.
+
+mod assets;
+mod frame;
+pub mod moment;
+pub mod parts;
+pub mod portfolio;
+pub mod range;
+mod serve;
+
+pub use assets::{Assets, STYLE};
+pub use frame::{Page, Place, framed};
+pub use serve::{Pages, WebError};
