@@ -278,6 +278,17 @@ fn no_data(experiment: &Experiment, sources: &[SourceId]) -> String {
     )
 }
 
+/// What to check where nothing of a kind was counted any more, or `lasts` no longer: `the page works and its visitors are
+/// counted`.
+fn works(silent: MetricId, lasts: bool) -> String {
+    let (work, take, are) = if lasts { ("works", "takes", "are") } else { ("worked", "took", "were") };
+    match silent {
+        MetricId::VISITS => format!("the page {work} and its visitors {are} counted"),
+        MetricId::FORM_OPENS => format!("the form {work} and its openings {are} counted"),
+        acts => format!("the page {take} {acts}, and that they {are} counted", acts = figures::many(acts)),
+    }
+}
+
 /// Why traffic is not believed.
 fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
     let days = |first: NaiveDate, last: NaiveDate| first.iter_days().take_while(|&day| day <= last).count();
@@ -301,18 +312,18 @@ fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
                 two_ways(experiment, days(*first_day, *last_day))
             )
         }
-        Reason::TrackingBroken { arm, from, passed, to, expected, first_day, last_day, .. } => {
+        Reason::TrackingBroken { arm, from, passed, to, expected, first_day, last_day, lasts } => {
             let went_on = match from.metric().unit {
                 Unit::Count => figures::counted(*passed, *from),
                 Unit::Money => format!("{} of spend", figures::count(*passed)),
             };
             format!(
-                "{}: {} no {} was counted for {went_on}; about {} would be expected. Check that the page and the form \
-                 still work, and that whoever is there is still counted. {}",
+                "{}: {} no {} was counted for {went_on}; about {} would be expected. Check that {}. {}",
                 name(experiment, arm),
                 figures::stretch(*first_day, *last_day, today),
                 to.metric().noun,
                 figures::count(expected.round()),
+                works(*to, *lasts),
                 two_ways(experiment, days(*first_day, *last_day))
             )
         }

@@ -9,6 +9,7 @@ use super::money;
 use super::raise;
 use super::restated;
 use crate::domain::concept::{Experiment, Model};
+use crate::domain::metric::MetricId;
 use crate::domain::money::Money;
 use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard, SpendAfter, Verdict};
 
@@ -104,7 +105,10 @@ pub fn to_do_meanwhile(experiment: &Experiment, card: &Scorecard, ads: Option<&S
         return to_do(experiment, card, ads);
     }
     let repairs = repairs(experiment, card);
-    format!("{repairs} · then the {dated} is confirmed or withdrawn: until then leave the ads as they are, on or off")
+    format!(
+        "{repairs} · then the {dated} is confirmed or withdrawn: until then decide nothing, and start or stop nothing \
+         because of it, the ads included"
+    )
 }
 
 /// What mends every defect.
@@ -256,7 +260,11 @@ fn mends(experiment: &Experiment, why: &Reason) -> Option<String> {
             "Check how both numbers are counted, then leave the wrong days out".to_owned()
         }
         Reason::TrackingGap { .. } => "Check how the page counts visitors".to_owned(),
-        Reason::TrackingBroken { .. } => "Check the page and the form".to_owned(),
+        Reason::TrackingBroken { to, .. } => match *to {
+            MetricId::VISITS => "Check the page and how it counts visitors".to_owned(),
+            MetricId::FORM_OPENS => "Check the form and how its openings are counted".to_owned(),
+            acts => format!("Check the page and how it counts {}", figures::many(acts)),
+        },
         Reason::BotBurst { .. } => "Find out whether those were people".to_owned(),
         _ => return None,
     })

@@ -6,10 +6,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::endpoint::{Answer, Endpoint, bounded};
+use super::endpoint::{self, Answer, Endpoint, bounded};
 use super::shown::{footer, headline, lines};
 use super::{Built, Notifier, NotifyError};
-use crate::domain::connector::SettingInfo;
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
 /// Discord's limits are 256 characters of a title, 1,024 of a field, and 6,000 of all of an embed.
@@ -18,14 +17,7 @@ const FIELD: usize = 1_000;
 const ALL: usize = 4_500;
 
 pub(super) fn info() -> NotifierInfo {
-    let url = SettingInfo {
-        name: "url".into(),
-        help: "address of a Discord webhook, https://discord.com/api/webhooks/…".into(),
-        secret: true,
-        address: true,
-        ..SettingInfo::default()
-    };
-    NotifierInfo { kind: "discord", settings: vec![url] }
+    endpoint::info("discord", "address of a Discord webhook, https://discord.com/api/webhooks/…")
 }
 
 pub(super) fn build(destination: &Destination, client: reqwest::Client) -> Built {

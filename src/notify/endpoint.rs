@@ -9,8 +9,8 @@ use reqwest::header::RETRY_AFTER;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::NotifyError;
-use crate::domain::connector::SettingValue;
-use crate::domain::message::Destination;
+use crate::domain::connector::{SettingInfo, SettingValue};
+use crate::domain::message::{Destination, NotifierInfo};
 
 /// A whole call; receivers are told to answer at once.
 const CALL: Duration = Duration::from_secs(30);
@@ -19,6 +19,13 @@ const ANSWER_BYTES: usize = 4 * 1024;
 /// Limits of a `Retry-After`.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// A kind of which only the address must be said; `help` tells what that looks like.
+pub(super) fn info(kind: &'static str, help: &'static str) -> NotifierInfo {
+    let url =
+        SettingInfo { name: "url".into(), help: help.into(), secret: true, address: true, ..SettingInfo::default() };
+    NotifierInfo { kind, settings: vec![url] }
+}
 
 /// An address and how to reach it.
 pub(super) struct Endpoint {

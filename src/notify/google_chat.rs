@@ -4,10 +4,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{self, Endpoint};
 use super::shown::{as_it_is, footer, headline, lines};
 use super::{Built, Notifier, NotifyError};
-use crate::domain::connector::SettingInfo;
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
 /// A message may have 32,000 bytes.
@@ -16,14 +15,7 @@ const LINE: usize = 1_500;
 const ALL: usize = 12_000;
 
 pub(super) fn info() -> NotifierInfo {
-    let url = SettingInfo {
-        name: "url".into(),
-        help: "address of a Google Chat webhook, https://chat.googleapis.com/v1/spaces/…".into(),
-        secret: true,
-        address: true,
-        ..SettingInfo::default()
-    };
-    NotifierInfo { kind: "google_chat", settings: vec![url] }
+    endpoint::info("google_chat", "address of a Google Chat webhook, https://chat.googleapis.com/v1/spaces/…")
 }
 
 pub(super) fn build(destination: &Destination, client: reqwest::Client) -> Built {

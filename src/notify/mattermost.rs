@@ -4,10 +4,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{self, Endpoint};
 use super::shown::{footer, headline, lines};
 use super::{Built, Notifier, NotifyError};
-use crate::domain::connector::SettingInfo;
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
 /// Mattermost cuts a post at 16,383 characters into several.
@@ -16,14 +15,7 @@ const LINE: usize = 1_500;
 const ALL: usize = 14_000;
 
 pub(super) fn info() -> NotifierInfo {
-    let url = SettingInfo {
-        name: "url".into(),
-        help: "address of a Mattermost incoming webhook, https://chat.example.com/hooks/…".into(),
-        secret: true,
-        address: true,
-        ..SettingInfo::default()
-    };
-    NotifierInfo { kind: "mattermost", settings: vec![url] }
+    endpoint::info("mattermost", "address of a Mattermost incoming webhook, https://chat.example.com/hooks/…")
 }
 
 pub(super) fn build(destination: &Destination, client: reqwest::Client) -> Built {

@@ -5,10 +5,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::endpoint::{Answer, Endpoint};
+use super::endpoint::{self, Answer, Endpoint};
 use super::shown::{Escape, footer, headline, labelled, lines};
 use super::{Built, Notifier, NotifyError};
-use crate::domain::connector::SettingInfo;
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
 /// Slack's limit of a header block, in characters.
@@ -21,14 +20,7 @@ const ALL: usize = 10_000;
 const TEXT: usize = 300;
 
 pub(super) fn info() -> NotifierInfo {
-    let url = SettingInfo {
-        name: "url".into(),
-        help: "address of a Slack incoming webhook, https://hooks.slack.com/services/…".into(),
-        secret: true,
-        address: true,
-        ..SettingInfo::default()
-    };
-    NotifierInfo { kind: "slack", settings: vec![url] }
+    endpoint::info("slack", "address of a Slack incoming webhook, https://hooks.slack.com/services/…")
 }
 
 pub(super) fn build(destination: &Destination, client: reqwest::Client) -> Built {

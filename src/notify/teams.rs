@@ -5,10 +5,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{self, Endpoint};
 use super::shown::{footer, headline, lines};
 use super::{Built, Notifier, NotifyError};
-use crate::domain::connector::SettingInfo;
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
 /// A message may have 28,000 bytes, and some were refused from 21,000 on; a quote counts twice in JSON.
@@ -17,14 +16,7 @@ const LINE: usize = 1_200;
 const ALL: usize = 8_000;
 
 pub(super) fn info() -> NotifierInfo {
-    let url = SettingInfo {
-        name: "url".into(),
-        help: "address of a Teams Workflow that posts what it receives, https://….logic.azure.com/…".into(),
-        secret: true,
-        address: true,
-        ..SettingInfo::default()
-    };
-    NotifierInfo { kind: "teams", settings: vec![url] }
+    endpoint::info("teams", "address of a Teams Workflow that posts what it receives, https://….logic.azure.com/…")
 }
 
 pub(super) fn build(destination: &Destination, client: reqwest::Client) -> Built {

@@ -692,7 +692,7 @@ fn all_else_that_is_told_is_read_aloud_too() {
     );
     said(
         "suspended",
-        "then the BUILD of Wed 18 Mar is confirmed or withdrawn: until then leave the ads as they are, on or off",
+        "then the BUILD of Wed 18 Mar is confirmed or withdrawn: until then decide nothing, and start or stop nothing because of it, the ads included",
     );
     said("suspended", "Money     at least $5,100 spent to Wed 18 Mar ·");
     said(

@@ -116,9 +116,8 @@ fn d7_clicks_without_visits_block_from_thirty_on_until_the_days_are_set_aside() 
     };
     assert_eq!(
         told(&experiment, &card),
-        "Plan a: on Thu 12 Mar no visitor was counted for 30 clicks; about 27 would be expected. Check that the page and \
-         the form still work, and that whoever is there is still counted. If the numbers are true, say so; if not, leave \
-         that day out: `willitsell explain invoice-autopilot` shows the lines to write."
+        "Plan a: on Thu 12 Mar no visitor was counted for 30 clicks; about 27 would be expected. Check that the \
+         page worked and its visitors were counted. If the numbers are true, say so; if not, leave that day out: `willitsell explain invoice-autopilot` shows the lines to write."
     );
     let sections = derivation::derive(&experiment, &generation(), &data, &card).sections;
     let lines = "To leave that day out, write `set_aside_days = [{ first = \"2026-03-12\", reason = \"…\" }]` under \

@@ -301,7 +301,7 @@ fn a_defect_and_its_end_are_told_once_each() {
         "BLOCKED · Invoice Autopilot · no verdict until this is fixed (owner: Dana, head of product)
 Why       The BUILD of Sun 15 Mar cannot be confirmed for now. Source \"ads\" has never been read, although two readings or more were planned. To see what is wrong, run `willitsell pull`.
 Money     at least $3,170 spent to Sun 15 Mar
-Next      Run `willitsell pull` · then the BUILD of Sun 15 Mar is confirmed or withdrawn: until then leave the ads as they are, on or off"
+Next      Run `willitsell pull` · then the BUILD of Sun 15 Mar is confirmed or withdrawn: until then decide nothing, and start or stop nothing because of it, the ads included"
     );
     let now = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
     let recovered = lines(&autopilot(), Some(&stale), &now);
