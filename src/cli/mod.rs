@@ -19,6 +19,7 @@ pub mod output;
 pub mod plan;
 pub mod pull;
 pub mod replay;
+pub mod restore;
 pub mod run;
 pub mod sandbox;
 pub mod shell;
@@ -120,6 +121,8 @@ enum Command {
     Forget(forget::ForgetArgs),
     /// Copy the store into a file while the daemon goes on, and say how a copy is put back.
     Backup(backup::BackupArgs),
+    /// Put a copy of a store into the empty store that the configuration names, such as one on PostgreSQL.
+    Restore(restore::RestoreArgs),
     /// Write observations, responses, verdicts and decisions as files; or print all that is stored of one person.
     Export(export::ExportArgs),
     /// Read a file downloaded from an ad manager, or the exported answers of a form, into a source.
@@ -177,6 +180,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Snooze(args) => ack::snooze(args, config, &output).await,
             Command::Forget(args) => forget::run(args, config, &output).await,
             Command::Backup(args) => backup::run(args, config, &output).await,
+            Command::Restore(args) => restore::run(args, config, &output).await,
             Command::Export(args) => export::run(args, config, &output).await,
             Command::Import(args) => import::run(args, config, &output).await,
             Command::Watch(args) => watch::run(args, config, &output).await,

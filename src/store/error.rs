@@ -34,6 +34,12 @@ pub enum StoreError {
     /// Ask whoever keeps the server.
     #[error("the store is on a PostgreSQL server: copy it there, with pg_dump or by the server's own backups")]
     CopiedThere,
+    /// Name an empty one.
+    #[error(
+        "the store that the configuration names holds something already, and nothing was changed: what is put back needs one \
+         that is empty, such as a file that does not exist yet or a new database"
+    )]
+    NotEmpty,
     /// Choose another name.
     #[error("{path} is there already and was left as it is: name another file")]
     Exists {

@@ -22,6 +22,7 @@ mod inbound;
 mod kill;
 mod logins;
 mod notify;
+mod operating;
 mod packaging;
 mod platforms;
 mod postgres;

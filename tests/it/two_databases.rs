@@ -93,3 +93,62 @@ async fn a_story_is_the_same_in_a_file_and_on_a_server() {
     assert_eq!(replays(), before, "every verdict is derived as before");
     on_server.assert_no_secret_kept();
 }
+
+/// `export` of each table, as it is stored.
+fn exported(project: &Project) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    project.succeeds(&["export", folder.path().join("all").to_str().unwrap(), "--format", "json"]);
+    let read = |table| std::fs::read_to_string(folder.path().join(format!("all/{table}.jsonl"))).unwrap();
+    ["observations", "responses", "verdicts", "decisions"].map(read).to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s13_all_of_a_file_is_put_into_an_empty_store_and_into_no_other() {
+    let now = "2026-03-04T12:00:00Z";
+    let sandbox = Sandbox::start(setup(now)).await.unwrap();
+    let project = Project::demo(&sandbox);
+    let story = told(&sandbox, &project).await;
+    assert!(story.restated > 5);
+    project.succeeds(&["decide", "cat-meals", "kill", "--by", "Dana", "--reason", "too dear", "--quiet"]);
+    project.succeeds(&["backup", "copy.db"]);
+    let beside = |name: &str| project.path().join(name);
+    std::fs::copy(beside("willitsell.db.key"), beside("copy.db.key")).unwrap();
+    let key = std::fs::read_to_string(beside("willitsell.db.key")).unwrap();
+    let was = (exported(&project), CONCEPTS.map(|concept| project.succeeds(&["replay", concept])));
+    let configuration = std::fs::read_to_string(beside("willitsell.toml")).unwrap();
+
+    let mut empty = vec![("sqlite://other.db".to_owned(), None)];
+    project.secret("key", key.trim());
+    if let Some(database) = postgres::database().await {
+        project.secret("store", &database.url);
+        empty.push(("file:secrets/store".to_owned(), Some(database)));
+    }
+    for (url, database) in empty {
+        let address = format!("url = \"{url}\"\nkey = \"file:secrets/key\"");
+        project.write("other.toml", configuration.replace("url = \"sqlite://willitsell.db\"", &address));
+        let other = |arguments: &[&str]| project.run(&[arguments, &["--config", "other.toml"]].concat());
+        // Of people who are hashed otherwise nothing could be known again.
+        project.secret("key", &"ab".repeat(32));
+        let foreign = other(&["restore", "copy.db"]);
+        assert!(foreign.code == 1 && foreign.stderr.contains("[store] key"), "{foreign:?}");
+        project.secret("key", key.trim());
+        let restored = other(&["restore", "copy.db", "--json"]);
+        assert_eq!(restored.code, 0, "{restored:?}");
+        let again = other(&["restore", "copy.db"]);
+        assert!(again.code == 1 && again.stderr.contains("holds something already"), "{again:?}");
+
+        let moved = Project::new(&std::fs::read_to_string(beside("other.toml")).unwrap());
+        for secret in std::fs::read_dir(beside("secrets")).unwrap() {
+            let secret = secret.unwrap();
+            let text = std::fs::read_to_string(secret.path()).unwrap();
+            moved.secret(secret.file_name().to_str().unwrap(), &text);
+        }
+        if database.is_none() {
+            std::fs::copy(beside("other.db"), moved.path().join("other.db")).unwrap();
+        }
+        assert_eq!((exported(&moved), CONCEPTS.map(|concept| moved.succeeds(&["replay", concept]))), was, "{url}");
+        moved.assert_no_secret_kept();
+    }
+    let nowhere = project.run(&["restore", "nothing.db"]);
+    assert!(nowhere.code == 2 && nowhere.stderr.contains("there is no file"), "{nowhere:?}");
+}
