@@ -106,6 +106,20 @@ impl fmt::Display for Log {
     }
 }
 
+/// The disk of the store takes nothing more.
+#[derive(Serialize)]
+struct Full {
+    disk_full: bool,
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "disk_full: the disk that the store is on is full: make room, and `willitsell run` goes on by itself",
+        )
+    }
+}
+
 /// Prints where every concept stands.
 ///
 /// # Errors
@@ -145,6 +159,11 @@ pub async fn run(path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let log = Log { log_bytes: app.parts.store.log_bytes() };
     if log.log_bytes > LARGEST_LOG {
         output.show(&log, || log.to_string());
+    }
+    let full = Full { disk_full: !app.parts.store.has_room().await };
+    if full.disk_full {
+        output.show(&full, || full.to_string());
+        code = BROKEN;
     }
     let stopped = access::show(&app.loaded.config, &app.parts.registry, app.parts.tokens.as_ref(), output).await?;
     code = code.max(if stopped { BROKEN } else { 0 });

@@ -59,6 +59,8 @@ pub fn text(state: &State) -> Result<String, fmt::Error> {
     );
     let current = [(Labels::new(), yes(state.configuration.is_none()))];
     metrics.gauge("configuration_current", "Whether the configuration as it now stands is in use", current);
+    let full = [(Labels::new(), yes(state.disk_full))];
+    metrics.gauge("disk_full", "Whether the disk of the store took nothing more", full);
     let mut text = String::new();
     encode(&mut text, &metrics.0)?;
     Ok(text)
@@ -123,6 +125,7 @@ mod tests {
             "willitsell_source_failing{source=\"search\"} 0",
             "willitsell_runs_total{ended=\"source_failed\"} 1",
             "willitsell_configuration_current 1",
+            "willitsell_disk_full 0",
         ] {
             assert!(text.lines().any(|said| said == line), "{line}\n{text}");
         }

@@ -49,6 +49,8 @@ pub struct State {
     pub messages: Messages,
     /// Why the configuration as it now stands was not taken.
     pub configuration: Option<String>,
+    /// The store's disk took nothing more when it was last written to.
+    pub disk_full: bool,
 }
 
 /// What came of asking one source.
@@ -181,6 +183,11 @@ impl State {
         let mut troubles: Vec<String> = failing.map(|(source, _)| format!("source {source} fails")).collect();
         let unjudged = self.undecided.iter().filter(|(_, ended)| **ended == Ended::Unjudged);
         troubles.extend(unjudged.map(|(concept, _)| format!("{concept} cannot be judged")));
+        if self.disk_full {
+            let what = "disk_full: the disk that the store is on is full, and nothing is pulled, decided or told until there is \
+                        room; it then goes on by itself";
+            troubles.push(what.to_owned());
+        }
         if self.configuration.is_some() {
             troubles.push("the configuration as it now stands cannot be used; the one from before is".to_owned());
         }

@@ -83,11 +83,11 @@ impl Shared {
     }
 }
 
-/// How long a store on a server that failed is left alone.
+/// How long a store that failed is left alone.
 const BEGIN_ANEW: Duration = Duration::from_secs(5);
 
 /// Runs until `stop` is cancelled, as `live` does. Where a store on a server fails for a while, or others went on with our
-/// work meanwhile, all that is under way is given up and begun anew.
+/// work meanwhile, or the disk of a file is full, all that is under way is given up and begun anew.
 ///
 /// # Errors
 /// [`Died`], when the store or a loop fails.
@@ -103,6 +103,13 @@ pub async fn run(
             Err(Died::Store(error)) if store.is_on_a_server() && error.may_pass() && !stop.is_cancelled() => {
                 tracing::warn!(%error, "all that was under way is given up, and begun anew in a moment");
             }
+            Err(Died::Store(error)) if is_full(&now.parts, &error).await && !stop.is_cancelled() => {
+                tracing::warn!(%error, "all that was under way is given up, and begun anew once there is room");
+                if !until_there_is_room(&now.parts, stop).await {
+                    return Ok(());
+                }
+                continue;
+            }
             ended => return ended,
         }
         loop {
@@ -115,6 +122,32 @@ pub async fn run(
                 Err(error) if error.may_pass() => tracing::warn!(%error, "not yet"),
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+}
+
+/// Whether a store failed because its disk is full: some files of SQLite's are refused in other words.
+async fn is_full(parts: &Parts, error: &StoreError) -> bool {
+    match error {
+        StoreError::Full => true,
+        StoreError::Disk(_) => !parts.store.has_room().await,
+        _ => false,
+    }
+}
+
+/// Says that the disk is full for as long as it is, and that the process lives; whether there is room, and nobody asked to stop.
+async fn until_there_is_room(parts: &Parts, stop: &CancellationToken) -> bool {
+    let Parts { store, clock, health, .. } = parts;
+    health.note(|state| state.disk_full = true);
+    loop {
+        health.round(clock.now(), clock.elapsed());
+        tokio::select! {
+            () = clock.sleep(BEGIN_ANEW) => {}
+            () = stop.cancelled() => return false,
+        }
+        if store.has_room().await {
+            health.note(|state| state.disk_full = false);
+            return true;
         }
     }
 }

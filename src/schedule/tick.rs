@@ -105,6 +105,11 @@ pub async fn judge(
     parts: &Parts,
     asked: Vec<Asked>,
 ) -> Result<Vec<(ConceptId, Result<Ticked, StoreError>)>, StoreError> {
+    // No failure of a source: the slots are taken up again once there is room, not at the next one.
+    let lacks_room = |failure: &SourceFailed| matches!(failure, SourceFailed::Store(_, StoreError::Full));
+    if asked.iter().any(|asked| asked.failures.iter().any(lacks_room)) {
+        return Err(StoreError::Full);
+    }
     let cases: Vec<Case<'_>> = asked
         .iter()
         .map(|Asked { experiment, run, advice, .. }| Case {

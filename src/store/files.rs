@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
@@ -62,6 +62,20 @@ pub fn prepare(database: &Path) -> Result<(), StoreError> {
         keep_private(&beside(database, suffix))?;
     }
     Ok(())
+}
+
+/// Less room than this is none: a commit of one slot takes about as much.
+const ROOM: usize = 256 << 10;
+
+/// Whether a file of some size can be written beside the store. What stands in the way besides room is told by whoever
+/// writes to the store itself.
+pub fn has_room(folder: &Path) -> bool {
+    let written = tempfile::tempfile_in(folder).and_then(|file| {
+        file.write_all_at(&vec![0; ROOM], 0)?;
+        file.sync_all()
+    });
+    let is_full = |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    !written.is_err_and(|error| is_full(&error))
 }
 
 /// The network file system a folder is on, if any: SQLite's locks and its log's index do not hold there

@@ -202,6 +202,15 @@ impl Store {
         matches!(self.backend, Backend::Server(_))
     }
 
+    /// Whether the disk that a store in a file is on takes anything more, tried with a little file. A server looks after its
+    /// own.
+    pub async fn has_room(&self) -> bool {
+        let Some(folder) = self.backend.path().and_then(|path| path.parent()).map(ToOwned::to_owned) else {
+            return true;
+        };
+        tokio::task::spawn_blocking(move || files::has_room(&folder)).await.unwrap_or(true)
+    }
+
     /// Waits for what is running, then closes the files.
     pub async fn close(&self) {
         self.backend.close().await;

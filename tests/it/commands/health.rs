@@ -1,7 +1,7 @@
 //! How the daemon says how it is doing: its pages, its heartbeat, and what becomes of a configuration that is changed while it runs.
 
 use std::net::TcpListener;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,6 +11,7 @@ use willitsell::sandbox::{Endpoint, Sandbox};
 
 use super::NOW;
 use crate::canary::{CANARY, assert_no_canary};
+use crate::disk::strace;
 use crate::fake_server::{FakeServer, answer};
 use crate::project::{Ended, Project, messages, setup};
 
@@ -28,6 +29,11 @@ struct Rig {
 
 impl Rig {
     async fn start(sandbox: &Sandbox) -> Self {
+        Self::start_under(sandbox, None).await
+    }
+
+    /// Under a program that watches or hinders it and leaves it its process number.
+    async fn start_under(sandbox: &Sandbox, hindrance: Option<Command>) -> Self {
         let (told, beats) = mpsc::unbounded_channel();
         let watcher = FakeServer::start(move |_, seen| {
             let _ = told.send(seen.target.clone());
@@ -40,7 +46,15 @@ impl Rig {
         let text = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
         let health = format!("[health]\nlisten = \"127.0.0.1:{port}\"\nheartbeat = \"file:secrets/beat\"\n");
         project.write("willitsell.toml", format!("{health}{text}"));
-        let daemon = project.command(&["run"]).spawn().unwrap();
+        let mut daemon = project.command(&["run"]);
+        if let Some(mut hindered) = hindrance {
+            // What it needs of the disk to open its store it has.
+            assert_eq!(project.run(&["status"]).code, 0);
+            hindered.arg(daemon.get_program()).args(daemon.get_args()).current_dir(project.path());
+            daemon = hindered;
+            daemon.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        let daemon = daemon.spawn().unwrap();
         Self { project, daemon, port, beats, _watcher: watcher }
     }
 
@@ -108,6 +122,36 @@ async fn the_daemon_says_how_it_is_doing_to_this_machine_and_to_a_watcher_outsid
     assert!(text.contains("willitsell_source_readings_total{source=\"search\",result=\"answered\"} 1"), "{text}");
     let (project, ended) = rig.stop().await;
     assert_eq!(ended.code, 0, "{ended:#?}");
+    project.assert_no_secret_kept();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s3_a_full_disk_is_a_health_state_and_passes_by_itself() {
+    if strace().is_none() {
+        return;
+    }
+    // From the twentieth write of a thread on there is no room, until whoever says so is gone. With -D the daemon is the process
+    // that is asked to stop, and with --seccomp-bpf, as `strace()` has it, it could not go on alone.
+    let mut full = Command::new("strace");
+    full.args(["-D", "-f", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC:when=20+"]);
+    let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
+    let rig = Rig::start_under(&sandbox, Some(full)).await;
+    let is_full = |troubles: &[String]| troubles.iter().any(|said| said.starts_with("disk_full: "));
+    rig.until("it says so", is_full).await;
+    assert_eq!(rig.page("/healthz", "localhost").await.unwrap().0, 200, "it lives, and starting it anew mends nothing");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", rig.daemon.id())).unwrap();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim().to_owned();
+    assert!(Command::new("kill").args(["-KILL", &tracer]).status().unwrap().success());
+    rig.until("it goes on", |troubles| !is_full(troubles)).await;
+    let told = async {
+        while messages(&sandbox, Endpoint::Slack).len() < 3 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("every verdict is told");
+    let (project, ended) = rig.stop().await;
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    assert!(ended.stderr.contains("begun anew once there is room"), "{}", ended.stderr);
     project.assert_no_secret_kept();
 }
 
