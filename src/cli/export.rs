@@ -1,5 +1,7 @@
 //! `export`: the store's tables as files for spreadsheets and other programs, or all that is stored of one person.
 
+mod parquet;
+
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter, Write};
@@ -12,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
+use self::parquet::Parquet;
 use super::forget::spoken_of;
 use super::output::{Failure, Output, counted};
 use crate::app::App;
@@ -23,7 +26,7 @@ pub struct ExportArgs {
     /// A folder for observations, responses, verdicts and decisions, a file each; no file that exists is written over.
     #[arg(required_unless_present = "person")]
     folder: Option<PathBuf>,
-    /// csv for spreadsheets, json for programs: one object a line.
+    /// csv for spreadsheets, json for programs: one object a line; parquet for databases and notebooks.
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
     /// Print all that is stored of one person instead, earlier states and free text included; - reads the address from
@@ -36,6 +39,7 @@ pub struct ExportArgs {
 enum Format {
     Csv,
     Json,
+    Parquet,
 }
 
 impl Format {
@@ -43,6 +47,7 @@ impl Format {
         match self {
             Self::Csv => "csv",
             Self::Json => "jsonl",
+            Self::Parquet => "parquet",
         }
     }
 }
@@ -141,6 +146,7 @@ struct Writer {
 enum Into {
     Csv(Box<csv::Writer<NamedTempFile>>),
     Json(BufWriter<NamedTempFile>),
+    Parquet(Box<Parquet<NamedTempFile>>),
 }
 
 impl Writer {
@@ -148,6 +154,7 @@ impl Writer {
         let (file, columns) = (NamedTempFile::new_in(folder)?, table.columns());
         let into = match format {
             Format::Json => Into::Json(BufWriter::new(file)),
+            Format::Parquet => Into::Parquet(Box::new(Parquet::new(file, table)?)),
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(file);
                 writer.write_record(&columns)?;
@@ -164,6 +171,7 @@ impl Writer {
 
     fn put(&mut self, cells: Vec<Cell>) -> io::Result<()> {
         match &mut self.into {
+            Into::Parquet(writer) => writer.row(cells),
             Into::Csv(writer) => {
                 let texts = cells.into_iter().map(|cell| match cell {
                     Cell::Empty => String::new(),
@@ -186,6 +194,7 @@ impl Writer {
         let file = match self.into {
             Into::Csv(writer) => writer.into_inner().map_err(csv::IntoInnerError::into_error)?,
             Into::Json(writer) => writer.into_inner().map_err(io::IntoInnerError::into_error)?,
+            Into::Parquet(writer) => writer.finish()?,
         };
         File::sync_all(file.as_file())?;
         Ok(file)

@@ -39,6 +39,17 @@ pub enum Cell {
     Text(String),
 }
 
+/// What stands in a column, where anything does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Texts.
+    Text,
+    /// Whole numbers.
+    Whole,
+    /// Counts and amounts, with up to six places behind the point.
+    Amount,
+}
+
 /// The tables at one moment.
 pub struct Export {
     snapshot: Snapshot,
@@ -118,6 +129,17 @@ impl Table {
                     "currency",
                 ]
             }
+        }
+    }
+
+    /// What stands in the column of this name, which is the same in every table.
+    pub fn kind(column: &str) -> Kind {
+        match column {
+            "pull" | "until_pull" | "verdict_id" | "generation" | "replaces" | "known_at_pull" | "decision_id"
+            | "days" => Kind::Whole,
+            "budget" => Kind::Amount,
+            name if metrics().any(|metric| metric == name) => Kind::Amount,
+            _ => Kind::Text,
         }
     }
 

@@ -56,7 +56,7 @@ use secrecy::SecretString;
 pub use columns::arm_key;
 pub use copies::Backup;
 pub use error::StoreError;
-pub use export::{Cell, Export, OfPerson, Table};
+pub use export::{Cell, Export, Kind, OfPerson, Table};
 pub use forget::Forgotten;
 pub use outbox::Undelivered;
 pub use portfolio::Portfolio;

@@ -85,3 +85,51 @@ fn s7_whoever_brings_the_store_up_to_date_is_told_of_its_copy() {
         assert!(!project.run(command).stderr.contains("copied"), "once");
     }
 }
+
+#[test]
+fn a_parquet_export_holds_what_the_others_do_number_for_number() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+    use serde_json::Value;
+
+    let project = with_days();
+    project.succeeds(&["run", "--once"]);
+    project.succeeds(&["decide", "kit", "extend", "--days", "7", "--by", "Dana", "--reason", "=a fair", "--quiet"]);
+    project.succeeds(&["export", "lines", "--format", "json"]);
+    project.succeeds(&["export", "columns", "--format", "parquet"]);
+    let (mut rows, mut amounts) = (0, 0);
+    for table in ["observations", "responses", "verdicts", "decisions"] {
+        let lines = std::fs::read_to_string(project.path().join(format!("lines/{table}.jsonl"))).unwrap();
+        let mut lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let path = project.path().join(format!("columns/{table}.parquet"));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+        for row in reader.get_row_iter(None).unwrap() {
+            let (row, line) = (row.unwrap(), lines.next().unwrap());
+            rows += 1;
+            assert_eq!(row.len(), line.as_object().unwrap().len());
+            for (name, field) in row.get_column_iter() {
+                let found = match field {
+                    Field::Null => Value::Null,
+                    Field::Long(number) => (*number).into(),
+                    Field::Str(text) => match &line[name] {
+                        Value::Object(_) => serde_json::from_str(text).unwrap(),
+                        _ => text.as_str().into(),
+                    },
+                    Field::Decimal(decimal) => {
+                        assert_eq!((decimal.scale(), decimal.precision()), (6, 18));
+                        amounts += 1;
+                        let unscaled = i64::from_be_bytes(decimal.data().try_into().unwrap());
+                        let written = willitsell::domain::millionths::parse(&line[name].to_string()).unwrap();
+                        assert_eq!(unscaled, written, "{table} {name}");
+                        continue;
+                    }
+                    other => panic!("{table} {name}: {other:?}"),
+                };
+                assert_eq!(found, line[name], "{table} {name}");
+            }
+        }
+        assert_eq!(lines.next(), None, "{table}");
+    }
+    assert!(rows >= 4 && amounts >= 6, "{rows} {amounts}");
+}
