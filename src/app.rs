@@ -177,7 +177,8 @@ impl Read {
         let Self { loaded, registry, notifiers } = self;
         let sources = loaded.config.sources.clone();
         let tokens = Box::new(store.tokens(loaded.config.token_key.clone()));
-        let parts = Parts { store, registry, sources, tokens, notifiers, turns, clock, health };
+        let telling = loaded.config.telling.clone();
+        let parts = Parts { store, registry, sources, tokens, notifiers, telling, turns, clock, health };
         App { loaded, parts }
     }
 }

@@ -33,6 +33,7 @@ pub fn run(vendor: &str, address: &str, days: u64, again: bool) {
             registry: app::registry().expect("a registry"),
             sources: BTreeMap::new(),
             notifiers: BTreeMap::new(),
+            telling: willitsell::domain::template::Telling::default(),
             turns: Arc::new(Turns::new(8)),
             clock: Arc::new(System::default()),
             health: Arc::default(),

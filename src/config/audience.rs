@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveTime, TimeDelta};
+use chrono_tz::Tz;
 
 use super::check::Check;
+use super::defaults;
 use super::experiment::{receivers, zone_advice};
 use super::raw::{self, Section};
 use super::report::{quoted, suggestion};
@@ -32,8 +34,18 @@ fn audience(
     let told = receivers(check, section, destinations);
     let hears = hears(check, name, section);
     let grace = grace(check, section);
-    let quiet = quiet(check, section);
-    Some(Audience { name: name.to_owned(), destinations: told, hears: hears?, grace: grace?, quiet })
+    let zone = zone(check, section);
+    let quiet = quiet(check, section, zone);
+    Some(Audience {
+        name: name.to_owned(),
+        destinations: told,
+        hears: hears?,
+        grace: grace?,
+        quiet,
+        zone,
+        digest: section.flag("digest").unwrap_or(defaults::DIGEST),
+        agenda: section.flag("agenda").unwrap_or(defaults::AGENDA),
+    })
 }
 
 /// What is written, else what the role hears, else what that of the same name does.
@@ -93,7 +105,17 @@ fn grace(check: &Check<'_>, section: &Section<'_>) -> Option<TimeDelta> {
     length
 }
 
-fn quiet(check: &Check<'_>, section: &Section<'_>) -> Option<Quiet> {
+fn zone(check: &Check<'_>, section: &Section<'_>) -> Option<Tz> {
+    let written = section.text("timezone")?;
+    let zone = written.get_ref().parse().ok();
+    if zone.is_none() {
+        let what = format!("there is no time zone called {}", quoted(written.get_ref()));
+        check.report.error(written.span(), what, zone_advice(written.get_ref()));
+    }
+    zone
+}
+
+fn quiet(check: &Check<'_>, section: &Section<'_>, zone: Option<Tz>) -> Option<Quiet> {
     let hours = match section.text("quiet") {
         Some(written) => {
             let time = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
@@ -113,11 +135,5 @@ fn quiet(check: &Check<'_>, section: &Section<'_>) -> Option<Quiet> {
     if is_wanted {
         section.require("timezone", "write whose clocks: timezone = \"Europe/Berlin\"");
     }
-    let written = section.text("timezone")?;
-    let Ok(zone) = written.get_ref().parse() else {
-        let what = format!("there is no time zone called {}", quoted(written.get_ref()));
-        check.report.error(written.span(), what, zone_advice(written.get_ref()));
-        return None;
-    };
-    is_wanted.then_some(Quiet { zone, hours, weekends })
+    zone.filter(|_| is_wanted).map(|zone| Quiet { zone, hours, weekends })
 }

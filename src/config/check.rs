@@ -24,6 +24,7 @@ use super::raw::{self, Section, Span};
 use super::report::{Report, quoted};
 use super::secret::{self, SecretError};
 use super::source;
+use super::templates;
 use super::themes::themes;
 use super::web;
 use super::{Config, Known, Loaded, Problems, defaults};
@@ -146,6 +147,7 @@ fn read<'t>(
     let daemon = daemon::daemon(&check, &root);
     let false_build_rate = check.portfolio(&root);
     let destinations = source::destinations(&check, &root);
+    let telling = templates::telling(&check, &root, web.url.clone(), &destinations);
     let audiences = audience::audiences(&check, &root, &destinations);
     let logins = source::logins(&check, &root);
     let people = people::people(&check, &root);
@@ -175,7 +177,9 @@ fn read<'t>(
     }
     check.warn_of_variables();
     check.warn_of_open_file(path);
+    let telling = templates::with_concepts(telling, experiments.as_deref().unwrap_or_default());
     Some(Config {
+        telling,
         path: path.to_owned(),
         store_url: store_url?,
         store_key: store_key?,

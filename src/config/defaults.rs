@@ -57,6 +57,10 @@ pub const DISPERSION: Dispersion = Dispersion::Auto;
 pub const BOUNDARY: Boundary = Boundary::Daily;
 /// `multiplicity`.
 pub const MULTIPLICITY: Multiplicity = Multiplicity::Bonferroni;
+/// `digest` of an audience.
+pub const DIGEST: bool = true;
+/// `agenda` of an audience.
+pub const AGENDA: bool = true;
 /// `false_build_rate` of `[portfolio]`.
 pub const FALSE_BUILD_RATE: FalseBuildRate = FalseBuildRate::Together;
 /// `guardrail_alpha`.

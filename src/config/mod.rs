@@ -22,6 +22,7 @@ pub mod report;
 mod secret;
 mod source;
 mod summary;
+mod templates;
 mod themes;
 mod web;
 
@@ -37,6 +38,7 @@ use crate::domain::connector::{ConnectorInfo, SourceAccess};
 use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::inbound::Listen;
 use crate::domain::message::{Destination, NotifierInfo};
+use crate::domain::template::Telling;
 use crate::domain::theme::Theme;
 use crate::domain::web::Web;
 
@@ -67,6 +69,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// Where messages may go, in order of name.
     pub destinations: Vec<Destination>,
+    /// How messages are put to those who get them.
+    pub telling: Telling,
     /// What may be asked, with all it takes.
     pub sources: BTreeMap<SourceId, SourceAccess>,
     /// What is tested, in order of name.

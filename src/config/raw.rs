@@ -36,6 +36,7 @@ pub(super) const ROOT: Shape = Shape {
         "health",
         "people",
         "notify",
+        "template",
         "audience",
         "login",
         "source",
@@ -116,9 +117,11 @@ pub(super) const EXPERIMENT: Shape = Shape {
 };
 pub(super) const AUDIENCE: Shape = Shape {
     table: "[audience.NAME]",
-    keys: &["role", "notify", "hears", "grace", "quiet", "quiet_weekends", "timezone"],
+    keys: &["role", "notify", "hears", "grace", "quiet", "quiet_weekends", "timezone", "digest", "agenda"],
     public: true,
 };
+pub(super) const TEMPLATE: Shape =
+    Shape { table: "[template.NAME]", keys: &["for", "headline", "lines"], public: true };
 pub(super) const DAYS: Shape =
     Shape { table: "days of an experiment", keys: &["first", "last", "reason"], public: true };
 pub(super) const ARM: Shape =
@@ -179,7 +182,7 @@ pub(super) const AMOUNT: Shape = Shape { table: "an amount", keys: &["amount", "
 pub(super) const NAMES: Shape = Shape { table: "", keys: &[], public: false };
 
 /// Every table with keys of ours.
-pub(super) const SHAPES: [&Shape; 21] = [
+pub(super) const SHAPES: [&Shape; 22] = [
     &ROOT,
     &STORE,
     &NETWORK,
@@ -193,6 +196,7 @@ pub(super) const SHAPES: [&Shape; 21] = [
     &SOURCE,
     &PORTFOLIO,
     &EXPERIMENT,
+    &TEMPLATE,
     &DAYS,
     &ARM,
     &RATE,

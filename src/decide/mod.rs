@@ -7,6 +7,7 @@ mod capped;
 pub mod decision;
 mod defects;
 pub mod derivation;
+pub mod digest;
 pub mod error_rates;
 pub mod explain;
 pub mod figures;

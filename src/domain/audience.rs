@@ -58,6 +58,12 @@ pub struct Audience {
     pub grace: TimeDelta,
     /// When they want to hear of nothing.
     pub quiet: Option<Quiet>,
+    /// Whose clocks they go by, where they say so.
+    pub zone: Option<Tz>,
+    /// Whether they are told on Mondays what changed.
+    pub digest: bool,
+    /// Whether they are told on the first of a month what it asks of them.
+    pub agenda: bool,
 }
 
 /// Hours and days without messages: what comes then is told at their end.

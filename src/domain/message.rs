@@ -13,7 +13,7 @@ use super::verdict::Verdict;
 /// a person should see to. Texts are plain: each notifier escapes for its receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Which concept; of a notice, one that reads the source.
+    /// Which concept; of a notice, one that reads the source; of a digest see [`Message::audience`].
     pub concept: ConceptId,
     /// What it now is; `None` makes it a notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,9 +52,20 @@ pub struct Delivery {
     pub thread: String,
     /// When nothing is sent there.
     pub quiet: Option<Quiet>,
+    /// The page it leads to, on our own pages and nowhere else; known where it is sent.
+    pub page: Option<String>,
 }
 
 impl Message {
+    /// What `concept` begins with, before an audience's name, where a message is about all that they hear of: no concept is
+    /// called so.
+    pub const TO_ALL_OF: &str = "audience:";
+
+    /// The audience that is told of all its concepts at once, where it is.
+    pub fn audience(&self) -> Option<&str> {
+        self.concept.as_str().strip_prefix(Self::TO_ALL_OF)
+    }
+
     /// The state it tells of, where it tells of a change of state; `None` of decisions and of notices.
     pub fn change(&self) -> Option<Verdict> {
         self.verdict.filter(|_| self.decision.is_none())
@@ -78,6 +89,7 @@ impl Delivery {
             attempts: 0,
             may_repeat: false,
             quiet: None,
+            page: None,
             not_before: message.decided_at,
         }
     }

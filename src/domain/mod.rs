@@ -25,6 +25,7 @@ pub mod response;
 pub mod run;
 pub mod schedule;
 pub mod sunset;
+pub mod template;
 pub mod theme;
 pub mod verdict;
 pub mod web;

@@ -55,7 +55,7 @@ fn body(delivery: &Delivery) -> Value {
         .into_iter()
         .map(|(label, text)| json!({ "name": seen(label), "value": seen(text) }))
         .collect();
-    json!({
+    let mut body = json!({
         "allowed_mentions": { "parse": [] },
         "embeds": [{
             "title": headline(message, TITLE, escape),
@@ -63,7 +63,12 @@ fn body(delivery: &Delivery) -> Value {
             "footer": { "text": footer(delivery) },
             "timestamp": message.decided_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         }],
-    })
+    });
+    // The title leads there.
+    if let Some(page) = &delivery.page {
+        body["embeds"][0]["url"] = page.as_str().into();
+    }
+    body
 }
 
 /// A backslash takes the meaning from any mark of Discord's.

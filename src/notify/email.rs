@@ -14,7 +14,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::ExposeSecret;
 
 use super::endpoint::{secret, table};
-use super::shown::{as_it_is, footer, headline, labelled, lines};
+use super::shown::{PAGE, as_it_is, footer, headline, labelled, lines};
 use super::{Built, Notifier, NotifyError};
 use crate::domain::connector::SettingInfo;
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
@@ -110,6 +110,7 @@ impl Email {
         let message = &delivery.message;
         let mut text: Vec<String> = vec![headline(message, LINE, as_it_is)];
         text.extend(lines(message, LINE, ALL, as_it_is).iter().map(|(label, text)| labelled(label, text)));
+        text.extend(delivery.page.iter().map(|page| format!("{PAGE}: {page}")));
         text.push(footer(delivery));
         let header = |name, value: &str| HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned());
         let domain = self.from.email.domain();

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::endpoint::{self, Endpoint};
-use super::shown::{as_it_is, footer, headline, lines};
+use super::shown::{PAGE, as_it_is, footer, headline, lines};
 use super::{Built, Notifier, NotifyError};
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
@@ -43,6 +43,7 @@ fn body(delivery: &Delivery) -> Value {
     for (label, text) in lines(message, LINE, ALL, escape) {
         widgets.push(paragraph(if label.is_empty() { text } else { format!("<b>{label}</b> {text}") }));
     }
+    widgets.extend(delivery.page.iter().map(|page| paragraph(format!("<a href=\"{page}\">{PAGE}</a>"))));
     widgets.push(paragraph(format!("<i>{}</i>", footer(delivery))));
     json!({
         "thread": { "threadKey": delivery.thread },

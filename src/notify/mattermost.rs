@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::endpoint::{self, Endpoint};
-use super::shown::{footer, headline, lines};
+use super::shown::{PAGE, footer, headline, lines};
 use super::{Built, Notifier, NotifyError};
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
@@ -43,6 +43,7 @@ fn text(delivery: &Delivery) -> String {
     for (label, text) in lines(message, LINE, ALL, escape) {
         all.push(if label.is_empty() { text } else { format!("**{label}** {text}") });
     }
+    all.extend(delivery.page.iter().map(|page| format!("[{PAGE}]({page})")));
     // An id holds nothing that could end the code.
     all.push(footer(delivery).replacen(&delivery.id, &format!("`{}`", delivery.id), 1));
     // A single line break is none in Markdown.

@@ -50,6 +50,9 @@ pub(super) fn labelled(label: &str, text: &str) -> String {
     if label.is_empty() { text.to_owned() } else { format!("{label}: {text}") }
 }
 
+/// What a link to our own pages reads.
+pub(super) const PAGE: &str = "Open the page";
+
 /// A late message says when it was decided or noticed; a repeat can be told by its id.
 pub(super) fn footer(delivery: &Delivery) -> String {
     let verb = if delivery.message.verdict.is_some() { "Decided" } else { "Noticed" };

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::endpoint::{self, Answer, Endpoint};
-use super::shown::{Escape, footer, headline, labelled, lines};
+use super::shown::{Escape, PAGE, footer, headline, labelled, lines};
 use super::{Built, Notifier, NotifyError};
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
@@ -102,6 +102,11 @@ fn with_blocks(delivery: &Delivery) -> Value {
     for (label, text) in lines(message, LINE, ALL, escape) {
         blocks.push(json!({ "type": "section", "text": plain_text(&labelled(&label, &text)) }));
     }
+    // The one text with markup: an address of our own pages holds nothing that would end it.
+    blocks.extend(
+        link(delivery)
+            .map(|link| json!({ "type": "section", "text": { "type": "mrkdwn", "text": link, "verbatim": true } })),
+    );
     blocks.push(json!({ "type": "context", "elements": [plain_text(&footer(delivery))] }));
     // What notifications and screen readers use; `mrkdwn` off so that stars and backticks do nothing.
     json!({
@@ -116,8 +121,9 @@ fn with_blocks(delivery: &Delivery) -> Value {
 /// For a Slack that refuses the blocks: the same lines as a code block, the one place in its markup
 /// where markup does nothing.
 fn text_only(delivery: &Delivery) -> Value {
+    let link = link(delivery).map_or_else(String::new, |link| format!("\n{link}"));
     json!({
-        "text": format!("```{}```", all_lines(delivery, in_columns, escape_in_code)),
+        "text": format!("```{}```{link}", all_lines(delivery, in_columns, escape_in_code)),
         "unfurl_links": false,
         "unfurl_media": false,
     })
@@ -128,6 +134,10 @@ fn all_lines(delivery: &Delivery, labelled: fn(&str, &str) -> String, escape: Es
     all.extend(lines(&delivery.message, TEXT, ALL, escape).iter().map(|(label, text)| labelled(label, text)));
     all.push(footer(delivery));
     all.join("\n")
+}
+
+fn link(delivery: &Delivery) -> Option<String> {
+    delivery.page.as_ref().map(|page| format!("<{page}|{PAGE}>"))
 }
 
 /// Where letters are equally wide, labels form a column.

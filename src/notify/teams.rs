@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::endpoint::{self, Endpoint};
-use super::shown::{footer, headline, lines};
+use super::shown::{PAGE, footer, headline, lines};
 use super::{Built, Notifier, NotifyError};
 use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
@@ -52,12 +52,14 @@ fn body(delivery: &Delivery, room: usize) -> Value {
     }
     let footer = json!({ "type": "TextRun", "text": footer(delivery), "size": "small", "isSubtle": true });
     shown.push(block(vec![footer]));
+    let page = delivery.page.iter().map(|page| json!({ "type": "Action.OpenUrl", "title": PAGE, "url": page }));
     let card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": { "width": "Full" },
         "body": shown,
+        "actions": page.collect::<Vec<_>>(),
     });
     json!({
         "type": "message",

@@ -14,7 +14,7 @@ use super::endpoint::{Endpoint, secret, table};
 use super::plain::line;
 use super::{Built, Notifier, NotifyError};
 use crate::domain::connector::SettingInfo;
-use crate::domain::message::{Delivery, Destination, Message, NotifierInfo};
+use crate::domain::message::{Delivery, Destination, NotifierInfo};
 
 /// Keeps a body near the 20 kB the standard advises.
 const TEXT: usize = 1_000;
@@ -61,7 +61,7 @@ struct Webhook {
 #[async_trait]
 impl Notifier for Webhook {
     async fn send(&self, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), NotifyError> {
-        let body = body(&delivery.message).to_string();
+        let body = body(delivery).to_string();
         let timestamp = now.timestamp();
         let headers = [
             ("webhook-id", delivery.id.clone()),
@@ -86,7 +86,8 @@ fn sign(key: &hmac::Key, id: &str, timestamp: i64, body: &str) -> String {
 }
 
 /// The same on every attempt: its timestamp is when the verdict was reached or the notice written.
-fn body(message: &Message) -> Value {
+fn body(delivery: &Delivery) -> Value {
+    let message = &delivery.message;
     let shown = |text: &str| line(text, TEXT, |_| None);
     let lines: Vec<_> = message
         .lines
@@ -94,11 +95,14 @@ fn body(message: &Message) -> Value {
         .take(MOST_LINES)
         .map(|(label, text)| json!({ "label": shown(label), "text": shown(text) }))
         .collect();
-    let mut data = json!({
-        "concept": shown(message.concept.as_str()),
-        "headline": shown(&message.headline),
-        "lines": lines,
-    });
+    let mut data = json!({ "headline": shown(&message.headline), "lines": lines });
+    match message.audience() {
+        Some(audience) => data["audience"] = shown(audience).into(),
+        None => data["concept"] = shown(message.concept.as_str()).into(),
+    }
+    if let Some(page) = &delivery.page {
+        data["page"] = page.as_str().into();
+    }
     if let Some(verdict) = message.verdict {
         data["verdict"] = verdict.word().into();
     }

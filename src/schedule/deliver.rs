@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use rand::Rng;
 
 use super::Parts;
+use crate::domain::message::Delivery;
 use crate::notify::{self, NotifyError};
 use crate::store::StoreError;
 
@@ -50,6 +51,10 @@ pub async fn deliver(parts: &Parts, now: DateTime<Utc>, rng: &mut impl Rng) -> R
         if !parts.store.may_act() {
             return Err(StoreError::Fenced);
         }
+        // As configured now: what waited for long is put like all else.
+        let (message, page) =
+            (parts.telling.put(&delivery.message, &delivery.destination), parts.telling.page(&delivery.message));
+        let delivery = Delivery { message, page, ..delivery };
         let error = match notifier.send(&delivery, now).await {
             Ok(()) => {
                 parts.store.mark_delivered(&delivery.id, now).await?;

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod daemon;
 pub mod deadline;
 pub mod deliver;
+pub mod digests;
 pub mod due;
 pub mod early;
 pub mod logins;
@@ -28,6 +29,7 @@ use futures_util::FutureExt;
 use crate::connect::Registry;
 use crate::domain::connector::{SourceAccess, TokenVault};
 use crate::domain::id::{DestinationId, SourceId};
+use crate::domain::template::Telling;
 use crate::health::Health;
 use crate::notify::Notifier;
 use crate::store::Store;
@@ -46,6 +48,8 @@ pub struct Parts {
     pub tokens: Box<dyn TokenVault>,
     /// Every configured destination.
     pub notifiers: BTreeMap<DestinationId, Box<dyn Notifier>>,
+    /// How messages are put to those who get them.
+    pub telling: Telling,
     /// Who reads which source now.
     pub turns: Arc<Turns>,
     /// What time it is.

@@ -1,5 +1,5 @@
 //! What people are told besides verdicts, each once: a login that needs them, an API that is about to end, a verdict that
-//! waits for them, what did not arrive elsewhere. Not how a message reaches them:
+//! waits for them, what did not arrive elsewhere, and all of their concepts once a week and a month. Not how a message reaches them:
 //! see `deliver`.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 
 use super::Parts;
-use super::{logins, reminders, sunsets};
+use super::{digests, logins, reminders, sunsets};
 use crate::domain::concept::Experiment;
 use crate::domain::message::Delivery;
 use crate::store::StoreError;
@@ -34,7 +34,7 @@ impl Notices {
         experiments: &[Experiment],
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut due: Vec<Delivery> = Vec::new();
+        let (mut due, mut asked): (Vec<Delivery>, Vec<String>) = (Vec::new(), Vec::new());
         match logins::findings(&parts.sources, &parts.registry, Some(parts.tokens.as_ref()), now).await {
             Ok(findings) => {
                 for finding in &findings {
@@ -55,15 +55,15 @@ impl Notices {
         due.extend(sunsets::notices(&endings, experiments, now));
         if self.looked.is_none_or(|looked| now - looked >= LOOK || now < looked) {
             due.extend(reminders::reminders(&parts.store, experiments, now).await?);
+            due.extend(digests::digests(parts, experiments, now, &self.written, &mut asked).await?);
             self.looked = Some(now);
         }
         due.extend(reminders::lost(parts, experiments, now).await?);
         due.retain(|delivery| !self.written.contains(&delivery.id));
-        if due.is_empty() {
-            return Ok(());
+        if !due.is_empty() {
+            parts.store.add_notices(&due).await?;
         }
-        parts.store.add_notices(&due).await?;
-        self.written.extend(due.into_iter().map(|delivery| delivery.id));
+        self.written.extend(due.into_iter().map(|delivery| delivery.id).chain(asked));
         Ok(())
     }
 }

@@ -264,5 +264,6 @@ fn read_delivery(row: &AnyRow) -> Result<Delivery, StoreError> {
         // One attempt without an answer is the one under way.
         may_repeat: row.try_get::<i64, _>("unanswered")? > 1,
         not_before: columns::instant(row.try_get("not_before")?)?,
+        page: None,
     })
 }

@@ -222,6 +222,23 @@ impl Store {
         latest(&mut *self.backend.read().await?, concept).await
     }
 
+    /// The latest verdict on a concept of those that speak for an instant before `at`.
+    pub async fn scorecard_at(
+        &self,
+        concept: &ConceptId,
+        at: DateTime<Utc>,
+    ) -> Result<Option<StoredScorecard>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, replaces, known_at, body FROM scorecard WHERE concept_id = $1 AND as_of < $2 \
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(concept.as_str())
+        .bind(at.timestamp_millis())
+        .fetch_optional(&mut *self.backend.read().await?)
+        .await?;
+        row.as_ref().map(read_scorecard).transpose()
+    }
+
     /// The latest verdict on a concept that was not BLOCKED.
     pub async fn latest_sound_scorecard(&self, concept: &ConceptId) -> Result<Option<StoredScorecard>, StoreError> {
         let row = sqlx::query(

@@ -9,6 +9,7 @@ mod models;
 mod people;
 mod references;
 mod secrets;
+mod templates;
 mod values;
 
 use std::fs;

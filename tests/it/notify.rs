@@ -85,6 +85,7 @@ fn delivery(attempts: u32) -> Delivery {
         not_before: now(),
         thread: "verdict-7_growth".into(),
         quiet: None,
+        page: None,
     }
 }
 
@@ -534,6 +535,31 @@ async fn n6_hostile_text_is_inert_and_bounded_in_every_kind() {
         }
     }
     assert_eq!(sandbox.messages().iter().filter(|it| it.endpoint == Endpoint::Discord).count(), hostile().len());
+}
+
+#[tokio::test]
+async fn n6_a_message_leads_to_our_own_page_and_nowhere_else() {
+    const PAGE: &str = "https://sell.example.com/concepts/cat-meals";
+    let sandbox = start().await;
+    for (kind, _) in POSTED {
+        let notifier = notifier(&sandbox, kind, client());
+        for hostile in ["<https://evil.example|here>", "[x](https://evil.example)", "https://evil.example"] {
+            let delivery = Delivery { page: Some(PAGE.into()), ..hostile_delivery(hostile) };
+            notifier.send(&delivery, now()).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
+            let body = sandbox.messages().pop().unwrap().body;
+            let texts = texts(&body);
+            assert_eq!(texts.iter().filter(|text| text.contains(PAGE)).count(), 1, "{kind}: {body}");
+            let led: Vec<&str> = texts.iter().flat_map(|text| text.split("://").skip(1)).collect();
+            let ours = ["sell.example.com/", "adaptivecards.io/"];
+            let is_ours = |led: &&str| ours.iter().any(|host| led.starts_with(host));
+            assert!(kind == "webhook" || led.iter().all(is_ours), "{kind}: {led:?}");
+        }
+    }
+    sandbox.script(Endpoint::Slack, [slack::refused(400, "invalid_blocks")]);
+    let delivery = Delivery { page: Some(PAGE.into()), ..delivery(1) };
+    notifier(&sandbox, "slack", client()).send(&delivery, now()).await.unwrap();
+    let plain = sandbox.messages().pop().unwrap().body;
+    assert!(plain["text"].as_str().unwrap().ends_with(&format!("```\n<{PAGE}|Open the page>")), "{plain}");
 }
 
 #[tokio::test]

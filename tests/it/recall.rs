@@ -64,6 +64,7 @@ impl Rig {
             sources: BTreeMap::new(),
             tokens,
             notifiers: BTreeMap::new(),
+            telling: willitsell::domain::template::Telling::default(),
             turns: Arc::new(Turns::new(8)),
             clock: Arc::new(System::default()),
             health: Arc::default(),

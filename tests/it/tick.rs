@@ -2,6 +2,7 @@
 //! was, and no verdict on part of the data. Once inside this process, where no wait is waited for and the
 //! clock is ours, and once through the real program.
 
+mod digests;
 mod early;
 mod notices;
 mod program;

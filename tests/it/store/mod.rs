@@ -243,5 +243,6 @@ fn delivery(id: &str, not_before: &str) -> Delivery {
         not_before: at(not_before),
         thread: id.into(),
         quiet: None,
+        page: None,
     }
 }
