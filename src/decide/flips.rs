@@ -242,7 +242,7 @@ fn without_a_channel(
 }
 
 /// The channels, and sources of no channel, that bring both halves of the deciding rate.
-fn channels(experiment: &Experiment) -> BTreeMap<&str, Vec<&Source>> {
+pub(super) fn channels(experiment: &Experiment) -> BTreeMap<&str, Vec<&Source>> {
     let rate = &experiment.policy.primary;
     let mut parts: BTreeMap<&str, Vec<&Source>> = BTreeMap::new();
     for source in &experiment.sources {

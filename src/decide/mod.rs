@@ -4,6 +4,7 @@
 pub mod account;
 pub mod best;
 mod capped;
+pub mod course;
 pub mod decision;
 mod defects;
 pub mod derivation;
@@ -340,9 +341,21 @@ fn verdicts<'w>(watched: impl IntoIterator<Item = &'w Watched<'w>>) -> Vec<(Verd
 fn watch<'a>(
     experiment: &'a Experiment,
     tally: &Tally<'_>,
+    arm: (&Arm, &[ArmDay]),
+    arms: usize,
+    hold: Option<Hold>,
+) -> Watch<'a> {
+    watch_daily(experiment, tally, arm, arms, hold, |_, _| {})
+}
+
+/// As [`watch`]; what stands on each day is told.
+fn watch_daily<'a>(
+    experiment: &'a Experiment,
+    tally: &Tally<'_>,
     (arm, days): (&Arm, &[ArmDay]),
     arms: usize,
     hold: Option<Hold>,
+    mut told: impl FnMut(NaiveDate, &Watch<'a>),
 ) -> Watch<'a> {
     let policy = &experiment.policy;
     let arms = u32::try_from(arms).unwrap_or(u32::MAX);
@@ -359,6 +372,7 @@ fn watch<'a>(
     let Calendar { first, today, .. } = tally.calendar;
     for as_of in first.iter_days().take_while(|&day| day <= today) {
         watch.go_on(as_of, &mut waiting);
+        told(as_of, &watch);
     }
     watch
 }
