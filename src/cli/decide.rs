@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::output::{Failure, Output, one_line, wrapped};
 use super::{experiment_named, next_command};
 use crate::app::App;
-use crate::cli::explain::todays_setup;
 use crate::decide::decision::{self, Overrides};
 use crate::decide::raise::helps;
 use crate::domain::audience;
@@ -19,6 +18,7 @@ use crate::domain::concept::Experiment;
 use crate::domain::decision::{Choice, Decision};
 use crate::domain::money::{Money, parse_amount};
 use crate::domain::verdict::{StoredScorecard, Verdict};
+use crate::schedule::recall;
 
 /// Longest reason in characters: it is printed below every later verdict.
 const LONGEST_REASON: usize = 300;
@@ -114,7 +114,7 @@ pub async fn run(args: &DecideArgs, path: &Path, output: &Output) -> Result<Exit
     let card = &stored.scorecard;
     let setup = match store.basis(stored.id).await?.setup {
         Some(setup) => setup,
-        None => todays_setup(store, configured, card).await?,
+        None => recall::todays_setup(store, configured, card).await?,
     };
     let (days, budget) = raise(args, &setup.experiment, &stored)?;
     let draft = Decision {

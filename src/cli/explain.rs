@@ -14,10 +14,8 @@ use crate::decide::decision::{self, Overrides};
 use crate::decide::derivation::{self, Derivation, Section};
 use crate::domain::concept::Experiment;
 use crate::domain::decision::Setup;
-use crate::domain::portfolio::FalseBuildRate;
-use crate::domain::verdict::{Generation, Scorecard, StoredScorecard, Verdict};
-use crate::schedule::{portfolio, recall};
-use crate::store::{Store, StoreError};
+use crate::domain::verdict::StoredScorecard;
+use crate::schedule::recall::{self, Latest};
 use crate::themes::Themes;
 
 #[derive(Serialize)]
@@ -37,20 +35,10 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
     let experiments = &app.loaded.config.experiments;
     let configured = experiment_named(experiments, concept)?;
     let store = &app.parts.store;
-    let Some(stored) = store.latest_scorecard(&configured.concept.id).await? else {
+    let Some(Latest { stored, setup, inputs }) = recall::latest(store, configured).await? else {
         return Err(Failure::general(format!("{concept} has no verdict yet: run `willitsell run --once`")));
     };
     let card = &stored.scorecard;
-    let basis = store.basis(stored.id).await?;
-    let setup = match basis.setup {
-        Some(setup) => setup,
-        None => todays_setup(store, configured, card).await?,
-    };
-    let mut inputs = recall::inputs(store, &setup, card.as_of, Some(basis.known)).await?;
-    // A BUILD stays, whatever others do; what would make one of another verdict depends on them.
-    if setup.experiment.false_build_rate == FalseBuildRate::Together && card.verdict != Verdict::Build {
-        portfolio::recall(store, &setup, &mut inputs, card.as_of, basis.known).await?;
-    }
     let Setup { experiment, generation } = &setup;
     let mut derivation = derivation::derive(experiment, generation, &inputs, card);
     let decisions = store.decisions(&card.concept, None).await?;
@@ -90,20 +78,6 @@ fn what_people_write(experiment: &Experiment, written: &Themes) -> Section {
         format!("{command} shows all themes. No test reads them.")
     });
     Section { title: "What people write".into(), lines }
-}
-
-/// For a verdict stored before setups were: what is configured today, in the test it speaks of.
-pub(super) async fn todays_setup(
-    store: &Store,
-    configured: &Experiment,
-    card: &Scorecard,
-) -> Result<Setup, StoreError> {
-    let generation = Generation {
-        number: card.generation,
-        first_day: store.first_day(&card.concept, card.generation).await?,
-        policy_hash: decide::policy_hash(configured),
-    };
-    Ok(Setup { experiment: configured.clone(), generation })
 }
 
 fn text(sections: &[Section]) -> String {

@@ -19,6 +19,7 @@ pub mod output;
 pub mod plan;
 pub mod pull;
 pub mod replay;
+pub mod report;
 pub mod restore;
 pub mod run;
 pub mod sandbox;
@@ -109,6 +110,8 @@ enum Command {
     Status,
     /// How a verdict came about: formula, days, rows, money, what would change it and what lies ahead.
     Explain(ConceptArg),
+    /// A concept, or all of them (`portfolio`), on one sheet: a page to print, Markdown or JSON.
+    Report(report::ReportArgs),
     /// What people write, by theme, with counts and quotes: no part of any test.
     Themes(ConceptArg),
     /// Write down what a person decided on a verdict: build, kill, or extend the test.
@@ -174,6 +177,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             Command::Run(args) => run::run(args, config, &output).await,
             Command::Status => status::run(config, &output).await,
             Command::Themes(args) => themes::run(&args.concept, config, &output).await,
+            Command::Report(args) => report::run(args, config, &output).await,
             Command::Explain(args) => explain::run(&args.concept, config, &output).await,
             Command::Decide(args) => decide::run(args, config, &output).await,
             Command::Ack(args) => ack::ack(args, config, &output).await,

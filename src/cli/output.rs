@@ -96,6 +96,11 @@ impl Output {
         }
     }
 
+    /// Prints a file as it is.
+    pub fn raw(&self, text: &str) {
+        line(text.trim_end());
+    }
+
     /// Prints a line for people; programs do not see it.
     pub fn say(&self, text: &str) {
         if !self.json {

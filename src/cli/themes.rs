@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use super::experiment_named;
 use super::output::{Failure, Output, counted, wrapped};
 use crate::app::App;
-use crate::decide::ArmKeys;
 use crate::domain::concept::Experiment;
 use crate::domain::id::SourceId;
 use crate::store::StoreError;
-use crate::themes::{Group, Themes, group};
+use crate::themes::{Group, Themes};
+use crate::web::concept::themes::said;
 
 /// Shows the themes of a concept.
 ///
@@ -32,16 +32,8 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
 /// # Errors
 /// [`StoreError`].
 pub async fn of(app: &App, experiment: &Experiment, now: DateTime<Utc>) -> Result<Themes, StoreError> {
-    let sources: Vec<SourceId> = experiment.sources.iter().map(|source| source.id.clone()).collect();
-    let mut said = app.parts.store.free_text(&sources, now).await?;
-    let arms = ArmKeys::of(&experiment.arms, &experiment.sources);
-    said.retain(|text| {
-        let day = text.at.with_timezone(&experiment.timezone).date_naive();
-        arms.arm(&text.source, &text.arm_key).is_some() && day >= experiment.start
-    });
-    let texts: Vec<&str> = said.iter().map(|text| text.text.as_str()).collect();
     let rules = app.loaded.config.themes.get(&experiment.concept.id).map(Vec::as_slice);
-    Ok(group(rules.unwrap_or_default(), &texts))
+    said(&app.parts.store, experiment, rules.unwrap_or_default(), now).await
 }
 
 fn text(app: &App, experiment: &Experiment, themes: &Themes) -> String {

@@ -416,7 +416,7 @@ fn over_the_cap(experiment: &Experiment, now: &Scorecard, spend: Money, unsettle
 
 /// `$42.84 per sign-up (limit $84)`, `… (over the limit of $84, which may be chance)`; before the first act, more than all
 /// that was spent.
-fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
+pub fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     if now.verdict == Verdict::Blocked {
         return None;
     }
@@ -456,7 +456,7 @@ fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
 }
 
 /// What an act may cost: the guardrail's limit, else what unit economics allow, in the same currency.
-fn cost_limit(experiment: &Experiment, cost: Money) -> Option<Money> {
+pub fn cost_limit(experiment: &Experiment, cost: Money) -> Option<Money> {
     let rail = experiment.policy.guardrails.iter().find(|rail| is_cost(experiment, rail));
     match rail.map(|rail| rail.limit) {
         Some(Limit::Max(limit)) => Money { micros: millionths::ONE, ..cost }.times(limit),

@@ -2,7 +2,7 @@
 //! what that gave rise to; the third reads sources that their vendors say have something new; the last reads the store through once a day.
 //! A slow source keeps nothing waiting but its own experiments; a loop that ends by itself ends all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use crate::domain::concept::Experiment;
 use crate::domain::id::ConceptId;
 use crate::domain::inbound::Told;
 use crate::domain::run::Run;
+use crate::domain::theme::Theme;
 use crate::health::Ended;
 use crate::store::StoreError;
 
@@ -51,6 +52,8 @@ pub struct Work {
     pub parts: Parts,
     /// What is tested.
     pub experiments: Vec<Experiment>,
+    /// What answers are grouped by, concept by concept: for the pages alone.
+    pub themes: BTreeMap<ConceptId, Vec<Theme>>,
     /// Slots that were missed longer ago than this are told of and not run.
     pub catch_up: chrono::Duration,
 }
@@ -257,7 +260,7 @@ async fn take_up(
     now: DateTime<Utc>,
     under_way: &mut UnderWay,
 ) -> Result<(), Died> {
-    let Work { parts, experiments, catch_up } = &**work;
+    let Work { parts, experiments, catch_up, .. } = &**work;
     // One that comes while an earlier one is under way waits until that has ended: the latest of them is due then.
     let idle = experiments.iter().filter(|experiment| !under_way.concepts.contains(&experiment.concept.id));
     let left = parts.store.take_over(now).await?;

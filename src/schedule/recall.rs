@@ -3,13 +3,15 @@
 
 use chrono::{DateTime, Utc};
 
+use super::portfolio;
 use crate::decide::{self, Counted};
 use crate::domain::concept::Experiment;
 use crate::domain::decision::Decision;
 use crate::domain::decision::{Cause, Known, Setup};
 use crate::domain::id::SourceId;
 use crate::domain::observation::{DateWindow, Inputs};
-use crate::domain::verdict::Scorecard;
+use crate::domain::portfolio::FalseBuildRate;
+use crate::domain::verdict::{Generation, Scorecard, StoredScorecard, Verdict};
 use crate::store::{OfConcepts, Rows, Settling, Store, StoreError, View};
 
 /// What is stored for some concepts, packed; each one's [`Inputs`] are unpacked when it is asked for.
@@ -112,6 +114,49 @@ pub async fn inputs(
 ) -> Result<Inputs, StoreError> {
     let mut recalled = Recalled::of(&mut store.view(), &[(setup, as_of)], known).await?;
     recalled.inputs(store, setup, as_of).map(std::mem::take)
+}
+
+/// The latest verdict on a concept, with all that it was decided with.
+pub struct Latest {
+    /// The verdict.
+    pub stored: StoredScorecard,
+    /// What was configured.
+    pub setup: Setup,
+    /// What was known.
+    pub inputs: Inputs,
+}
+
+/// Reads the latest verdict on a concept with all that it was decided with; `None` where there is none yet.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn latest(store: &Store, configured: &Experiment) -> Result<Option<Latest>, StoreError> {
+    let Some(stored) = store.latest_scorecard(&configured.concept.id).await? else { return Ok(None) };
+    let card = &stored.scorecard;
+    let basis = store.basis(stored.id).await?;
+    let setup = match basis.setup {
+        Some(setup) => setup,
+        None => todays_setup(store, configured, card).await?,
+    };
+    let mut inputs = inputs(store, &setup, card.as_of, Some(basis.known)).await?;
+    // A BUILD stays, whatever others do; what would make one of another verdict depends on them.
+    if setup.experiment.false_build_rate == FalseBuildRate::Together && card.verdict != Verdict::Build {
+        portfolio::recall(store, &setup, &mut inputs, card.as_of, basis.known).await?;
+    }
+    Ok(Some(Latest { stored, setup, inputs }))
+}
+
+/// For a verdict stored before setups were: what is configured today, in the test it speaks of.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn todays_setup(store: &Store, configured: &Experiment, card: &Scorecard) -> Result<Setup, StoreError> {
+    let generation = Generation {
+        number: card.generation,
+        first_day: store.first_day(&card.concept, card.generation).await?,
+        policy_hash: decide::policy_hash(configured),
+    };
+    Ok(Setup { experiment: configured.clone(), generation })
 }
 
 /// Up to where these inputs know the store.

@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 use ring::digest::{SHA256, digest};
 
 /// The style sheet of every page and report.
-pub const STYLE: &str = include_str!("style.css");
+pub const STYLE: &str =
+    concat!(include_str!("style.css"), include_str!("chart/chart.css"), include_str!("concept/concept.css"));
 
 /// What pages do without, and do better with.
 const SCRIPT: &str = include_str!("page.js");

@@ -2,11 +2,14 @@
 //! of the store. What they say is `decide`'s; here is how it is laid out, and who gets to see it.
 
 mod assets;
+pub mod chart;
+pub mod concept;
 mod frame;
 pub mod moment;
 pub mod parts;
 pub mod portfolio;
 pub mod range;
+pub mod report;
 mod serve;
 
 pub use assets::{Assets, STYLE};

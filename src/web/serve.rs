@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::assets::Assets;
+use super::concept::Concept;
+use super::concept::page::{ArmsPage, ConceptPage, Waiting};
 use super::frame::{self, Page};
 use super::moment::Moment;
 use super::portfolio::Portfolio;
@@ -100,6 +102,8 @@ impl Pages {
         let Self { listener, site } = self;
         let routes = Router::new()
             .route("/", get(portfolio))
+            .route("/concepts/{id}", get(concept))
+            .route("/concepts/{id}/arms", get(arms))
             .fallback(elsewhere)
             .layer(from_fn_with_state(Arc::clone(&site), guarded))
             .with_state(site);
@@ -172,6 +176,22 @@ async fn portfolio(State(site): Asked, headers: HeaderMap) -> Response {
     site.show(&headers, moment.map(|moment| (Portfolio::of(&moment), moment)))
 }
 
+async fn concept(State(site): Asked, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    match site.concept(&id).await {
+        Ok((Ok(concept), moment)) => site.show(&headers, Ok((ConceptPage { concept }, moment))),
+        Ok((Err(waiting), moment)) => site.show(&headers, Ok((waiting, moment))),
+        Err(wrong) => site.wrong(&headers, &wrong),
+    }
+}
+
+async fn arms(State(site): Asked, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    match site.concept(&id).await {
+        Ok((Ok(concept), moment)) => site.show(&headers, Ok((ArmsPage { concept }, moment))),
+        Ok((Err(waiting), moment)) => site.show(&headers, Ok((waiting, moment))),
+        Err(wrong) => site.wrong(&headers, &wrong),
+    }
+}
+
 async fn elsewhere(State(site): Asked, headers: HeaderMap, request: Request) -> Response {
     site.assets.answer(request.uri().path()).unwrap_or_else(|| site.wrong(&headers, &Wrong::Unknown))
 }
@@ -181,6 +201,16 @@ impl Site {
     async fn moment(&self) -> Result<Moment, Wrong> {
         let work = Arc::clone(&self.work.borrow());
         self.within(Moment::of(work)).await
+    }
+
+    /// One concept, or that it has no verdict yet.
+    async fn concept(&self, id: &str) -> Result<(Result<Concept, Waiting>, Moment), Wrong> {
+        let moment = self.moment().await?;
+        let (experiment, _) = moment.concept(id).ok_or(Wrong::Unknown)?;
+        let work = &moment.work;
+        let rules = work.themes.get(&experiment.concept.id).map_or(&[][..], Vec::as_slice);
+        let read = self.within(Concept::read(&work.parts.store, experiment, rules, moment.now)).await?;
+        Ok((read.ok_or_else(|| Waiting::of(experiment, moment.today(experiment))), moment))
     }
 
     /// Reads from the store, beside few others and not for long.

@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sandbox", &["domain"]),
     ("health", &["domain"]),
     ("schedule", &["decide", "connect", "store", "notify", "health", "domain"]),
-    ("web", &["decide", "schedule", "store", "health", "domain"]),
+    ("web", &["decide", "schedule", "store", "health", "domain", "themes"]),
     ("app", &["config", "connect", "decide", "domain", "health", "inbound", "notify", "sandbox", "schedule", "store"]),
     (
         "cli",

@@ -9,6 +9,7 @@ mod health;
 mod live;
 mod plan;
 mod replay;
+mod report;
 mod sandbox;
 mod simulate;
 mod unclaimed;

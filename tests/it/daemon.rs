@@ -150,7 +150,8 @@ impl Rig {
         let hands = Hands::at(now);
         parts.clock = Arc::<Hands>::clone(&hands);
         let (store, health, stop) = (Arc::clone(&parts.store), Arc::clone(&parts.health), CancellationToken::new());
-        let work = Work { parts, experiments: loaded.config.experiments, catch_up: TimeDelta::days(7) };
+        let (experiments, themes) = (loaded.config.experiments, loaded.config.themes);
+        let work = Work { parts, experiments, themes, catch_up: TimeDelta::days(7) };
         let (change, work) = watch::channel(Arc::new(work));
         let (tell, told) = watch::channel(Told::new());
         let stopping = stop.clone();

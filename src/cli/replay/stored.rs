@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::cli::experiment_named;
-use crate::cli::explain::todays_setup;
 use crate::cli::output::{Failure, Output, counted, wrapped};
 use crate::decide;
 use crate::domain::concept::Experiment;
@@ -109,7 +108,7 @@ pub async fn replay(
         let derived = match (&kept.basis.setup, configured) {
             (Some(setup), _) => derive(store, setup, &kept, &card).await?,
             (None, Some(experiment)) => {
-                derive(store, &todays_setup(store, experiment, &card).await?, &kept, &card).await?
+                derive(store, &recall::todays_setup(store, experiment, &card).await?, &kept, &card).await?
             }
             (None, None) => None,
         };

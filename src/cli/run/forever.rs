@@ -108,7 +108,7 @@ async fn show_pages(
 
 fn work(config: Config, parts: crate::schedule::Parts) -> Work {
     let catch_up = TimeDelta::days(config.daemon.catch_up_days.into());
-    Work { parts, experiments: config.experiments, catch_up }
+    Work { parts, experiments: config.experiments, themes: config.themes, catch_up }
 }
 
 /// Takes what vendors send, for the sources as last read.

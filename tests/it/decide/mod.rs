@@ -6,7 +6,9 @@
 mod ahead;
 mod aloud;
 mod cards;
+mod course;
 mod doubts;
+mod drawn;
 mod mapping;
 mod matrix;
 mod models;
