@@ -1,6 +1,8 @@
 //! `demo`: six weeks of three concept tests in a minute. The vendors are pretend, the clock is
 //! simulated; configuration, connectors, store, test and outbox are the real ones.
 
+mod serve;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use crate::schedule::deliver::deliver;
 use crate::schedule::due::due;
 use crate::schedule::portfolio;
 use crate::schedule::tick::{Ticked, tick};
+use crate::web::report;
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -32,6 +35,10 @@ pub struct DemoArgs {
     /// Where to put the configuration and the store; a new folder.
     #[arg(long, value_name = "FOLDER", default_value = "willitsell-demo")]
     folder: PathBuf,
+
+    /// Serve the pages of the demo afterwards, until Ctrl-C; where the folder holds a demo already, at once.
+    #[arg(long)]
+    serve: bool,
 }
 
 /// Every morning at eight, in the ad account's zone.
@@ -58,6 +65,10 @@ struct Event {
 /// # Errors
 /// When the folder cannot be written, or the program itself fails.
 pub async fn run(args: &DemoArgs, output: &Output) -> Result<ExitCode, Failure> {
+    let before = args.folder.join("willitsell.toml");
+    if args.serve && before.exists() {
+        return serve::again(&before, output).await;
+    }
     let folder = free_name(&args.folder);
     let world = demo::world(demo::SEED);
     let (zone, first_day, last_day) = (world.zone, world.first_day, world.last_day);
@@ -96,8 +107,14 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<ExitCode, Failure> 
     for concept in demo::concepts() {
         conclude(&app, &concept, output).await?;
     }
+    let ended = days.last().map_or_else(Utc::now, |&day| morning(day, zone));
+    let report = folder.join("portfolio.html");
+    write_report(&app, ended, &report).await?;
+    output.say(&what_next(&path, &folder, &report));
+    if args.serve {
+        return serve::pages(app, ended, output).await;
+    }
     app.parts.store.close().await;
-    output.say(&what_next(&path));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -328,9 +345,17 @@ fn as_a_block(text: &str) -> String {
     block
 }
 
-fn what_next(path: &Path) -> String {
+/// All three concepts on one sheet, as they stood at the end.
+async fn write_report(app: &App, ended: DateTime<Utc>, file: &Path) -> Result<(), Failure> {
+    let report = report::Portfolio::read(&app.parts.store, &app.loaded.config.experiments, ended).await?;
+    write_new(file, &report.html().into_string())
+        .map_err(|error| Failure::general(format!("{}: cannot be written: {error}", file.display())))
+}
+
+fn what_next(path: &Path, folder: &Path, report: &Path) -> String {
     let path = path.display();
     let commands = [
+        (format!("willitsell demo --serve --folder {}", folder.display()), "the pages, in a browser"),
         (format!("willitsell --config {path} status"), "where each concept stands"),
         (format!("willitsell --config {path} explain cat-meals"), "how that verdict came about"),
         ("willitsell init".to_owned(), "your own first test"),
@@ -339,5 +364,5 @@ fn what_next(path: &Path) -> String {
     let lines: String = commands.iter().map(|(command, why)| format!("  {command:<width$}   {why}\n")).collect();
     let note = "Without an installed command, write `cargo run --release --` instead of `willitsell`. The pretend vendors \
                 ended with this command: `pull` and `run` find nobody to ask in this folder.";
-    format!("What to try next:\n{lines}{}", wrapped(note, 0))
+    format!("All three on one sheet: {}\n\nWhat to try next:\n{lines}{}", report.display(), wrapped(note, 0))
 }

@@ -12,7 +12,7 @@ pub mod digest;
 pub mod error_rates;
 pub mod explain;
 pub mod figures;
-mod flags;
+pub mod flags;
 pub mod flips;
 pub mod funnel;
 mod gates;

@@ -1,12 +1,44 @@
-//! Where everything stands, for people who look: what `standings` does not already say. Not what verdicts rest on.
+//! Where everything stands and how it came about, for people who look: what `standings` does not already say. Not what
+//! verdicts rest on. Each question has a most of rows.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 
 use super::columns::{self, Fields};
 use super::error::StoreError;
 use super::rows::View;
 use super::snapshot::{InPlace, Reading, Value};
 use super::standings::{OfConcepts, each_its_own};
-use crate::domain::id::ConceptId;
+use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::run::Run;
+use crate::domain::verdict::{Scorecard, Verdict};
+
+/// Most readings of one source, and failed runs of one concept, that are looked at.
+const MOST_READINGS: i64 = 1000;
+
+/// When a source was read, and how far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// When it was committed.
+    pub at: DateTime<Utc>,
+    /// The last day asked for.
+    pub last_day: NaiveDate,
+    /// Where its days end.
+    pub zone: Tz,
+}
+
+/// A verdict that took the place of another one.
+#[derive(Clone, Debug)]
+pub struct ChangeOfVerdict {
+    /// Its number.
+    pub id: i64,
+    /// What it says.
+    pub scorecard: Scorecard,
+    /// What the one before it said.
+    pub before: Verdict,
+}
 
 impl View {
     /// The run with the latest slot of each of some concepts.
@@ -24,6 +56,86 @@ impl View {
                 })?;
                 Ok(last)
             })
+        };
+        self.at.read(read).await
+    }
+
+    /// The runs of some concepts since an instant in which a source failed, newest first.
+    pub async fn failed_runs(
+        &mut self,
+        concepts: Vec<ConceptId>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Run>, StoreError> {
+        let read = move |at: &Reading<'_>| {
+            let mut runs = at.question(
+                "SELECT id, concept_id, due_at, started_at, finished_at, outcome, missed FROM run \
+                 WHERE concept_id = $1 AND due_at >= $2 AND outcome LIKE '{\"result\":\"failed\"%' \
+                 ORDER BY due_at DESC LIMIT $3",
+            )?;
+            let mut failed = Vec::new();
+            for concept in &concepts {
+                let asked = [
+                    Value::Text(concept.as_str()),
+                    Value::Number(since.timestamp_millis()),
+                    Value::Number(MOST_READINGS),
+                ];
+                runs.each(&asked, |row| {
+                    failed.push(read_run(row)?);
+                    Ok(())
+                })?;
+            }
+            Ok(failed)
+        };
+        self.at.read(read).await
+    }
+
+    /// When each of some sources was read since an instant, newest first, and last of all whenever that was.
+    pub async fn readings(
+        &mut self,
+        sources: Vec<SourceId>,
+        since: DateTime<Utc>,
+    ) -> Result<BTreeMap<SourceId, Vec<Reached>>, StoreError> {
+        let read = move |at: &Reading<'_>| {
+            let mut pulls = at.question(
+                "SELECT committed_at, last_day, day_zone FROM pull WHERE source_id = $1 AND first_day <= last_day \
+                 ORDER BY id DESC LIMIT $2",
+            )?;
+            let mut readings = BTreeMap::new();
+            for source in sources {
+                let mut of_source: Vec<Reached> = Vec::new();
+                pulls.each(&[Value::Text(source.as_str()), Value::Number(MOST_READINGS)], |row| {
+                    let at = columns::instant(row.number()?)?;
+                    if at >= since || of_source.is_empty() {
+                        let last_day = columns::day(row.text()?)?;
+                        let zone = row.text()?.parse().map_err(|_| columns::unreadable("a zone"))?;
+                        of_source.push(Reached { at, last_day, zone });
+                    }
+                    Ok(())
+                })?;
+                readings.insert(source, of_source);
+            }
+            Ok(readings)
+        };
+        self.at.read(read).await
+    }
+
+    /// The latest verdicts that took the place of another one, newest first.
+    pub async fn changes_of_verdict(&mut self, most: u32) -> Result<Vec<ChangeOfVerdict>, StoreError> {
+        let read = move |at: &Reading<'_>| {
+            let mut changes = at.question(
+                "SELECT later.id, later.body, earlier.verdict FROM scorecard AS later \
+                 JOIN scorecard AS earlier ON earlier.id = later.replaces \
+                 WHERE later.replaces IS NOT NULL ORDER BY later.id DESC LIMIT $1",
+            )?;
+            let mut found = Vec::new();
+            changes.each(&[Value::Number(most.into())], |row| {
+                let id = row.number()?;
+                let scorecard = columns::from_json(row.text()?)?;
+                let before = columns::from_json(&format!("\"{}\"", row.text()?))?;
+                found.push(ChangeOfVerdict { id, scorecard, before });
+                Ok(())
+            })?;
+            Ok(found)
         };
         self.at.read(read).await
     }

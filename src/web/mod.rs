@@ -4,13 +4,18 @@
 mod assets;
 pub mod chart;
 pub mod concept;
+mod decisions;
 mod frame;
+mod health;
 pub mod moment;
+mod money;
 pub mod parts;
 pub mod portfolio;
 pub mod range;
 pub mod report;
 mod serve;
+mod urgency;
+mod words;
 
 pub use assets::{Assets, STYLE};
 pub use frame::{Page, Place, framed};

@@ -1,19 +1,18 @@
 //! All concepts, the most urgent first: what needs a person today, where each stands, what is at stake.
 
 mod risk;
-mod urgency;
-mod words;
 
 use maud::{Markup, html};
 use serde::Serialize;
 
 use self::risk::{Risk, risks};
-use self::urgency::Urgency;
 use super::frame::{Page, Place};
 use super::moment::Moment;
 use super::parts;
 use super::range::Range;
-use crate::decide::{explain, figures};
+use super::urgency::Urgency;
+use super::words::{self, counted};
+use crate::decide::figures;
 use crate::domain::money::Money;
 use crate::domain::verdict::Verdict;
 
@@ -126,10 +125,6 @@ impl Portfolio {
             more => format!("{} things need a person today", counted(more)),
         }
     }
-}
-
-fn counted(number: usize) -> String {
-    explain::capital(&figures::in_words(u32::try_from(number).unwrap_or(u32::MAX)))
 }
 
 fn sums(moment: &Moment) -> Vec<Sum> {

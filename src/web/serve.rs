@@ -23,8 +23,11 @@ use tokio_util::sync::CancellationToken;
 use super::assets::Assets;
 use super::concept::Concept;
 use super::concept::page::{ArmsPage, ConceptPage, Waiting};
+use super::decisions::Decisions;
 use super::frame::{self, Page};
+use super::health::Health;
 use super::moment::Moment;
+use super::money::Ledger;
 use super::portfolio::Portfolio;
 use crate::domain::web::Web;
 use crate::schedule::daemon::Work;
@@ -104,6 +107,9 @@ impl Pages {
             .route("/", get(portfolio))
             .route("/concepts/{id}", get(concept))
             .route("/concepts/{id}/arms", get(arms))
+            .route("/money", get(money))
+            .route("/decisions", get(decisions))
+            .route("/health", get(health))
             .fallback(elsewhere)
             .layer(from_fn_with_state(Arc::clone(&site), guarded))
             .with_state(site);
@@ -192,6 +198,21 @@ async fn arms(State(site): Asked, headers: HeaderMap, Path(id): Path<String>) ->
     }
 }
 
+async fn money(State(site): Asked, headers: HeaderMap) -> Response {
+    let moment = site.moment().await;
+    site.show(&headers, moment.map(|moment| (Ledger::of(&moment), moment)))
+}
+
+async fn decisions(State(site): Asked, headers: HeaderMap) -> Response {
+    let read = async |moment: Moment| Ok((Decisions::read(&moment).await?, moment));
+    site.show(&headers, site.read(read).await)
+}
+
+async fn health(State(site): Asked, headers: HeaderMap) -> Response {
+    let read = async |moment: Moment| Ok((Health::read(&moment).await?, moment));
+    site.show(&headers, site.read(read).await)
+}
+
 async fn elsewhere(State(site): Asked, headers: HeaderMap, request: Request) -> Response {
     site.assets.answer(request.uri().path()).unwrap_or_else(|| site.wrong(&headers, &Wrong::Unknown))
 }
@@ -211,6 +232,12 @@ impl Site {
         let rules = work.themes.get(&experiment.concept.id).map_or(&[][..], Vec::as_slice);
         let read = self.within(Concept::read(&work.parts.store, experiment, rules, moment.now)).await?;
         Ok((read.ok_or_else(|| Waiting::of(experiment, moment.today(experiment))), moment))
+    }
+
+    /// A page that needs more from the store than where everything stands.
+    async fn read<T>(&self, read: impl AsyncFnOnce(Moment) -> Result<T, StoreError>) -> Result<T, Wrong> {
+        let work = Arc::clone(&self.work.borrow());
+        self.within(async { read(Moment::of(work).await?).await }).await
     }
 
     /// Reads from the store, beside few others and not for long.

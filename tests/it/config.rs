@@ -11,6 +11,7 @@ mod references;
 mod secrets;
 mod templates;
 mod values;
+mod web;
 
 use std::fs;
 use std::path::PathBuf;

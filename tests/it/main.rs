@@ -24,6 +24,7 @@ mod logins;
 mod notify;
 mod operating;
 mod packaging;
+mod pages;
 mod paper;
 mod platforms;
 mod postgres;

@@ -4,12 +4,12 @@ use chrono::NaiveDate;
 use maud::{Markup, html};
 use serde::Serialize;
 
-use super::urgency::days_of;
 use crate::decide::figures;
 use crate::domain::concept::Experiment;
 use crate::domain::money::Money;
 use crate::domain::verdict::Verdict;
 use crate::web::moment::{Moment, Standing};
+use crate::web::urgency::days_of;
 
 /// Most of them that are listed.
 const LISTED: usize = 6;
@@ -56,7 +56,7 @@ fn risk(experiment: &Experiment, standing: &Standing, today: NaiveDate) -> Optio
             Verdict::Build | Verdict::Kill => return None,
             Verdict::Blocked => (true, "Test blocked".to_owned()),
             Verdict::Review if standing.decided().is_some() => return None,
-            Verdict::Review => (true, "Tested to its cap, not decided".to_owned()),
+            Verdict::Review => (true, "Tested to its end, not decided".to_owned()),
             Verdict::Collecting => (true, format!("Being tested, day {}", days_of(card))),
         },
     };

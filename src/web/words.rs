@@ -1,11 +1,14 @@
-//! A concept's row and job in words that fit there: shorter than what `decide::explain` says, and never more.
+//! Words that several pages need, shorter than what `decide::explain` says and never more.
 
 use chrono::NaiveDate;
 
-use super::urgency::{Urgency, ads_run, days_of, due};
+pub use super::urgency::due;
+use super::urgency::{Urgency, ads_run, days_of};
 use crate::decide::{decision, explain, figures, measure, money, next, raise};
 use crate::domain::concept::Experiment;
-use crate::domain::verdict::{Scorecard, SpendAfter, Verdict};
+use crate::domain::decision::Decision;
+use crate::domain::money::Money;
+use crate::domain::verdict::{Lean, Reason, Scorecard, SpendAfter, Verdict};
 use crate::web::moment::Standing;
 use crate::web::range::leading;
 
@@ -20,10 +23,23 @@ pub fn sentence(experiment: &Experiment, standing: &Standing) -> String {
     match card.verdict {
         Verdict::Build => worst_case(experiment, card),
         Verdict::Kill => explain::capital(&explain::best_case(experiment, card)) + ".",
-        Verdict::Review | Verdict::Collecting | Verdict::Blocked => {
-            first(&explain::sentence(experiment, card)).to_owned()
-        }
+        Verdict::Review => review(experiment, card),
+        Verdict::Collecting | Verdict::Blocked => first(&explain::sentence(experiment, card)).to_owned(),
     }
+}
+
+/// `The cap of $4,000 was reached on Sun 15 Mar. The range still covers both …; it leans to BUILD, without a promise.`
+fn review(experiment: &Experiment, card: &Scorecard) -> String {
+    let all = explain::sentence(experiment, card);
+    let arm = leading(card).filter(|arm| explain::ends(&arm.evidence).is_some());
+    let Some((arm, Some(Reason::CapReached { lean }))) = arm.map(|arm| (arm, &arm.reason)) else {
+        return first(&all).to_owned();
+    };
+    let lean = lean.map_or("", |lean| match lean {
+        Lean::Build => "; it leans to BUILD, without a promise",
+        Lean::Kill => "; it leans to KILL, without a promise",
+    });
+    format!("{} {}{lean}.", first(&all), explain::capital(&explain::covers(experiment, &arm.evidence)))
 }
 
 /// `Even the worst case, 4.0%, is above break-even (3.0%).`
@@ -82,7 +98,6 @@ pub fn job(experiment: &Experiment, standing: &Standing, urgency: Urgency, today
         Urgency::Blocked => lower(mends(experiment, card)),
         Urgency::AdsAfter => stop(card, today).unwrap_or_default(),
         Urgency::Review if raise::helps(experiment, card) => "extend or decide".to_owned(),
-        Urgency::Review => "decide".to_owned(),
         _ => lower(decide_by(experiment, card, today)),
     };
     let ads = match urgency {
@@ -139,11 +154,11 @@ pub fn first(text: &str) -> &str {
 
 /// Whether somebody decided to build after all, so that nothing is saved.
 pub fn is_overridden(standing: &Standing) -> bool {
-    decision::latest(&standing.decisions).is_some_and(crate::domain::decision::Decision::is_override)
+    decision::latest(&standing.decisions).is_some_and(Decision::is_override)
 }
 
 /// What building would cost, where that is still open.
-pub fn at_stake(experiment: &Experiment, standing: &Standing) -> Option<crate::domain::money::Money> {
+pub fn at_stake(experiment: &Experiment, standing: &Standing) -> Option<Money> {
     let is_killed =
         standing.verdict() == Some(Verdict::Kill) && standing.decided().is_some() && !is_overridden(standing);
     experiment.money.build_cost().filter(|_| !is_killed)
@@ -154,4 +169,9 @@ pub fn ledger<'a>(concepts: impl Iterator<Item = (&'a Experiment, &'a Standing)>
     money::ledger(
         concepts.filter_map(|(experiment, standing)| Some((experiment, standing.card()?, is_overridden(standing)))),
     )
+}
+
+/// A number that begins a sentence: `Four`, `12`.
+pub fn counted(number: usize) -> String {
+    explain::capital(&figures::in_words(u32::try_from(number).unwrap_or(u32::MAX)))
 }

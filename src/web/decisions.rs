@@ -1,0 +1,234 @@
+//! What was recommended and what people did about it: what waits for a decision, then everything that happened, newest first,
+//! with the fingerprints a verdict can be derived again from.
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use maud::{Markup, html};
+use serde::Serialize;
+
+use super::frame::{Page, Place};
+use super::moment::Moment;
+use super::parts;
+use super::words;
+use crate::decide::decision::{Overrides, said};
+use crate::decide::{decision, explain, figures};
+use crate::domain::decision::Decision;
+use crate::domain::verdict::{Scorecard, Verdict};
+use crate::store::{ChangeOfVerdict, StoreError};
+
+/// Most changes of verdicts that are listed.
+const LISTED: u32 = 200;
+
+/// How much of a fingerprint tells it from others.
+const FINGERPRINT: usize = 8;
+
+/// The page.
+#[derive(Debug, Serialize)]
+pub struct Decisions {
+    open: Vec<Open>,
+    events: Vec<Event>,
+    /// How often people went against a verdict, where that can be said.
+    overrides: Option<String>,
+    has_concepts: bool,
+}
+
+/// A verdict nobody has decided on.
+#[derive(Debug, Serialize)]
+struct Open {
+    concept: String,
+    title: String,
+    verdict: Verdict,
+    due: NaiveDate,
+    due_said: String,
+    is_overdue: bool,
+    owner: Option<String>,
+    command: String,
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+struct Event {
+    at: DateTime<Utc>,
+    day: String,
+    concept: String,
+    title: String,
+    what: What,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+enum What {
+    /// A verdict took the place of another one.
+    Verdict { verdict: Verdict, before: Option<Verdict>, sentence: String, policy: String, data: String },
+    /// A person decided.
+    Decision { verdict: Verdict, said: String, is_override: bool },
+}
+
+impl Decisions {
+    /// As everything stands.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub async fn read(moment: &Moment) -> Result<Self, StoreError> {
+        let changes = moment.work.parts.store.view().changes_of_verdict(LISTED).await?;
+        Ok(Self::of(moment, &changes))
+    }
+
+    fn of(moment: &Moment, changes: &[ChangeOfVerdict]) -> Self {
+        let mut open: Vec<Open> = Vec::new();
+        let mut events: Vec<Event> = Vec::new();
+        let mut all: Vec<Decision> = Vec::new();
+        for (experiment, standing) in moment.concepts() {
+            let today = moment.today(experiment);
+            let (concept, title) = (experiment.concept.id.to_string(), experiment.concept.title.clone());
+            let event = |at: DateTime<Utc>, what| {
+                let day = figures::day(at.with_timezone(&experiment.timezone).date_naive(), today);
+                Event { at, day, concept: concept.clone(), title: title.clone(), what }
+            };
+            let verdict = |card: &Scorecard, before| What::Verdict {
+                verdict: card.verdict,
+                before,
+                sentence: words::first(&explain::sentence(experiment, card)).to_owned(),
+                policy: card.policy_hash.chars().take(FINGERPRINT).collect(),
+                data: card.data_hash.chars().take(FINGERPRINT).collect(),
+            };
+            let own: Vec<&ChangeOfVerdict> =
+                changes.iter().filter(|change| change.scorecard.concept == experiment.concept.id).collect();
+            events.extend(
+                own.iter().map(|change| event(change.scorecard.as_of, verdict(&change.scorecard, Some(change.before)))),
+            );
+            if let Some(card) = standing.card().filter(|card| own.is_empty() && card.verdict.is_terminal()) {
+                events.push(event(card.as_of, verdict(card, None)));
+            }
+            events.extend(standing.decisions.iter().map(|one| {
+                let said = decision::decided(experiment, one, today);
+                event(one.at, What::Decision { verdict: one.verdict, said, is_override: one.is_override() })
+            }));
+            all.extend(standing.decisions.iter().cloned());
+            if let Some(card) =
+                standing.card().filter(|card| card.verdict.is_terminal() && standing.decided().is_none())
+            {
+                let due = words::due(experiment, card);
+                let choice = if card.verdict == Verdict::Kill { "kill" } else { "build" };
+                open.push(Open {
+                    command: format!("willitsell decide {concept} {choice} --by NAME --reason TEXT"),
+                    verdict: card.verdict,
+                    due,
+                    due_said: figures::day(due, today),
+                    is_overdue: due < today,
+                    owner: experiment.owner.clone(),
+                    concept,
+                    title,
+                });
+            }
+        }
+        open.sort_by_key(|open| open.due);
+        events.sort_by_key(|event| std::cmp::Reverse(event.at));
+        events.truncate(LISTED as usize);
+        Self { open, events, overrides: said(Overrides::among(&all)), has_concepts: moment.concepts().next().is_some() }
+    }
+}
+
+impl Page for Decisions {
+    fn title(&self) -> String {
+        match self.open.len() {
+            0 => "No verdict waits: decisions".to_owned(),
+            1 => "1 verdict waits: decisions".to_owned(),
+            more => format!("{more} verdicts wait: decisions"),
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place::Decisions
+    }
+
+    fn body(&self) -> Markup {
+        html! {
+            h1 {
+                @match self.open.len() {
+                    0 => "No verdict waits for a decision",
+                    1 => "One verdict waits for a decision",
+                    more => { (words::counted(more)) " verdicts wait for a decision" },
+                }
+            }
+            p.sub { "The program recommends; people decide. What they decide is written down beside the verdict and never changed." }
+            @if !self.open.is_empty() { (self.waiting()) }
+            (self.time_line())
+        }
+    }
+
+    fn foot(&self) -> Markup {
+        html! { "Fingerprints: of the policy, and of the settled data. " code { "willitsell replay CONCEPT" } " derives every verdict again from them." }
+    }
+}
+
+impl Decisions {
+    fn waiting(&self) -> Markup {
+        html! {
+            table.stack {
+                thead { tr {
+                    th scope="col" { "Verdict" } th scope="col" { "Concept" } th scope="col" { "Decide by" } th scope="col" { "Who" }
+                    th scope="col" { "How to write it down" }
+                } }
+                tbody { @for open in &self.open { tr {
+                    td.verdict { (parts::badge(open.verdict)) }
+                    th scope="row" { a href={ "/concepts/" (open.concept) } { (open.title) } }
+                    td {
+                        span.label { "Decide by " }
+                        time.nobreak datetime=(open.due) { (open.due_said) }
+                        @if open.is_overdue { div.small { "past" } }
+                    }
+                    td { (open.owner.as_deref().unwrap_or("nobody named")) }
+                    td { code { (open.command) } }
+                } } }
+            }
+        }
+    }
+
+    fn time_line(&self) -> Markup {
+        html! {
+            section.section aria-labelledby="line" {
+                h2 id="line" { "What happened, newest first" }
+                @if let Some(overrides) = &self.overrides { p.sub { (overrides) } }
+                @if self.events.is_empty() {
+                    @if self.has_concepts {
+                        (parts::state("Nothing was decided yet.", &["A test that collects stands in the portfolio. Verdicts and decisions appear here."]))
+                    } @else {
+                        (parts::state("No concept is being tested.", &["See one first: `willitsell demo --serve`"]))
+                    }
+                }
+                ol.timeline {
+                    @for event in &self.events {
+                        li {
+                            time.at datetime=(event.at.to_rfc3339_opts(SecondsFormat::Secs, true)) { (event.day) }
+                            div { (event.drawn()) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Event {
+    fn drawn(&self) -> Markup {
+        let link = html! { a.strong href={ "/concepts/" (self.concept) } { (self.title) } };
+        html! {
+            @match &self.what {
+                What::Verdict { verdict, before, sentence, policy, data } => {
+                    h3 {
+                        (parts::badge(*verdict)) " " (link)
+                        @if let Some(before) = before.filter(|before| before.is_terminal() && *verdict != Verdict::Blocked) {
+                            " " span.soft { "in place of " s { (before.word()) } ", which is withdrawn" }
+                        }
+                    }
+                    p { (parts::prose(sentence)) }
+                    p.small { "policy " code { (policy) } " data " code { (data) } }
+                }
+                What::Decision { verdict, said, is_override } => {
+                    h3 { "Decision on " (link) @if *is_override { " " span.soft { "(against " (verdict.word()) ")" } } }
+                    p { (said) }
+                }
+            }
+        }
+    }
+}
