@@ -288,10 +288,9 @@ struct Renewal {
 impl Renewal {
     async fn run(self, mut lock: Box<dyn TokenLock>) -> Result<SecretString, AuthError> {
         let over = mark(&self.kept);
-        let call = || ask(&self.http, &self.login, &self.oauth2, Asked::Renewal(&self.tried), self.now);
-        let granted = match call().await {
+        let granted = match self.call(lock.as_mut()).await {
             // Whether the vendor has replaced the token is not known: the old one is tried once more.
-            Err(error) if error.is_lost() => call().await,
+            Err(error) if error.is_lost() => self.call(lock.as_mut()).await,
             other => other,
         };
         let Self { unsaved, login, oauth2, kept, new, of, now, .. } = self;
@@ -314,6 +313,21 @@ impl Renewal {
             return Err(failed(&login, error));
         }
         outcome
+    }
+}
+
+impl Renewal {
+    /// Shows the token, while nobody else can: a vendor that sees one twice may end the login.
+    async fn call(&self, lock: &mut dyn TokenLock) -> Result<Granted, AuthError> {
+        lock.must_last().await.map_err(|error| failed(&self.login, error))?;
+        tokio::select! {
+            biased;
+            () = lock.nearly_lost() => Err(AuthError::Vault(format!(
+                "renewing [login.{}] was given up: this willitsell was cut off from its store, and another may renew it",
+                self.login.id
+            ))),
+            granted = ask(&self.http, &self.login, &self.oauth2, Asked::Renewal(&self.tried), self.now) => granted,
+        }
     }
 }
 

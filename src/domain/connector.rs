@@ -443,6 +443,10 @@ pub trait TokenVault: Send + Sync {
 /// The right to renew one login, given back when dropped.
 #[async_trait]
 pub trait TokenLock: Send {
+    /// Refuses where somebody else may renew the login by now. Asked before each call that may use the login's token up.
+    async fn must_last(&mut self) -> Result<(), VaultError>;
+    /// Waits until somebody else soon may: such a call must have ended before.
+    async fn nearly_lost(&mut self);
     /// Keeps it; returns only once it is safe to use what is in it.
     async fn save(&mut self, kept: &Kept) -> Result<(), VaultError>;
 }

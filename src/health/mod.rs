@@ -5,14 +5,14 @@ pub mod heartbeat;
 pub mod listen;
 mod metrics;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use crate::domain::id::{ConceptId, SourceId};
+use crate::domain::id::{ConceptId, DestinationId, SourceId};
 
 /// Longest that a loop may go without a sign of life. It wakes every half minute; judging thousands of concepts takes seconds.
 pub const LONGEST_SILENCE: Duration = Duration::from_mins(10);
@@ -47,6 +47,8 @@ pub struct State {
     pub panics: BTreeMap<&'static str, u64>,
     /// Deliveries, by what became of them.
     pub messages: Messages,
+    /// Destinations whose last message arrived, but not everywhere.
+    pub left_out: BTreeSet<DestinationId>,
     /// Why the configuration as it now stands was not taken.
     pub configuration: Option<String>,
     /// The store's disk took nothing more when it was last written to.
@@ -188,6 +190,9 @@ impl State {
                         room; it then goes on by itself";
             troubles.push(what.to_owned());
         }
+        let left_out =
+            |to: &DestinationId| format!("the last message to {to} did not reach every address: see the log");
+        troubles.extend(self.left_out.iter().map(left_out));
         if self.configuration.is_some() {
             troubles.push("the configuration as it now stands cannot be used; the one from before is".to_owned());
         }

@@ -1,16 +1,19 @@
 //! E-mail over SMTP, in plain text. Encrypted, unless the server is this machine. What a server's codes mean for trying again
 //! stands in RFC 5321: 4xx may pass, 5xx will not.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Mailboxes};
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::ExposeSecret;
 
 use super::endpoint::{secret, table};
@@ -81,7 +84,8 @@ pub(super) fn build(destination: &Destination, _: reqwest::Client) -> Built {
         }
         _ => return Err(wrong("`user` and `password` go together: one of them is missing".into())),
     }
-    Ok(Box::new(Email { server: server.build(), from, to, name: format!("{table} at {host}") }))
+    let name = format!("{table} at {host}");
+    Ok(Box::new(Email { server: server.build(), from, to, name, taken: Mutex::default() }))
 }
 
 /// The names of this machine: what is said there is heard by nobody else.
@@ -95,17 +99,79 @@ struct Email {
     to: Mailboxes,
     /// What errors call it.
     name: String,
+    /// Of a mail that some addresses were refused: who has it. Forgotten with the process, after which all are asked again.
+    taken: Mutex<BTreeMap<String, BTreeSet<Address>>>,
 }
 
 #[async_trait]
 impl Notifier for Email {
     async fn send(&self, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), NotifyError> {
         let mail = self.mail(delivery, now).map_err(|_| self.permanent("cannot be written to: please report it"))?;
-        self.server.send(mail).await.map(|_| ()).map_err(|error| self.read(&error))
+        let taken = self.taken(|all| all.get(&delivery.id).cloned().unwrap_or_default());
+        let left: Vec<Address> = self.to.iter().map(|to| to.email.clone()).filter(|to| !taken.contains(to)).collect();
+        let refused = match self.hand_over(&mail, left.clone()).await {
+            // A server that refuses one address takes the mail for none: each is asked for by itself.
+            Err(error) if (left.len() > 1 || !taken.is_empty()) && is_about_an_address(&error) => {
+                self.one_by_one(&mail, &delivery.id, left).await?
+            }
+            Err(error) => return Err(self.read(&error)),
+            Ok(()) => 0,
+        };
+        self.taken(|all| all.remove(&delivery.id));
+        if refused == 0 {
+            return Ok(());
+        }
+        let (name, all) = (&self.name, self.to.iter().count());
+        Err(NotifyError::Partly {
+            advice: format!("{name} refused {refused} of {all} addresses for good, and the others have it: check `to`"),
+        })
     }
 }
 
+/// Whether the server answered, and not to who we are: then it may be one of the addresses that it will not have.
+fn is_about_an_address(error: &smtp::Error) -> bool {
+    let code = error.status().map(|code| code.to_string());
+    code.is_some_and(|code| !["421", "454", "530", "534", "535", "538"].contains(&code.as_str()))
+}
+
 impl Email {
+    async fn hand_over(&self, mail: &Message, to: Vec<Address>) -> Result<(), smtp::Error> {
+        let envelope = Envelope::new(Some(self.from.email.clone()), to).unwrap_or_else(|_| mail.envelope().clone());
+        self.server.send_raw(&envelope, &mail.formatted()).await.map(|_| ())
+    }
+
+    /// Hands the mail over for each address by itself: how many were refused for good, where others took it and none is
+    /// to be tried again.
+    async fn one_by_one(&self, mail: &Message, id: &str, left: Vec<Address>) -> Result<usize, NotifyError> {
+        let (mut refused, mut later, mut why) = (0, None, None);
+        for to in left {
+            match self.hand_over(mail, vec![to.clone()]).await {
+                Ok(()) => self.taken(|all| _ = all.entry(id.to_owned()).or_default().insert(to)),
+                Err(error) if error.is_permanent() => {
+                    refused += 1;
+                    why = Some(error);
+                }
+                Err(error) => later = Some(error),
+            }
+        }
+        let has_any = self.taken(|all| all.contains_key(id));
+        match (later, why) {
+            (Some(error), _) => Err(match self.read(&error) {
+                // Should this process end before, those who have it are sent it once more.
+                NotifyError::Temporary { retry_after, may_have_arrived, what } => {
+                    NotifyError::Temporary { retry_after, may_have_arrived: may_have_arrived || has_any, what }
+                }
+                other => other,
+            }),
+            (None, Some(error)) if !has_any => Err(self.read(&error)),
+            _ => Ok(refused),
+        }
+    }
+
+    fn taken<T>(&self, of: impl FnOnce(&mut BTreeMap<String, BTreeSet<Address>>) -> T) -> T {
+        of(&mut self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn mail(&self, delivery: &Delivery, now: DateTime<Utc>) -> Result<Message, lettre::error::Error> {
         let message = &delivery.message;
         let mut text: Vec<String> = vec![headline(message, LINE, as_it_is)];

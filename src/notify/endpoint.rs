@@ -126,7 +126,9 @@ impl Endpoint {
     pub(super) fn temporary(&self, answer: &Answer, what: &str) -> NotifyError {
         NotifyError::Temporary {
             retry_after: answer.retry_after,
-            may_have_arrived: false,
+            // Whoever fails may have failed after it took the message, and what stands before it does not know; but by 503 it
+            // says that it did not.
+            may_have_arrived: answer.status >= 500 && answer.status != 503,
             what: format!("{} at {} {what}", self.table, self.host),
         }
     }

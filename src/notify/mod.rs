@@ -58,12 +58,18 @@ pub enum NotifyError {
         /// What to do.
         advice: String,
     },
+    /// It arrived, but not everywhere it should: a person must act, and what arrived is not sent again.
+    #[error("{advice}")]
+    Partly {
+        /// What to do.
+        advice: String,
+    },
     /// Try again, not sooner than asked and not sooner than [`next_attempt`] says.
     #[error("{what}; it is tried again later")]
     Temporary {
         /// What the receiver asked for, 1 second to 1 hour.
         retry_after: Option<Duration>,
-        /// It was handed over, and no answer came: the receiver may have it all the same.
+        /// It was handed over, and no answer came, or only that something failed: the receiver may have it all the same.
         may_have_arrived: bool,
         /// What happened.
         what: String,

@@ -178,11 +178,12 @@ async fn live(
     // Tasks of their own: a receiver that keeps silent must not delay the next slot, so no loop waits for another.
     let mut loops = JoinSet::new();
     let (decides, delivers, reads) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
-    let checks = Arc::clone(&shared);
+    let (checks, holds) = (Arc::clone(&shared), Arc::clone(&shared));
     loops.spawn(async move { ("decides", caught(decide_when_due(&decides)).await) });
     loops.spawn(async move { ("sends messages", caught(deliver_when_due(&delivers)).await) });
     loops.spawn(async move { ("reads what vendors tell of", caught(read_when_told(&reads, told)).await) });
     loops.spawn(async move { ("reads the store through", caught(check_daily(&checks)).await) });
+    loops.spawn(async move { ("holds its lease", caught(hold_lease(&holds)).await) });
     let finishing = async {
         stop.cancelled().await;
         parts.clock.sleep(FINISHING).await;
@@ -239,7 +240,7 @@ async fn decide_when_due(shared: &Arc<Shared>) -> Result<(), Died> {
         let mut wake = clock.sleep(until_next(experiments, at).saturating_sub(took));
         loop {
             let answered = tokio::select! {
-                Some(done) = under_way.asking.join_next() => under_way.answered(done)?,
+                Some(done) = under_way.asking.join_next() => under_way.answered(parts, done)?,
                 () = &mut wake => break,
                 Ok(()) = work.changed() => break,
                 () = shared.stop.cancelled(), if under_way.asking.is_empty() => return Ok(()),
@@ -310,7 +311,7 @@ async fn begin(shared: &Shared, work: &Work, due: &DueRun) -> Answer {
     let run = open(&work.parts, due, work.parts.clock.now()).await?;
     drop(opening);
     match run {
-        Some(run) => Ok(Some(ask(&work.parts, experiment, run).await)),
+        Some(run) => ask(&work.parts, experiment, run).await.map(Some),
         None => Ok(None),
     }
 }
@@ -319,6 +320,7 @@ impl UnderWay {
     /// Who has answered, with all that have by now.
     fn answered(
         &mut self,
+        parts: &Parts,
         first: Result<(ConceptId, Result<Answer, Panicked>), JoinError>,
     ) -> Result<Vec<Asked>, Died> {
         let (mut answered, mut next) = (Vec::new(), Some(first));
@@ -329,7 +331,7 @@ impl UnderWay {
                 answered.push(asked);
             } else {
                 tracing::info!(%concept, "this slot has run already");
-                self.concepts.remove(&concept);
+                self.ended(parts, &concept);
             }
             next = if answered.len() < AT_ONCE { self.asking.try_join_next() } else { None };
         }
@@ -366,6 +368,16 @@ async fn deliver_when_due(shared: &Shared) -> Result<(), Died> {
             () = clock.sleep(LONGEST_SLEEP) => {}
             () = shared.stop.cancelled() => return Ok(()),
         }
+    }
+}
+
+/// Without its lease nothing can be written: that must not wait until something is to be, since deliveries that come by
+/// themselves would be turned away until then.
+async fn hold_lease(shared: &Shared) -> Result<(), Died> {
+    let work = shared.work();
+    tokio::select! {
+        () = work.parts.store.cut_off() => Err(StoreError::Fenced.into()),
+        () = shared.stop.cancelled() => Ok(()),
     }
 }
 

@@ -58,13 +58,20 @@ pub async fn deliver(parts: &Parts, now: DateTime<Utc>, rng: &mut impl Rng) -> R
         let error = match notifier.send(&delivery, now).await {
             Ok(()) => {
                 parts.store.mark_delivered(&delivery.id, now).await?;
+                parts.health.note(|state| _ = state.left_out.remove(&delivery.destination));
                 delivered.sent += 1;
                 continue;
             }
             Err(error) => error,
         };
-        tracing::warn!(delivery = %delivery.id, destination = %delivery.destination, %error, "not delivered");
+        tracing::warn!(delivery = %delivery.id, destination = %delivery.destination, %error, "not delivered to all");
         let (wait, may_have_arrived) = match &error {
+            NotifyError::Partly { .. } => {
+                parts.store.mark_delivered(&delivery.id, now).await?;
+                parts.health.note(|state| _ = state.left_out.insert(delivery.destination.clone()));
+                delivered.sent += 1;
+                continue;
+            }
             NotifyError::Permanent { .. } => (None, false),
             NotifyError::Temporary { retry_after, may_have_arrived, .. } => {
                 let wait = notify::next_attempt(delivery.attempts, rng);

@@ -5,7 +5,7 @@ pub mod folder;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use thiserror::Error;
 
@@ -134,10 +134,14 @@ pub async fn due_window(
     Ok(window_after(pulls, lookback, start, errand))
 }
 
+/// Those who read one source for the same slot begin within it.
+const A_MOMENT: TimeDelta = TimeDelta::minutes(2);
+
 /// [`due_window`], of a source with these pulls whose days may change for `lookback` days.
 fn window_after(mut pulls: Vec<Pull>, lookback: u32, start: NaiveDate, errand: Errand<'_>) -> Option<DateWindow> {
-    // One from the future was dated by a clock that has been put right since: when it was made is not known.
-    pulls.retain(|pull| pull.committed_at <= errand.now);
+    // One from the future was dated by a clock that has been put right since: when it was made is not known. One of a moment
+    // later was made for another slot that began while this one waited for its turn, here or on a machine with its own clock.
+    pulls.retain(|pull| pull.committed_at <= errand.now + A_MOMENT);
     let today = errand.now.with_timezone(&errand.zone).date_naive();
     let again = today.checked_sub_days(Days::new(u64::from(lookback))).unwrap_or(start);
     let first = first_open_day(&pulls, start, today, lookback).min(again).max(start);
@@ -460,6 +464,9 @@ mod tests {
         // Committed in the millisecond of the slot, as by the experiment before this one.
         assert_eq!(ask(std::slice::from_ref(&whole), now), None);
         assert_eq!(ask(std::slice::from_ref(&whole), at("2026-03-20T06:00:00.001Z")), window(again));
+        // By one that began a second later, and had its turn first.
+        let later = Pull { committed_at: now + TimeDelta::seconds(1), ..whole.clone() };
+        assert_eq!(ask(&[later], now), None);
         let future = pull(1, "2026-03-01", "2026-03-21", "2026-03-21");
         assert_eq!(ask(&[future], now), window(day("2026-03-01")));
     }

@@ -74,7 +74,7 @@ pub async fn tick(
     now: DateTime<Utc>,
 ) -> Result<Ticked, TickError> {
     let Some(run) = open(parts, due, now).await? else { return Ok(Ticked::AlreadyRan) };
-    let asked = ask(parts, experiment, run).await;
+    let asked = ask(parts, experiment, run).await?;
     let ticked = judge(parts, vec![asked]).await?.pop();
     ticked.map_or(Ok(Ticked::AlreadyRan), |(_, ticked)| ticked.map_err(TickError::Unjudged))
 }
@@ -89,11 +89,23 @@ pub async fn open(parts: &Parts, due: &DueRun, now: DateTime<Utc>) -> Result<Opt
 }
 
 /// Asks the sources of an open run.
-pub async fn ask(parts: &Parts, experiment: &Experiment, run: Run) -> Asked {
+///
+/// # Errors
+/// [`StoreError`] when a store on a server is away for a while. That is no answer of any source: the run stays open, and its
+/// slot is taken up again.
+pub async fn ask(parts: &Parts, experiment: &Experiment, run: Run) -> Result<Asked, StoreError> {
     let errand = Errand { run_id: &run.id, zone: experiment.timezone, due_at: run.due_at, now: run.started_at };
     let (pulled, failures) = pull_sources(parts, experiment, errand).await;
+    let away = |failure: &SourceFailed| {
+        let passes = matches!(failure, SourceFailed::Store(_, error) if error.may_pass());
+        passes && parts.store.is_on_a_server()
+    };
+    let (away, failures): (Vec<_>, Vec<_>) = failures.into_iter().partition(away);
+    if let Some(SourceFailed::Store(_, error)) = away.into_iter().next() {
+        return Err(error);
+    }
     let advice = failures.iter().map(SourceFailed::to_string).collect();
-    Asked { experiment: experiment.clone(), run, pulled, failures, advice }
+    Ok(Asked { experiment: experiment.clone(), run, pulled, failures, advice })
 }
 
 /// The second half, of many ticks at once, each of another experiment: what each came to, in their order. What keeps one

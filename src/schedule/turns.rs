@@ -36,12 +36,17 @@ impl Turns {
         Self { sources: Mutex::default(), places: Arc::new(Semaphore::new(places)) }
     }
 
-    /// Waits until nobody reads the source and a place is free; then it is the caller's turn until what is given back is
-    /// dropped. Which days are due is to be asked after that: whoever had the turn before may have read them.
-    pub async fn of(&self, source: &SourceId) -> Turn {
+    /// Waits until nobody reads the source, here and by what else there is to be `alone`, and then until a place is free; then
+    /// it is the caller's turn until what is given back is dropped. Which days are due is to be asked after that: whoever had
+    /// the turn before may have read them.
+    ///
+    /// # Errors
+    /// Those of `alone`.
+    pub async fn of<A, E>(&self, source: &SourceId, alone: impl Future<Output = Result<A, E>>) -> Result<(A, Turn), E> {
         // In this order: whoever waits for a source takes no place from others.
         let source = self.source(source).lock_owned().await;
-        Turn { _source: source, _place: Arc::clone(&self.places).acquire_owned().await.ok() }
+        let alone = alone.await?;
+        Ok((alone, Turn { _source: source, _place: Arc::clone(&self.places).acquire_owned().await.ok() }))
     }
 
     /// As [`Self::of`], but `None` at once where somebody reads the source now, or no place is free.
@@ -61,8 +66,8 @@ impl Turns {
 /// # Errors
 /// [`StoreError`] when the store fails, or another process has been reading the source for longer than any may.
 pub async fn turn(parts: &Parts, source: &SourceId) -> Result<(Alone, Turn), StoreError> {
-    let here = parts.turns.of(source).await;
-    Ok((parts.store.alone(&named(source), LONGEST_TURN).await?, here))
+    let named = named(source);
+    parts.turns.of(source, parts.store.alone(&named, LONGEST_TURN)).await
 }
 
 /// As [`turn`], but `None` at once where somebody reads the source now.
@@ -84,17 +89,22 @@ fn named(source: &SourceId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use tokio::time::timeout;
+
     use super::*;
 
     #[tokio::test]
     async fn c5_a_source_is_read_once_at_a_time_and_whoever_waits_for_it_takes_no_place() {
         let turns = Arc::new(Turns::new(2));
         let (slow, quick) = (SourceId::new("slow"), SourceId::new("quick"));
-        let held = turns.of(&slow).await;
+        let here = || std::future::ready(Ok::<_, Infallible>(()));
+        let Ok(held) = turns.of(&slow, here()).await;
         assert!(turns.free(&slow).is_none(), "somebody reads it");
         let waiting = tokio::spawn({
             let (turns, slow) = (Arc::clone(&turns), slow.clone());
-            async move { turns.of(&slow).await }
+            async move { turns.of(&slow, here()).await }
         });
         tokio::task::yield_now().await;
         let other = turns.free(&quick).expect("the second place is free");
@@ -102,5 +112,15 @@ mod tests {
         drop((held, other));
         drop(waiting.await.unwrap());
         assert!(turns.free(&slow).is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_another_process_takes_no_place() {
+        let turns = Turns::new(1);
+        let (theirs, ours) = (SourceId::new("theirs"), SourceId::new("ours"));
+        let mut waiting = Box::pin(turns.of(&theirs, std::future::pending::<Result<(), Infallible>>()));
+        assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+        assert!(turns.free(&ours).is_some(), "the only place");
+        assert!(turns.free(&theirs).is_none());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::due::AHEAD;
 use super::portfolio::Peers;
 use super::recall::{self, Recalled};
 use super::{Panicked, caught};
@@ -89,14 +90,36 @@ async fn attempt(store: &Store, cases: &[Case<'_>]) -> Result<Option<Vec<Judged>
     for (position, (case, begun)) in waiting {
         let sound = sound.remove(&case.experiment.concept.id).transpose();
         let found = match begun.and_then(|begun| Ok((begun, sound?))) {
-            Ok((begun, sound)) => its_own(find(store, case, begun, sound, (&mut recalled, &mut peers)).await)?,
+            Ok((begun, sound)) => match newer(case, &begun) {
+                Some(newer) => Ok(newer),
+                None => {
+                    its_own(find(store, case, begun, sound, (&mut recalled, &mut peers)).await)?.map(|it| (it, None))
+                }
+            },
             Err(error) => Err(error),
         };
-        done.insert(position, found.map_or_else(|error| (unjudged(case, &error), Some(error)), |found| (found, None)));
+        let found =
+            found.map_or_else(|error| (unjudged(case, &error), Err(error)), |(found, known)| (found, Ok(known)));
+        done.insert(position, found);
     }
-    let (findings, failures): (Vec<_>, Vec<_>) = done.into_values().unzip();
+    let (findings, known): (Vec<_>, Vec<Judged>) = done.into_values().unzip();
     let Some(stored) = store.write_down(findings, last).await? else { return Ok(None) };
-    Ok(Some(stored.into_iter().zip(failures).map(|(stored, failure)| failure.map_or(Ok(stored), Err)).collect()))
+    Ok(Some(stored.into_iter().zip(known).map(|(stored, known)| known.map(|known| stored.or(known))).collect()))
+}
+
+/// The end of a run that somebody else has overtaken: what its concept was judged as of a later instant meanwhile holds, and
+/// an older verdict stored after it would pass for the newest. One from days ahead was dated by a wrong clock.
+fn newer<'a>(case: &Case<'a>, begun: &Begun) -> Option<(Finding<'a>, Option<StoredScorecard>)> {
+    let latest = begun.standing.latest.as_ref()?;
+    if latest.scorecard.as_of <= case.as_of || latest.scorecard.as_of > case.now + AHEAD {
+        return None;
+    }
+    let (outcome, verdict) = match case.failed {
+        [] => (Outcome::Decided, Some(latest.clone())),
+        advice => (Outcome::Failed { advice: advice.to_vec() }, None),
+    };
+    let run = Some(Ending { id: case.run, at: case.now, outcome });
+    Some((Finding { concept: &case.experiment.concept.id, opened: None, verdict: None, run }, verdict))
 }
 
 fn sources<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a SourceId> {

@@ -167,6 +167,12 @@ pub enum StoreError {
          of this was stored"
     )]
     Fenced,
+    /// Look what is stored, then do again what is not.
+    #[error(
+        "the store's server went away before it said whether it kept this ({0}): see what is stored (`willitsell status`), \
+         and do it again where it is not"
+    )]
+    Unsure(String),
     /// Stop the other one.
     #[error("another willitsell (process {holder}) is using this store: stop it first, or let it do the work")]
     Claimed {
@@ -243,7 +249,7 @@ impl From<rusqlite::Error> for StoreError {
 impl StoreError {
     /// Whether it may pass by itself.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Busy | Self::Fenced)
+        matches!(self, Self::Unreachable(_) | Self::Unsure(_) | Self::Busy | Self::Fenced)
     }
 
     /// What one of PostgreSQL's codes (postgresql.org/docs/current/errcodes-appendix.html) means to whoever runs this. Its

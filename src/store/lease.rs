@@ -3,21 +3,24 @@
 //! its number still holds: one that was stopped or cut off for longer finds it gone, and can change nothing any more.
 //! In a store in a file the operating system's locks do this: see `files.rs`.
 
-use std::sync::{Arc, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor};
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::error::StoreError;
 use super::postgres::Server;
-use super::transaction::Connection;
+use super::transaction::{Connection, silence};
 
 /// How long a process may keep silent before others take over its work, and how often it speaks.
 const LEASE: Duration = Duration::from_secs(30);
 const RENEWED_EVERY: Duration = Duration::from_secs(7);
 const RENEWED_WITHIN: Duration = Duration::from_secs(6);
+
+/// What must be left of the lease for something to go on that nobody else may do at the same time.
+const LEFT: Duration = Duration::from_secs(5);
 
 /// How often it is asked whether something that another process holds is free.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -43,6 +46,8 @@ pub fn is_live(fence: i64) -> String {
 pub struct Lease {
     server: Arc<Server>,
     name: String,
+    /// The number of the process when it took it.
+    node: i64,
     /// Of this one time: what is given back late must not end what was taken since.
     fence: i64,
 }
@@ -82,14 +87,15 @@ impl Server {
     }
 
     async fn number(self: &Arc<Self>) -> Result<i64, StoreError> {
-        let asked = Instant::now();
         let mut write = self.write_as(None).await?;
         bury(&mut write).await?;
         let fence = next(&mut write).await?;
+        // After the wait for our turn, which may be longer than the lease, and before the server looks at its clock.
+        let asked = Instant::now();
         let until = format!("INSERT INTO node (fence, name, until) VALUES ($1, $2, {NOW} + $3)");
         sqlx::query(AssertSqlSafe(until)).bind(fence).bind(called()).bind(millis(LEASE)).execute(&mut *write).await?;
         write.commit().await?;
-        *self.node() = Some(Node { fence, until: asked + LEASE });
+        self.node.send_replace(Some(Node { fence, until: asked + LEASE }));
         tokio::spawn(keep_up(Arc::downgrade(self), fence));
         Ok(fence)
     }
@@ -104,7 +110,7 @@ impl Server {
             if holder.is_none()
                 && let Some(fence) = self.take(name, node).await?
             {
-                return Ok(Lease { server: Arc::clone(self), name: name.to_owned(), fence });
+                return Ok(Lease { server: Arc::clone(self), name: name.to_owned(), node, fence });
             }
             if Instant::now() >= end {
                 return Err(StoreError::Claimed { holder: holder.unwrap_or_else(|| "unknown".to_owned()) });
@@ -159,26 +165,54 @@ impl Server {
 
     /// Notes that a number holds no more, so that another is got before anything else is begun.
     pub(super) fn lapsed(&self, fence: Option<i64>) {
-        if let Some(node) = self.node().as_mut().filter(|node| Some(node.fence) == fence) {
-            node.until = Instant::now();
+        self.now_until(fence, Instant::now());
+    }
+
+    /// Waits until others may take over what is done under this process's number; for ever where it has none.
+    pub(super) async fn cut_off(&self) {
+        match self.fence() {
+            Some(fence) => self.runs_out(fence, Duration::ZERO).await,
+            None => std::future::pending().await,
         }
     }
 
-    fn known(&self) -> Option<Node> {
-        *self.node()
+    /// Waits until the lease on a number runs out, or so long `before`.
+    async fn runs_out(&self, fence: i64, before: Duration) {
+        let mut node = self.node.subscribe();
+        loop {
+            let Some(until) = node.borrow_and_update().filter(|node| node.fence == fence).map(|node| node.until) else {
+                return;
+            };
+            tokio::select! {
+                Ok(()) = node.changed() => {}
+                () = sleep_until(until.checked_sub(before).unwrap_or(until)) => return,
+            }
+        }
     }
 
-    fn node(&self) -> MutexGuard<'_, Option<Node>> {
-        self.node.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes until when the lease on a number runs, where it is still ours.
+    fn now_until(&self, fence: Option<i64>, until: Instant) {
+        self.node.send_if_modified(|node| {
+            let node = node.as_mut().filter(|node| Some(node.fence) == fence);
+            node.map(|node| node.until = until).is_some()
+        });
+    }
+
+    fn known(&self) -> Option<Node> {
+        *self.node.borrow()
     }
 
     /// Whether the lease still held, and now runs anew.
     async fn renewed(self: &Arc<Self>, fence: i64) -> Result<bool, StoreError> {
+        let asked = Instant::now();
         let mut write = self.renew().await?;
         let longer = format!("UPDATE node SET until = {NOW} + $1 WHERE fence = $2 AND until > {NOW}");
         let renewed = sqlx::query(AssertSqlSafe(longer)).bind(millis(LEASE)).bind(fence).execute(&mut *write).await?;
         write.commit().await?;
-        Ok(renewed.rows_affected() == 1)
+        let is_held = renewed.rows_affected() == 1;
+        // Where it did not, every write says so from now on.
+        self.now_until(Some(fence), if is_held { asked + LEASE } else { asked });
+        Ok(is_held)
     }
 }
 
@@ -187,25 +221,18 @@ async fn keep_up(server: Weak<Server>, fence: i64) {
     loop {
         sleep(RENEWED_EVERY).await;
         let Some(server) = server.upgrade() else { return };
-        let asked = Instant::now();
-        match timeout(RENEWED_WITHIN, server.renewed(fence)).await {
-            Ok(Ok(true)) => {
-                if let Some(node) = server.node().as_mut().filter(|node| node.fence == fence) {
-                    node.until = asked + LEASE;
-                }
-            }
-            // Every write says so from now on.
-            Ok(Ok(false)) => return server.lapsed(Some(fence)),
-            // It is tried again until it has run out.
-            Ok(Err(_)) | Err(_) => {}
+        // One that fails is tried again until the lease has run out.
+        if let Ok(Ok(false)) = timeout(RENEWED_WITHIN, server.renewed(fence)).await {
+            return;
         }
     }
 }
 
-/// A number that nobody else ever gets.
+/// A number that nobody else ever gets: 56 random bits. One that is counted up would be given twice where a standby takes
+/// over that had not heard of the last.
 async fn next(write: &mut Connection) -> Result<i64, StoreError> {
-    let next = sqlx::query_scalar("UPDATE willitsell SET fences = fences + 1 WHERE turn = 1 RETURNING fences");
-    Ok(next.fetch_one(write).await?)
+    let drawn = "SELECT CAST(CAST('x' || substr(replace(CAST(gen_random_uuid() AS TEXT), '-', ''), 1, 15) AS BIT(60)) AS BIGINT)";
+    Ok(sqlx::query_scalar(drawn).fetch_one(write).await?)
 }
 
 /// Takes out the numbers of processes that kept silent for too long: what they held is anybody's, and they can write no
@@ -228,6 +255,26 @@ fn called() -> String {
 }
 
 impl Lease {
+    /// Refuses where somebody else may have it by now; else makes the lease run anew. Asked before what no transaction can
+    /// undo and only one process may do.
+    pub async fn must_last(&self) -> Result<(), StoreError> {
+        let renewed = timeout(RENEWED_WITHIN, self.server.renewed(self.node)).await;
+        if !renewed.map_err(|_| StoreError::from(silence()))?? {
+            return Err(StoreError::Fenced);
+        }
+        self.must_hold(&mut *self.server.read().await?).await
+    }
+
+    /// Waits until too little is left of the lease for what only one process may do: it must have ended before another begins it.
+    pub async fn nearly_lost(&self) {
+        self.server.runs_out(self.node, LEFT).await;
+    }
+
+    /// Waits until somebody else may have it.
+    pub async fn lost(&self) {
+        self.server.runs_out(self.node, Duration::ZERO).await;
+    }
+
     /// Refuses to write where somebody else has it by now.
     pub async fn must_hold(&self, write: &mut Connection) -> Result<(), StoreError> {
         let held = sqlx::query("SELECT fence FROM lease WHERE name = $1 AND fence = $2")

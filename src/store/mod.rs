@@ -89,6 +89,7 @@ pub struct Store {
     people: Arc<People>,
     /// Seals tokens where the user names no key for them and there is no file to keep one in; else empty.
     key_of_tokens: SecretString,
+    renewals: tokens::Turns,
     observations: Observations,
     responses: Responses,
     rows: Arc<rows::Questions>,
@@ -141,6 +142,7 @@ impl Store {
             backend,
             people,
             key_of_tokens,
+            renewals: tokens::Turns::default(),
             observations: Observations::new(),
             responses: Responses::new(),
             rows: Arc::new(rows::Questions::new()),
@@ -195,6 +197,14 @@ impl Store {
         match &self.backend {
             Backend::File(_) => true,
             Backend::Server(server) => server.is_ours(),
+        }
+    }
+
+    /// Waits until others may take over this process's work, as far as it knows; for ever in a file.
+    pub async fn cut_off(&self) {
+        match &self.backend {
+            Backend::File(_) => std::future::pending().await,
+            Backend::Server(server) => server.cut_off().await,
         }
     }
 

@@ -11,8 +11,8 @@ use sqlx::any::AnyConnectOptions;
 use sqlx::error::DatabaseError;
 use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions, Connection as _, Executor, Row};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::error::StoreError;
@@ -38,6 +38,11 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(130);
 /// How long a write waits for others of this process. Those of other processes wait on the server, `lock_timeout` long.
 const TURN_WITHIN: Duration = Duration::from_secs(150);
 
+/// How often it is asked what became of a write whose end was not answered, and how long after each other: the server may
+/// take a moment to see that we are gone.
+const ASKED_AGAIN: u32 = 20;
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
 /// How long writing tables anew may take.
 const SCRUBBED_WITHIN: Duration = Duration::from_mins(15);
 
@@ -57,6 +62,10 @@ const READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCA
 const RENEWING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '5s'; \
     SET LOCAL statement_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
+/// By what a write is found again: its number, and which start of the server gave it. A standby that takes over may give the
+/// same number to another.
+const MARK: &str = "SELECT CAST(pg_current_xact_id() AS TEXT) || ' ' || CAST(pg_postmaster_start_time() AS TEXT)";
+
 /// A server and our connections to it.
 pub struct Server {
     options: AnyConnectOptions,
@@ -68,7 +77,7 @@ pub struct Server {
     writer: Arc<Semaphore>,
     keeper: Arc<Semaphore>,
     /// What this process is known as, once it has asked for more than a write.
-    pub(super) node: Mutex<Option<Node>>,
+    pub(super) node: watch::Sender<Option<Node>>,
     pub(super) joining: tokio::sync::Mutex<()>,
 }
 
@@ -92,7 +101,7 @@ impl Server {
             readers: Arc::new(Semaphore::new(READERS)),
             writer: one(),
             keeper: one(),
-            node: Mutex::new(None),
+            node: watch::Sender::new(None),
             joining: tokio::sync::Mutex::new(()),
         });
         server.make_ready().await?;
@@ -113,13 +122,16 @@ impl Server {
         let mut is_again = false;
         loop {
             let mut write = self.begin(&self.writer, WRITING).await?;
-            let mut turn = "SELECT turn FROM willitsell WHERE turn = 1 FOR UPDATE".to_owned();
+            let mut turn = format!("{MARK}; SELECT turn FROM willitsell WHERE turn = 1 FOR UPDATE");
             if let Some(fence) = fence {
                 turn.push_str(&super::lease::is_live(fence));
             }
-            // Both in one message.
+            // All in one message.
             match sqlx::raw_sql(AssertSqlSafe(turn)).fetch_all(&mut *write).await {
-                Ok(rows) if fence.is_none() || rows.len() == 2 => return Ok(write),
+                Ok(rows) if rows.len() == if fence.is_none() { 2 } else { 3 } => {
+                    write.is_known_as(rows[0].try_get(0)?);
+                    return Ok(write);
+                }
                 Ok(_) => {
                     self.lapsed(fence);
                     return Err(StoreError::Fenced);
@@ -194,6 +206,7 @@ impl Server {
                     return Ok(Transaction::of_server(Held {
                         link: Some(link),
                         fate: Fate::default(),
+                        mark: None,
                         home,
                         place: Some(place),
                     }));
@@ -299,14 +312,12 @@ fn options(said: &PostgresAddress) -> Result<AnyConnectOptions, StoreError> {
     let is_socket = said.host.starts_with('/');
     url.set_username(&said.user).map_err(|()| odd())?;
     url.set_port(Some(said.port)).map_err(|()| odd())?;
-    let password = said.password.expose_secret();
-    if !password.is_empty() {
-        url.set_password(Some(password)).map_err(|()| odd())?;
-    }
     {
         let mut query = url.query_pairs_mut();
         // By parameter, since neither a socket's folder nor an address with colons is a name.
         query.append_pair("host", &said.host).append_pair("dbname", &said.database);
+        // An empty one too: none at all would be looked for in the environment and in files.
+        query.append_pair("password", said.password.expose_secret());
         query.append_pair("application_name", CALLED).append_pair("statement-cache-capacity", "0");
         query.append_pair("sslmode", if is_socket { "disable" } else { said.mode() });
         for (parameter, file) in &said.files {
@@ -328,6 +339,8 @@ fn closed() -> StoreError {
 pub struct Held {
     link: Option<AnyConnection>,
     fate: Fate,
+    /// What [`MARK`] gave, of a write.
+    mark: Option<String>,
     home: Arc<Server>,
     place: Option<OwnedSemaphorePermit>,
 }
@@ -339,16 +352,68 @@ impl Held {
         Some((link, &mut self.fate, Instant::now() + ANSWERED_WITHIN))
     }
 
-    /// Ends the transaction.
-    pub async fn end(mut self, how: &'static str) -> Result<(), StoreError> {
-        if self.fate.has_failed && how == "COMMIT" {
+    /// Notes by what its write is found again.
+    pub fn is_known_as(&mut self, mark: String) {
+        self.mark = Some(mark);
+    }
+
+    /// Undoes it.
+    pub async fn undo(mut self) -> Result<(), StoreError> {
+        let Some(mut link) = self.link.take().filter(|_| !self.fate.is_lost) else { return Err(silence().into()) };
+        timeout(ENDED_WITHIN, link.execute("ROLLBACK")).await.unwrap_or_else(|_| Err(silence()))?;
+        self.home.keep(link);
+        Ok(())
+    }
+
+    /// Keeps what was written.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsure`] where the server went away in the middle, and nobody can say whether it is kept.
+    pub async fn keep(mut self) -> Result<(), StoreError> {
+        if self.fate.has_failed {
             // The server would undo it, and call that an end like any other.
             return Err(StoreError::Database("a statement of it had failed".into()));
         }
         let Some(mut link) = self.link.take().filter(|_| !self.fate.is_lost) else { return Err(silence().into()) };
-        timeout(ENDED_WITHIN, link.execute(how)).await.unwrap_or_else(|_| Err(silence()))?;
-        self.home.keep(link);
+        let ended = timeout(ENDED_WITHIN, link.execute("COMMIT")).await.unwrap_or_else(|_| Err(silence()));
+        self.fate.hear(&ended);
+        match ended {
+            Ok(_) => self.home.keep(link),
+            Err(error) if !self.fate.is_lost => return Err(error.into()),
+            Err(error) => {
+                // Its end must not wait for ours.
+                drop(link);
+                let Some(mark) = &self.mark else { return Err(error.into()) };
+                match self.home.was_kept(mark).await {
+                    Ok(Some(true)) => {}
+                    Ok(Some(false)) => return Err(error.into()),
+                    Ok(None) | Err(_) => return Err(StoreError::Unsure(StoreError::from(error).to_string())),
+                }
+            }
+        }
         Ok(())
+    }
+}
+
+impl Server {
+    /// Whether a write whose end was not answered was kept; `None` where that is not known: it goes on still, or the server
+    /// has been started anew or is another.
+    async fn was_kept(&self, mark: &str) -> Result<Option<bool>, StoreError> {
+        const FATE: &str = "SELECT CASE WHEN CAST(pg_postmaster_start_time() AS TEXT) = $2 \
+             THEN pg_xact_status(CAST($1 AS xid8)) END";
+        let (number, start) = mark.split_once(' ').unwrap_or_default();
+        let mut link = self.connect().await?;
+        for _ in 0..ASKED_AGAIN {
+            let fate = sqlx::query_scalar(FATE).bind(number).bind(start).persistent(false).fetch_one(&mut link);
+            let fate: Option<String> = timeout(BEGUN_WITHIN, fate).await.unwrap_or_else(|_| Err(silence()))?;
+            match fate.as_deref() {
+                Some("committed") => return Ok(Some(true)),
+                Some("aborted") => return Ok(Some(false)),
+                Some("in progress") => sleep(ASK_AGAIN).await,
+                _ => break,
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -29,14 +29,19 @@ use crate::domain::id::LoginId;
 
 /// How often a lock that another process holds is asked for.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
+/// How often a server that is away is handed a new token.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
 /// Longest wait for it: two token calls and a busy disk.
 const LONGEST_WAIT: Duration = Duration::from_mins(4);
 
 /// The logins of one store.
 pub struct Tokens {
     vault: Arc<Vault>,
-    turns: Mutex<HashMap<LoginId, Arc<tokio::sync::Mutex<()>>>>,
+    turns: Turns,
 }
+
+/// Who renews which login in this process, whatever configuration it works with.
+pub(super) type Turns = Arc<Mutex<HashMap<LoginId, Arc<tokio::sync::Mutex<()>>>>>;
 
 struct Vault {
     backend: Backend,
@@ -75,7 +80,7 @@ impl Store {
             (Backend::Server(_), made) => Keys::apart(key.as_ref(), made),
         };
         let vault = Arc::new(Vault { backend: self.backend.clone(), keys });
-        Tokens { vault, turns: Mutex::default() }
+        Tokens { vault, turns: Arc::clone(&self.renewals) }
     }
 }
 
@@ -136,24 +141,52 @@ impl TokenVault for Tokens {
 
 #[async_trait]
 impl TokenLock for Renewal {
-    async fn save(&mut self, kept: &Kept) -> Result<(), VaultError> {
-        self.vault
-            .save(&self.login, kept, &self.everywhere)
-            .await
-            .map_err(|error| VaultError::Failed(error.to_string()))
+    async fn must_last(&mut self) -> Result<(), VaultError> {
+        match &self.everywhere {
+            Everywhere::Machine { .. } => Ok(()),
+            Everywhere::Server(lease) => lease.must_last().await.map_err(|error| failed(&error)),
+        }
     }
+
+    async fn nearly_lost(&mut self) {
+        match &self.everywhere {
+            Everywhere::Machine { .. } => std::future::pending().await,
+            Everywhere::Server(lease) => lease.nearly_lost().await,
+        }
+    }
+
+    async fn save(&mut self, kept: &Kept) -> Result<(), VaultError> {
+        loop {
+            let error = match self.vault.save(&self.login, kept, &self.everywhere).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            // What the vendor gave stands nowhere else, and what it took the place of may be good for nothing: whoever
+            // renews the login next must find it.
+            match &self.everywhere {
+                Everywhere::Server(lease) if error.may_pass() => tokio::select! {
+                    () = lease.lost() => return Err(failed(&error)),
+                    () = tokio::time::sleep(SAVE_AGAIN) => {}
+                },
+                _ => return Err(failed(&error)),
+            }
+        }
+    }
+}
+
+fn failed(error: &StoreError) -> VaultError {
+    VaultError::Failed(error.to_string())
 }
 
 impl Vault {
     async fn load(&self, login: &LoginId) -> Result<Kept, VaultError> {
-        let failed = |error: StoreError| VaultError::Failed(error.to_string());
-        let row = self.row(login).await.map_err(failed)?;
+        let row = self.row(login).await.map_err(|error| failed(&error))?;
         let Some((revision, sealed)) = row else { return Ok(Kept::default()) };
         let opened = match self.keys.open(&sealed, &bound(login, revision)) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Err(VaultError::Sealed(self.cannot_open())),
             Err(error @ StoreError::TokenKey(_)) => return Err(VaultError::Sealed(error.to_string())),
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(failed(&error)),
         };
         read(&opened).ok_or_else(|| VaultError::Sealed("what is kept of it cannot be read".to_owned()))
     }

@@ -32,7 +32,7 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.0.0 {
             Kind::File(begun) => Ok(begun.commit().await?),
-            Kind::Server(held) => held.end("COMMIT").await,
+            Kind::Server(held) => held.keep().await,
         }
     }
 
@@ -40,7 +40,14 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.0.0 {
             Kind::File(begun) => Ok(begun.rollback().await?),
-            Kind::Server(held) => held.end("ROLLBACK").await,
+            Kind::Server(held) => held.undo().await,
+        }
+    }
+
+    /// Notes by what a write on a server is found again, where its end is not answered.
+    pub(super) fn is_known_as(&mut self, mark: String) {
+        if let Kind::Server(held) = &mut self.0.0 {
+            held.is_known_as(mark);
         }
     }
 }
@@ -90,7 +97,7 @@ pub struct Fate {
 }
 
 impl Fate {
-    fn hear<T>(&mut self, answer: &Result<T, sqlx::Error>) {
+    pub(super) fn hear<T>(&mut self, answer: &Result<T, sqlx::Error>) {
         let Err(error) = answer else { return };
         self.has_failed = true;
         let code = error.as_database_error().and_then(DatabaseError::code);

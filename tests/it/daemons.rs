@@ -190,3 +190,18 @@ async fn s9_the_work_of_a_daemon_that_was_killed_is_taken_over() {
     assert_told_once(&sandbox, &database).await;
     two.stopped();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s9_an_idle_daemon_that_lost_its_lease_notices_before_its_next_slot() {
+    let Some(database) = postgres::database().await else { return };
+    let sandbox = Sandbox::start(setup(NOW)).await.unwrap();
+    let project = Project::demo_on(&sandbox, &database);
+    let one = Daemon::start(&project, "one");
+    until(&database, ENDED, CONCEPTS, &[&one]).await;
+    until(&database, "SELECT COUNT(*) FROM delivery WHERE state <> 'delivered'", 0, &[&one]).await;
+    // Nothing is due any more. It could write nothing, and deliveries of vendors would be turned away.
+    database.run("UPDATE node SET until = 0").await;
+    until(&database, "SELECT COUNT(*) FROM node WHERE until > 0", 1, &[&one]).await;
+    assert!(one.said().contains("begun anew"), "{}", one.said());
+    one.stopped();
+}

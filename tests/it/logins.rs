@@ -1,6 +1,7 @@
 //! Logins in the real store: sealed, renewed by one at a time in this process and between processes, and
 //! asking for a person once when nothing else helps.
 
+mod nodes;
 mod program;
 
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,6 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use tokio::sync::Barrier;
 use willitsell::connect::auth::standing::{Standing, standing};
 use willitsell::connect::auth::{Auth, AuthError, ClientAuth, Grant, GrantKind, Oauth2};
 use willitsell::connect::http::{Http, Limits};
@@ -136,36 +136,6 @@ fn rounds(asked: usize) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a4_sixteen_callers_at_the_moment_of_expiry_make_one_token_call() {
-    const CALLERS: usize = 16;
-    let rounds = rounds(1_000);
-    let (vendor, state) = strict_vendor().await;
-    let machine = Machine::new().await;
-    let shared = Arc::new((auth(), login(vendor.url("/token").as_str()), machine.tokens()));
-    for round in 0..rounds {
-        let barrier = Arc::new(Barrier::new(CALLERS));
-        let now = noon() + TimeDelta::hours(round.try_into().unwrap());
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|_| {
-                let (shared, barrier) = (Arc::clone(&shared), Arc::clone(&barrier));
-                tokio::spawn(async move {
-                    barrier.wait().await;
-                    access(&shared.0, &shared.1, &shared.2, now).await
-                })
-            })
-            .collect();
-        for caller in callers {
-            assert_eq!(caller.await.unwrap().unwrap(), format!("{CANARY}-a{round}"));
-        }
-    }
-    let calls = vendor.seen().len();
-    println!("a4: {rounds} rounds of {CALLERS} callers in one process: {calls} token calls, none revoked");
-    assert_eq!((calls, state.lock().unwrap().clone()), (rounds, Ok(rounds)));
-    machine.store.close().await;
-    assert_no_canary_below(machine.folder.path(), &[]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a4_two_processes_make_one_token_call_a_round() {
     let rounds = rounds(100);
     let (vendor, state) = strict_vendor().await;
@@ -209,7 +179,7 @@ async fn a4_a_process_of_its_own() {
 /// A store that forgets what it is told, as a process that dies before it could tell it.
 struct Dying<'a>(&'a Tokens);
 
-struct Dead(#[expect(dead_code, reason = "held until dropped")] Box<dyn TokenLock>);
+struct Dead(Box<dyn TokenLock>);
 
 #[async_trait]
 impl TokenVault for Dying<'_> {
@@ -224,6 +194,14 @@ impl TokenVault for Dying<'_> {
 
 #[async_trait]
 impl TokenLock for Dead {
+    async fn must_last(&mut self) -> Result<(), VaultError> {
+        self.0.must_last().await
+    }
+
+    async fn nearly_lost(&mut self) {
+        self.0.nearly_lost().await;
+    }
+
     async fn save(&mut self, _: &Kept) -> Result<(), VaultError> {
         Err(VaultError::Failed("dead".into()))
     }

@@ -380,6 +380,11 @@ async fn n3_no_answer_may_be_an_arrival_and_no_connection_is_none() {
         assert!(arrived(notifier(&sandbox, kind, impatient()).send(&delivery(1), now()).await), "{kind}");
         sandbox.script(endpoint, [Fault::status(503)]);
         assert!(!arrived(notifier(&sandbox, kind, patient.clone()).send(&delivery(1), now()).await), "{kind}");
+        for status in [500, 502, 504, 524] {
+            sandbox.script(endpoint, [Fault::status(status)]);
+            let result = notifier(&sandbox, kind, patient.clone()).send(&delivery(1), now()).await;
+            assert!(arrived(result), "{kind}: what stands before it does not know, {status}");
+        }
         let secret = format!("whsec_{}", "A".repeat(32));
         // A port that nobody listens on.
         let unreachable = destination(kind, "http://127.0.0.1:1/", &secret);

@@ -13,6 +13,11 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::canary::CANARY;
 
+mod proxy;
+mod standby;
+
+pub use proxy::{AtCommit, Proxy};
+
 /// Starts a server in folder `$1` on port `$2` with the binaries of `$3` and stops it, and removes the folder, once its
 /// standard input ends: with the process that started it, however that ended. PostgreSQL refuses to run as root.
 const SCRIPT: &str = r#"
@@ -48,7 +53,7 @@ pub struct Database {
     /// With the password, which is a canary.
     pub url: String,
     name: String,
-    port: u16,
+    pub port: u16,
 }
 
 /// A new database, or `None` with a printed line where there is no PostgreSQL.

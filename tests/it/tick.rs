@@ -10,6 +10,7 @@ mod reminders;
 mod renamed;
 mod shrinks;
 mod silence;
+mod together;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -22,7 +23,7 @@ use willitsell::domain::verdict::StoredScorecard;
 use willitsell::sandbox::{Answer, Endpoint, Fault, Sandbox, google_ads, typeform};
 use willitsell::schedule::due::DueRun;
 use willitsell::schedule::tick::{Ticked, tick};
-use willitsell::store::{Store, Undelivered};
+use willitsell::store::{Store, StoreError, Undelivered};
 
 use crate::canary::assert_no_canary;
 use crate::project::{Project, experiment, setup};

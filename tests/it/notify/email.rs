@@ -189,6 +189,30 @@ async fn n2_what_the_codes_of_a_mail_server_mean() {
     }
 }
 
+/// One address that is refused, for good or for now, takes the mail from none of the others.
+#[tokio::test]
+async fn n2_a_refused_address_takes_the_mail_from_nobody_else() {
+    const BOARD: &str = "RCPT TO:<board@";
+    let (address, inbox) = server(Refusal(BOARD, "550 no such user")).await;
+    let error = through(address).send(&delivery(1), now()).await.unwrap_err();
+    assert!(matches!(&error, NotifyError::Partly { advice } if advice.contains("1 of 2 addresses")), "{error:?}");
+    assert!(!error.to_string().contains("board@") && error.to_string().contains("`to`"), "{error}");
+    assert_eq!(inbox.mails().iter().map(|mail| mail.to.join(" ")).collect::<Vec<_>>(), ["dana@example.com"]);
+
+    // For now: the next attempt is for that one alone.
+    let (address, inbox) = server(Refusal(BOARD, "450 later")).await;
+    let notifier = through(address);
+    for attempt in 1..4 {
+        let error = notifier.send(&delivery(attempt), now()).await.unwrap_err();
+        assert!(matches!(error, NotifyError::Temporary { may_have_arrived: true, .. }), "{error:?}");
+        assert_eq!(inbox.mails().iter().map(|mail| mail.to.join(" ")).collect::<Vec<_>>(), ["dana@example.com"]);
+    }
+    // All are refused: then it is given up, and told elsewhere.
+    let (address, _) = server(Refusal("RCPT", "550 nobody here")).await;
+    let error = through(address).send(&delivery(1), now()).await.unwrap_err();
+    assert!(matches!(error, NotifyError::Permanent { .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn n3_a_mail_server_that_hangs_up_may_have_the_mail() {
     let (address, inbox) = server(Refusal(".", "")).await;

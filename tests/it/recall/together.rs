@@ -70,7 +70,7 @@ async fn together(rig: &Rig, experiments: &[Experiment], at: DateTime<Utc>) -> V
     for experiment in experiments {
         let due = DueRun { concept: experiment.concept.id.clone(), due_at: at, missed: 0 };
         let run = open(&rig.parts, &due, at).await.unwrap().unwrap();
-        asked.push(ask(&rig.parts, experiment, run).await);
+        asked.push(ask(&rig.parts, experiment, run).await.unwrap());
     }
     let ticked = judge(&rig.parts, asked).await.unwrap();
     let names = |experiment: &Experiment| experiment.concept.id.clone();

@@ -3,13 +3,12 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use willitsell::sandbox::Sandbox;
 
 use super::*;
 use crate::canary::assert_no_canary;
+use crate::postgres::{AtCommit, Proxy};
+use crate::project::{Ended, Project, setup};
 
 #[tokio::test]
 async fn s8_many_may_open_a_new_store_at_once() {
@@ -114,7 +113,7 @@ async fn s8_what_one_process_has_at_a_time_is_taken_over_once_it_falls_silent() 
     // As if half a minute had gone by in which the first said nothing.
     assert!(one.start_run(&run("2026-03-02T05:00:00Z")).await.unwrap());
     assert_eq!(two.take_over(at("2026-03-02T05:10:00Z")).await.unwrap(), 0, "its owner lives");
-    database.run("UPDATE node SET until = 0 WHERE fence = 1").await;
+    database.run("UPDATE node SET until = 0 WHERE fence = (SELECT MAX(fence) FROM run)").await;
     let _taken = two.alone("source search", now).await.unwrap();
     assert_eq!(two.take_over(at("2026-03-02T05:11:00Z")).await.unwrap(), 1);
     assert!(two.start_run(&run("2026-03-02T05:00:00Z")).await.unwrap(), "its slot is due again");
@@ -199,50 +198,6 @@ async fn writes_of_several_processes_follow_each_other() {
     assert!(!stores[1].start_run(&run("2026-03-02T05:00:00Z")).await.unwrap(), "a slot has one run, on whatever node");
 }
 
-/// Between a store and its server: passes on, keeps silent, or cuts what there is.
-struct Proxy {
-    port: u16,
-    passes: watch::Sender<bool>,
-    cuts: watch::Sender<u32>,
-}
-
-impl Proxy {
-    async fn to(database: &Database) -> (Self, String) {
-        let mut url = url::Url::parse(&database.url).unwrap();
-        let upstream = format!("127.0.0.1:{}", url.port().unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (passes, cuts) = (watch::Sender::new(true), watch::Sender::new(0));
-        let (may_pass, cut) = (passes.clone(), cuts.clone());
-        tokio::spawn(async move {
-            while let Ok((inner, _)) = listener.accept().await {
-                let (upstream, may_pass, mut cut) = (upstream.clone(), may_pass.subscribe(), cut.subscribe());
-                tokio::spawn(async move {
-                    let Ok(outer) = TcpStream::connect(upstream).await else { return };
-                    let ((from_us, to_us), (from_it, to_it)) = (inner.into_split(), outer.into_split());
-                    tokio::select! {
-                        _ = cut.changed() => {}
-                        () = passed_on(from_us, to_it, may_pass.clone()) => {}
-                        () = passed_on(from_it, to_us, may_pass) => {}
-                    }
-                });
-            }
-        });
-        url.set_port(Some(port)).unwrap();
-        (Self { port, passes, cuts }, url.to_string())
-    }
-}
-
-async fn passed_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut may_pass: watch::Receiver<bool>) {
-    let mut bytes = vec![0; 64 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut bytes).await {
-        // What was on its way when the line fell silent stays on its way.
-        if may_pass.wait_for(|passes| *passes).await.is_err() || to.write_all(&bytes[..read]).await.is_err() {
-            return;
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn s10_a_server_that_was_cut_off_or_kept_silent_is_found_again() {
     let Some(database) = postgres::database().await else { return };
@@ -253,7 +208,7 @@ async fn s10_a_server_that_was_cut_off_or_kept_silent_is_found_again() {
     everything(&store, &ads(), None).await;
 
     // Connections that lie idle are cut, as by a server that is started anew: nobody notices.
-    proxy.cuts.send_modify(|cuts| *cuts += 1);
+    proxy.cut();
     tokio::time::sleep(Duration::from_millis(100)).await;
     put(&store, &on("2026-03-02"), &[("2026-03-02", "a", 20, None)]).await.unwrap();
 
@@ -321,4 +276,87 @@ async fn s10_a_connection_that_dies_in_a_write_undoes_it_and_gives_its_turn_back
             }
         }
     }
+}
+
+/// A write whose end is not answered is asked after; only where nobody can say is it told as what it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn s10_a_write_whose_end_is_not_answered_is_asked_after() {
+    let Some(database) = postgres::database().await else { return };
+    let (proxy, url) = Proxy::to(&database).await;
+    let store = Store::open_with(&url, Some(&KEY.into())).await.unwrap();
+    let days = ["2026-03-01T05:00:00Z", "2026-03-02T05:00:00Z", "2026-03-03T05:00:00Z"];
+    proxy.at_commit.send_replace(AtCommit::CutAfter);
+    assert!(store.start_run(&run(days[0])).await.unwrap(), "it was kept, and is told so");
+    proxy.at_commit.send_replace(AtCommit::CutBefore);
+    let never = store.start_run(&run(days[1])).await.unwrap_err();
+    assert!(matches!(never, StoreError::Unreachable(_)), "{never}");
+    proxy.at_commit.send_replace(AtCommit::CutAfterAndGone);
+    let unsure = store.start_run(&run(days[2])).await.unwrap_err();
+    assert!(matches!(unsure, StoreError::Unsure(_)) && unsure.may_pass(), "{unsure}");
+    assert!(unsure.to_string().contains("before it said whether it kept this"), "{unsure}");
+    assert_no_canary(unsure.to_string());
+    proxy.is_there.send_replace(true);
+    let known: Vec<_> = store.run_history(&concept(), 9).await.unwrap().into_iter().map(|run| run.due_at).collect();
+    assert_eq!(known, [at(days[2]), at(days[0])]);
+}
+
+/// A standby that takes over may never have heard of the last numbers that were given: none is given again.
+#[tokio::test]
+async fn s10_no_number_is_given_twice_after_a_standby_that_lags_took_over() {
+    let Some(database) = postgres::database().await else { return };
+    let (one, two) = (open_on(&database).await, open_on(&database).await);
+    one.claim().await.unwrap();
+    // What the standby knows: nothing of the first.
+    database.run("DELETE FROM node; UPDATE willitsell SET fences = 0").await;
+    two.claim().await.unwrap();
+    assert!(matches!(one.start_run(&run("2026-03-02T05:00:00Z")).await, Err(StoreError::Fenced)));
+    assert!(two.start_run(&run("2026-03-02T05:00:00Z")).await.unwrap());
+}
+
+/// The password is a reference of the user's, and nothing else may stand in for it.
+#[tokio::test]
+async fn p10_no_password_is_taken_from_the_environment() {
+    let Some(database) = postgres::database().await else { return };
+    let sandbox = Sandbox::start(setup("2026-03-04T12:00:00Z")).await.unwrap();
+    let project = Project::demo_on(&sandbox, &database);
+    let file = project.path().join("passwords");
+    project.write("passwords", format!("*:*:*:*:{}", crate::canary::CANARY));
+    project.secret("store", &database.url_with("tester", None, ""));
+    for (name, value) in [("PGPASSWORD", crate::canary::CANARY.to_owned()), ("PGPASSFILE", file.display().to_string())]
+    {
+        let ended = Ended::of(&project.command(&["status"]).env(name, value).output().unwrap());
+        assert_ne!(ended.code, 0, "{name}: {ended:?}");
+        assert!(ended.stderr.contains("user or password is wrong"), "{name}: {ended:?}");
+    }
+}
+
+/// The address moves to a standby, which only reads until it is promoted; a connection to it is not used for a write again.
+#[tokio::test(flavor = "multi_thread")]
+async fn s10_a_standby_takes_over() {
+    let Some(database) = postgres::database().await else { return };
+    let (proxy, url) = Proxy::to(&database).await;
+    let store = Store::open_with(&url, Some(&KEY.into())).await.unwrap();
+    store.claim().await.unwrap();
+    let on = |day: &str| slice(&ads(), days(day, day), "2026-03-09T05:00:00Z");
+    put(&store, &on("2026-03-01"), &[("2026-03-01", "a", 10, None)]).await.unwrap();
+    let standby = database.standby().await;
+
+    proxy.lead_to(standby.port);
+    proxy.cut();
+    let refused = put(&store, &on("2026-03-02"), &[("2026-03-02", "a", 20, None)]).await.unwrap_err();
+    assert!(refused.may_pass() && refused.to_string().contains("it only reads"), "{refused}");
+    assert_eq!(everything(&store, &ads(), None).await.observations.len(), 1, "reading is served");
+    // Back again, while a connection to the standby lies idle.
+    proxy.lead_to(database.port);
+    put(&store, &on("2026-03-02"), &[("2026-03-02", "a", 21, None)]).await.unwrap();
+
+    standby.has_all_of(&database).await;
+    proxy.lead_to(standby.port);
+    proxy.cut();
+    standby.promote().await;
+    let began = Instant::now();
+    put(&store, &on("2026-03-03"), &[("2026-03-03", "a", 30, None)]).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    let clicks: Vec<_> = rows(&everything(&store, &ads(), None).await).iter().map(|row| row.3).collect();
+    assert_eq!(clicks, [Some(10), Some(21), Some(30)]);
 }

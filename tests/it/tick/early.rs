@@ -74,7 +74,7 @@ async fn what_a_slot_has_read_since_the_vendor_told_of_it_is_not_read_again() {
     assert!(early(told + minute, told + minute * 2).await);
     assert_eq!(sandbox.calls(Endpoint::Typeform), read, "the slot asked after the vendor had told");
     {
-        let _slot = app.parts.turns.of(&form).await;
+        let _slot = app.parts.turns.free(&form).unwrap();
         assert!(!early(told + minute * 2, told + minute * 2).await, "somebody reads it who may have asked before");
         assert_eq!(sandbox.calls(Endpoint::Typeform), read);
     }
