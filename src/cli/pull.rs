@@ -70,6 +70,7 @@ pub async fn run(args: &PullArgs, path: &Path, output: &Output) -> Result<ExitCo
     let chosen = choose(args, &app)?;
     let _claim = app.parts.store.claim().await?;
     let now = Utc::now();
+    app.parts.store.must_agree_on(now).await?;
     let run_id = format!("pull@{}", now.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
     let mut asked = Vec::new();
     for access in chosen {

@@ -85,6 +85,7 @@ pub(super) async fn cancel_when_asked(stop: CancellationToken) {
 }
 
 async fn once(app: &App, now: DateTime<Utc>, output: &Output) -> Result<ExitCode, Failure> {
+    app.parts.store.must_agree_on(now).await?;
     app.parts.store.abandon_open_runs(now).await?;
     app.parts.store.expire_free_text(now).await?;
     portfolio::begin(&app.parts.store, &app.loaded.config.experiments, now).await?;

@@ -50,6 +50,12 @@ pub fn text(state: &State) -> Result<String, fmt::Error> {
     metrics.gauge("source_last_answer_timestamp_seconds", "When it last brought all it was asked for", answers);
     let panics = state.panics.iter().map(|(place, &panics)| (of("place", place), panics));
     metrics.count("faults", "Faults of the program that were caught", panics);
+    let log = [(Labels::new(), i64::try_from(state.log_bytes).unwrap_or(i64::MAX))];
+    metrics.gauge(
+        "store_log_bytes",
+        "Size of the store's log, which shrinks to 64 MiB once nobody reads for long",
+        log,
+    );
     let messages = &state.messages;
     let messages = [("sent", messages.sent), ("postponed", messages.postponed), ("given_up", messages.given_up)];
     metrics.count(

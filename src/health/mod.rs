@@ -49,6 +49,10 @@ pub struct State {
     pub messages: Messages,
     /// Destinations whose last message arrived, but not everywhere.
     pub left_out: BTreeSet<DestinationId>,
+    /// The process with another version or configuration, read later, on the same store.
+    pub overruled: Option<String>,
+    /// Bytes of the store's log, where it is in a file.
+    pub log_bytes: u64,
     /// Why the configuration as it now stands was not taken.
     pub configuration: Option<String>,
     /// The store's disk took nothing more when it was last written to.
@@ -193,6 +197,11 @@ impl State {
         let left_out =
             |to: &DestinationId| format!("the last message to {to} did not reach every address: see the log");
         troubles.extend(self.left_out.iter().map(left_out));
+        if let Some(other) = &self.overruled {
+            troubles.push(format!(
+                "nothing is begun here: process {other} has another version or configuration, read later"
+            ));
+        }
         if self.configuration.is_some() {
             troubles.push("the configuration as it now stands cannot be used; the one from before is".to_owned());
         }

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::agreement::Agreement;
 use super::deliver::{Delivered, deliver};
 use super::due::{AHEAD, DueRun, due, next_slot};
 use super::early::{Early, read_early};
@@ -56,6 +57,8 @@ pub struct Work {
     pub themes: BTreeMap<ConceptId, Vec<Theme>>,
     /// Slots that were missed longer ago than this are told of and not run.
     pub catch_up: chrono::Duration,
+    /// What others on the same store must work with too.
+    pub agreement: Agreement,
 }
 
 /// Why the daemon ended although nobody asked it to: the process should end too, so that its service manager starts it again.
@@ -228,10 +231,25 @@ async fn decide_when_due(shared: &Arc<Shared>) -> Result<(), Died> {
         let Work { parts, experiments, .. } = &*now;
         let clock = &parts.clock;
         let (at, began) = (clock.now(), clock.elapsed());
-        if !shared.stop.is_cancelled() {
+        parts.store.must_agree_on(clock.now()).await?;
+        let overruled = now.agreement.overruled(parts).await?;
+        if let Some(other) = &overruled {
+            tracing::warn!(
+                %other,
+                "another willitsell on this store runs another version or configuration, read later than this one's: nothing is \
+                 begun here until they are the same"
+            );
+        }
+        if overruled.is_none() && !shared.stop.is_cancelled() {
             take_up(shared, &now, at, &mut under_way).await?;
         }
-        notices.write_down(parts, experiments, at).await?;
+        if overruled.is_none() {
+            notices.write_down(parts, experiments, at).await?;
+        }
+        parts.health.note(|state| {
+            state.overruled = overruled;
+            state.log_bytes = parts.store.log_bytes();
+        });
         parts.store.expire_free_text(at).await?;
         shared.decided.notify_one();
         parts.health.round(at, clock.elapsed());

@@ -1,6 +1,7 @@
 //! From "what is due?" to a stored verdict and a delivered message: `due` decides, `tick` does one
 //! experiment once, `deliver` empties the outbox, `daemon` repeats.
 
+pub mod agreement;
 pub mod clock;
 pub mod daemon;
 pub mod deadline;

@@ -167,6 +167,17 @@ pub enum StoreError {
          of this was stored"
     )]
     Fenced,
+    /// Set the clock right.
+    #[error(
+        "the clock of this machine is {seconds} s {side} that of the store's server, and days would end at another moment than \
+         for others: set both right (NTP); nothing is read or decided here until then"
+    )]
+    Clock {
+        /// How far they are apart.
+        seconds: i64,
+        /// `ahead of` or `behind`.
+        side: &'static str,
+    },
     /// Look what is stored, then do again what is not.
     #[error(
         "the store's server went away before it said whether it kept this ({0}): see what is stored (`willitsell status`), \
@@ -198,6 +209,12 @@ pub enum StoreError {
     /// Try again once the other writer is done.
     #[error("another program kept the store locked for over a minute: close whatever has it open, then try again")]
     Busy,
+    /// Try again while less is going on.
+    #[error(
+        "reading took over five minutes and was ended, since the store's log grows for as long as somebody reads: try again \
+         while less is going on"
+    )]
+    TooLong,
     /// Make room.
     #[error("the disk is full: nothing of this was stored. Free some space, then try again")]
     Full,
@@ -249,7 +266,7 @@ impl From<rusqlite::Error> for StoreError {
 impl StoreError {
     /// Whether it may pass by itself.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Unsure(_) | Self::Busy | Self::Fenced)
+        matches!(self, Self::Unreachable(_) | Self::Unsure(_) | Self::Clock { .. } | Self::Busy | Self::Fenced)
     }
 
     /// What one of PostgreSQL's codes (postgresql.org/docs/current/errcodes-appendix.html) means to whoever runs this. Its
@@ -277,6 +294,7 @@ impl StoreError {
         // The primary code is the low byte.
         match code & 0xff {
             5 | 6 => Some(Self::Busy),
+            9 => Some(Self::TooLong),
             11 | 26 => Some(Self::Damaged(format!("{said}, code {code}"))),
             13 => Some(Self::Full),
             // Read-only, an error of input or output, and a file that cannot be opened: SQLite names no disk that is

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -21,6 +22,9 @@ const RENEWED_WITHIN: Duration = Duration::from_secs(6);
 
 /// What must be left of the lease for something to go on that nobody else may do at the same time.
 const LEFT: Duration = Duration::from_secs(5);
+
+/// How far the clocks of a process and of the server may be apart: above what an answer takes.
+const APART: Duration = Duration::from_mins(1);
 
 /// How often it is asked whether something that another process holds is free.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -196,6 +200,57 @@ impl Server {
             let node = node.as_mut().filter(|node| Some(node.fence) == fence);
             node.map(|node| node.until = until).is_some()
         });
+    }
+
+    /// See `Store::must_agree_on`.
+    pub(super) async fn must_agree_on(self: &Arc<Self>, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let (ours, asked) = (now.timestamp_millis(), Instant::now());
+        let theirs: i64 =
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT {NOW}"))).fetch_one(&mut *self.read().await?).await?;
+        // It looked at its clock some time between the question and the answer.
+        let (ahead, behind) = (ours - theirs, theirs - millis(asked.elapsed()) - ours);
+        let apart = |seconds, side| Err(StoreError::Clock { seconds, side });
+        if ahead > millis(APART) {
+            apart(ahead / 1000, "ahead of")
+        } else if behind > millis(APART) {
+            apart(behind / 1000, "behind")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// See `Store::overruled`.
+    pub(super) async fn overruled(
+        self: &Arc<Self>,
+        works_with: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(fence) = self.fence() else { return Ok(None) };
+        let since = since.timestamp_millis();
+        let mut read = self.read().await?;
+        let known: Option<String> = sqlx::query_scalar("SELECT works_with FROM node WHERE fence = $1 AND since = $2")
+            .bind(fence)
+            .bind(since)
+            .fetch_optional(&mut *read)
+            .await?;
+        let other = format!(
+            "SELECT name FROM node WHERE until > {NOW} AND works_with <> '' AND works_with <> $1 \
+             AND (since > $2 OR (since = $2 AND fence > $3)) ORDER BY since DESC LIMIT 1"
+        );
+        let other = sqlx::query_scalar(AssertSqlSafe(other)).bind(works_with).bind(since).bind(fence);
+        let other = other.fetch_optional(&mut *read).await?;
+        read.rollback().await?;
+        if known.as_deref() != Some(works_with) {
+            let mut write = self.renew().await?;
+            sqlx::query("UPDATE node SET works_with = $1, since = $2 WHERE fence = $3")
+                .bind(works_with)
+                .bind(since)
+                .bind(fence)
+                .execute(&mut *write)
+                .await?;
+            write.commit().await?;
+        }
+        Ok(other)
     }
 
     fn known(&self) -> Option<Node> {

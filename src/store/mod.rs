@@ -51,6 +51,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 pub use columns::arm_key;
@@ -205,6 +206,30 @@ impl Store {
         match &self.backend {
             Backend::File(_) => std::future::pending().await,
             Backend::Server(server) => server.cut_off().await,
+        }
+    }
+
+    /// Refuses where the clock that shows `now` is more than a minute away from the server's: whose day has ended must not depend
+    /// on which process asks. In a file there is one clock.
+    ///
+    /// # Errors
+    /// [`StoreError::Clock`], or that the server cannot be asked.
+    pub async fn must_agree_on(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::File(_) => Ok(()),
+            Backend::Server(server) => server.must_agree_on(now).await,
+        }
+    }
+
+    /// What another process works with on this store, where that is something else than this one and was read later: its name.
+    /// Notes what this process works with, and since when. In a file there is no other.
+    ///
+    /// # Errors
+    /// That the server cannot be asked.
+    pub async fn overruled(&self, works_with: &str, since: DateTime<Utc>) -> Result<Option<String>, StoreError> {
+        match &self.backend {
+            Backend::File(_) => Ok(None),
+            Backend::Server(server) => server.overruled(works_with, since).await,
         }
     }
 

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::str;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use rusqlite::config::DbConfig;
@@ -24,6 +25,9 @@ use super::transaction::Transaction;
 /// Statements that a connection keeps compiled: more than are ever asked of it.
 const COMPILED: usize = 32;
 
+/// Steps of SQLite's machine, some tenths of a millisecond of work, after which it is looked how long a reading goes on.
+const LOOKS_AFTER: i32 = 10_000;
+
 /// Readers, too, write to the index beside the log.
 const WITH_INDEX: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
@@ -31,6 +35,7 @@ const WITH_INDEX: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags:
 pub struct Snapshots {
     path: PathBuf,
     settings: &'static str,
+    longest: Duration,
     /// `None` once closed.
     idle: Mutex<Option<Vec<Connection>>>,
     /// Every snapshot has its other end for as long as it may read.
@@ -38,9 +43,10 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// None is open yet; `settings` are run on each that is.
-    pub fn new(path: PathBuf, settings: &'static str) -> Self {
-        Self { path, settings, idle: Mutex::new(Some(Vec::new())), readers: watch::Sender::new(()) }
+    /// None is open yet; `settings` are run on each that is. A reading is ended where it goes on for longer than the `longest`
+    /// may: as long as one does, the store's log grows with every write.
+    pub fn new(path: PathBuf, settings: &'static str, longest: Duration) -> Self {
+        Self { path, settings, longest, idle: Mutex::new(Some(Vec::new())), readers: watch::Sender::new(()) }
     }
 
     /// Waits until nobody reads any more, a thread whose caller has gone included, and closes all.
@@ -56,6 +62,8 @@ impl Snapshots {
     fn begin(&self) -> Result<Connection, StoreError> {
         let kept = self.idle().as_mut().and_then(Vec::pop);
         let connection = kept.map_or_else(|| self.connect(), Ok)?;
+        let end = Instant::now() + self.longest;
+        connection.progress_handler(LOOKS_AFTER, Some(move || Instant::now() > end))?;
         connection.execute_batch("BEGIN")?;
         Ok(connection)
     }

@@ -23,6 +23,9 @@ const APPLICATION_ID: i64 = 0x5769_6c6c;
 /// reliability.md S4 asks for.
 const PATIENCE_MS: u64 = 75_000;
 
+/// How long many rows may be read at a time: as on a server, where a reading that pauses is ended then.
+const LONGEST_READING: Duration = Duration::from_mins(5);
+
 /// For connections that write. A commit returns once it is on disk; the log shrinks back to 64 MiB; what is deleted is
 /// overwritten.
 const WRITER: &str = "PRAGMA busy_timeout = 75000; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
@@ -58,7 +61,7 @@ impl Sqlite {
             path: path.to_owned(),
             reads: pool(&options, 4, READER),
             writes: pool(&options, 1, WRITER),
-            snapshots: Arc::new(Snapshots::new(path.to_owned(), READER)),
+            snapshots: Arc::new(Snapshots::new(path.to_owned(), READER, LONGEST_READING)),
         })
     }
 
@@ -178,6 +181,7 @@ fn sound(version: &str) -> Result<(), StoreError> {
 mod tests {
     use super::*;
     use crate::store::files;
+    use crate::store::snapshot::Snapshot;
 
     #[test]
     fn s6_a_library_that_can_damage_files_is_refused() {
@@ -198,6 +202,25 @@ mod tests {
         let mut read = backend.read().await.unwrap();
         let error = sqlx::query("CREATE TABLE a (b TEXT)").execute(&mut *read).await.unwrap_err();
         assert!(error.to_string().contains("readonly"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn s12_a_reading_that_goes_on_for_too_long_is_ended() {
+        const LONG: &str =
+            "WITH RECURSIVE one(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM one WHERE n < 1000000) SELECT n FROM one";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        Sqlite::open(&path).await.unwrap().close().await;
+        for (longest, is_ended) in [(Duration::ZERO, true), (Duration::from_mins(5), false)] {
+            let snapshots = Arc::new(Snapshots::new(path.clone(), READER, longest));
+            let read =
+                Snapshot::of_file(&snapshots).read(|reading| reading.question(LONG)?.each(&[], |_| Ok(()))).await;
+            match read {
+                Err(StoreError::TooLong) => assert!(is_ended),
+                other => assert!(other.is_ok() && !is_ended, "{other:?}"),
+            }
+        }
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod clock;
 mod detection;
+mod nodes;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -17,12 +18,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use willitsell::app::App;
 use willitsell::connect::{Connector, PullError, PullFacts, PullRequest};
+use willitsell::config::Config;
 use willitsell::domain::connector::{ConnectorInfo, RowSink};
 use willitsell::domain::id::{ConceptId, SourceId};
 use willitsell::domain::inbound::Told;
 use willitsell::domain::run::{Outcome, Run};
 use willitsell::health::Health;
 use willitsell::sandbox::Sandbox;
+use willitsell::schedule::Parts;
+use willitsell::schedule::agreement::Agreement;
 use willitsell::schedule::clock::Clock;
 use willitsell::schedule::daemon::{self, Died, Work};
 use willitsell::store::Store;
@@ -122,6 +126,12 @@ impl Connector for Moody {
     }
 }
 
+/// What a daemon works with from now on.
+pub fn work(parts: Parts, Config { experiments, themes, .. }: Config) -> Work {
+    let agreement = Agreement::of(&parts, &experiments, parts.clock.now());
+    Work { parts, experiments, themes, catch_up: TimeDelta::days(7), agreement }
+}
+
 /// A running daemon on the demo's concepts, whose forms can be told to misbehave.
 pub struct Rig {
     pub sandbox: Sandbox,
@@ -150,8 +160,7 @@ impl Rig {
         let hands = Hands::at(now);
         parts.clock = Arc::<Hands>::clone(&hands);
         let (store, health, stop) = (Arc::clone(&parts.store), Arc::clone(&parts.health), CancellationToken::new());
-        let (experiments, themes) = (loaded.config.experiments, loaded.config.themes);
-        let work = Work { parts, experiments, themes, catch_up: TimeDelta::days(7) };
+        let work = work(parts, loaded.config);
         let (change, work) = watch::channel(Arc::new(work));
         let (tell, told) = watch::channel(Told::new());
         let stopping = stop.clone();

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::cli::output::{Failure, Output};
 use crate::cli::run::cancel_when_asked;
+use crate::schedule::agreement::Agreement;
 use crate::schedule::clock::{Clock, System};
 use crate::schedule::daemon::Work;
 use crate::web::Pages;
@@ -61,7 +62,8 @@ pub(super) async fn pages(mut app: App, at: DateTime<Utc>, output: &Output) -> R
     let store = Arc::clone(&app.parts.store);
     let config = app.loaded.config;
     let (experiments, themes) = (config.experiments, config.themes);
-    let work = Work { parts: app.parts, experiments, themes, catch_up: TimeDelta::days(1) };
+    let agreement = Agreement::of(&app.parts, &experiments, app.parts.clock.now());
+    let work = Work { parts: app.parts, experiments, themes, catch_up: TimeDelta::days(1), agreement };
     let (_keep, work) = watch::channel(Arc::new(work));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let usual = config.web.listen.unwrap_or(any);

@@ -20,6 +20,7 @@ use crate::domain::web::Web;
 use crate::health::heartbeat::Heartbeat;
 use crate::health::listen::Pages;
 use crate::inbound::{Inbound, InboundError};
+use crate::schedule::agreement::Agreement;
 use crate::schedule::daemon::{self, Work};
 use crate::web;
 
@@ -108,7 +109,8 @@ async fn show_pages(
 
 fn work(config: Config, parts: crate::schedule::Parts) -> Work {
     let catch_up = TimeDelta::days(config.daemon.catch_up_days.into());
-    Work { parts, experiments: config.experiments, themes: config.themes, catch_up }
+    let agreement = Agreement::of(&parts, &config.experiments, Utc::now());
+    Work { parts, experiments: config.experiments, themes: config.themes, catch_up, agreement }
 }
 
 /// Takes what vendors send, for the sources as last read.

@@ -10,6 +10,7 @@ use willitsell::app::App;
 use willitsell::domain::decision::{Cause, Choice, Decision, Known, Setup};
 use willitsell::domain::verdict::{ArmScore, Evidence, Generation, Reason, Scorecard, Verdict};
 use willitsell::domain::web::Web;
+use willitsell::schedule::agreement::Agreement;
 use willitsell::schedule::daemon::Work;
 use willitsell::store::{Finding, NewVerdict};
 use willitsell::web::Pages;
@@ -82,7 +83,9 @@ keys = {{ ads = ["k{number}"] }}
         project.write("willitsell.toml", &text);
         let path: PathBuf = project.path().join("willitsell.toml");
         let app = App::open(&path).await.unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+        let agreement = Agreement::of(&app.parts, &app.loaded.config.experiments, app.parts.clock.now());
         let work = Arc::new(Work {
+            agreement,
             parts: app.parts,
             experiments: app.loaded.config.experiments,
             themes: app.loaded.config.themes,

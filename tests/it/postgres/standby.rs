@@ -22,8 +22,10 @@ fi
 cd "$folder"
 server=
 trap 'exit 1' HUP INT TERM
-trap '[ -z "$server" ] || kill -QUIT "$server" && wait; cp "$folder"/log /tmp/standby.log; rm -rf "$folder"' EXIT
-$as "$bin/pg_basebackup" -d "host=127.0.0.1 port=$from user=tester" -D data -R -X stream -c fast >log 2>&1
+trap '[ -z "$server" ] || kill -QUIT "$server" && wait; rm -rf "$folder"' EXIT
+copy=$bin/pg_basebackup
+[ -x "$copy" ] || copy=pg_basebackup
+$as "$copy" -d "host=127.0.0.1 port=$from user=tester" -D data -R -X stream -c fast >log 2>&1
 chmod 700 data
 $as "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$folder" \
   -c fsync=off >>log 2>&1 &
