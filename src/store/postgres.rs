@@ -50,8 +50,9 @@ const SCRUBBED_WITHIN: Duration = Duration::from_mins(15);
 const READERS: usize = 8;
 
 /// Limits for this transaction alone. A process that stops in the middle of a write keeps its turn until the server ends it,
-/// which is sooner than those who wait give up.
-const WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '75s'; \
+/// which is sooner than those who wait give up. That it writes is not said: a standby would call that a thing that it cannot do,
+/// and not say that it only reads.
+const WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '75s'; \
     SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '30s'";
 
 /// Everything in it is of one moment. What is read may be thought about for a while before the next question.
@@ -59,7 +60,7 @@ const READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCA
     SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '300s'";
 
 /// For a lease, which waits for nobody's turn.
-const RENEWING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '5s'; \
+const RENEWING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; \
     SET LOCAL statement_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// By what a write is found again: its number, and which start of the server gave it. A standby that takes over may give the
@@ -122,14 +123,17 @@ impl Server {
         let mut is_again = false;
         loop {
             let mut write = self.begin(&self.writer, WRITING).await?;
-            let mut turn = format!("{MARK}; SELECT turn FROM willitsell WHERE turn = 1 FOR UPDATE");
+            let mut turn = "SELECT turn FROM willitsell WHERE turn = 1 FOR UPDATE".to_owned();
             if let Some(fence) = fence {
                 turn.push_str(&super::lease::is_live(fence));
             }
+            // Last, for one that only reads has no number to give.
+            turn.push_str("; ");
+            turn.push_str(MARK);
             // All in one message.
             match sqlx::raw_sql(AssertSqlSafe(turn)).fetch_all(&mut *write).await {
                 Ok(rows) if rows.len() == if fence.is_none() { 2 } else { 3 } => {
-                    write.is_known_as(rows[0].try_get(0)?);
+                    write.is_known_as(rows[rows.len() - 1].try_get(0)?);
                     return Ok(write);
                 }
                 Ok(_) => {
