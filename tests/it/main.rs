@@ -14,6 +14,7 @@ mod decide;
 mod disk;
 mod exports;
 mod fake_server;
+mod fault_table;
 mod folder;
 mod form_exports;
 mod http;
