@@ -22,6 +22,8 @@ pub enum Fault {
     Torn,
     /// The right answer, after a while.
     Slow(Duration),
+    /// The right answer, given a while after what it answers was done.
+    Late(Duration),
     /// A page that names itself as the next one, for ever.
     PageLoop,
     /// The right answer, one name of its objects changed to another.
@@ -108,6 +110,11 @@ pub(super) async fn spoil(
         Some(Fault::Slow(wait)) => {
             tokio::time::sleep(wait).await;
             next.run(request).await
+        }
+        Some(Fault::Late(wait)) => {
+            let response = next.run(request).await;
+            tokio::time::sleep(wait).await;
+            response
         }
         Some(Fault::PageLoop) => {
             request.extensions_mut().insert(PageLoop);

@@ -376,6 +376,11 @@ impl Sandbox {
         held(&self.state.faults).entry(endpoint).or_default().extend(faults);
     }
 
+    /// Takes back what was scripted and has not come up.
+    pub fn calm(&self) {
+        held(&self.state.faults).clear();
+    }
+
     /// What a user got from a vendor's consent page before the sandbox started.
     pub fn refresh_token(&self, endpoint: Endpoint) -> String {
         oauth::first_refresh_token(self.secrets(), endpoint)

@@ -90,7 +90,8 @@ fn kill_after(mut child: Child, wait: Duration) -> bool {
     !child.wait().unwrap().success()
 }
 
-async fn compare_with_truth(store: &Store, sandbox: &Sandbox, now: DateTime<Utc>) {
+/// Every row of the ads and every act of the forms is stored as it is true at `now`, and nothing else.
+pub async fn compare_with_truth(store: &Store, sandbox: &Sandbox, now: DateTime<Utc>) {
     let world = sandbox.world();
     let window = DateWindow::new(day("2026-03-02"), day("2026-04-15")).unwrap();
     let today = now.with_timezone(&world.zone).date_naive();

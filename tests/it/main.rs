@@ -8,6 +8,7 @@ mod canary;
 mod commands;
 mod config;
 mod connectors;
+mod convergence;
 mod daemon;
 mod daemons;
 mod decide;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use base64::Engine;
 use serde_json::Value;
 use tempfile::TempDir;
-use willitsell::app::App;
+use willitsell::app::{App, AppError};
 use willitsell::connect::Registry;
 use willitsell::connect::auth::Auth;
 use willitsell::connect::http::{Http, Limits};
@@ -126,19 +126,7 @@ impl Project {
 
     /// The whole program inside this process, which waits for no vendor.
     pub async fn app(&self) -> App {
-        let mut app =
-            App::open(&self.path().join("willitsell.toml")).await.unwrap_or_else(|error| panic!("{error:#?}"));
-        let patience = Patience { sleep: Arc::new(|_| Box::pin(std::future::ready(()))), ..Patience::default() };
-        let http = Http::new(Limits::default()).unwrap();
-        let auth = Auth::new(http.clone());
-        let registry = Registry::built_in(&http, &auth, &patience).unwrap();
-        let folder = self.path().join("connectors");
-        app.parts.registry = if folder.is_dir() {
-            registry.with_folder(&folder, &http, &auth, &patience).unwrap_or_else(|error| panic!("{error:#?}"))
-        } else {
-            registry
-        };
-        app
+        patient(self.path()).await.unwrap_or_else(|error| panic!("{error:#?}"))
     }
 
     /// No secret stands in any file but those it was put into.
@@ -146,6 +134,19 @@ impl Project {
     pub fn assert_no_secret_kept(&self) {
         assert_no_canary_below(self.path(), &["secrets"]);
     }
+}
+
+/// The program of a project's folder, which waits for no vendor.
+pub async fn patient(folder: &Path) -> Result<App, AppError> {
+    let mut app = App::open(&folder.join("willitsell.toml")).await?;
+    let patience = Patience { sleep: Arc::new(|_| Box::pin(std::future::ready(()))), ..Patience::default() };
+    let http = Http::new(Limits::default())?;
+    let auth = Auth::new(http.clone());
+    let registry = Registry::built_in(&http, &auth, &patience)?;
+    let connectors = folder.join("connectors");
+    app.parts.registry =
+        if connectors.is_dir() { registry.with_folder(&connectors, &http, &auth, &patience)? } else { registry };
+    Ok(app)
 }
 
 impl Ended {
