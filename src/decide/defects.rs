@@ -189,7 +189,8 @@ fn unmapped_spend(experiment: &Experiment, card: &Scorecard, spent: (Option<Mone
 fn unmapped_acts(experiment: &Experiment, acts: f64, keys: &[String]) -> String {
     let because = if keys::can_be_named(keys) {
         format!(
-            "they are marked {}, and the configuration file does not say which version that is. Once it does, they count: {}.",
+            "they are marked {}, of which the configuration file says nothing. Say there which version they belong to (then \
+             they count), or that they have no part in the test (then they stay out): {}.",
             figures::list(&keys::named(experiment, &keys::with_a_name(keys))),
             where_to_look(experiment)
         )
@@ -330,8 +331,8 @@ fn traffic(experiment: &Experiment, why: &Reason, today: NaiveDate) -> String {
         Reason::BotBurst { arm, metric, count, expected, days: burst } => {
             let on: Vec<String> = burst.iter().map(|&day| figures::day(day, today)).collect();
             format!(
-                "{}: there were {} on {}; going by the other days, about {} would be expected. Bots look like this: see \
-                 who they were. {}",
+                "{}: there were {} on {}; going by the other days, about {} would be expected. This may be bots: see who \
+                 they were. {}",
                 name(experiment, arm),
                 figures::counted(*count, *metric),
                 figures::list(&on),

@@ -122,7 +122,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         "Fingerprints",
         vec![
             format!(
-                "If the rule, the data or the program changes, so does its code. `willitsell replay {}` derives the verdict again.",
+                "One line each for the rule (policy), the data and the program: if one changes, its line changes. `willitsell replay {}` derives the verdict again.",
                 card.concept
             ),
             format!("policy {} (test {})", card.policy_hash, card.generation),
@@ -373,7 +373,7 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
         .collect();
     let has_range = |score: &GuardrailScore| score.low.is_some() && score.high.is_some();
     if card.arms.iter().flat_map(|arm| &arm.guardrails).any(has_range) {
-        lines.push("Each limit is held against the range beside it, and is breached only when that whole range is past the limit. That range is worked out for the limit alone, so it need not fit the one under \"What was seen\".".into());
+        lines.push("Each limit is held against the range beside it, and is breached only when that whole range is past the limit. That range serves to check the limit and nothing else: it is worked out in another way than the one under \"What was seen\", so do not compare the two.".into());
     }
     lines
 }

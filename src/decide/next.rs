@@ -32,8 +32,13 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
         Verdict::Kill => {
             let counted = |flag: &Flag| *flag != Flag::ZeroConversions;
             let check = card.arms.iter().flat_map(|arm| &arm.evidence.flags).all(counted);
-            let decide = if check { "Decide" } else { "Check the tracking, then decide" };
-            format!("{decide} whether to kill, as recommended, or to build all the same · {}", stop("in either case"))
+            let decide = "decide whether to kill, as recommended, or to build all the same";
+            if check {
+                format!("{} · {}", explain::capital(decide), stop("in either case"))
+            } else {
+                let broken = "if it is broken, decide nothing on these numbers";
+                format!("Check the tracking: if it works, {decide}; {broken} · {}", stop("in any case"))
+            }
         }
         Verdict::Review => {
             let decide = settles(experiment, card);
@@ -44,7 +49,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
             format!("Nothing to do · the test goes on{ads}")
         }
         Verdict::Blocked if card.reasons.iter().any(ends_the_test) => {
-            format!("Mend what splits the visitors, then begin a new test · {}", stop("until then"))
+            format!("Repair what splits the visitors, then begin a new test · {}", stop("until then"))
         }
         Verdict::Blocked => {
             let any = |is: fn(&Reason) -> bool| card.reasons.iter().any(is);
@@ -106,8 +111,8 @@ pub fn to_do_meanwhile(experiment: &Experiment, card: &Scorecard, ads: Option<&S
     }
     let repairs = repairs(experiment, card);
     format!(
-        "{repairs} · then the {dated} is confirmed or withdrawn: until then decide nothing, and start or stop nothing \
-         because of it, the ads included"
+        "{repairs} · this will confirm or withdraw the {dated}: until then decide nothing and leave everything as it is, \
+         the ads too"
     )
 }
 
@@ -155,7 +160,12 @@ fn how_to_extend(experiment: &Experiment, card: &Scorecard, unsettled: Option<Mo
     let is_spent = |arm: &ArmScore| share.zip(arm.spend).is_some_and(|(share, spend)| spend.micros >= share.micros);
     let mut ways = Vec::new();
     if experiment.stop.is_none() && passed >= horizon_days {
-        let passed = if passed > horizon_days { format!(", and {passed} have settled") } else { String::new() };
+        let least = passed - horizon_days;
+        let passed = if least == 0 {
+            String::new()
+        } else {
+            format!(". As {passed} have settled already, it must be more than {least}")
+        };
         ways.push(("--days N", format!("N is added to the cap of {horizon_days} settled days{passed}")));
     }
     if let Some(cap) = budget_cap.filter(|_| at_cap().any(is_spent)) {
@@ -163,7 +173,10 @@ fn how_to_extend(experiment: &Experiment, card: &Scorecard, unsettled: Option<Mo
         let has_control = experiment.arms.iter().any(|arm| arm.control);
         let spent = card.arms.iter().filter_map(|arm| arm.spend).chain(unsettled);
         let spent = spent.reduce(|sum, part| sum.plus(part).unwrap_or(sum)).filter(|_| !has_control);
-        let spent = spent.map_or_else(String::new, |spent| format!(", and {spent} is spent already"));
+        let beyond = |spent: Money| Some((spent, spent.minus(cap).ok().filter(|beyond| beyond.micros > 0)?));
+        let spent = spent.and_then(beyond).map_or_else(String::new, |(spent, beyond)| {
+            format!(". As {spent} is spent already, it must be more than {beyond}")
+        });
         ways.push(("--budget AMOUNT", format!("AMOUNT is added to the cap of {}{spent}", cap.as_set())));
     }
     let (words, means): (Vec<&str>, Vec<String>) = ways.into_iter().unzip();
@@ -172,7 +185,7 @@ fn how_to_extend(experiment: &Experiment, card: &Scorecard, unsettled: Option<Mo
         let ways: Vec<&str> = days.into_iter().chain(budget_cap.map(|_| "`extend --budget AMOUNT`")).collect();
         return format!(" To test longer, write {} in its place.", ways.join(" or "));
     }
-    format!(" To test longer, write `extend {}` in its place: {}.", words.join(" "), means.join("; "))
+    format!(" To test longer, write `extend {}` in its place: {}.", words.join(" "), means.join(". "))
 }
 
 /// Whether a defect ends without anybody mending it.
@@ -234,9 +247,11 @@ fn mends(experiment: &Experiment, why: &Reason) -> Option<String> {
             format!("Find out why nothing comes from {}", figures::sources(sources))
         }
         Reason::Stale { .. } => "Run `willitsell pull`".to_owned(),
-        Reason::UnmappedSpend { .. } => "Say to which version each campaign belongs".to_owned(),
+        Reason::UnmappedSpend { .. } => {
+            "Say to which version each campaign belongs, or that it has no part in the test".to_owned()
+        }
         Reason::UnmappedActs { keys, .. } if keys::can_be_named(keys) => {
-            "Say to which version those sign-ups belong".replace("sign-ups", &acts)
+            format!("Say to which version those {acts} belong, or that they have no part in the test")
         }
         Reason::UnmappedActs { .. } => "Have the form record where each person came from".to_owned(),
         Reason::NamelessActs { sources, .. } => {

@@ -124,8 +124,8 @@ fn leave_out(experiment: &Experiment, card: &Scorecard, stretches: &[[NaiveDate;
 /// The same of days whose last one nobody knows yet.
 fn leave_out_until_mended(experiment: &Experiment) -> String {
     format!(
-        "To leave out the days up to the repair, its own day too, write `set_aside_days = [{{ first = \"{}\", last = \"…\", reason = \"…\" }}]` \
-         {}, with the day of the repair as `last`.",
+        "To leave out the days up to and including the day of the repair, write `set_aside_days = [{{ first = \"{}\", last = \"…\", reason = \"…\" }}]` \
+         {}, with that day as `last`.",
         experiment.start,
         where_days_stand(experiment)
     )

@@ -225,18 +225,18 @@ fn acts_at(model: Model, day: &ArmDay, level: f64) -> f64 {
     }
 }
 
-/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. By then $3,900, …`
+/// `Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. By then …`
 pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String {
     let rate = &experiment.policy.primary;
     let condition = format!("Estimate, if days stay like the last {}", ahead.like_days);
     let Some(likely) = &ahead.likely else { return format!("{condition}: no verdict within a year.") };
     let on = figures::day(likely.on, explain::today(experiment, card));
-    let mut brings: Vec<String> =
-        likely.spend.filter(|spend| spend.micros > 0).map(|spend| spend.to_string()).into_iter().collect();
+    let mut brings = Vec::new();
     if experiment.policy.model != Model::Cpa {
-        brings.push(figures::counted(figures::about(likely.exposures), rate.denominator));
+        brings.push(figures::further(figures::about(likely.exposures), rate.denominator));
     }
-    brings.push(figures::counted(figures::about(likely.acts), rate.numerator));
+    brings.push(figures::further(figures::about(likely.acts), rate.numerator));
+    brings.extend(likely.spend.filter(|spend| spend.micros > 0).map(|spend| format!("another {spend}")));
     let settled = if likely.days == 1 {
         "1 more day has settled".to_owned()
     } else {
@@ -253,7 +253,7 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
     };
     // Money of days that have not settled is among it: spent, but not counted yet.
     format!(
-        "{condition}: {}{why} about {on}, once {settled}. By then {} more will count.",
+        "{condition}: {}{why} about {on}, once {settled}. By then {} will count.",
         likely.verdict,
         figures::list(&brings)
     )

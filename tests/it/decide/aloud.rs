@@ -362,7 +362,7 @@ const ASKED: [(&str, &str); 92] = [
     ("unmapped_acts", "The form must record, for each person, the campaign or the version of the page they came from."),
     (
         "unmapped_acts",
-        "they are marked \"newsletter\" of source \"form\", and the configuration file does not say which version that is. Once it does, they count",
+        "they are marked \"newsletter\" of source \"form\", of which the configuration file says nothing. Say there which version they belong to (then they count), or that they have no part in the test (then they stay out)",
     ),
     (
         "impossible_counts",
@@ -422,7 +422,7 @@ const ASKED: [(&str, &str); 92] = [
     ("unmapped_acts", "keys = { ads = [\"a\"], form = [\"a\", \"newsletter\"] }\n"),
     ("unmapped_spend", "one ad is spending $300 a day, not counting campaigns of no version"),
     ("unmapped_acts", "1,800 visitors over 18 days; which of the 144 sign-ups are theirs is not known."),
-    ("unmapped_acts", "Say to which version those sign-ups belong ·"),
+    ("unmapped_acts", "Say to which version those sign-ups belong, or that they have no part in the test ·"),
     ("mixed_currencies", "\"ads\": days in UTC; money in EUR and USD."),
     ("mixed_zones", "\"ads\": days in Europe/Berlin and UTC; money in USD."),
     ("tracking_broken", "Plan a: from Thu 12 Mar to Thu 19 Mar no sign-up was counted for 720 visitors;"),
@@ -431,7 +431,10 @@ const ASKED: [(&str, &str); 92] = [
         "KILL",
         "Cost per sign-up: no sign-up on any settled day. Limit: at most $84. Breached: to keep to $84 each, $4,200 would have had to bring 50 sign-ups.",
     ),
-    ("BUILD", "Weakest point: Plan b alone is not yet above break-even (2.4 to 4.9%).\nEvidence"),
+    (
+        "BUILD",
+        "Plan b is not part of this BUILD: by itself it is not yet above break-even (range 2.4 to 4.9%).\nEvidence",
+    ),
     ("BUILD", "KILL when the whole range is below 1.2 times the rate of Plan old (worth building for)."),
     (
         "nameless_acts",
@@ -453,11 +456,11 @@ const ASKED: [(&str, &str); 92] = [
     ("cap_reached", "Breached: to keep to $84 each, $5,100 would have had to bring 61 sign-ups."),
     (
         "cap_reached",
-        "write `extend --days N` in its place: N is added to the cap of 18 settled days, and 28 have settled.",
+        "write `extend --days N` in its place: N is added to the cap of 18 settled days. As 28 have settled already, it must be more than 10.",
     ),
     (
         "cap_reached",
-        "write `extend --budget AMOUNT` in its place: AMOUNT is added to the cap of $5,000, and $5,700 is spent already.",
+        "write `extend --budget AMOUNT` in its place: AMOUNT is added to the cap of $5,000. As $5,700 is spent already, it must be more than $700.",
     ),
     ("no_data", "1,800 visitors over 18 days; whether any of them signed up is not known."),
     (
@@ -470,11 +473,11 @@ const ASKED: [(&str, &str); 92] = [
     ),
     (
         "unmapped_acts",
-        "To leave out the days up to the repair, its own day too, write `set_aside_days = [{ first = \"2026-03-02\", last = \"…\", reason = \"…\" }]` under `[experiment.invoice-autopilot]` in the configuration file, with the day of the repair as `last`.",
+        "To leave out the days up to and including the day of the repair, write `set_aside_days = [{ first = \"2026-03-02\", last = \"…\", reason = \"…\" }]` under `[experiment.invoice-autopilot]` in the configuration file, with the day of the repair as `last`.",
     ),
     (
         "unmapped_acts",
-        "Say to which version those sign-ups belong · the test goes on once this is fixed · the ads may run on",
+        "Say to which version those sign-ups belong, or that they have no part in the test · the test goes on once this is fixed · the ads may run on",
     ),
     ("nameless_acts", "then new sign-ups count, and the test goes on once at most 10 in 100 sign-ups lack one."),
     (
@@ -502,7 +505,7 @@ const ASKED: [(&str, &str); 92] = [
         "tracking_broken",
         "in the configuration file. If the fault goes on after Thu 19 Mar, put the day it ends as `last`. If the numbers are true,",
     ),
-    ("BUILD", "That range is worked out for the limit alone, so it need not fit the one under \"What was seen\"."),
+    ("BUILD", "so do not compare the two."),
     (
         "BUILD",
         "Its range is where the truth may lie, chance included: the lower end is the worst case, the upper end the best.",
@@ -692,7 +695,7 @@ fn all_else_that_is_told_is_read_aloud_too() {
     );
     said(
         "suspended",
-        "then the BUILD of Wed 18 Mar is confirmed or withdrawn: until then decide nothing, and start or stop nothing because of it, the ads included",
+        "this will confirm or withdraw the BUILD of Wed 18 Mar: until then decide nothing and leave everything as it is, the ads too",
     );
     said("suspended", "Money     at least $5,100 spent to Wed 18 Mar ·");
     said(

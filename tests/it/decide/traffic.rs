@@ -197,8 +197,8 @@ fn d8_a_burst_blocks_with_its_day_until_it_is_set_aside_or_declared_real() {
     assert_eq!(card.verdict, Verdict::Blocked);
     assert!(
         told(&experiment, &card).starts_with(
-            "Plan a: there were 70 sign-ups on Sun 8 Mar; going by the other days, about 3 would be expected. Bots look like \
-             this: see who they were."
+            "Plan a: there were 70 sign-ups on Sun 8 Mar; going by the other days, about 3 would be expected. This may be \
+             bots: see who they were."
         ),
         "{}",
         told(&experiment, &card)

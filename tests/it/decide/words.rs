@@ -301,7 +301,7 @@ fn a_defect_and_its_end_are_told_once_each() {
         "BLOCKED · Invoice Autopilot · no verdict until this is fixed (owner: Dana, head of product)
 Why       The BUILD of Sun 15 Mar cannot be confirmed for now. Source \"ads\" has never been read, although two readings or more were planned. To see what is wrong, run `willitsell pull`.
 Money     at least $3,170 spent to Sun 15 Mar
-Next      Run `willitsell pull` · then the BUILD of Sun 15 Mar is confirmed or withdrawn: until then decide nothing, and start or stop nothing because of it, the ads included"
+Next      Run `willitsell pull` · this will confirm or withdraw the BUILD of Sun 15 Mar: until then decide nothing and leave everything as it is, the ads too"
     );
     let now = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
     let recovered = lines(&autopilot(), Some(&stale), &now);
@@ -352,7 +352,7 @@ fn the_long_form_goes_from_the_rule_to_the_days_and_to_what_would_change_it() {
     ];
     assert_eq!(sections[3].lines, acts);
     let outlook = "Estimate, if days stay like the last 20: KILL about Mon 6 Apr, once 13 more days have settled. By then \
-                   $3,900, 1,300 visitors and 45 sign-ups more will count.";
+                   1,300 more visitors, 45 more sign-ups and another $3,900 will count.";
     assert_eq!(sections[4].lines, [outlook]);
     assert_eq!(sections[6].lines[0], "Mon 2 Mar: 100 visitors, 3 sign-ups, $300");
     assert_eq!(sections[6].lines.len(), 23);
