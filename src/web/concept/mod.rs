@@ -166,9 +166,8 @@ impl Concept {
         if card.verdict == Verdict::Blocked {
             points.push("The data cannot be trusted for now, so no range is shown.".to_owned());
         }
-        if card.verdict == Verdict::Build || (card.verdict == Verdict::Review && card.arms.len() > 1) {
-            let weakest = explain::weak_point(experiment, card);
-            points.extend(weakest.map(|point| point.trim_start_matches("Weakest point: ").to_owned()));
+        if card.verdict == Verdict::Build {
+            points.extend(explain::weak_point(experiment, card));
         }
         points.extend(self.weak_channels());
         points.extend(explain::left_out(experiment, card));
