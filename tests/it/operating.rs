@@ -135,7 +135,7 @@ impl Machine {
     /// Runs a block of the guide to its end; every command of it must succeed.
     #[track_caller]
     fn run(&self, block: &str) -> String {
-        let commands = self.here(&format!("set -e\n{}\n{}", self.blocks["w"], self.blocks[block]));
+        let commands = self.here(&format!("set -e\n{}\n{}\n", self.blocks["w"], self.blocks[block]));
         // 20: the guide says that slots have passed since.
         let commands = commands.replace(" status\n", " status || [ $? = 20 ]\n");
         let path = format!("{}:{}", self.at("bin").display(), std::env::var("PATH").unwrap());
