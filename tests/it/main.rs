@@ -35,6 +35,7 @@ mod real_data;
 mod recall;
 mod replay;
 mod sandbox;
+mod secrets;
 mod simulate;
 mod spreadsheet;
 mod stats_vectors;

@@ -19,7 +19,7 @@ use willitsell::sandbox::{Answer, Endpoint, Fault, Sandbox, Secrets, Setup, demo
 use crate::sandbox::client;
 
 mod crashes;
-mod email;
+pub mod email;
 
 /// Planted in every address and secret; must never come out again.
 const CANARY: &str = "canary7f3a9e";

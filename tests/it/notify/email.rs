@@ -11,27 +11,27 @@ use super::*;
 
 /// What a mail server took: the envelope's addresses, then the mail.
 #[derive(Clone, Debug, Default)]
-struct Mail {
+pub struct Mail {
     to: Vec<String>,
     text: String,
 }
 
 #[derive(Clone, Default)]
-struct Inbox(Arc<Mutex<Vec<Mail>>>);
+pub struct Inbox(Arc<Mutex<Vec<Mail>>>);
 
 impl Inbox {
-    fn mails(&self) -> Vec<Mail> {
+    pub fn mails(&self) -> Vec<Mail> {
         self.0.lock().unwrap().clone()
     }
 }
 
 /// Says `refusal` in answer to the command that begins with `at`; with nothing to say it hangs up.
 #[derive(Clone, Copy)]
-struct Refusal(&'static str, &'static str);
+pub struct Refusal(&'static str, &'static str);
 
-const ACCEPTS: Refusal = Refusal("never", "");
+pub const ACCEPTS: Refusal = Refusal("never", "");
 
-async fn server(refusal: Refusal) -> (SocketAddr, Inbox) {
+pub async fn server(refusal: Refusal) -> (SocketAddr, Inbox) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let inbox = Inbox::default();
