@@ -379,10 +379,15 @@ fn rows_heading(concept: &Concept) -> String {
     };
     let side = measure::good_side(policy);
     match (&clear[..], &open[..]) {
-        ([], []) => concept.section("Versions").first().map_or_else(
-            || "Versions side by side".to_owned(),
-            |line| line.split(". ").next().unwrap_or(line).trim_end_matches('.').to_owned(),
-        ),
+        ([], []) => match concept.derivation.versions.as_ref().map(|best| &best.open[..]) {
+            Some([only]) => format!("{} does better than the others", explain::name(concept.experiment(), only)),
+            Some(open) => {
+                let words = |count: usize| figures::in_words(u32::try_from(count).unwrap_or(u32::MAX));
+                let (open, all) = (words(open.len()), words(concept.card().arms.len()));
+                format!("{} of {all} versions cannot be told apart yet", explain::capital(&open))
+            }
+            None => "Versions side by side".to_owned(),
+        },
         ([], _) => format!("No channel alone is {side} break-even"),
         (_, []) => format!("Each channel alone is {side} break-even"),
         (clear, open) => format!("{} alone is {side} break-even; {} alone is not proven", names(clear), names(open)),

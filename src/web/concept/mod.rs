@@ -132,6 +132,11 @@ impl Concept {
         since.checked_add_days(Days::new(self.experiment().decide_within_days.into())).filter(|_| asks)
     }
 
+    /// What there is to say of the verdict, as much as a banner holds.
+    pub fn brief(&self) -> String {
+        brief(&explain::sentence(self.experiment(), self.card()))
+    }
+
     /// What stands below the word in the banner: `recommended Wed 18 Mar`, then the decision or that there is none.
     pub fn below(&self) -> Vec<String> {
         let (experiment, card) = (self.experiment(), self.card());
@@ -199,5 +204,38 @@ impl Concept {
             })
         });
         weak.collect()
+    }
+}
+
+/// About how many words a banner holds.
+const MOST_WORDS: usize = 70;
+
+/// A text cut where a sentence ends: of many versions each has its own.
+fn brief(text: &str) -> String {
+    let mut end = text.len();
+    for (words, (at, _)) in text.match_indices(' ').enumerate() {
+        let is_end = text[..at].ends_with(['.', ';']);
+        if is_end && (words < MOST_WORDS || end == text.len()) {
+            end = at;
+        }
+        if words >= MOST_WORDS && end < text.len() {
+            return format!("{}. `explain` says the rest.", text[..end].trim_end_matches(['.', ';']));
+        }
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_is_cut_where_a_sentence_ends() {
+        assert_eq!(brief("Short. And whole."), "Short. And whole.");
+        let long = "one two three four; ".repeat(40);
+        let cut = brief(long.trim_end());
+        assert!(cut.split(' ').count() <= MOST_WORDS + 9 && cut.contains("three four. `explain`"), "{cut}");
+        let endless = "word ".repeat(200);
+        assert_eq!(brief(endless.trim_end()), endless.trim_end(), "there is nowhere to cut");
     }
 }

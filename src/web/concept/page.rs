@@ -195,7 +195,7 @@ impl Page for ArmsPage {
                 a href={ "/concepts/" (experiment.concept.id) } { (experiment.concept.title) } " / Versions and channels"
             }
             h1 { "Versions and channels of " (experiment.concept.title) }
-            p.sub { (parts::badge(card.verdict)) " " (parts::lead(&explain::sentence(experiment, card))) }
+            p.sub { (parts::badge(card.verdict)) " " (parts::lead(&concept.brief())) }
             @match charts::rows(concept, Room::Page) {
                 Some(rows) => div.section { (rows) },
                 None => div.section { (parts::state("One version, and no channel that brings both halves of the rate.", &["There is nothing to compare: its own range stands below."])) }
@@ -217,10 +217,12 @@ fn banner(concept: &Concept) -> Markup {
     let (experiment, card) = (concept.experiment(), concept.card());
     let title = &experiment.concept.title;
     let below: Vec<Markup> = concept.below().iter().map(|line| html! { (line) }).collect();
-    let text = html! { p.lead { (parts::lead(&explain::sentence(experiment, card))) } };
+    let text = html! { p.lead { (parts::lead(&concept.brief())) } };
     html! {
         section aria-label=(format!("Verdict {}: {title}", card.verdict)) {
             (parts::banner(card.verdict, &below, 1, &html! { (title) }, &text))
+            @let whole = explain::sentence(experiment, card);
+            @if whole != concept.brief() { details { summary { "All of it" } p { (parts::lead(&whole)) } } }
         }
     }
 }

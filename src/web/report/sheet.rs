@@ -10,14 +10,11 @@ use crate::web::parts;
 const SUMS: usize = 7;
 const LINES: usize = 4;
 
-/// About how many words the banner holds.
-const MOST_WORDS: usize = 70;
-
 impl Report<'_> {
     pub(super) fn sheet(&self) -> Markup {
         html! {
             (head("concept report", self.settled_to, self.printed_on))
-            (parts::banner(self.verdict, &self.below.iter().map(|line| html! { (line) }).collect::<Vec<_>>(), 1, &html! { (self.title) }, &html! { p.lead { (parts::lead(&brief(&self.sentence))) } }))
+            (parts::banner(self.verdict, &self.below.iter().map(|line| html! { (line) }).collect::<Vec<_>>(), 1, &html! { (self.title) }, &html! { p.lead { (parts::lead(&self.of.brief())) } }))
             p.question { b { "Question" } " " (self.question) " " (self.bars) }
             (self.chart())
             div.two {
@@ -96,21 +93,6 @@ impl Report<'_> {
     }
 }
 
-/// As much of what there is to say as the banner holds, cut where a sentence ends: of many versions each has its own.
-fn brief(text: &str) -> String {
-    let mut end = text.len();
-    for (words, (at, _)) in text.match_indices(' ').enumerate() {
-        let is_end = text[..at].ends_with(['.', ';']);
-        if is_end && (words < MOST_WORDS || end == text.len()) {
-            end = at;
-        }
-        if words >= MOST_WORDS && end < text.len() {
-            return format!("{}. `explain` and the page say the rest.", text[..end].trim_end_matches(['.', ';']));
-        }
-    }
-    text.to_owned()
-}
-
 /// The line above everything.
 pub(super) fn head(what: &str, settled_to: chrono::NaiveDate, printed_on: chrono::NaiveDate) -> Markup {
     html! { div.strip { span { b { "Will it sell?" } " · " (what) } span { "Settled to " (year(settled_to)) " · printed " (year(printed_on)) } } }
@@ -120,20 +102,5 @@ fn list(lines: &[String], none: &str) -> Markup {
     html! {
         @if lines.is_empty() { p.fine { (none) } }
         @else { ul { @for line in lines.iter().take(LINES) { li { (parts::lead(line)) } } } }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_long_is_cut_where_a_sentence_ends() {
-        assert_eq!(brief("Short. And whole."), "Short. And whole.");
-        let long = "one two three four; ".repeat(40);
-        let cut = brief(long.trim_end());
-        assert!(cut.split(' ').count() <= MOST_WORDS + 9 && cut.contains("three four. `explain`"), "{cut}");
-        let endless = "word ".repeat(200);
-        assert_eq!(brief(endless.trim_end()), endless.trim_end(), "there is nowhere to cut");
     }
 }
