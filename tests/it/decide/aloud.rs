@@ -473,7 +473,7 @@ const ASKED: [(&str, &str); 92] = [
     ),
     (
         "unmapped_acts",
-        "To leave out the days up to and including the day of the repair, write `set_aside_days = [{ first = \"2026-03-02\", last = \"…\", reason = \"…\" }]` under `[experiment.invoice-autopilot]` in the configuration file, with the day of the repair as `last`.",
+        "To leave out the days up to and including the day of the repair, write `set_aside_days = [{ first = \"2026-03-02\", last = \"…\", reason = \"…\" }]` under `[experiment.invoice-autopilot]` in the configuration file, with that day as `last`.",
     ),
     (
         "unmapped_acts",
