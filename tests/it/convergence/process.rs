@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use willitsell::app::App;
 use willitsell::domain::inbound::Told;
+use willitsell::schedule::agreement::Agreement;
 use willitsell::schedule::clock::Clock;
 use willitsell::schedule::daemon::{self, Work};
 use willitsell::store::Store;
@@ -155,7 +156,8 @@ async fn driven() {
         None => store,
     };
     let (experiments, themes) = (loaded.config.experiments, loaded.config.themes);
-    let work = Work { parts, experiments, themes, catch_up: TimeDelta::days(7) };
+    let agreement = Agreement::of(&parts, &experiments, parts.clock.now());
+    let work = Work { parts, experiments, themes, catch_up: TimeDelta::days(7), agreement };
     let (_change, work) = watch::channel(Arc::new(work));
     let (_tell, told) = watch::channel(Told::new());
     let stopping = stop.clone();
