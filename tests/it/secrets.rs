@@ -243,7 +243,15 @@ async fn audit(audited: Audited, is_on_a_server: bool) {
         project.path().join("tables/verdicts.csv").exists() && project.path().join("lines/verdicts.jsonl").exists()
     );
 
-    // Secrets that are wrong are told of without themselves.
+    wrong_secrets_are_told_of_without_themselves(project);
+    let searched =
+        fs::metadata(audited.log("second")).unwrap().len() + fs::metadata(audited.log("first")).unwrap().len();
+    assert!(searched > 2_000, "the daemon was talkative: {searched} bytes");
+    project.assert_no_secret_kept();
+    messages(sandbox, Endpoint::Slack);
+}
+
+fn wrong_secrets_are_told_of_without_themselves(project: &Project) {
     let good = fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
     for (secret, wrong) in [
         ("token-key", format!("{TOKEN_KEY}-{CANARY}")),
@@ -272,11 +280,6 @@ async fn audit(audited: Audited, is_on_a_server: bool) {
     }
     fs::remove_dir_all(folder).unwrap();
     no_core_in(project.path());
-    let searched =
-        fs::metadata(audited.log("second")).unwrap().len() + fs::metadata(audited.log("first")).unwrap().len();
-    assert!(searched > 2_000, "the daemon was talkative: {searched} bytes");
-    project.assert_no_secret_kept();
-    messages(sandbox, Endpoint::Slack);
 }
 
 /// An address that nobody has, without the canary: what a person types stands on their own screen.

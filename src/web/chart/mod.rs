@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(cut("Search", 100.0), "Search");
         let long = cut(&"Wide words ".repeat(8), 100.0);
         assert!(long.contains('…') && width_of(&long) <= 100.0, "{long}");
-        assert!(cut(&format!("{} a", "Plan ".repeat(30)), 120.0).ends_with("a"), "what tells it apart stays");
+        assert!(cut(&format!("{} a", "Plan ".repeat(30)), 120.0).ends_with('a'), "what tells it apart stays");
         assert_eq!(cut("Wide", 1.0), "…");
     }
 
