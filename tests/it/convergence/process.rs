@@ -267,11 +267,6 @@ impl Process {
         Said::Ended
     }
 
-    /// Its number, by which it is known in a store on a server.
-    pub fn id(&self) -> i32 {
-        self.pid.map_or(0, Pid::as_raw_pid)
-    }
-
     /// Sends it a signal; one that has ended hears none.
     pub fn signal(&self, signal: Signal) {
         _ = self.pid.map(|pid| kill_process(pid, signal));
