@@ -114,7 +114,9 @@ fn of_no_count(tally: &Tally<'_>) -> String {
     let settled = tally.arms.iter().flat_map(|(_, days)| tally.settled(days));
     let spend = tally.money(settled.filter(|day| !day.covered).map(|day| day.spend).sum());
     let spend = spend.filter(|spend| spend.micros > 0);
-    spend.map_or_else(String::new, |spend| format!("; {spend} of it on days that do not count, see the list of days"))
+    spend.map_or_else(String::new, |spend| {
+        format!("; {spend} of it on days that are left out or not fully read yet, see the list of days")
+    })
 }
 
 /// `settled days, from source "form"`: who counts a metric.
@@ -413,12 +415,16 @@ impl Sheet<'_> {
         if let Some(after) = self.card.spend_after.as_ref().filter(|after| after.total.micros > 0) {
             let (first, last) = (figures::day(after.since, today), figures::day(after.last_day, today));
             let young = after.total.minus(after.settled).unwrap_or(after.total);
-            let mut terms = vec![term("settled days", after.settled, format!("from {first}, the day of the verdict"))];
+            let (name, spoke) = match self.card.verdict {
+                Verdict::Review => ("Spent after the REVIEW", "the REVIEW"),
+                _ => ("Spent after the verdict", "the verdict"),
+            };
+            let mut terms = vec![term("settled days", after.settled, format!("from {first}, the day of {spoke}"))];
             let young_from = self.card.last_settled_day.succ_opt().unwrap_or(after.since).max(after.since);
             let so_far = format!("from {}, and may still change", figures::day(young_from, today));
             terms.extend((young.micros > 0).then(|| term("younger days", young, so_far)));
-            let formula = "what the ads cost since the verdict";
-            figures.push(Figure::amount("Spent after the verdict", formula, terms, after.total));
+            let formula = format!("what the ads cost since {spoke}");
+            figures.push(Figure::amount(name, formula, terms, after.total));
             if after.on_last_day.micros > 0 {
                 let ads = if after.ads == 1 { "ad" } else { "ads" };
                 let ads = format!("{last}, by {} {ads}", figures::in_words(after.ads));

@@ -103,7 +103,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             format!(
                 "Visitors are not split between the versions as planned. {}. By {} the split was too uneven to be chance, so \
                  this test can give no verdict any more. Repair what splits them, then begin a new test: in the configuration \
-                 file, change `start` under `[experiment.{}]` to the day of the repair.",
+                 file, change `start` under `[experiment.{}]` to the day after the repair.",
                 shares.collect::<Vec<_>>().join(". "),
                 figures::day(*since, today),
                 experiment.concept.id

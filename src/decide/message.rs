@@ -82,7 +82,6 @@ pub struct Notice {
 /// That BUILD is out of reach within the cap, and that most of the budget is used without a verdict (product.md
 /// section 9). Neither is a verdict: the test stays COLLECTING until KILL or the cap.
 pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> Vec<Notice> {
-    let left = outlook.budget.and_then(|budget| budget.cap.minus(budget.spent).ok()).filter(|left| left.micros > 0);
     let (horizon_days, cap) = explain::caps(experiment, now);
     let cap = cap.map_or(0, |cap| cap.micros);
     let lately = Lately { unsettled: outlook.unsettled, ..Lately::default() };
@@ -109,10 +108,10 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
     };
     let mut notices = Vec::new();
     if outlook.build_out_of_reach {
-        let saved = left.map_or_else(String::new, |left| format!(" ({} of the cap is not spent yet)", left.as_set()));
+        let rest = outlook::rest(outlook).map_or_else(String::new, |rest| format!(" (about {rest} more)"));
         // Nobody raises the day named as the last one.
         let raise = if experiment.stop.is_none() { ", raise the cap for a chance of BUILD," } else { "" };
-        let next = format!("Stop the ads{raise} or let it run{saved}: this is no verdict");
+        let next = format!("Stop the ads{raise} or let it run{rest}: this is no verdict");
         let why = outlook::out_of_reach(experiment, now, outlook).into_iter().collect();
         notices.push(notice("futile", "BUILD is out of reach", why, next));
     }
@@ -350,9 +349,9 @@ fn evidence(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     Some([parts.join(", ")].into_iter().chain(rails).collect::<Vec<_>>().join("; "))
 }
 
-/// `over the limit of $84, which may be chance`: chance alone may do it where no breach is shown.
+/// `over the limit of $84, perhaps by chance`: chance alone may do it where no breach is shown.
 fn beyond(side: &str, limit: &str, is_breached: bool) -> String {
-    format!("{side} the limit of {limit}{}", if is_breached { "" } else { ", which may be chance" })
+    format!("{side} the limit of {limit}{}", if is_breached { "" } else { ", perhaps by chance" })
 }
 
 /// Spent, per act with its limit, and what is at stake; each part only where it is known.
@@ -414,7 +413,7 @@ fn over_the_cap(experiment: &Experiment, now: &Scorecard, spend: Money, unsettle
     Some(format!(", in all {over} more than the cap"))
 }
 
-/// `$42.84 per sign-up (limit $84)`, `… (over the limit of $84, which may be chance)`; before the first act, more than all
+/// `$42.84 per sign-up (limit $84)`, `… (over the limit of $84, perhaps by chance)`; before the first act, more than all
 /// that was spent.
 pub fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     if now.verdict == Verdict::Blocked {
@@ -450,8 +449,8 @@ pub fn per_act(experiment: &Experiment, now: &Scorecard) -> Option<String> {
     Some(match (cost, limit) {
         (Some(cost), Some(limit)) => format!("{cost} per {noun}{whose} ({limit})"),
         (Some(cost), None) => format!("{cost} per {noun}{whose}"),
-        (None, Some(limit)) => format!("more than {spent} per {noun} (none on settled days; {limit})"),
-        (None, None) => format!("more than {spent} per {noun} (none on settled days)"),
+        (None, Some(limit)) => format!("no {noun} on settled days for {spent} ({limit})"),
+        (None, None) => format!("no {noun} on settled days for {spent}"),
     })
 }
 

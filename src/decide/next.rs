@@ -111,8 +111,8 @@ pub fn to_do_meanwhile(experiment: &Experiment, card: &Scorecard, ads: Option<&S
     }
     let repairs = repairs(experiment, card);
     format!(
-        "{repairs} · this will confirm or withdraw the {dated}: until then decide nothing and leave everything as it is, \
-         the ads too"
+        "{repairs} · once the data can be trusted again, the {dated} is confirmed or withdrawn: until then decide nothing and \
+         leave everything as it is, the ads too"
     )
 }
 
@@ -253,7 +253,9 @@ fn mends(experiment: &Experiment, why: &Reason) -> Option<String> {
         Reason::UnmappedActs { keys, .. } if keys::can_be_named(keys) => {
             format!("Say to which version those {acts} belong, or that they have no part in the test")
         }
-        Reason::UnmappedActs { .. } => "Have the form record where each person came from".to_owned(),
+        Reason::UnmappedActs { .. } => {
+            "Have the form record where each person came from, then leave out the days up to the repair".to_owned()
+        }
         Reason::NamelessActs { sources, .. } => {
             let sources = figures::sources(sources);
             if defects::needs_addresses(experiment) {

@@ -259,8 +259,8 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
     )
 }
 
-/// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days). That holds even if 4.7% (best end
-/// of the range) signed up on every day left. KILL can still be reached.`
+/// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days). Only if more than 4.7%
+/// (best end of the range) signed up on the days left could that change. KILL can still be reached.`
 pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Option<String> {
     let cap = caps(experiment, card);
     let acts: f64 = card.arms.iter().map(|arm| arm.evidence.successes).sum();
@@ -269,12 +269,15 @@ pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook
         more => (more, "are"),
     };
     let beyond = |many: &str, verdict: Verdict, other: Verdict, how: &str| {
-        let even = even_at(experiment, card, verdict)
-            .unwrap_or_else(|| format!("every day left were as {how} as the numbers still allow"));
-        format!(
-            "The {so_far} so far {be} too {many} for {verdict} before the cap ({cap}). That holds even if {even}. {other} can \
-             still be reached."
-        )
+        let but = beyond_which(experiment, card, verdict).map_or_else(
+            || format!("That holds even if every day left were as {how} as the numbers still allow."),
+            |but| format!("Only if {but} on the days left could that change."),
+        );
+        // What is as good as reached is told by the estimate.
+        let is_ahead = |ahead: &Ahead| ahead.likely.as_ref().is_some_and(|likely| likely.verdict == other);
+        let other =
+            if outlook.arms.iter().any(is_ahead) { String::new() } else { format!(" {other} can still be reached.") };
+        format!("The {so_far} so far {be} too {many} for {verdict} before the cap ({cap}). {but}{other}")
     };
     match (outlook.build_out_of_reach, outlook.kill_out_of_reach) {
         (true, true) => Some(format!(
@@ -287,13 +290,13 @@ pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook
     }
 }
 
-/// The most, or the least, that the days left are taken to bring before a verdict is called out of reach, to follow `even if`;
-/// nothing where every version has its own.
-fn even_at(experiment: &Experiment, card: &Scorecard, verdict: Verdict) -> Option<String> {
+/// More, or less, than the days left are taken to bring before a verdict is called out of reach, to follow `Only if`; nothing
+/// where every version has its own.
+fn beyond_which(experiment: &Experiment, card: &Scorecard, verdict: Verdict) -> Option<String> {
     let [arm] = &card.arms[..] else { return None };
     let policy = &experiment.policy;
     let (best, worst) = extremes(policy, &arm.evidence);
-    let (level, only) = if verdict == Verdict::Build { (best, "") } else { (worst, "only ") };
+    let (level, better) = if verdict == Verdict::Build { (best, true) } else { (worst, false) };
     // Where the number comes from stands with it, for it is that of no other sentence.
     let is = |bar: f64| level.total_cmp(&bar).is_eq();
     let which = match verdict {
@@ -306,12 +309,20 @@ fn even_at(experiment: &Experiment, card: &Scorecard, verdict: Verdict) -> Optio
     let which = range.map_or_else(|| which.to_owned(), |ends| format!("{which} {}", measure::range(policy, ends)));
     let level = Some(level).filter(|level| level.is_finite()).map(|level| measure::end(policy, level))?;
     Some(match policy.model {
-        Model::Rate => format!("{only}{level} ({which}) {} on every day left", explain::share_did(experiment)),
+        Model::Rate => {
+            format!(
+                "{} than {level} ({which}) {}",
+                if better { "more" } else { "fewer" },
+                explain::share_did(experiment)
+            )
+        }
         Model::Cpa => {
-            format!("each {} cost {level} ({which}) on every day left", policy.primary.numerator.metric().noun)
+            let than = if better { "less" } else { "more" };
+            format!("each {} cost {than} than {level} ({which})", policy.primary.numerator.metric().noun)
         }
         Model::Compare => {
-            format!("every day left had {only}{level} the rate of {} ({which})", explain::control(experiment))
+            let than = if better { "more" } else { "less" };
+            format!("the rate were {than} than {level} that of {} ({which})", explain::control(experiment))
         }
     })
 }
@@ -327,18 +338,26 @@ pub(super) fn caps(experiment: &Experiment, card: &Scorecard) -> String {
     figures::either(&caps)
 }
 
-/// `$1,205 of the cap of $1,500 is spent (80%). Only settled days count towards the cap: $1,100 so far.`
+/// `$1,205 is spent, 80% of the cap of $1,500. The test ends at the cap once its settled days have cost as much: they cost
+/// $1,100 so far.`
 pub fn used(card: &Scorecard, budget: &Budget) -> String {
     let settled = card.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum));
     let settled = settled.filter(|settled| settled.micros < budget.spent.micros);
-    let counts = settled
-        .map_or_else(String::new, |settled| format!(" Only settled days count towards the cap: {settled} so far."));
+    let counts = settled.map_or_else(String::new, |settled| {
+        format!(" The test ends at the cap once its settled days have cost as much: they cost {settled} so far.")
+    });
     format!(
-        "{} of the cap of {} is spent ({}).{counts}",
+        "{} is spent, {} of the cap of {}.{counts}",
         budget.spent,
+        figures::share(budget.spent.over(budget.cap).unwrap_or(0.0)),
         budget.cap.as_set(),
-        figures::share(budget.spent.over(budget.cap).unwrap_or(0.0))
     )
+}
+
+/// What is spent from now on until the only version comes to what it is heading for.
+pub fn rest(outlook: &Outlook) -> Option<Money> {
+    let [ahead] = &outlook.arms[..] else { return None };
+    ahead.likely.as_ref()?.spend.filter(|spend| spend.micros > 0)
 }
 
 /// What will have been spent when the only version comes to the cap: `If the ads run until then, about $7,800 will be spent,

@@ -36,8 +36,8 @@ pub fn sums(concept: &Concept) -> Vec<Sum> {
             None => add("Spent on the test", spend.to_string(), String::new()),
         }
     }
-    if let Some(after) = figure("Spent after the verdict") {
-        add("Spent after the verdict", after.result.clone(), String::new());
+    for after in ["Spent after the verdict", "Spent after the REVIEW"].into_iter().filter_map(figure) {
+        add(&after.name, after.result.clone(), String::new());
     }
     if let (Some(cost), Some(weeks), Some(week)) = (inputs.build_cost(), inputs.build_weeks, inputs.team_cost_per_week)
     {

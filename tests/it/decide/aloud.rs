@@ -325,9 +325,9 @@ const ASKED: [(&str, &str); 92] = [
     ("undecided", "With about 3 fewer sign-ups on the same days, it would be KILL."),
     (
         "insufficient",
-        "The 64 sign-ups so far are too many for KILL before the cap (60 settled days). That holds even if only 3.0% (break-even) signed up on every day left. BUILD can still be reached.",
+        "The 64 sign-ups so far are too many for KILL before the cap (60 settled days). Only if fewer than 3.0% (break-even) signed up on the days left could that change.",
     ),
-    ("cap_reached", "$85.71 per sign-up (over the limit of $84, which may be chance) ·"),
+    ("cap_reached", "$85.71 per sign-up (over the limit of $84, perhaps by chance) ·"),
     ("stale", "Readings were planned since then, but nothing has come, so its later days are missing."),
     ("stale", "the test goes on once this is fixed · the ads may run on"),
     (
@@ -370,7 +370,7 @@ const ASKED: [(&str, &str); 92] = [
     ),
     (
         "uneven_split",
-        "then begin a new test: in the configuration file, change `start` under `[experiment.invoice-autopilot]` to the day of the repair.",
+        "then begin a new test: in the configuration file, change `start` under `[experiment.invoice-autopilot]` to the day after the repair.",
     ),
     (
         "guardrail",
@@ -394,7 +394,7 @@ const ASKED: [(&str, &str); 92] = [
     ),
     (
         "stale",
-        "Spent: $5,100 = what the ads of all versions cost, as far as known (settled days Mon 2 Mar to Wed 18 Mar, 17 rows of source \"ads\"; $600 of it on days that do not count, see the list of days).",
+        "Spent: $5,100 = what the ads of all versions cost, as far as known (settled days Mon 2 Mar to Wed 18 Mar, 17 rows of source \"ads\"; $600 of it on days that are left out or not fully read yet, see the list of days).",
     ),
     (
         "stale",
@@ -403,7 +403,7 @@ const ASKED: [(&str, &str); 92] = [
     ("cap_reached", "$5,100 spent to Wed 18 Mar, $600 since, in all $700 more than the cap ·"),
     ("cap_reached", "With about 13 fewer sign-ups on the days to Thu 19 Mar, it would have been KILL before the cap."),
     ("arms_disagree", "Evidence  Plan b: 87 of 2,500 visitors,"),
-    ("arms_disagree", "$86.21 per sign-up of Plan b (over the limit of $84, which may be chance)"),
+    ("arms_disagree", "$86.21 per sign-up of Plan b (over the limit of $84, perhaps by chance)"),
     (
         "arms_disagree",
         "Cost per sign-up of Plan b: $86.21 = its cost ÷ its sign-ups. Its cost $7,500 (settled days, from",
@@ -426,7 +426,7 @@ const ASKED: [(&str, &str); 92] = [
     ("mixed_currencies", "\"ads\": days in UTC; money in EUR and USD."),
     ("mixed_zones", "\"ads\": days in Europe/Berlin and UTC; money in USD."),
     ("tracking_broken", "Plan a: from Thu 12 Mar to Thu 19 Mar no sign-up was counted for 720 visitors;"),
-    ("KILL", "more than $4,200 per sign-up (none on settled days; over the limit of $84) ·"),
+    ("KILL", "no sign-up on settled days for $4,200 (over the limit of $84) ·"),
     (
         "KILL",
         "Cost per sign-up: no sign-up on any settled day. Limit: at most $84. Breached: to keep to $84 each, $4,200 would have had to bring 50 sign-ups.",
@@ -469,7 +469,7 @@ const ASKED: [(&str, &str); 92] = [
     ),
     (
         "unmapped_acts",
-        "Next      Have the form record where each person came from · the test goes on once this is fixed · pause the ads until then: one",
+        "Next      Have the form record where each person came from, then leave out the days up to the repair · the test goes on once this is fixed · pause the ads until then: one",
     ),
     (
         "unmapped_acts",
@@ -695,22 +695,22 @@ fn all_else_that_is_told_is_read_aloud_too() {
     );
     said(
         "suspended",
-        "this will confirm or withdraw the BUILD of Wed 18 Mar: until then decide nothing and leave everything as it is, the ads too",
+        "once the data can be trusted again, the BUILD of Wed 18 Mar is confirmed or withdrawn: until then decide nothing and leave everything as it is, the ads too",
     );
     said("suspended", "Money     at least $5,100 spent to Wed 18 Mar ·");
     said(
         "notice",
-        "Next      Stop the ads, raise the cap for a chance of BUILD, or let it run ($600 of the cap is not spent yet): this is no verdict",
+        "Next      Stop the ads, raise the cap for a chance of BUILD, or let it run (about $1,200 more): this is no verdict",
     );
     said("confirmed", "Why       The data can be trusted again, and the BUILD stands. 8.0% signed up");
     said(
         "notice",
-        "too few for BUILD before the cap (60 settled days or $7,200). That holds even if 4.6% (best end of the range 2.6 to 4.6%) signed up on every day left.",
+        "too few for BUILD before the cap (60 settled days or $7,200). Only if more than 4.6% (best end of the range 2.6 to 4.6%) signed up on the days left could that change.",
     );
     said("notice", "If the ads run until then, about $7,800 will be spent, $600 more than the cap.");
     said(
         "notice",
-        "$6,600 of the cap of $7,200 is spent (92%). Only settled days count towards the cap: $6,000 so far. Estimate",
+        "$6,600 is spent, 92% of the cap of $7,200. The test ends at the cap once its settled days have cost as much: they cost $6,000 so far. Estimate",
     );
     for (what, message) in told {
         let lines = in_lines(message).join("\n");

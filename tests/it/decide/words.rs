@@ -199,12 +199,11 @@ Next      Decide whether to build, as recommended, or to kill · stop the ads in
 }
 
 #[test]
-fn an_act_that_never_came_costs_more_than_was_spent() {
+fn what_was_spent_for_no_act_is_told() {
     let none = seen(0.0, 1050.0, 0.0, 0.0091);
     let card = card(Verdict::Kill, &[], &[(Verdict::Kill, None, none)]);
     assert!(
-        lines(&team_chat(), None, &card)
-            .contains("· more than $3,170 per sign-up (none on settled days; over the limit of $84) ·")
+        lines(&team_chat(), None, &card).contains("· no sign-up on settled days for $3,170 (over the limit of $84) ·")
     );
 }
 
@@ -301,7 +300,7 @@ fn a_defect_and_its_end_are_told_once_each() {
         "BLOCKED · Invoice Autopilot · no verdict until this is fixed (owner: Dana, head of product)
 Why       The BUILD of Sun 15 Mar cannot be confirmed for now. Source \"ads\" has never been read, although two readings or more were planned. To see what is wrong, run `willitsell pull`.
 Money     at least $3,170 spent to Sun 15 Mar
-Next      Run `willitsell pull` · this will confirm or withdraw the BUILD of Sun 15 Mar: until then decide nothing and leave everything as it is, the ads too"
+Next      Run `willitsell pull` · once the data can be trusted again, the BUILD of Sun 15 Mar is confirmed or withdrawn: until then decide nothing and leave everything as it is, the ads too"
     );
     let now = one_arm(Verdict::Collecting, &Reason::Undecided, seen(44.0, 1240.0, 0.0201, 0.0561));
     let recovered = lines(&autopilot(), Some(&stale), &now);
