@@ -16,6 +16,7 @@ mod disk;
 mod exports;
 mod fake_server;
 mod fault_table;
+mod fleet;
 mod folder;
 mod form_exports;
 mod http;
