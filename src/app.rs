@@ -49,7 +49,7 @@ pub enum AppError {
 /// # Errors
 /// [`AppError`] when no TLS client can be made, or an embedded manifest is wrong.
 pub fn registry() -> Result<Registry, AppError> {
-    registry_within(None, &Reach::default())
+    registry_within(None, &Reach::default(), None)
 }
 
 /// Every connector a configuration may name: those of this program, and those of the folder it names.
@@ -57,13 +57,14 @@ pub fn registry() -> Result<Registry, AppError> {
 /// # Errors
 /// As [`registry`], and [`AppError::Folder`] with everything wrong in the folder's files.
 pub fn registry_of(path: &Path) -> Result<Registry, AppError> {
-    registry_within(Some(path), &Reach::default())
+    registry_within(Some(path), &Reach::default(), None)
 }
 
-/// As [`registry_of`], for these networks.
-fn registry_within(path: Option<&Path>, reach: &Reach) -> Result<Registry, AppError> {
+/// As [`registry_of`], for these networks, in place of what ran `before`.
+fn registry_within(path: Option<&Path>, reach: &Reach, before: Option<&Registry>) -> Result<Registry, AppError> {
     let http = Http::within(Limits::default(), reach)?;
-    let (auth, patience) = (Auth::new(http.clone()), Patience::default());
+    let auth = before.map_or_else(|| Auth::new(http.clone()), |before| before.auth().through(http.clone()));
+    let patience = Patience::default();
     let registry = Registry::built_in(&http, &auth, &patience)?;
     Ok(match path.and_then(config::connectors_folder) {
         Some(folder) => registry.with_folder(&folder, &http, &auth, &patience)?,
@@ -119,7 +120,7 @@ impl App {
     }
 
     async fn build(path: &Path, text: Option<&str>) -> Result<Self, AppError> {
-        let read = Read::from(path, text)?;
+        let read = Read::from(path, text, None)?;
         let Config { store_url, store_key, .. } = &read.loaded.config;
         let store = Arc::new(Store::open_with(store_url, store_key.as_ref()).await?);
         let turns = Arc::new(Turns::new(read.loaded.config.daemon.sources_at_once));
@@ -131,8 +132,13 @@ impl App {
     /// # Errors
     /// As [`App::open`]; what runs is left as it is.
     pub fn again(path: &Path, running: &Parts) -> Result<Self, AppError> {
-        let Parts { store, turns, clock, health, .. } = running;
-        Ok(Read::from(path, None)?.on(Arc::clone(store), Arc::clone(turns), Arc::clone(clock), Arc::clone(health)))
+        let Parts { store, turns, clock, health, registry, .. } = running;
+        Ok(Read::from(path, None, Some(registry))?.on(
+            Arc::clone(store),
+            Arc::clone(turns),
+            Arc::clone(clock),
+            Arc::clone(health),
+        ))
     }
 
     /// What calls from outside `connect` are made with, such as the heartbeat, for the networks this configuration allows.
@@ -164,9 +170,9 @@ struct Read {
 }
 
 impl Read {
-    fn from(path: &Path, text: Option<&str>) -> Result<Self, AppError> {
+    fn from(path: &Path, text: Option<&str>, before: Option<&Registry>) -> Result<Self, AppError> {
         let reach = Reach::default();
-        let registry = registry_within(Some(path), &reach)?;
+        let registry = registry_within(Some(path), &reach, before)?;
         let loaded = load(path, text, &registry)?;
         reach.allow(loaded.config.private_networks.clone());
         let notifiers = notifiers(&loaded, &reach)?;

@@ -177,6 +177,13 @@ impl Auth {
         Self { http, unsaved: Arc::default() }
     }
 
+    /// The same through another client, for a configuration that is read again: a refresh token that could not be saved yet may be
+    /// the only one there is.
+    #[must_use]
+    pub fn through(&self, http: Http) -> Self {
+        Self { http, unsaved: Arc::clone(&self.unsaved) }
+    }
+
     /// The login's access token, renewed first when four fifths of its life are over.
     ///
     /// # Errors

@@ -19,7 +19,10 @@ use crate::domain::connector::ConnectorInfo;
 include!(concat!(env!("OUT_DIR"), "/connectors.rs"));
 
 /// The connectors there are.
-pub struct Registry(BTreeMap<String, Arc<dyn Connector>>);
+pub struct Registry {
+    all: BTreeMap<String, Arc<dyn Connector>>,
+    auth: Auth,
+}
 
 impl Registry {
     /// Every built-in connector, asking through this client.
@@ -37,7 +40,8 @@ impl Registry {
         all.push(Arc::new(FormFileConnector::new()));
         all.push(Arc::new(SqlConnector::counts()));
         all.push(Arc::new(SqlConnector::acts()));
-        Ok(Self(all.into_iter().map(|connector| (connector.info().name.clone(), connector)).collect()))
+        let all = all.into_iter().map(|connector| (connector.info().name.clone(), connector)).collect();
+        Ok(Self { all, auth: auth.clone() })
     }
 
     /// With the connectors of a user's own folder beside the built-in ones.
@@ -51,7 +55,7 @@ impl Registry {
         auth: &Auth,
         patience: &Patience,
     ) -> Result<Self, FolderError> {
-        for manifest in folder::read(folder, &|name| self.0.contains_key(name))? {
+        for manifest in folder::read(folder, &|name| self.all.contains_key(name))? {
             let connector =
                 ManifestConnector::new(manifest.of_a_folder(), http.clone(), auth.clone(), patience.clone());
             self.add(Arc::new(connector));
@@ -61,17 +65,22 @@ impl Registry {
 
     /// Adds a connector, in place of one of the same name.
     pub fn add(&mut self, connector: Arc<dyn Connector>) {
-        self.0.insert(connector.info().name.clone(), connector);
+        self.all.insert(connector.info().name.clone(), connector);
     }
 
     /// The connector `connector = "…"` names.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Connector>> {
-        self.0.get(name)
+        self.all.get(name)
+    }
+
+    /// What the connectors' tokens come from.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
     }
 
     /// What every connector offers, in order of name: for checking a configuration.
     pub fn infos(&self) -> Vec<ConnectorInfo> {
-        self.0.values().map(|connector| connector.info().clone()).collect()
+        self.all.values().map(|connector| connector.info().clone()).collect()
     }
 
     /// Name and text of every embedded manifest.

@@ -7,13 +7,16 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OwnedMutexGuard;
+use willitsell::app::App;
 use willitsell::connect::auth::{Auth, AuthError, ClientAuth, Grant, GrantKind, Oauth2, secret_header};
 use willitsell::connect::http::{Http, HttpError, Limits};
 use willitsell::domain::connector::{Kept, Login, TokenLock, TokenVault, VaultError};
 use willitsell::domain::id::LoginId;
+use willitsell::sandbox::Sandbox;
 
 use crate::canary::{CANARY, assert_no_canary};
 use crate::fake_server::{FakeServer, Seen, Step, answer, json};
+use crate::project::{Project, setup};
 
 /// Keeps tokens in memory; refuses to once `broken` is set.
 #[derive(Default)]
@@ -230,6 +233,22 @@ async fn a3_a_rotated_token_is_kept_before_the_access_token_is_used() {
     assert_eq!(scene.access(noon() + TimeDelta::hours(3)).await.unwrap(), "access-3");
     assert_eq!(scene.calls(), 4);
     assert_eq!(scene.access(noon() + TimeDelta::hours(4)).await.unwrap(), "access-4");
+}
+
+#[tokio::test]
+async fn a3_a_configuration_that_is_read_again_still_has_the_token_that_was_not_saved() {
+    let sandbox = Sandbox::start(setup("2026-04-20T12:00:00Z")).await.unwrap();
+    let project = Project::demo(&sandbox);
+    let app = project.app().await;
+    let mut scene = Scene::new(numbered).await;
+    scene.auth = app.parts.registry.auth().clone();
+    scene.vault.broken = true;
+    scene.access(noon()).await.unwrap_err();
+    let again = App::again(&project.path().join("willitsell.toml"), &app.parts).unwrap();
+    scene.auth = again.parts.registry.auth().clone();
+    scene.vault.broken = false;
+    assert_eq!(scene.access(noon()).await.unwrap(), "access-0");
+    assert_eq!(scene.calls(), 1, "the old one is not shown again");
 }
 
 #[tokio::test]
