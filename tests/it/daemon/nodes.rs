@@ -1,5 +1,7 @@
 //! Daemons of several machines on one server: whose clock is wrong, and whose version or configuration is another's.
 
+use sqlx::Executor;
+
 use super::*;
 use crate::postgres::{self, Database};
 
@@ -101,4 +103,29 @@ async fn s8_of_two_configurations_on_one_store_the_one_read_later_is_used() {
     old.hands.pass(TimeDelta::seconds(31));
     old.until(async |node| node.health.state().overruled.is_none() && !node.is_idle().await).await;
     old.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s8_a_slot_that_another_daemon_was_faster_to_take_is_not_shown_as_under_way() {
+    let Some(database) = postgres::database().await else { return };
+    let sandbox = Sandbox::start(setup("2026-04-20T12:00:00Z")).await.unwrap();
+    let mut node = Node::new(&database, &sandbox, TimeDelta::zero(), ("", "")).await;
+    node.begin().await;
+    let have_ended = async |node: &Node| {
+        let runs = node.store.last_runs().await.unwrap();
+        runs.len() == 3 && runs.iter().all(|run| run.finished_at.is_some()) && node.health.state().under_way.is_empty()
+    };
+    node.until(have_ended).await;
+    // The same slots are due once more; when it has seen that nobody runs them, and is about to, another has.
+    database.run("CREATE TABLE taken AS SELECT * FROM run; DELETE FROM run").await;
+    let mut other = database.connect().await;
+    other.execute("BEGIN; INSERT INTO run SELECT * FROM taken").await.unwrap();
+    node.hands.pass(TimeDelta::seconds(31));
+    node.until(async |node| node.health.state().under_way.len() == 3).await;
+    other.execute("COMMIT").await.unwrap();
+    node.until(have_ended).await;
+    let query = "SELECT COUNT(*) FROM run JOIN taken USING (id, started_at)";
+    let as_before: i64 = sqlx::query_scalar(query).fetch_one(&mut other).await.unwrap();
+    assert_eq!(as_before, 3, "it ran none of them itself");
+    node.end().await;
 }
