@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -42,6 +43,8 @@ pub(super) struct Check<'t> {
     pub(super) folder: PathBuf,
     /// How the program is started with this configuration.
     pub(super) program: String,
+    /// Forms that settings have, each made once: hundreds of sources have the same.
+    pub(super) patterns: RefCell<BTreeMap<String, Option<Regex>>>,
     /// Environment variables that gave a secret.
     variables: RefCell<Vec<(Span, String)>>,
     /// Destinations, logins and sources, and those of them that something refers to.
@@ -131,6 +134,7 @@ fn read<'t>(
         known,
         folder: secret::folder_of(path),
         program: super::program(path),
+        patterns: RefCell::default(),
         variables: RefCell::default(),
         declared: RefCell::default(),
         used: RefCell::default(),

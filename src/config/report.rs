@@ -130,6 +130,8 @@ impl std::error::Error for Problems {}
 pub(super) struct Report<'t> {
     file: String,
     text: &'t str,
+    /// Where its lines begin, in bytes: counting them anew for each of a thousand warnings would take longer than all else.
+    lines: Vec<usize>,
     shown: Vec<bool>,
     found: RefCell<Vec<(usize, Problem)>>,
 }
@@ -138,7 +140,8 @@ impl<'t> Report<'t> {
     /// For one file and its text.
     pub(super) fn new(file: &Path, text: &'t str) -> Self {
         let shown = excerpt::lines_that_may_be_shown(text);
-        Self { file: file.display().to_string(), text, shown, found: RefCell::default() }
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
+        Self { file: file.display().to_string(), text, lines, shown, found: RefCell::default() }
     }
 
     /// Adds an error at a place.
@@ -165,9 +168,9 @@ impl<'t> Report<'t> {
 
     fn place(&self, span: Range<usize>) -> Place {
         let start = self.text.floor_char_boundary(span.start);
-        let line_start = self.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let number = self.lines.partition_point(|begins| *begins <= start).saturating_sub(1);
+        let line_start = self.lines.get(number).copied().unwrap_or_default();
         let line = self.text[line_start..].lines().next().unwrap_or_default();
-        let number = self.text[..line_start].matches('\n').count();
         let from = (start - line_start).min(line.len());
         let to = line.ceil_char_boundary(span.end.max(start).saturating_sub(line_start).min(line.len()));
         let shown = self.shown.get(number).is_some_and(|&shown| shown);
@@ -230,6 +233,9 @@ pub(super) fn quoted(word: &str) -> String {
 
 /// A sentence without the words of the file that have the form of a secret, be they keys or values.
 pub(super) fn without_secrets(sentence: &str) -> String {
+    if !secret::may_hold_one(sentence) {
+        return sentence.to_owned();
+    }
     let shown = |word| if secret::may_hold_one(word) { "(not shown)" } else { word };
     sentence.split(' ').map(shown).collect::<Vec<_>>().join(" ")
 }

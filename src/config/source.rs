@@ -419,7 +419,7 @@ fn setting(check: &Check<'_>, path: &str, written: &Spanned<&str>, info: &Settin
     };
     let problem = if !info.choices.is_empty() && !info.choices.iter().any(|choice| choice == text) {
         Some((format!("{path} is none of the choices"), format!("write one of: {}", info.choices.join(", "))))
-    } else if info.pattern.as_ref().is_some_and(|pattern| !matches(pattern, text)) {
+    } else if info.pattern.as_ref().is_some_and(|pattern| !matches(check, pattern, text)) {
         Some((format!("{path} does not have the form it should"), info.help.clone()))
     } else if info.zone && text.parse::<Tz>().is_err() {
         Some((format!("{path} names no time zone"), zone_advice(text)))
@@ -439,8 +439,10 @@ fn setting(check: &Check<'_>, path: &str, written: &Spanned<&str>, info: &Settin
 
 /// Anchored, so that a pattern says all of what may stand there. A pattern that does not compile
 /// fits nothing; the connector's own check refuses it first.
-fn matches(pattern: &str, text: &str) -> bool {
-    Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|pattern| pattern.is_match(text))
+fn matches(check: &Check<'_>, pattern: &str, text: &str) -> bool {
+    let mut patterns = check.patterns.borrow_mut();
+    let compiled = patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(&format!("^(?:{pattern})$")).ok());
+    compiled.as_ref().is_some_and(|pattern| pattern.is_match(text))
 }
 
 /// Why a text may not be called as an address: https always, http to this machine only.
