@@ -18,11 +18,11 @@ mod standby;
 
 pub use proxy::{AtCommit, Proxy};
 
-/// Starts a server in folder `$1` on port `$2` with the binaries of `$3` and stops it, and removes the folder, once its
+/// Makes a server in folder `$1` with the binaries of `$3`, starts it on port `$2` and stops it, and removes the folder, once its
 /// standard input ends: with the process that started it, however that ended. PostgreSQL refuses to run as root.
 const SCRIPT: &str = r#"
 set -e
-folder=$1 port=$2 bin=$3
+folder=$1 port=$2 bin=$3 make=$4
 as=
 if [ "$(id -u)" = 0 ]; then
   user=postgres
@@ -34,18 +34,22 @@ cd "$folder"
 server=
 trap 'exit 1' HUP INT TERM
 trap '[ -z "$server" ] || kill -QUIT "$server" && wait; rm -rf "$folder"' EXIT
-$as "$bin/initdb" --pgdata=data --username=tester --auth=scram-sha-256 --pwfile=password --encoding=UTF8 --no-locale --no-sync >log 2>&1
+eval "$make" >log 2>&1
 $as "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$folder" \
   -c fsync=off >>log 2>&1 &
 server=$!
 cat >/dev/null
 "#;
 
+/// How the first one is made.
+const NEW: &str = r#"$as "$bin/initdb" --pgdata=data --username=tester --auth=scram-sha-256 --pwfile=password --encoding=UTF8 \
+  --no-locale --no-sync"#;
+
 /// A server that runs.
 struct Server {
     port: u16,
     /// Its standard input ends with this process.
-    _keeper: Child,
+    keeper: Child,
 }
 
 /// An empty database.
@@ -60,7 +64,7 @@ pub struct Database {
 pub async fn database() -> Option<Database> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let server = SERVER.get_or_init(|| binaries().map(|bin| start(&bin))).as_ref();
+    let server = SERVER.get_or_init(|| binaries().map(|bin| start(&bin, NEW))).as_ref();
     let Some(server) = server else {
         assert!(std::env::var_os("WILLITSELL_SKIP_IS_FAILURE").is_none(), "PostgreSQL is absent");
         println!("skipped: PostgreSQL is absent");
@@ -121,17 +125,19 @@ fn binaries() -> Option<PathBuf> {
     on_path.chain(debian.into_iter().rev()).find(|folder| folder.join("initdb").is_file())
 }
 
-fn start(bin: &Path) -> Server {
+/// A server that is made by a command.
+fn start(bin: &Path, make: &str) -> Server {
     let folder = tempfile::Builder::new().prefix("willitsell-postgres-").tempdir().unwrap().keep();
     std::fs::write(folder.join("password"), CANARY).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let keeper = Command::new("sh")
         .args(["-c", SCRIPT, "sh"])
-        .args([folder.as_os_str(), port.to_string().as_ref(), bin.as_os_str()])
+        .args([folder.as_os_str(), port.to_string().as_ref(), bin.as_os_str(), make.as_ref()])
+        .env("PGPASSWORD", CANARY)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    Server { port, _keeper: keeper }
+    Server { port, keeper }
 }

@@ -82,7 +82,11 @@ async fn a4_a_configuration_that_is_read_again_renews_nothing_twice() {
         let (before, after) = (store.tokens(None), store.tokens(None));
         let held = before.lock(&LoginId::new("ads")).await.unwrap();
         let waiting = tokio::spawn(async move { after.lock(&LoginId::new("ads")).await.map(drop) });
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Another login is had meanwhile, as often as one likes.
+        for _ in 0..20 {
+            drop(before.lock(&LoginId::new("other")).await.unwrap());
+            tokio::task::yield_now().await;
+        }
         assert!(!waiting.is_finished(), "on a server: {}", store.is_on_a_server());
         drop(held);
         waiting.await.unwrap().unwrap();
@@ -138,7 +142,7 @@ async fn a3_a_new_token_is_kept_although_the_store_was_away_for_a_moment() {
         line.cut();
         let line = Arc::clone(&line);
         tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_secs(2)).await;
+            line.turned_away.subscribe().wait_for(|times| *times > 0).await.unwrap();
             line.is_there.send_replace(true);
         });
         json(200, &format!(r#"{{"access_token":"{CANARY}-a0","refresh_token":"{CANARY}-1","expires_in":3600}}"#))

@@ -30,6 +30,8 @@ pub struct Proxy {
     /// Else whoever comes is turned away.
     pub is_there: watch::Sender<bool>,
     pub at_commit: watch::Sender<AtCommit>,
+    /// How often somebody was.
+    pub turned_away: watch::Sender<u32>,
     to: watch::Sender<u16>,
     cuts: watch::Sender<u32>,
 }
@@ -54,10 +56,11 @@ impl Proxy {
             passes: watch::Sender::new(true),
             is_there: watch::Sender::new(true),
             at_commit: watch::Sender::new(AtCommit::Passes),
+            turned_away: watch::Sender::new(0),
             to: watch::Sender::new(database.port),
             cuts: watch::Sender::new(0),
         };
-        let (to, cuts) = (proxy.to.subscribe(), proxy.cuts.clone());
+        let (to, cuts, turned_away) = (proxy.to.subscribe(), proxy.cuts.clone(), proxy.turned_away.clone());
         let line = Line {
             passes: proxy.passes.subscribe(),
             at_commit: proxy.at_commit.clone(),
@@ -67,6 +70,7 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((inner, _)) = listener.accept().await {
                 if !*line.is_there.borrow() {
+                    turned_away.send_modify(|times| *times += 1);
                     continue;
                 }
                 let (upstream, mut cut) = (*to.borrow(), cuts.subscribe());

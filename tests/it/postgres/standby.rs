@@ -1,37 +1,18 @@
 //! A second server that copies the first one, until it is promoted.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
-use super::{CANARY, Database, binaries, connected, url};
+use super::{Database, Server, binaries, connected, start, url};
 
-/// As the script of the first server: ends with whoever started it.
-const SCRIPT: &str = r#"
-set -e
-folder=$1 port=$2 bin=$3 from=$4
-as=
-if [ "$(id -u)" = 0 ]; then
-  user=postgres
-  id "$user" >/dev/null 2>&1 || user=nobody
-  as="setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups"
-  chown -R "$user" "$folder"
-fi
-cd "$folder"
-server=
-trap 'exit 1' HUP INT TERM
-trap '[ -z "$server" ] || kill -QUIT "$server" && wait; rm -rf "$folder"' EXIT
+/// How it is made, from the server on a port.
+const COPY: &str = r#"
 copy=$bin/pg_basebackup
 [ -x "$copy" ] || copy=pg_basebackup
-$as "$copy" -d "host=127.0.0.1 port=$from user=tester" -D data -R -X stream -c fast >log 2>&1
-chmod 700 data
-$as "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$folder" \
-  -c fsync=off >>log 2>&1 &
-server=$!
-cat >/dev/null
-"#;
+$as "$copy" -d "host=127.0.0.1 port=FROM user=tester" -D data -R -X stream -c fast
+chmod 700 data"#;
 
 pub struct Standby {
     pub port: u16,
@@ -42,18 +23,7 @@ pub struct Standby {
 impl Database {
     /// A standby of the whole server, which reads already.
     pub async fn standby(&self) -> Standby {
-        let folder = tempfile::Builder::new().prefix("willitsell-standby-").tempdir().unwrap().keep();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let bin = binaries().unwrap();
-        let keeper = Command::new("sh")
-            .args(["-c", SCRIPT, "sh"])
-            .args([folder.as_os_str(), port.to_string().as_ref(), bin.as_os_str(), self.port.to_string().as_ref()])
-            .env("PGPASSWORD", CANARY)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let Server { port, keeper } = start(&binaries().unwrap(), &COPY.replace("FROM", &self.port.to_string()));
         let url = url(port, &self.name);
         connected(&url).await.close().await.unwrap();
         Standby { port, url, keeper }
