@@ -13,7 +13,10 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::canary::CANARY;
 
+// With their places, because `benches/daemon.rs` includes this file.
+#[path = "postgres/proxy.rs"]
 mod proxy;
+#[path = "postgres/standby.rs"]
 mod standby;
 
 pub use proxy::{AtCommit, Proxy};
