@@ -12,6 +12,7 @@ pub mod decide;
 pub mod domain;
 pub mod health;
 pub mod inbound;
+pub mod listen;
 pub mod notify;
 pub mod sandbox;
 pub mod schedule;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::experiment_named;
 use super::output::{Failure, Output};
 use crate::app::App;
-use crate::web::concept::Concept;
+use crate::web::concept::Stored;
 use crate::web::report::{Portfolio, Report};
 
 /// The word that stands for all concepts.
@@ -83,10 +83,11 @@ async fn text(app: &App, concept: &str, format: Format, now: DateTime<Utc>) -> R
     }
     let configured = experiment_named(experiments, concept)?;
     let rules = app.loaded.config.themes.get(&configured.concept.id).map_or(&[][..], Vec::as_slice);
-    let Some(read) = Concept::read(store, configured, rules, now).await? else {
+    let Some(stored) = Stored::read(store, configured, rules, now).await? else {
         return Err(Failure::general(format!("{concept} has no verdict yet: run `willitsell run --once`")));
     };
-    let report = Report::of(&read);
+    let concept = stored.concept(now);
+    let report = Report::of(&concept);
     match format {
         Format::Html => Ok(report.html().into_string()),
         Format::Md => Ok(report.markdown()),

@@ -14,12 +14,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::{DateTime, Utc};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use ring::digest::{SHA256, digest};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +24,7 @@ use super::InboundError;
 use super::signature::{Delivery, Refused, Verifier};
 use crate::domain::id::SourceId;
 use crate::domain::inbound::Listen;
+use crate::listen;
 
 /// Most connections that are open at one time: further ones wait in the system's queue.
 const CONNECTIONS: usize = 512;
@@ -38,8 +36,7 @@ const AT_ONCE_EACH: usize = 64;
 /// Most deliveries that wait to be kept.
 pub(super) const WAITING: usize = 256;
 
-/// How long a sender may take for its headers, and for its body: senders are servers.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a sender may take for its body: senders are servers.
 const BODY_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long a sender is let wait, once all of its delivery is here.
@@ -127,34 +124,7 @@ impl Door {
             .route("/in/{source}", post(without_key))
             .route("/in/{source}/{key}", post(with_key))
             .with_state(self.shared);
-        let connections = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let Ok(permit) = connections.clone().acquire_owned().await else { return };
-            let stream = tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        // Out of descriptors, mostly: it passes when connections end.
-                        tracing::warn!(%error, "a connection could not be taken");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                        continue;
-                    }
-                },
-                () = stop.cancelled() => return,
-            };
-            tokio::spawn(serve(stream, routes.clone(), permit, stop.clone()));
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, routes: Router, _permit: OwnedSemaphorePermit, stop: CancellationToken) {
-    let service = TowerToHyperService::new(routes);
-    let mut http = http1::Builder::new();
-    let http = http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    tokio::select! {
-        // What a sender does wrong is its own business: it gets no answer.
-        _ = http.serve_connection(TokioIo::new(stream), service) => {}
-        () = stop.cancelled() => {}
+        listen::answer(self.listener, routes, CONNECTIONS, stop).await;
     }
 }
 

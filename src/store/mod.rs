@@ -60,7 +60,7 @@ pub use error::StoreError;
 pub use export::{Cell, Export, Kind, OfPerson, Table};
 pub use forget::Forgotten;
 pub use outbox::Undelivered;
-pub use overview::{ChangeOfVerdict, Reached};
+pub use overview::{ChangeOfVerdict, Glance, Reached};
 pub use portfolio::Portfolio;
 pub use pulls::{Slice, SliceChange};
 pub use quarantine::Wary;

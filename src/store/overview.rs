@@ -2,6 +2,7 @@
 //! verdicts rest on. Each question has a most of rows.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -29,6 +30,17 @@ pub struct Reached {
     pub zone: Tz,
 }
 
+/// A concept as the head of a page tells of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    /// What its latest verdict says.
+    pub verdict: Option<Verdict>,
+    /// Up to which day.
+    pub last_settled_day: Option<NaiveDate>,
+    /// When the run of its latest slot ended.
+    pub last_run_ended: Option<DateTime<Utc>>,
+}
+
 /// A verdict that took the place of another one.
 #[derive(Clone, Debug)]
 pub struct ChangeOfVerdict {
@@ -41,6 +53,31 @@ pub struct ChangeOfVerdict {
 }
 
 impl View {
+    /// A glance at each of some concepts: no scorecard is read for it.
+    pub async fn glances(&mut self, concepts: Vec<ConceptId>) -> Result<OfConcepts<Glance>, StoreError> {
+        let read = |at: &Reading<'_>| {
+            let mut verdicts = at.question(
+                "SELECT verdict, last_settled_day FROM scorecard WHERE concept_id = $1 ORDER BY id DESC LIMIT 1",
+            )?;
+            let mut runs =
+                at.question("SELECT finished_at FROM run WHERE concept_id = $1 ORDER BY due_at DESC LIMIT 1")?;
+            each_its_own(concepts, |concept| {
+                let (mut glance, asked) = (Glance::default(), [Value::Text(concept.as_str())]);
+                verdicts.each(&asked, |row| {
+                    glance.verdict = Some(read_verdict(row)?);
+                    glance.last_settled_day = Some(columns::day(row.text()?)?);
+                    Ok(())
+                })?;
+                runs.each(&asked, |row| {
+                    glance.last_run_ended = row.optional_number()?.map(columns::instant).transpose()?;
+                    Ok(())
+                })?;
+                Ok(Some(glance))
+            })
+        };
+        self.at.read(read).await
+    }
+
     /// The run with the latest slot of each of some concepts.
     pub async fn last_runs(&mut self, concepts: Vec<ConceptId>) -> Result<OfConcepts<Run>, StoreError> {
         let read = |at: &Reading<'_>| {
@@ -103,18 +140,50 @@ impl View {
             let mut readings = BTreeMap::new();
             for source in sources {
                 let mut of_source: Vec<Reached> = Vec::new();
-                pulls.each(&[Value::Text(source.as_str()), Value::Number(MOST_READINGS)], |row| {
+                pulls.each_until(&[Value::Text(source.as_str()), Value::Number(MOST_READINGS)], |row| {
                     let at = columns::instant(row.number()?)?;
-                    if at >= since || of_source.is_empty() {
-                        let last_day = columns::day(row.text()?)?;
-                        let zone = row.text()?.parse().map_err(|_| columns::unreadable("a zone"))?;
-                        of_source.push(Reached { at, last_day, zone });
+                    // Those before it are older still.
+                    if at < since && !of_source.is_empty() {
+                        return Ok(ControlFlow::Break(()));
                     }
-                    Ok(())
+                    let last_day = columns::day(row.text()?)?;
+                    let zone = row.text()?.parse().map_err(|_| columns::unreadable("a zone"))?;
+                    of_source.push(Reached { at, last_day, zone });
+                    Ok(ControlFlow::Continue(()))
                 })?;
                 readings.insert(source, of_source);
             }
             Ok(readings)
+        };
+        self.at.read(read).await
+    }
+
+    /// What BUILDs and KILLs of one test of a concept said that another verdict took the place of, newest first.
+    pub async fn replaced(
+        &mut self,
+        concept: ConceptId,
+        generation: u32,
+        most: u32,
+    ) -> Result<Vec<Scorecard>, StoreError> {
+        let read = move |at: &Reading<'_>| {
+            let mut replaced = at.question(
+                "SELECT earlier.body FROM scorecard AS later JOIN scorecard AS earlier ON earlier.id = later.replaces \
+                 WHERE later.concept_id = $1 AND later.generation = $2 AND later.replaces IS NOT NULL \
+                 AND earlier.verdict IN ($3, $4) ORDER BY later.id DESC LIMIT $5",
+            )?;
+            let asked = [
+                Value::Text(concept.as_str()),
+                Value::Number(generation.into()),
+                Value::Text(Verdict::Build.word()),
+                Value::Text(Verdict::Kill.word()),
+                Value::Number(most.into()),
+            ];
+            let mut found = Vec::new();
+            replaced.each(&asked, |row| {
+                found.push(columns::from_json(row.text()?)?);
+                Ok(())
+            })?;
+            Ok(found)
         };
         self.at.read(read).await
     }
@@ -131,7 +200,7 @@ impl View {
             changes.each(&[Value::Number(most.into())], |row| {
                 let id = row.number()?;
                 let scorecard = columns::from_json(row.text()?)?;
-                let before = columns::from_json(&format!("\"{}\"", row.text()?))?;
+                let before = read_verdict(row)?;
                 found.push(ChangeOfVerdict { id, scorecard, before });
                 Ok(())
             })?;
@@ -139,6 +208,10 @@ impl View {
         };
         self.at.read(read).await
     }
+}
+
+fn read_verdict(row: &mut InPlace<'_>) -> Result<Verdict, StoreError> {
+    columns::from_json(&format!("\"{}\"", row.text()?))
 }
 
 fn read_run(row: &mut InPlace<'_>) -> Result<Run, StoreError> {

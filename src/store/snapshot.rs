@@ -3,6 +3,7 @@
 //! those of a server come one after the other, and are not kept.
 
 use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::str;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -188,11 +189,22 @@ impl Question<'_> {
         of: &[Value<'_>],
         mut take: impl FnMut(&mut InPlace<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        self.each_until(of, |row| take(row).map(|()| ControlFlow::Continue(())))
+    }
+
+    /// The same, until `take` has enough.
+    pub fn each_until(
+        &mut self,
+        of: &[Value<'_>],
+        mut take: impl FnMut(&mut InPlace<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
         match self {
             Self::File(statement) => {
                 let mut rows = statement.query(params_from_iter(of))?;
                 while let Some(row) = rows.next()? {
-                    take(&mut InPlace { row: Place::File(row), next: 0 })?;
+                    if take(&mut InPlace { row: Place::File(row), next: 0 })?.is_break() {
+                        break;
+                    }
                 }
                 Ok(())
             }
@@ -209,7 +221,9 @@ impl Question<'_> {
                     let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments);
                     let mut rows = query.fetch(&mut **transaction);
                     while let Some(row) = rows.try_next().await? {
-                        take(&mut InPlace { row: Place::Server(&row), next: 0 })?;
+                        if take(&mut InPlace { row: Place::Server(&row), next: 0 })?.is_break() {
+                            break;
+                        }
                     }
                     Ok(())
                 })

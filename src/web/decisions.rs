@@ -1,18 +1,26 @@
 //! What was recommended and what people did about it: what waits for a decision, then everything that happened, newest first,
 //! with the fingerprints a verdict can be derived again from.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use maud::{Markup, html};
 use serde::Serialize;
 
+use super::asked::{Asked, Part};
 use super::frame::{Page, Place};
 use super::moment::Moment;
 use super::parts;
 use super::words;
 use crate::decide::decision::{Overrides, said};
 use crate::decide::{decision, explain, figures};
+use crate::domain::concept::Experiment;
 use crate::domain::decision::Decision;
+use crate::domain::id::ConceptId;
 use crate::domain::verdict::{Scorecard, Verdict};
+use crate::schedule::daemon::Work;
 use crate::store::{ChangeOfVerdict, StoreError};
 
 /// Most changes of verdicts that are listed.
@@ -24,6 +32,9 @@ const FINGERPRINT: usize = 8;
 /// The page.
 #[derive(Debug, Serialize)]
 pub struct Decisions {
+    /// Verdicts nobody has decided on.
+    waiting: usize,
+    part: Part,
     open: Vec<Open>,
     events: Vec<Event>,
     /// How often people went against a verdict, where that can be said.
@@ -63,74 +74,115 @@ enum What {
     Decision { verdict: Verdict, said: String, is_override: bool },
 }
 
-impl Decisions {
-    /// As everything stands.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot be read.
-    pub async fn read(moment: &Moment) -> Result<Self, StoreError> {
-        let changes = moment.work.parts.store.view().changes_of_verdict(LISTED).await?;
-        Ok(Self::of(moment, &changes))
+/// The latest changes of verdicts.
+pub type Changes = Vec<ChangeOfVerdict>;
+
+/// Reads what the page is made of.
+///
+/// # Errors
+/// [`StoreError`] where the store cannot be read.
+pub async fn read(work: Arc<Work>) -> Result<(Moment, Changes), StoreError> {
+    let mut view = work.parts.store.view();
+    let moment = Moment::seen(work, &mut view).await?;
+    Ok((moment, view.changes_of_verdict(LISTED).await?))
+}
+
+/// What may be listed, before it is put into words.
+enum Happened<'a> {
+    /// A verdict, and what it took the place of.
+    Verdict(&'a Scorecard, Option<Verdict>),
+    Decision(&'a Decision),
+}
+
+impl Happened<'_> {
+    fn at(&self) -> DateTime<Utc> {
+        match self {
+            Self::Verdict(card, _) => card.as_of,
+            Self::Decision(decision) => decision.at,
+        }
     }
 
-    fn of(moment: &Moment, changes: &[ChangeOfVerdict]) -> Self {
-        let mut open: Vec<Open> = Vec::new();
-        let mut events: Vec<Event> = Vec::new();
-        let mut all: Vec<Decision> = Vec::new();
-        for (experiment, standing) in moment.concepts() {
-            let today = moment.today(experiment);
-            let (concept, title) = (experiment.concept.id.to_string(), experiment.concept.title.clone());
-            let event = |at: DateTime<Utc>, what| {
-                let day = figures::day(at.with_timezone(&experiment.timezone).date_naive(), today);
-                Event { at, day, concept: concept.clone(), title: title.clone(), what }
-            };
-            let verdict = |card: &Scorecard, before| What::Verdict {
+    fn said(&self, experiment: &Experiment, today: NaiveDate) -> What {
+        match self {
+            Self::Verdict(card, before) => What::Verdict {
                 verdict: card.verdict,
-                before,
+                before: *before,
                 sentence: words::first(&explain::sentence(experiment, card)).to_owned(),
                 policy: card.policy_hash.chars().take(FINGERPRINT).collect(),
                 data: card.data_hash.chars().take(FINGERPRINT).collect(),
-            };
-            let own: Vec<&ChangeOfVerdict> =
-                changes.iter().filter(|change| change.scorecard.concept == experiment.concept.id).collect();
-            events.extend(
-                own.iter().map(|change| event(change.scorecard.as_of, verdict(&change.scorecard, Some(change.before)))),
-            );
-            if let Some(card) = standing.card().filter(|card| own.is_empty() && card.verdict.is_terminal()) {
-                events.push(event(card.as_of, verdict(card, None)));
-            }
-            events.extend(standing.decisions.iter().map(|one| {
-                let said = decision::decided(experiment, one, today);
-                event(one.at, What::Decision { verdict: one.verdict, said, is_override: one.is_override() })
-            }));
-            all.extend(standing.decisions.iter().cloned());
-            if let Some(card) =
-                standing.card().filter(|card| card.verdict.is_terminal() && standing.decided().is_none())
-            {
-                let due = words::due(experiment, card);
-                let choice = if card.verdict == Verdict::Kill { "kill" } else { "build" };
-                open.push(Open {
-                    command: format!("willitsell decide {concept} {choice} --by NAME --reason TEXT"),
-                    verdict: card.verdict,
-                    due,
-                    due_said: figures::day(due, today),
-                    is_overdue: due < today,
-                    owner: experiment.owner.clone(),
-                    concept,
-                    title,
-                });
-            }
+            },
+            Self::Decision(one) => What::Decision {
+                verdict: one.verdict,
+                said: decision::decided(experiment, one, today),
+                is_override: one.is_override(),
+            },
         }
-        open.sort_by_key(|open| open.due);
-        events.sort_by_key(|event| std::cmp::Reverse(event.at));
-        events.truncate(LISTED as usize);
-        Self { open, events, overrides: said(Overrides::among(&all)), has_concepts: moment.concepts().next().is_some() }
+    }
+}
+
+impl Decisions {
+    /// As everything stands.
+    pub fn of(moment: &Moment, changes: &Changes, asked: Asked) -> Self {
+        let mut own: BTreeMap<&ConceptId, Vec<&ChangeOfVerdict>> = BTreeMap::new();
+        for change in changes {
+            own.entry(&change.scorecard.concept).or_default().push(change);
+        }
+        let mut happened: Vec<(Happened<'_>, &Experiment)> = Vec::new();
+        let mut open: Vec<(NaiveDate, &Experiment, &Scorecard)> = Vec::new();
+        for (experiment, standing) in moment.concepts() {
+            let own = own.remove(&experiment.concept.id).unwrap_or_default();
+            if let Some(card) = standing.card().filter(|card| own.is_empty() && card.verdict.is_terminal()) {
+                happened.push((Happened::Verdict(card, None), experiment));
+            }
+            let changes = own.into_iter().map(|change| Happened::Verdict(&change.scorecard, Some(change.before)));
+            let decisions = standing.decisions.iter().map(Happened::Decision);
+            happened.extend(changes.chain(decisions).map(|one| (one, experiment)));
+            let waits = standing.card().filter(|card| card.verdict.is_terminal() && standing.decided().is_none());
+            open.extend(waits.map(|card| (words::due(experiment, card), experiment, card)));
+        }
+        open.sort_by_key(|(due, ..)| *due);
+        happened.sort_by_key(|(one, _)| Reverse(one.at()));
+        happened.truncate(LISTED as usize);
+        let event = |(one, experiment): &(Happened<'_>, &Experiment)| {
+            let (at, today) = (one.at(), moment.today(experiment));
+            Event {
+                at,
+                day: figures::day(at.with_timezone(&experiment.timezone).date_naive(), today),
+                concept: experiment.concept.id.to_string(),
+                title: experiment.concept.title.clone(),
+                what: one.said(experiment, today),
+            }
+        };
+        let waiting = |(due, experiment, card): &(NaiveDate, &Experiment, &Scorecard)| {
+            let today = moment.today(experiment);
+            let choice = if card.verdict == Verdict::Kill { "kill" } else { "build" };
+            Open {
+                command: format!("willitsell decide {} {choice} --by NAME --reason TEXT", experiment.concept.id),
+                verdict: card.verdict,
+                due: *due,
+                due_said: figures::day(*due, today),
+                is_overdue: *due < today,
+                owner: experiment.owner.clone(),
+                concept: experiment.concept.id.to_string(),
+                title: experiment.concept.title.clone(),
+            }
+        };
+        let part = asked.part(Place::Decisions.path(), open.len());
+        let decisions: Vec<Decision> = moment.concepts().flat_map(|(_, standing)| standing.decisions.clone()).collect();
+        Self {
+            open: open[part.range()].iter().map(waiting).collect(),
+            waiting: open.len(),
+            part,
+            events: happened.iter().map(event).collect(),
+            overrides: said(Overrides::among(&decisions)),
+            has_concepts: moment.concepts().next().is_some(),
+        }
     }
 }
 
 impl Page for Decisions {
     fn title(&self) -> String {
-        match self.open.len() {
+        match self.waiting {
             0 => "No verdict waits: decisions".to_owned(),
             1 => "1 verdict waits: decisions".to_owned(),
             more => format!("{more} verdicts wait: decisions"),
@@ -144,7 +196,7 @@ impl Page for Decisions {
     fn body(&self) -> Markup {
         html! {
             h1 {
-                @match self.open.len() {
+                @match self.waiting {
                     0 => "No verdict waits for a decision",
                     1 => "One verdict waits for a decision",
                     more => { (words::counted(more)) " verdicts wait for a decision" },
@@ -181,6 +233,7 @@ impl Decisions {
                     td { code { (open.command) } }
                 } } }
             }
+            (self.part.pages("verdicts"))
         }
     }
 

@@ -1,12 +1,20 @@
 //! What stands around every page: head, navigation, the line that says whether the data can be trusted, foot.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use maud::{DOCTYPE, Markup, html};
 use serde::Serialize;
 
 use super::assets::Assets;
 use super::moment::Moment;
 use super::parts;
+use crate::domain::concept::Experiment;
 use crate::domain::verdict::Verdict;
+use crate::schedule::daemon::Work;
+use crate::store::{Glance, StoreError};
 
 /// Where a page stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,15 +66,96 @@ pub trait Page: Serialize {
     }
 }
 
+/// What stands around every page: zones, and whether the data can be trusted.
+pub struct Around {
+    /// When it was read.
+    pub now: DateTime<Utc>,
+    zone: Tz,
+    /// Where the days of every experiment end, where that is one place.
+    day_zone: Option<Tz>,
+    /// Concepts with a verdict.
+    judged: usize,
+    /// The names of those without one that can be trusted.
+    blocked: Vec<String>,
+    /// The last day that counts for any of them.
+    settled_to: Option<NaiveDate>,
+    /// When the last run that any verdict came of ended.
+    last_pull: Option<DateTime<Utc>>,
+}
+
+impl Around {
+    /// Of a moment that was read whole.
+    pub fn of(moment: &Moment) -> Self {
+        let glances = moment.concepts().map(|(experiment, standing)| {
+            let glance = Glance {
+                verdict: standing.verdict(),
+                last_settled_day: standing.card().map(|card| card.last_settled_day),
+                last_run_ended: standing.last_run.as_ref().and_then(|run| run.finished_at),
+            };
+            (experiment, (standing.unreadable.is_none()).then_some(glance))
+        });
+        Self::made(&moment.work.experiments, moment.now, glances)
+    }
+
+    /// Reads no more than this.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub async fn read(work: &Arc<Work>) -> Result<Self, StoreError> {
+        let concepts = work.experiments.iter().map(|experiment| experiment.concept.id.clone()).collect();
+        let mut glances = work.parts.store.view().glances(concepts).await?;
+        let glances = work.experiments.iter().map(|experiment| {
+            (experiment, glances.remove(&experiment.concept.id).unwrap_or_else(|| Ok(Glance::default())).ok())
+        });
+        Ok(Self::made(&work.experiments, work.parts.clock.now(), glances))
+    }
+
+    fn made<'e>(
+        experiments: &[Experiment],
+        now: DateTime<Utc>,
+        glances: impl Iterator<Item = (&'e Experiment, Option<Glance>)>,
+    ) -> Self {
+        let zone = usual_zone(experiments);
+        let mut zones = experiments.iter().map(|experiment| experiment.timezone);
+        let first = zones.next();
+        let day_zone = first.filter(|first| zones.all(|zone| zone == *first));
+        let mut around =
+            Self { now, zone, day_zone, judged: 0, blocked: Vec::new(), settled_to: None, last_pull: None };
+        for (experiment, glance) in glances {
+            if glance.is_none_or(|glance| glance.verdict == Some(Verdict::Blocked)) {
+                around.blocked.push(experiment.concept.title.clone());
+            }
+            let Some(glance) = glance else { continue };
+            around.judged += usize::from(glance.verdict.is_some());
+            around.settled_to = around.settled_to.max(glance.last_settled_day);
+            around.last_pull = around.last_pull.max(glance.last_run_ended);
+        }
+        around
+    }
+
+    /// What day it is in an experiment's zone.
+    pub fn today(&self, experiment: &Experiment) -> NaiveDate {
+        self.now.with_timezone(&experiment.timezone).date_naive()
+    }
+}
+
+/// The zone that instants are printed in where no script asks for the reader's: most experiments' own.
+pub fn usual_zone(experiments: &[Experiment]) -> Tz {
+    let mut zones: BTreeMap<&str, (usize, Tz)> = BTreeMap::new();
+    for experiment in experiments {
+        zones.entry(experiment.timezone.name()).or_insert((0, experiment.timezone)).0 += 1;
+    }
+    zones.into_values().max_by_key(|(often, _)| *often).map_or(Tz::UTC, |(_, zone)| zone)
+}
+
 /// A page as a browser gets it.
-pub fn framed(assets: &Assets, moment: &Moment, page: &impl Page) -> Markup {
-    let zone = moment.zone();
+pub fn framed(assets: &Assets, around: &Around, page: &impl Page) -> Markup {
     let foot = html! {
         (page.foot())
-        " Times in " span data-zone { (zone) } "."
-        @if let Some(days) = moment.day_zones() { " Ad days end at midnight " (days) "." }
+        " Times in " span data-zone { (around.zone) } "."
+        @if let Some(days) = around.day_zone { " Ad days end at midnight " (days) "." }
     };
-    let trust = html! { a.trust href="/health" { (trust(moment)) } };
+    let trust = html! { a.trust href="/health" { (trust(around)) } };
     whole(assets, &page.title(), Some(page.place()), &trust, &page.body(), &foot)
 }
 
@@ -80,14 +169,11 @@ fn whole(assets: &Assets, title: &str, here: Option<Place>, trust: &Markup, body
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " · Will it sell?" }
+            (head(&format!("{title} · Will it sell?"), &html! {
                 link rel="stylesheet" href=(assets.style);
                 link rel="icon" href=(assets.icon) type="image/svg+xml";
                 script defer src=(assets.script) {}
-            }
+            }))
             body {
                 a.skip href="#content" { "Skip to content" }
                 header.top {
@@ -107,23 +193,31 @@ fn whole(assets: &Assets, title: &str, here: Option<Place>, trust: &Markup, body
     }
 }
 
+/// The head of a page or a report, with what else belongs there.
+pub fn head(title: &str, more: &Markup) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            title { (title) }
+            (more)
+        }
+    }
+}
+
 /// Whether the data can be trusted, in one line: `Data sound. Settled to Sun 15 Mar, pulled 14 min ago`.
-fn trust(moment: &Moment) -> Markup {
-    let all = moment.concepts().filter(|(_, standing)| standing.latest.is_some()).count();
-    let blocked: Vec<&str> = moment
-        .concepts()
-        .filter(|(_, standing)| standing.verdict() == Some(Verdict::Blocked) || standing.unreadable.is_some())
-        .map(|(experiment, _)| experiment.concept.title.as_str())
-        .collect();
-    let settled = moment.settled_to().map(|day| html! { " Settled to " (parts::day(day, moment.date())) });
-    let pulled = moment.last_pull().map(|at| html! { ", pulled " (parts::when(at, moment.now, moment.zone())) });
+fn trust(around: &Around) -> Markup {
+    let (judged, zone) = (around.judged, around.zone);
+    let today = around.now.with_timezone(&zone).date_naive();
+    let settled = around.settled_to.map(|day| html! { " Settled to " (parts::day(day, today)) });
+    let pulled = around.last_pull.map(|at| html! { ", pulled " (parts::when(at, around.now, zone)) });
     let ring = parts::shape(Verdict::Blocked);
     html! {
-        @match &blocked[..] {
-            _ if all == 0 => span { b { "No verdict yet." } },
+        @match &around.blocked[..] {
+            _ if judged == 0 => span { b { "No verdict yet." } },
             [] => { (tick()) span { b { "Data sound." } @if let Some(settled) = settled { (settled) } @if let Some(pulled) = pulled { (pulled) } } }
-            [one] => { (ring) span { b { (one) " blocked." } " " (all.saturating_sub(1)) " of " (all) " sound" } }
-            some => { (ring) span { b { (some.len()) " concepts blocked." } " " (all.saturating_sub(some.len())) " of " (all) " sound" } }
+            [one] => { (ring) span { b { (one) " blocked." } " " (judged.saturating_sub(1)) " of " (judged) " sound" } }
+            some => { (ring) span { b { (some.len()) " concepts blocked." } " " (judged.saturating_sub(some.len())) " of " (judged) " sound" } }
         }
     }
 }

@@ -4,7 +4,8 @@
 mod moved;
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{NaiveDate, TimeDelta};
 use maud::{Markup, html};
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use self::moved::Moved;
 use self::sources::{Mark, Source};
+use super::asked::{Asked, Part};
 use super::frame::{Page, Place, tick};
 use super::moment::{Moment, Standing};
 use super::parts;
@@ -20,7 +22,8 @@ use crate::decide::{explain, figures, flags, next};
 use crate::domain::concept::Experiment;
 use crate::domain::run::{Outcome, Run};
 use crate::domain::verdict::{Reason, Verdict};
-use crate::schedule::logins::{Finding, findings};
+use crate::schedule::daemon::Work;
+use crate::schedule::logins::findings;
 use crate::store::{StoreError, Undelivered};
 
 /// Days of a source's strip.
@@ -36,6 +39,7 @@ pub struct Health {
     concepts: usize,
     untrusted: usize,
     causes: Vec<Cause>,
+    part: Part,
     sources: Vec<Source>,
     moved: Vec<Moved>,
     gates: Vec<Gate>,
@@ -75,44 +79,47 @@ struct Message {
 }
 
 /// What the page needs beside the moment.
-struct Read {
-    failed: Vec<Run>,
+pub struct Read {
+    part: Part,
+    sources: Vec<Source>,
+    moved: Vec<Moved>,
     undelivered: Vec<Undelivered>,
-    logins: Vec<Finding>,
+}
+
+/// Reads what the page is made of.
+///
+/// # Errors
+/// [`StoreError`] where the store cannot be read.
+pub async fn read(work: Arc<Work>, asked: Asked) -> Result<(Moment, Read), StoreError> {
+    let mut view = work.parts.store.view();
+    let moment = Moment::seen(work, &mut view).await?;
+    let parts = &moment.work.parts;
+    let since = moment.now - TimeDelta::days(DAYS);
+    let concepts = moment.concepts().map(|(experiment, _)| experiment.concept.id.clone()).collect();
+    let failed = view.failed_runs(concepts, since).await?;
+    let configured = sources::of(&moment);
+    let readings = view.readings(configured.keys().copied().cloned().collect(), since).await?;
+    // Tokens that cannot be read stop no page: the sources say that they fail.
+    let logins = findings(&parts.sources, &parts.registry, Some(parts.tokens.as_ref()), moment.now).await;
+    let mut sources = sources::all(&moment, &readings, &failed, &logins.unwrap_or_default());
+    let part = asked.part(Place::Health.path(), sources.len());
+    sources.truncate(part.range().end);
+    sources.drain(..part.range().start);
+    let settled = sources.iter().filter_map(|source| Some((*configured.get(&source.id)?, source.settled_to)));
+    let moved = moved::read(&moment, &mut view, &settled.collect::<Vec<_>>()).await?;
+    let undelivered = parts.store.undelivered().await?;
+    Ok((moment, Read { part, sources, moved, undelivered }))
 }
 
 impl Health {
     /// As everything stands.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot be read.
-    pub async fn read(moment: &Moment) -> Result<Self, StoreError> {
-        let parts = &moment.work.parts;
-        let since = moment.now - TimeDelta::days(DAYS);
-        let mut view = parts.store.view();
-        let concepts = moment.concepts().map(|(experiment, _)| experiment.concept.id.clone()).collect();
-        let failed = view.failed_runs(concepts, since).await?;
-        let readings = view.readings(sources::of(moment).into_keys().cloned().collect(), since).await?;
-        let undelivered = parts.store.undelivered().await?;
-        // Tokens that cannot be read stop no page: the sources say that they fail.
-        let logins = findings(&parts.sources, &parts.registry, Some(parts.tokens.as_ref()), moment.now).await;
-        let read = Read { failed, undelivered, logins: logins.unwrap_or_default() };
-        let page = Self::of(moment, &readings, read);
-        let configured = sources::of(moment);
-        let settled = page.sources.iter().filter_map(|source| Some((*configured.get(&source.id)?, source.settled_to)));
-        let moved = moved::read(moment, &mut view, &settled.collect::<Vec<_>>()).await?;
-        Ok(Self { moved, ..page })
-    }
-
-    fn of(moment: &Moment, readings: &sources::Readings, read: Read) -> Self {
-        let Read { failed, undelivered, logins } = read;
-        let causes = causes(moment);
+    pub fn of(moment: &Moment, read: Read) -> Self {
+        let Read { part, sources, moved, undelivered } = read;
         let gates: Vec<Gate> =
             moment.concepts().flat_map(|(experiment, standing)| gates(experiment, standing)).collect();
-        let untrusted = moment.concepts().filter(|(_, standing)| is_untrusted(standing)).count();
+        let looked_at: BTreeSet<&str> = gates.iter().map(|gate| gate.concept.as_str()).collect();
         let judged = moment.concepts().filter(|(_, standing)| standing.latest.is_some());
-        let looked_at = |id: &str| gates.iter().any(|gate| gate.concept == id);
-        let sound = judged.filter(|(experiment, _)| !looked_at(experiment.concept.id.as_str())).count();
+        let sound = judged.filter(|(experiment, _)| !looked_at.contains(experiment.concept.id.as_str())).count();
         let message = |one: Undelivered| Message {
             headline: one.delivery.message.headline,
             destination: one.delivery.destination.to_string(),
@@ -123,10 +130,11 @@ impl Health {
         Self {
             today: figures::day(moment.date(), moment.date()),
             concepts: moment.concepts().count(),
-            untrusted,
-            causes,
-            sources: sources::all(moment, readings, &failed, &logins),
-            moved: vec![],
+            untrusted: moment.concepts().filter(|(_, standing)| is_untrusted(standing)).count(),
+            causes: causes(moment),
+            part,
+            sources,
+            moved,
             date: moment.date(),
             sound,
             gates,
@@ -220,7 +228,7 @@ impl Page for Health {
             }
             p.sub { (self.today) ". " (self.rest()) }
             @for cause in &self.causes { (cause.drawn()) }
-            (sources::drawn(&self.sources))
+            (sources::drawn(&self.sources, &self.part))
             (moved::drawn(&self.moved, self.date))
             div.pair { (self.gates_drawn()) (self.messages()) }
         }
@@ -255,6 +263,11 @@ impl Health {
                             td.nobreak {
                                 @if gate.stops { (parts::shape(Verdict::Blocked)) " " b { "stops verdict" } } @else { b { "! look" } }
                             }
+                        } }
+                        @if self.gates.len() > ROWS { tr {
+                            th scope="row" { (self.gates.len() - ROWS) " more" }
+                            td { "The portfolio lists every concept." }
+                            td.nobreak { b { "! look" } }
                         } }
                         @if self.sound > 0 { tr {
                             th scope="row" { @if self.gates.is_empty() { "All concepts" } @else { "All others" } " (" (self.sound) ")" }

@@ -1,6 +1,7 @@
 //! The pages: where every concept stands, for whoever looks, in a browser or as JSON. They only read, and each says one moment
 //! of the store. What they say is `decide`'s; here is how it is laid out, and who gets to see it.
 
+mod asked;
 mod assets;
 pub mod chart;
 pub mod concept;
@@ -18,5 +19,5 @@ mod urgency;
 mod words;
 
 pub use assets::{Assets, STYLE};
-pub use frame::{Page, Place, framed};
+pub use frame::{Page, Place};
 pub use serve::{Pages, WebError};

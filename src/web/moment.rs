@@ -1,6 +1,5 @@
 //! Where everything stands, read from the store at one moment: what every page begins from.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -13,6 +12,7 @@ use crate::domain::run::Run;
 use crate::domain::verdict::{Scorecard, StoredScorecard, Verdict};
 use crate::schedule::daemon::Work;
 use crate::store::{StoreError, View};
+use crate::web::frame::usual_zone;
 
 /// Everything at one moment.
 pub struct Moment {
@@ -92,44 +92,18 @@ impl Moment {
         self.work.experiments.iter().zip(&self.standings)
     }
 
-    /// One concept.
-    pub fn concept(&self, id: &str) -> Option<(&Experiment, &Standing)> {
-        self.concepts().find(|(experiment, _)| experiment.concept.id.as_str() == id)
-    }
-
     /// What day it is in an experiment's zone.
     pub fn today(&self, experiment: &Experiment) -> NaiveDate {
         self.now.with_timezone(&experiment.timezone).date_naive()
     }
 
-    /// The zone that instants are printed in where no script asks for the reader's: most experiments' own.
+    /// The zone that instants are printed in where no script asks for the reader's.
     pub fn zone(&self) -> Tz {
-        let mut zones: BTreeMap<&str, (usize, Tz)> = BTreeMap::new();
-        for experiment in &self.work.experiments {
-            zones.entry(experiment.timezone.name()).or_insert((0, experiment.timezone)).0 += 1;
-        }
-        zones.into_values().max_by_key(|(often, _)| *often).map_or(Tz::UTC, |(_, zone)| zone)
+        usual_zone(&self.work.experiments)
     }
 
     /// What day it is there.
     pub fn date(&self) -> NaiveDate {
         self.now.with_timezone(&self.zone()).date_naive()
-    }
-
-    /// Where the days of every experiment end, where that is one place.
-    pub fn day_zones(&self) -> Option<Tz> {
-        let mut zones = self.work.experiments.iter().map(|experiment| experiment.timezone);
-        let first = zones.next()?;
-        zones.all(|zone| zone == first).then_some(first)
-    }
-
-    /// The last day that counts for every concept with a verdict.
-    pub fn settled_to(&self) -> Option<NaiveDate> {
-        self.concepts().filter_map(|(_, standing)| standing.card()).map(|card| card.last_settled_day).max()
-    }
-
-    /// When the last run that any verdict came of ended.
-    pub fn last_pull(&self) -> Option<DateTime<Utc>> {
-        self.concepts().filter_map(|(_, standing)| standing.last_run.as_ref()?.finished_at).max()
     }
 }

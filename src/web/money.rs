@@ -1,29 +1,31 @@
 //! Whether testing pays: what tests cost, what verdicts are expected to have saved, what ads went on spending after them. How
 //! each figure opens to its formula is `decide::account`'s business.
 
+use std::cmp::Reverse;
+
 use maud::{Markup, html};
 use serde::Serialize;
 
+use super::asked::{Asked, Part};
 use super::frame::{Page, Place};
-use super::moment::Moment;
+use super::moment::{Moment, Standing};
 use super::parts;
 use super::words;
 use crate::decide::figures;
 use crate::decide::money::{self, Booked, Totals};
+use crate::domain::concept::Experiment;
 use crate::domain::money::Money;
 use crate::domain::verdict::Verdict;
 
 /// One of the sums.
 type Amount = fn(&Totals) -> Money;
 
-/// Most concepts that are listed.
-const ROWS: usize = 500;
-
 /// The page.
 #[derive(Debug, Serialize)]
 pub struct Ledger {
     said: String,
     totals: Vec<Totals>,
+    part: Part,
     rows: Vec<Row>,
     concepts: usize,
     /// Whether any concept says what building would cost.
@@ -49,39 +51,54 @@ struct Row {
 
 impl Ledger {
     /// As everything stands.
-    pub fn of(moment: &Moment) -> Self {
+    pub fn of(moment: &Moment, asked: Asked) -> Self {
         let totals = words::ledger(moment.concepts());
-        let mut rows: Vec<Row> = moment
-            .concepts()
-            .map(|(experiment, standing)| {
-                let card = standing.card();
-                let inputs = &experiment.money;
-                let (alpha, beta) = (experiment.policy.alpha, experiment.policy.beta);
-                Row {
-                    concept: experiment.concept.id.to_string(),
-                    title: experiment.concept.title.clone(),
-                    verdict: standing.verdict(),
-                    spent: card.and_then(|card| card.spend),
-                    build_cost: inputs.build_cost(),
-                    value: inputs.value_of_information(alpha, beta),
-                    booked: card.and_then(|card| money::booked(experiment, card, words::is_overridden(standing))),
-                    after: card
-                        .and_then(|card| Some(card.spend_after.as_ref()?.total))
-                        .filter(|after| after.micros > 0),
-                    running: card.and_then(|card| money::still_spending(card, moment.today(experiment))),
-                }
-            })
-            .collect();
-        let weight = |row: &Row| std::cmp::Reverse(row.after.or(row.spent).map_or(0, |money| money.micros));
-        rows.sort_by_key(|row| (std::cmp::Reverse(row.after.is_some()), weight(row)));
-        let concepts = rows.len();
-        rows.truncate(ROWS);
-        let has_stakes = rows.iter().any(|row| row.build_cost.is_some());
-        let is_unbooked =
-            |row: &Row| row.verdict == Some(Verdict::Kill) && row.build_cost.is_some() && row.booked.is_none();
-        let has_unbooked_kill = rows.iter().any(is_unbooked);
-        Self { said: said(&totals), totals, rows, concepts, has_stakes, has_unbooked_kill }
+        let spent = |standing: &Standing| standing.card().and_then(|card| card.spend);
+        let mut all: Vec<_> = moment.concepts().collect();
+        all.sort_by_key(|(_, standing)| {
+            let after = spent_after(standing);
+            (Reverse(after.is_some()), Reverse(after.or(spent(standing)).map_or(0, |money| money.micros)))
+        });
+        let part = asked.part(Place::Money.path(), all.len());
+        let row = |&(experiment, standing): &(&Experiment, &Standing)| {
+            let card = standing.card();
+            let inputs = &experiment.money;
+            let (alpha, beta) = (experiment.policy.alpha, experiment.policy.beta);
+            Row {
+                concept: experiment.concept.id.to_string(),
+                title: experiment.concept.title.clone(),
+                verdict: standing.verdict(),
+                spent: spent(standing),
+                build_cost: inputs.build_cost(),
+                value: inputs.value_of_information(alpha, beta),
+                booked: booked(experiment, standing),
+                after: spent_after(standing),
+                running: card.and_then(|card| money::still_spending(card, moment.today(experiment))),
+            }
+        };
+        let is_unbooked = |&(experiment, standing): &(&Experiment, &Standing)| {
+            standing.verdict() == Some(Verdict::Kill)
+                && experiment.money.build_cost().is_some()
+                && booked(experiment, standing).is_none()
+        };
+        Self {
+            said: said(&totals),
+            totals,
+            rows: all[part.range()].iter().map(row).collect(),
+            part,
+            concepts: all.len(),
+            has_stakes: all.iter().any(|(experiment, _)| experiment.money.build_cost().is_some()),
+            has_unbooked_kill: all.iter().any(is_unbooked),
+        }
     }
+}
+
+fn spent_after(standing: &Standing) -> Option<Money> {
+    standing.card().and_then(|card| Some(card.spend_after.as_ref()?.total)).filter(|after| after.micros > 0)
+}
+
+fn booked(experiment: &Experiment, standing: &Standing) -> Option<Booked> {
+    standing.card().and_then(|card| money::booked(experiment, card, words::is_overridden(standing)))
 }
 
 /// Whether it pays, in one sentence.
@@ -125,7 +142,7 @@ impl Page for Ledger {
     }
 
     fn foot(&self) -> Markup {
-        html! { (self.rows.len()) " of " (self.concepts) " concepts shown." }
+        html! { (self.part.said("concepts")) }
     }
 }
 
@@ -189,6 +206,7 @@ impl Ledger {
                         }
                     } } }
                 }
+                (self.part.pages("concepts"))
             }
         }
     }

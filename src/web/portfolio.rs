@@ -6,8 +6,9 @@ use maud::{Markup, html};
 use serde::Serialize;
 
 use self::risk::{Risk, risks};
+use super::asked::{Asked, Part};
 use super::frame::{Page, Place};
-use super::moment::Moment;
+use super::moment::{Moment, Standing};
 use super::parts;
 use super::range::Range;
 use super::urgency::Urgency;
@@ -19,9 +20,6 @@ use crate::domain::verdict::Verdict;
 /// Most jobs that are listed above the table.
 const JOBS: usize = 8;
 
-/// Most rows of one page: what can wait is behind it.
-const ROWS: usize = 500;
-
 /// The page.
 #[derive(Debug, Serialize)]
 pub struct Portfolio {
@@ -30,7 +28,11 @@ pub struct Portfolio {
     /// All of them.
     concepts: usize,
     jobs: Vec<Job>,
+    part: Part,
     rows: Vec<Row>,
+    /// Of all concepts, for the way to those with one verdict.
+    #[serde(skip)]
+    verdicts: Vec<Option<Verdict>>,
     sums: Vec<Sum>,
     risks: Vec<Risk>,
 }
@@ -70,7 +72,7 @@ struct Sum {
 
 impl Portfolio {
     /// As everything stands.
-    pub fn of(moment: &Moment) -> Self {
+    pub fn of(moment: &Moment, asked: Asked) -> Self {
         let mut all: Vec<_> = moment
             .concepts()
             .map(|(experiment, standing)| {
@@ -90,7 +92,14 @@ impl Portfolio {
                 reason,
             }
         });
-        let rows = all.iter().take(ROWS).map(|&(urgency, experiment, standing, today)| {
+        let verdict =
+            |standing: &Standing| standing.verdict().or(standing.unreadable.is_some().then_some(Verdict::Blocked));
+        let wanted: Vec<_> = all
+            .iter()
+            .filter(|(_, _, standing, _)| asked.verdict.is_none_or(|one| verdict(standing) == Some(one)))
+            .collect();
+        let part = asked.part(Place::Portfolio.path(), wanted.len());
+        let rows = wanted[part.range()].iter().map(|&&(urgency, experiment, standing, today)| {
             let card = standing.card();
             Row {
                 concept: experiment.concept.id.to_string(),
@@ -112,6 +121,8 @@ impl Portfolio {
             concepts: all.len(),
             jobs: listed.collect(),
             rows: rows.collect(),
+            part,
+            verdicts: all.iter().map(|(_, _, standing, _)| verdict(standing)).collect(),
             sums: sums(moment),
             risks: risks(moment),
         }
@@ -177,8 +188,7 @@ impl Page for Portfolio {
     }
 
     fn foot(&self) -> Markup {
-        let shown = self.rows.len();
-        html! { (shown) " of " (self.concepts) " concepts shown. Range and verdict as of the last settled day of each concept." }
+        html! { (self.part.said("concepts")) " Range and verdict as of the last settled day of each concept." }
     }
 }
 
@@ -220,6 +230,7 @@ impl Portfolio {
                     "Dot: rate so far. Line: range. Both bars stand at the same place in every row, so a line fully right of \
                      break-even is BUILD and one fully left of worth finding is KILL. Dashed: still open."
                 }
+                (self.part.verdicts(&self.verdicts))
                 table.stack.concepts {
                     thead { tr {
                         th.verdict scope="col" { "Verdict" }
@@ -237,6 +248,7 @@ impl Portfolio {
                     } }
                     tbody { @for row in &self.rows { (row.drawn()) } }
                 }
+                (self.part.pages("concepts"))
                 dl.sums {
                     @for sum in &self.sums {
                         @if !sum.amounts.is_empty() { div { dt { (sum.of) } dd { (figures::list(&sum.amounts)) } } }

@@ -6,44 +6,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::asked::Asked;
 use super::assets::Assets;
-use super::concept::Concept;
 use super::concept::page::{ArmsPage, ConceptPage, Waiting};
-use super::decisions::Decisions;
-use super::frame::{self, Page};
-use super::health::Health;
+use super::concept::{Concept, Stored};
+use super::decisions::{self, Changes, Decisions};
+use super::frame::{self, Around, Page};
+use super::health::{self, Health};
 use super::moment::Moment;
 use super::money::Ledger;
 use super::portfolio::Portfolio;
 use crate::domain::web::Web;
+use crate::listen;
 use crate::schedule::daemon::Work;
 use crate::store::StoreError;
 
-/// Most connections that are open at one time: further ones wait in the system's queue.
+/// Most connections that are open at one time: one more takes the place of one that asks nothing.
 const CONNECTIONS: usize = 256;
 
-/// How long a browser may take for its headers.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// Most pages that are read and made at one time, so that pulls and verdicts go on beside them.
+const AT_ONCE: usize = 4;
 
-/// Most pages that are read from the store at one time, so that pulls and verdicts go on beside them.
-const READ_AT_ONCE: usize = 4;
-
-/// How long a page may be read from the store, with its wait for others.
-const READ_WITHIN: Duration = Duration::from_secs(5);
+/// How long a page may take, with its wait for others.
+const WITHIN: Duration = Duration::from_secs(5);
 
 /// Longest address that is looked at.
 const LONGEST_PATH: usize = 2000;
@@ -71,7 +68,7 @@ struct Site {
     web: Web,
     assets: Assets,
     work: watch::Receiver<Arc<Work>>,
-    reading: Semaphore,
+    reading: Arc<Semaphore>,
 }
 
 /// Why there is no page.
@@ -82,6 +79,8 @@ enum Wrong {
     Late,
     /// The store cannot be read.
     Store(StoreError),
+    /// The program is wrong.
+    Fault,
 }
 
 impl Pages {
@@ -91,7 +90,7 @@ impl Pages {
     /// [`WebError`].
     pub async fn open(address: SocketAddr, web: Web, work: watch::Receiver<Arc<Work>>) -> Result<Self, WebError> {
         let listener = TcpListener::bind(address).await.map_err(|source| WebError { address, source })?;
-        let site = Site { web, assets: Assets::default(), work, reading: Semaphore::new(READ_AT_ONCE) };
+        let site = Site { web, assets: Assets::default(), work, reading: Arc::new(Semaphore::new(AT_ONCE)) };
         Ok(Self { listener, site: Arc::new(site) })
     }
 
@@ -113,34 +112,7 @@ impl Pages {
             .fallback(elsewhere)
             .layer(from_fn_with_state(Arc::clone(&site), guarded))
             .with_state(site);
-        let connections = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let Ok(permit) = connections.clone().acquire_owned().await else { return };
-            let stream = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        // Out of descriptors, mostly: it passes when connections end.
-                        tracing::warn!(%error, "a connection to the pages could not be taken");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                        continue;
-                    }
-                },
-                () = stop.cancelled() => return,
-            };
-            tokio::spawn(answer(stream, routes.clone(), permit, stop.clone()));
-        }
-    }
-}
-
-async fn answer(stream: TcpStream, routes: Router, _permit: OwnedSemaphorePermit, stop: CancellationToken) {
-    let service = TowerToHyperService::new(routes);
-    let mut http = http1::Builder::new();
-    let http = http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    tokio::select! {
-        // What a browser does wrong is its own business: it gets no answer.
-        _ = http.serve_connection(TokioIo::new(stream), service) => {}
-        () = stop.cancelled() => {}
+        listen::answer(listener, routes, CONNECTIONS, stop).await;
     }
 }
 
@@ -175,91 +147,115 @@ async fn guarded(State(site): State<Arc<Site>>, request: Request, next: Next) ->
     response
 }
 
-type Asked = State<Arc<Site>>;
+type Here = State<Arc<Site>>;
 
-async fn portfolio(State(site): Asked, headers: HeaderMap) -> Response {
-    let moment = site.moment().await;
-    site.show(&headers, moment.map(|moment| (Portfolio::of(&moment), moment)))
+async fn portfolio(State(site): Here, asked: Asked) -> Response {
+    let make =
+        move |site: &Site, moment: Moment| site.show(asked, &Around::of(&moment), &Portfolio::of(&moment, asked));
+    site.page(asked, Moment::of(site.work()), make).await
 }
 
-async fn concept(State(site): Asked, headers: HeaderMap, Path(id): Path<String>) -> Response {
-    match site.concept(&id).await {
-        Ok((Ok(concept), moment)) => site.show(&headers, Ok((ConceptPage { concept }, moment))),
-        Ok((Err(waiting), moment)) => site.show(&headers, Ok((waiting, moment))),
-        Err(wrong) => site.wrong(&headers, &wrong),
-    }
+async fn concept(State(site): Here, asked: Asked, Path(id): Path<String>) -> Response {
+    site.concept(asked, &id, |concept| ConceptPage { concept }).await
 }
 
-async fn arms(State(site): Asked, headers: HeaderMap, Path(id): Path<String>) -> Response {
-    match site.concept(&id).await {
-        Ok((Ok(concept), moment)) => site.show(&headers, Ok((ArmsPage { concept }, moment))),
-        Ok((Err(waiting), moment)) => site.show(&headers, Ok((waiting, moment))),
-        Err(wrong) => site.wrong(&headers, &wrong),
-    }
+async fn arms(State(site): Here, asked: Asked, Path(id): Path<String>) -> Response {
+    site.concept(asked, &id, |concept| ArmsPage { concept }).await
 }
 
-async fn money(State(site): Asked, headers: HeaderMap) -> Response {
-    let moment = site.moment().await;
-    site.show(&headers, moment.map(|moment| (Ledger::of(&moment), moment)))
+async fn money(State(site): Here, asked: Asked) -> Response {
+    let make = move |site: &Site, moment: Moment| site.show(asked, &Around::of(&moment), &Ledger::of(&moment, asked));
+    site.page(asked, Moment::of(site.work()), make).await
 }
 
-async fn decisions(State(site): Asked, headers: HeaderMap) -> Response {
-    let read = async |moment: Moment| Ok((Decisions::read(&moment).await?, moment));
-    site.show(&headers, site.read(read).await)
+async fn decisions(State(site): Here, asked: Asked) -> Response {
+    let make = move |site: &Site, (moment, changes): (Moment, Changes)| {
+        site.show(asked, &Around::of(&moment), &Decisions::of(&moment, &changes, asked))
+    };
+    site.page(asked, decisions::read(site.work()), make).await
 }
 
-async fn health(State(site): Asked, headers: HeaderMap) -> Response {
-    let read = async |moment: Moment| Ok((Health::read(&moment).await?, moment));
-    site.show(&headers, site.read(read).await)
+async fn health(State(site): Here, asked: Asked) -> Response {
+    let make = move |site: &Site, (moment, read): (Moment, health::Read)| {
+        site.show(asked, &Around::of(&moment), &Health::of(&moment, read))
+    };
+    site.page(asked, health::read(site.work(), asked), make).await
 }
 
-async fn elsewhere(State(site): Asked, headers: HeaderMap, request: Request) -> Response {
-    site.assets.answer(request.uri().path()).unwrap_or_else(|| site.wrong(&headers, &Wrong::Unknown))
+async fn elsewhere(State(site): Here, asked: Asked, request: Request) -> Response {
+    site.assets.answer(request.uri().path()).unwrap_or_else(|| site.wrong(asked, &Wrong::Unknown))
 }
 
 impl Site {
-    /// Where everything stands now.
-    async fn moment(&self) -> Result<Moment, Wrong> {
-        let work = Arc::clone(&self.work.borrow());
-        self.within(Moment::of(work)).await
+    fn work(&self) -> Arc<Work> {
+        Arc::clone(&self.work.borrow())
     }
 
-    /// One concept, or that it has no verdict yet.
-    async fn concept(&self, id: &str) -> Result<(Result<Concept, Waiting>, Moment), Wrong> {
-        let moment = self.moment().await?;
-        let (experiment, _) = moment.concept(id).ok_or(Wrong::Unknown)?;
-        let work = &moment.work;
-        let rules = work.themes.get(&experiment.concept.id).map_or(&[][..], Vec::as_slice);
-        let read = self.within(Concept::read(&work.parts.store, experiment, rules, moment.now)).await?;
-        Ok((read.ok_or_else(|| Waiting::of(experiment, moment.today(experiment))), moment))
-    }
-
-    /// A page that needs more from the store than where everything stands.
-    async fn read<T>(&self, read: impl AsyncFnOnce(Moment) -> Result<T, StoreError>) -> Result<T, Wrong> {
-        let work = Arc::clone(&self.work.borrow());
-        self.within(async { read(Moment::of(work).await?).await }).await
-    }
-
-    /// Reads from the store, beside few others and not for long.
-    async fn within<T>(&self, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Wrong> {
-        let read = async {
-            let _turn = self.reading.acquire().await.map_err(|_| Wrong::Late)?;
-            read.await.map_err(Wrong::Store)
+    /// One concept as it stands, or that it has no verdict yet.
+    async fn concept<P: Page + 'static>(self: &Arc<Self>, asked: Asked, id: &str, page: fn(Concept) -> P) -> Response {
+        let work = self.work();
+        let Some(at) = work.experiments.iter().position(|experiment| experiment.concept.id.as_str() == id) else {
+            return self.wrong(asked, &Wrong::Unknown);
         };
-        timeout(READ_WITHIN, read).await.unwrap_or(Err(Wrong::Late))
+        let read = async move {
+            let around = Around::read(&work).await?;
+            let experiment = &work.experiments[at];
+            let rules = work.themes.get(&experiment.concept.id).map_or(&[][..], Vec::as_slice);
+            let found = Stored::read(&work.parts.store, experiment, rules, around.now).await?;
+            let waiting = || Waiting::of(experiment, around.today(experiment), &work.parts.health.state());
+            Ok((found.ok_or_else(waiting), around))
+        };
+        let make = move |site: &Self, (found, around): (Result<Stored, Waiting>, Around)| match found {
+            Ok(found) => site.show(asked, &around, &page(found.concept(around.now))),
+            Err(waiting) => site.show(asked, &around, &waiting),
+        };
+        self.page(asked, read, make).await
     }
 
-    /// A page as it was asked for.
-    fn show<P: Page>(&self, headers: &HeaderMap, made: Result<(P, Moment), Wrong>) -> Response {
-        let vary = [(header::VARY, "accept")];
-        match made {
-            Ok((page, _)) if wants_json(headers) => (vary, Json(page)).into_response(),
-            Ok((page, moment)) => (vary, frame::framed(&self.assets, &moment, &page)).into_response(),
-            Err(wrong) => self.wrong(headers, &wrong),
+    /// Reads from the store and makes a page of it, beside few others and not for long, on a thread that keeps nobody waiting.
+    async fn page<R: 'static>(
+        self: &Arc<Self>,
+        asked: Asked,
+        read: impl Future<Output = Result<R, StoreError>> + Send + 'static,
+        make: impl FnOnce(&Self, R) -> Response + Send + 'static,
+    ) -> Response {
+        let (site, here, clock) = (Arc::clone(self), Handle::current(), Arc::clone(&self.work().parts.clock));
+        let answer = async {
+            let turn = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| Wrong::Late)?;
+            let thread = tokio::task::spawn_blocking(move || {
+                // It is held for as long as this goes on, also when nobody waits for it any more.
+                let _turn = turn;
+                let began = clock.elapsed();
+                let read = here.block_on(read).map_err(Wrong::Store)?;
+                let was_read = clock.elapsed();
+                let page = make(&site, read);
+                Ok((page, [was_read.saturating_sub(began), clock.elapsed().saturating_sub(was_read)]))
+            });
+            thread.await.map_err(|_| Wrong::Fault)?
+        };
+        match timeout(WITHIN, answer).await.unwrap_or(Err(Wrong::Late)) {
+            Ok((mut page, took)) => {
+                let [reading, making] = took.map(|took| took.as_secs_f64() * 1e3);
+                if let Ok(took) = HeaderValue::try_from(format!("store;dur={reading:.2}, page;dur={making:.2}")) {
+                    page.headers_mut().insert("server-timing", took);
+                }
+                page
+            }
+            Err(wrong) => self.wrong(asked, &wrong),
         }
     }
 
-    fn wrong(&self, headers: &HeaderMap, wrong: &Wrong) -> Response {
+    /// A page as it was asked for.
+    fn show(&self, asked: Asked, around: &Around, page: &impl Page) -> Response {
+        let vary = [(header::VARY, "accept")];
+        if asked.is_json {
+            (vary, Json(page)).into_response()
+        } else {
+            (vary, frame::framed(&self.assets, around, page)).into_response()
+        }
+    }
+
+    fn wrong(&self, asked: Asked, wrong: &Wrong) -> Response {
         let (status, title, what, more) = match wrong {
             Wrong::Unknown => {
                 let advice = vec!["Every page can be reached from the portfolio."];
@@ -270,6 +266,12 @@ impl Site {
                 "This page took too long",
                 "The store was busy for five seconds.",
                 vec!["Data is safe; collecting goes on. Load the page again."],
+            ),
+            Wrong::Fault => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "This page could not be made",
+                "This is a fault of willitsell; its log says where.",
+                vec!["Data is safe; collecting goes on. `willitsell explain CONCEPT` says the same at the terminal."],
             ),
             Wrong::Store(error) => {
                 tracing::warn!(%error, "a page could not be read from the store");
@@ -282,17 +284,10 @@ impl Site {
                 )
             }
         };
-        if wants_json(headers) {
+        if asked.is_json {
             let answer = serde_json::json!({ "error": what, "next": more });
             return (status, Json(answer)).into_response();
         }
         (status, frame::failed(&self.assets, title, what, &more)).into_response()
     }
-}
-
-/// Whether JSON was asked for, and not a page.
-fn wants_json(headers: &HeaderMap) -> bool {
-    let accepts =
-        headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).collect::<Vec<_>>().join(",");
-    accepts.contains("application/json") && !accepts.contains("text/html")
 }

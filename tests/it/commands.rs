@@ -7,6 +7,7 @@ mod demo;
 mod forget;
 mod health;
 mod live;
+mod pages;
 mod plan;
 mod replay;
 mod report;

@@ -8,6 +8,10 @@ mod browser;
 mod guards;
 #[path = "pages/hostile.rs"]
 mod hostile;
+#[path = "pages/questions.rs"]
+mod questions;
+#[path = "pages/real.rs"]
+mod real;
 #[path = "pages/site.rs"]
 mod site;
 #[path = "pages/walk.rs"]

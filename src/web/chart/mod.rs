@@ -8,7 +8,6 @@ pub mod over_time;
 pub mod prices;
 pub mod rows;
 pub mod scale;
-pub mod strips;
 pub mod tile;
 
 use maud::{Markup, html};

@@ -220,6 +220,10 @@ impl<'a> Drawing<'a> {
             (self.last_range())
             (self.dates())
             (self.columns())
+            @if let [first, .., last] = self.chart.days {
+                // Where the script finds the day under the pointer.
+                g data-first=(px(self.days.at(first.day))) data-last=(px(self.days.at(last.day))) data-top=(px(top)) data-bottom=(px(bottom)) {}
+            }
         }
     }
 
@@ -352,7 +356,9 @@ impl<'a> Drawing<'a> {
                 @let x = self.days.at(mark.day);
                 @let y = top - 16.0;
                 @if mark.is_withdrawn {
-                    text class="halo mid struck" x=(px(x.clamp(left + 60.0, right - 60.0))) y=(px(y + 4.0)) { (mark.label) }
+                    // Above the one that stands.
+                    @let half = width_of(&mark.label) / 2.0;
+                    text class="halo mid struck" x=(px(x.clamp(left.min(half), right - half))) y=(px(y - 10.0)) { (mark.label) }
                 } @else {
                     @let high = self.seen().find(|(_, day, _)| day.day == mark.day).map_or(top, |(_, _, range)| self.y.at(range.high));
                     g class=(self.chart.tone.class()) {
@@ -446,7 +452,7 @@ impl<'a> Drawing<'a> {
         let column = self.days.column();
         // Figures stand below only where all fit.
         let widest = self.chart.days.iter().map(|day| width_of(&day.printed)).fold(0.0, f64::max);
-        let are_named = widest < column + 2.0;
+        let are_named = widest + 3.0 < column;
         let largest = self
             .chart
             .days

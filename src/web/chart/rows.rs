@@ -43,7 +43,7 @@ pub struct Rows<'a> {
 impl Rows<'_> {
     /// With both drawings.
     pub fn figure(&self) -> Markup {
-        let heads = ["", "Counted", "Rate", "Range"].map(ToOwned::to_owned).to_vec();
+        let heads = ["Version or channel", "Counted", "Rate", "Range"].map(ToOwned::to_owned).to_vec();
         let row = |row: &Row| vec![row.name.clone(), row.counts.clone(), row.value.clone(), row.range.clone()];
         let table = Table { heads, rows: self.rows.iter().map(row).collect() };
         let warning = html! { @if !self.warning.is_empty() { p class="warn" { (self.warning) } } };

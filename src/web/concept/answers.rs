@@ -102,8 +102,13 @@ fn ads(concept: &Concept) -> Answer {
     const QUESTION: &str = "Should the ads stop?";
     let (experiment, card, today) = (concept.experiment(), concept.card(), concept.today());
     let still = money::still_spending(card, today).map(|text| format!("{}.", explain::capital(&text)));
-    let quiet = || "None is known to spend any more.".to_owned();
+    let is_known = card.spend.is_some();
+    let quiet = || {
+        let said = if is_known { "None is known to spend any more." } else { "No source tells what they spend." };
+        said.to_owned()
+    };
     match card.verdict {
+        Verdict::Build | Verdict::Kill if !is_known => answer(QUESTION, "Yes, either way", quiet()),
         Verdict::Build | Verdict::Kill if still.is_none() => answer(QUESTION, "They have stopped", quiet()),
         Verdict::Build | Verdict::Kill => answer(QUESTION, "Yes, either way", still.unwrap_or_default()),
         Verdict::Review => answer(QUESTION, "Yes, until somebody decides", still.unwrap_or_else(quiet)),

@@ -90,7 +90,7 @@ pub fn over_time(concept: &Concept, arm: &ArmScore, id: &str, is_sheet: bool) ->
         days: &days,
         bars: [bar(policy.kill_bar, "break-even", set), bar(policy.build_bar, "worth finding", "build bar".to_owned())],
         clear_since: clear.filter(|_| matches!(arm.verdict, Verdict::Build | Verdict::Kill)),
-        marks: mark.into_iter().collect(),
+        marks: withdrawn(concept, arm).into_iter().chain(mark).collect(),
         early,
         ends,
         axis: &|value| axis(policy, value),
@@ -137,6 +137,14 @@ fn mark(concept: &Concept, arm: &ArmScore) -> Option<Mark> {
     let lag = Days::new(concept.experiment().policy.maturity_lag_days.into());
     let day = arm.since?.checked_sub_days(lag)?.min(concept.card().last_settled_day);
     Some(Mark { day, label: format!("{} on the days to {}", arm.verdict, concept.day(day)), is_withdrawn: false })
+}
+
+/// The latest verdict that no longer stands, where there is one.
+fn withdrawn(concept: &Concept, arm: &ArmScore) -> Option<Mark> {
+    let lag = Days::new(concept.experiment().policy.maturity_lag_days.into());
+    let (verdict, since) = concept.withdrawn(arm).into_iter().next()?;
+    let day = since.checked_sub_days(lag)?.min(concept.card().last_settled_day);
+    Some(Mark { day, label: format!("{verdict} of {}, withdrawn", concept.day(since)), is_withdrawn: true })
 }
 
 /// What the policy still asked for when the evidence was enough.
@@ -282,7 +290,9 @@ pub fn funnel(concept: &Concept) -> Option<Markup> {
     let seen = |metric: MetricId| course.and_then(|course| course.total(metric)).filter(|&total| total > 0.0);
     let mut ways: Vec<String> = Vec::new();
     ways.extend(seen(MetricId::IMPRESSIONS).map(|total| figures::counted(total, MetricId::IMPRESSIONS)));
-    ways.extend(seen(MetricId::CLICKS).map(|total| figures::counted(total, MetricId::CLICKS)));
+    // What the acts are per hundred of stands there already.
+    let clicks = seen(MetricId::CLICKS).filter(|_| base != MetricId::CLICKS);
+    ways.extend(clicks.map(|total| figures::counted(total, MetricId::CLICKS)));
     let reached = if ways.is_empty() { String::new() } else { format!(" Reached through {}.", figures::list(&ways)) };
     let of = visitors.map_or_else(String::new, |visitors| format!(", per 100 of {}", figures::counted(visitors, base)));
     let whose = concept.version(arm).map_or_else(String::new, |name| format!(" of {name}"));

@@ -40,9 +40,22 @@ pub struct Concept {
     pub decisions: Vec<Decision>,
     /// What people wrote.
     pub themes: Themes,
+    /// Verdicts of this test that another one took the place of, newest first.
+    pub replaced: Vec<Scorecard>,
 }
 
-impl Concept {
+/// Most verdicts that were replaced that are looked at.
+const REPLACED: u32 = 10;
+
+/// What is stored of a concept with a verdict.
+pub struct Stored {
+    latest: Latest,
+    decisions: Vec<Decision>,
+    themes: Themes,
+    replaced: Vec<Scorecard>,
+}
+
+impl Stored {
     /// Reads it; `None` where there is no verdict yet.
     ///
     /// # Errors
@@ -54,11 +67,20 @@ impl Concept {
         now: DateTime<Utc>,
     ) -> Result<Option<Self>, StoreError> {
         let Some(latest) = recall::latest(store, configured).await? else { return Ok(None) };
-        let decisions = store.decisions(&latest.stored.scorecard.concept, None).await?;
+        let card = &latest.stored.scorecard;
+        let decisions = store.decisions(&card.concept, None).await?;
         let themes = themes::said(store, configured, rules, now).await?;
-        Ok(Some(Self::of(latest, decisions, themes, now)))
+        let replaced = store.view().replaced(card.concept.clone(), card.generation, REPLACED).await?;
+        Ok(Some(Self { latest, decisions, themes, replaced }))
     }
 
+    /// Works out what there is to say of it.
+    pub fn concept(self, now: DateTime<Utc>) -> Concept {
+        Concept { replaced: self.replaced, ..Concept::of(self.latest, self.decisions, self.themes, now) }
+    }
+}
+
+impl Concept {
     /// Works out what there is to say of a verdict.
     pub fn of(latest: Latest, decisions: Vec<Decision>, themes: Themes, now: DateTime<Utc>) -> Self {
         let Latest { stored, setup, inputs } = &latest;
@@ -66,7 +88,7 @@ impl Concept {
         let derivation = derivation::derive(experiment, generation, inputs, card);
         let courses = course::courses(experiment, generation, inputs, card);
         let cells = course::cells(experiment, generation, inputs, card);
-        Self { now, latest, derivation, courses, cells, decisions, themes }
+        Self { now, latest, derivation, courses, cells, decisions, themes, replaced: Vec::new() }
     }
 
     /// What it was decided with.
@@ -120,6 +142,22 @@ impl Concept {
         explain::ends(&arm.evidence).map(|ends| measure::range(&self.experiment().policy, ends))
     }
 
+    /// BUILDs and KILLs of a version that no longer stand, newest first, with the day each was reached. Nothing while the data cannot
+    /// be trusted: what stood may stand again.
+    pub fn withdrawn(&self, arm: &ArmScore) -> Vec<(Verdict, NaiveDate)> {
+        let mut withdrawn = Vec::new();
+        let earlier = self.replaced.iter().flat_map(|card| &card.arms).filter(|earlier| earlier.arm == arm.arm);
+        for earlier in earlier.filter(|_| self.card().verdict != Verdict::Blocked) {
+            let stands = (earlier.verdict, earlier.since) == (arm.verdict, arm.since);
+            let Some(since) = earlier.since.filter(|_| !stands) else { continue };
+            let is_claim = matches!(earlier.verdict, Verdict::Build | Verdict::Kill);
+            if is_claim && !withdrawn.contains(&(earlier.verdict, since)) {
+                withdrawn.push((earlier.verdict, since));
+            }
+        }
+        withdrawn
+    }
+
     /// The last decision to build or to kill that was made on what the verdict now says.
     pub fn decided(&self) -> Option<&Decision> {
         decision::latest(&self.decisions).filter(|decision| decision.is_on(self.card()))
@@ -171,6 +209,10 @@ impl Concept {
         if card.verdict == Verdict::Blocked {
             points.push("The data cannot be trusted for now, so no range is shown.".to_owned());
         }
+        let withdrawn = self.lead().map_or_else(Vec::new, |arm| self.withdrawn(arm));
+        points.extend(withdrawn.first().map(|(verdict, since)| {
+            format!("{verdict} of {} is withdrawn: days that it rested on have changed since.", self.day(*since))
+        }));
         if card.verdict == Verdict::Build {
             points.extend(explain::weak_point(experiment, card));
         }

@@ -1,6 +1,7 @@
 //! The concept's page and that of its versions and channels: the answer first, then the picture, then the parts.
 
 use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
 use maud::{Markup, html};
 use serde::{Serialize, Serializer};
 
@@ -14,7 +15,9 @@ use crate::decide::account::Figure;
 use crate::decide::derivation::Section;
 use crate::decide::{explain, figures};
 use crate::domain::concept::Experiment;
+use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::verdict::Verdict;
+use crate::health::State;
 use crate::web::chart::Room;
 use crate::web::frame::{Page, Place};
 use crate::web::parts;
@@ -136,11 +139,13 @@ pub struct Waiting {
     hypothesis: String,
     first_numbers: Option<NaiveDate>,
     said: String,
+    /// What is being read for it now.
+    working: Option<String>,
 }
 
 impl Waiting {
-    /// What there is to say of it on a day.
-    pub fn of(experiment: &Experiment, today: NaiveDate) -> Self {
+    /// What there is to say of it on a day, and of a daemon.
+    pub fn of(experiment: &Experiment, today: NaiveDate, daemon: &State) -> Self {
         let lag = experiment.policy.maturity_lag_days;
         let first = experiment.start.checked_add_days(Days::new(lag.into())).filter(|first| *first >= today);
         let said = match first {
@@ -149,14 +154,33 @@ impl Waiting {
             }
             None => "No verdict yet: nothing has been decided on this concept.".to_owned(),
         };
+        let sources: Vec<&SourceId> = experiment.sources.iter().map(|source| &source.id).collect();
         Self {
             concept: experiment.concept.id.to_string(),
             title: experiment.concept.title.clone(),
             hypothesis: experiment.concept.hypothesis.clone(),
             first_numbers: first,
             said,
+            working: working(&experiment.concept.id, &sources, experiment.timezone, daemon),
         }
     }
+}
+
+/// `Being read since 09:02: 1 of 2 sources answered; not yet: meta.`
+fn working(concept: &ConceptId, sources: &[&SourceId], zone: Tz, daemon: &State) -> Option<String> {
+    let since = *daemon.under_way.get(concept)?;
+    let has_answered = |source: &SourceId| {
+        daemon.sources.get(source).is_some_and(|asked| asked.last_answer.is_some_and(|at| at >= since))
+    };
+    let open: Vec<String> = sources.iter().filter(|source| !has_answered(source)).map(ToString::to_string).collect();
+    let not_yet = if open.is_empty() { String::new() } else { format!("; not yet: {}", figures::list(&open)) };
+    Some(format!(
+        "Being read since {}: {} of {} source{} answered{not_yet}.",
+        since.with_timezone(&zone).format("%H:%M"),
+        sources.len() - open.len(),
+        sources.len(),
+        if sources.len() == 1 { "" } else { "s" },
+    ))
 }
 
 impl Page for Waiting {
@@ -172,7 +196,13 @@ impl Page for Waiting {
         html! {
             p.crumb { a href="/" { "Portfolio" } " / " (self.title) " · hypothesis: " (self.hypothesis) }
             h1 { (self.title) }
-            (parts::state(&self.said, &["Run `willitsell run --once`, or leave `willitsell run` running."]))
+            @match &self.working {
+                Some(working) => (parts::state(working, &[
+                    "Nothing is shown until all of it has come. This page does not load itself anew.",
+                    &self.said,
+                ])),
+                None => (parts::state(&self.said, &["Run `willitsell run --once`, or leave `willitsell run` running."])),
+            }
         }
     }
 }
@@ -195,7 +225,7 @@ impl Page for ArmsPage {
                 a href={ "/concepts/" (experiment.concept.id) } { (experiment.concept.title) } " / Versions and channels"
             }
             h1 { "Versions and channels of " (experiment.concept.title) }
-            p.sub { (parts::badge(card.verdict)) " " (parts::lead(&concept.brief())) }
+            div.badged { (parts::badge(card.verdict)) p.sub { (parts::lead(&concept.brief())) } }
             @match charts::rows(concept, Room::Page) {
                 Some(rows) => div.section { (rows) },
                 None => div.section { (parts::state("One version, and no channel that brings both halves of the rate.", &["There is nothing to compare: its own range stands below."])) }
@@ -350,5 +380,27 @@ fn fingerprints(concept: &Concept) -> Markup {
         " · recompute: " code { "willitsell replay " (card.concept) }
         " · on paper: " code { "willitsell report " (card.concept) " --out report.html" } "."
         @if card.verdict != Verdict::Blocked { " The range is the verdict's own, day by day." }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::health::Asked;
+
+    #[test]
+    fn what_is_being_read_is_told_with_how_far_it_is() {
+        let (concept, search, meta) = (ConceptId::new("kit"), SourceId::new("search"), SourceId::new("meta"));
+        let mut daemon = State::default();
+        let said = |daemon: &State| working(&concept, &[&search, &meta], Tz::UTC, daemon);
+        assert_eq!(said(&daemon), None);
+        let at = |text: &str| Some(text.parse::<DateTime<Utc>>().unwrap());
+        daemon.under_way.insert(concept.clone(), at("2026-03-02T09:02:00Z").unwrap());
+        for (source, last_answer) in [(&search, at("2026-03-02T09:02:30Z")), (&meta, at("2026-03-01T09:03:00Z"))] {
+            daemon.sources.insert(source.clone(), Asked { last_answer, ..Asked::default() });
+        }
+        assert_eq!(said(&daemon).unwrap(), "Being read since 09:02: 1 of 2 sources answered; not yet: meta.");
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::run::{Outcome, Run};
 use crate::domain::verdict::Verdict;
 use crate::schedule::logins::{Finding, Why};
 use crate::store::Reached;
+use crate::web::asked::Part;
 use crate::web::moment::Moment;
 use crate::web::parts;
 
@@ -176,7 +177,7 @@ fn access(moment: &Moment, source: &concept::Source, login: Option<&Finding>, to
 }
 
 /// The section.
-pub(super) fn drawn(sources: &[Source]) -> Markup {
+pub(super) fn drawn(sources: &[Source], part: &Part) -> Markup {
     html! {
         section.section aria-labelledby="sources" {
             h2 id="sources" { "Sources" }
@@ -190,6 +191,7 @@ pub(super) fn drawn(sources: &[Source]) -> Markup {
                     } }
                     tbody { @for source in sources { (source.drawn()) } }
                 }
+                (part.pages("sources"))
                 p.note { "Full: every reading worked. Half: late, then recovered. Crossed box: failed. Empty: not due." }
             }
         }

@@ -17,6 +17,7 @@ use super::concept::Concept;
 use super::concept::answers::{Answer, answers};
 use super::concept::measures::{Measure, measures};
 use super::concept::sums::{Sum, assumptions, sums};
+use super::frame::head;
 use crate::decide::{explain, figures, measure, next};
 use crate::domain::verdict::Verdict;
 
@@ -192,13 +193,10 @@ fn file(title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
+            (head(title, &html! {
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
-                title { (title) }
                 style { (PreEscaped(STYLE)) (PreEscaped(SHEET)) }
-            }
+            }))
             body.report { main.sheet { (body) } }
         }
     }

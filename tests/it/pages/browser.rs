@@ -77,6 +77,13 @@ impl Browser {
         self.tell("url", json!({ "url": url })).await;
     }
 
+    /// Follows the first link that shows these words, and waits until its page is there.
+    pub async fn follow(&self, words: &str) {
+        let link = self.tell("element", json!({ "using": "partial link text", "value": words })).await;
+        let id = link.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
+        self.tell(&format!("element/{id}/click"), json!({})).await;
+    }
+
     /// What a script returns.
     pub async fn run(&self, script: &str) -> Value {
         self.tell("execute/sync", json!({ "script": script, "args": [] })).await
@@ -91,6 +98,13 @@ impl Browser {
         // A window has a least width; what a page takes it for has none.
         let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": screen });
+        self.tell("goog/cdp/execute", command).await;
+    }
+
+    /// Prefers `light` or `dark` pages.
+    pub async fn prefers(&self, scheme: &str) {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        let command = json!({ "cmd": "Emulation.setEmulatedMedia", "params": features });
         self.tell("goog/cdp/execute", command).await;
     }
 

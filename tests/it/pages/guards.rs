@@ -1,10 +1,9 @@
 //! What a scripted client may and may not do.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use willitsell::connect::http::{Method, Reach, client};
 
 use super::hostile::EVERY_VERDICT;
@@ -32,7 +31,7 @@ async fn ask(
 #[tokio::test(flavor = "multi_thread")]
 async fn w3_another_host_is_told_nothing_on_any_route() {
     let site = site().await;
-    let mut pages = Site::every_page();
+    let mut pages = site.every_page();
     pages.push("/nowhere".into());
     for page in pages {
         for host in
@@ -88,7 +87,7 @@ async fn w5_no_path_leads_to_a_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn w4_every_answer_says_what_a_browser_may_do() {
     let site = site().await;
-    for page in Site::every_page().iter().map(String::as_str).chain(["/nowhere"]) {
+    for page in site.every_page().iter().map(String::as_str).chain(["/nowhere"]) {
         let (_, headers, body) = ask(&site, Method::GET, page, &[]).await;
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
@@ -118,23 +117,65 @@ async fn every_page_is_given_as_json_at_the_same_address() {
     assert_eq!((rows["needing_a_person"].as_u64(), rows["concepts"].as_u64()), (Some(4), Some(6)));
 }
 
+/// How many connections a test may open at once, of those it would like to: after asking for more files, as many as there may be.
+fn allowed(wanted: usize) -> usize {
+    let own = std::process::id().to_string();
+    let limits = || std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = |text: &str| -> Option<[usize; 2]> {
+        let line = text.lines().find(|line| line.starts_with("Max open files"))?;
+        let mut numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
+        Some([numbers.next()?, numbers.next()?])
+    };
+    if let Some([_, most]) = files(&limits()) {
+        let _ =
+            std::process::Command::new("prlimit").args(["--pid", &own, &format!("--nofile={most}:{most}")]).status();
+    }
+    // Both ends of those that are open on our side, and whatever other tests have open.
+    let room = files(&limits()).map_or(200, |[now, _]| now.saturating_sub(2_000));
+    if room < wanted {
+        println!("only {room} of {wanted} connections: the system allows no more files");
+    }
+    wanted.min(room)
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn w6_many_that_dawdle_keep_nobody_from_reading() {
+async fn w6_ten_thousand_that_dawdle_keep_nobody_from_reading_nor_us_from_collecting() {
     let site = site().await;
-    let address = site.base.strip_prefix("http://").unwrap();
-    // Fewer than the cap: each has sent half of its headers and waits.
-    let dawdlers: Vec<TcpStream> = (0..200)
-        .map(|_| {
-            let mut stream = TcpStream::connect(address).unwrap();
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").unwrap();
-            stream
-        })
-        .collect();
-    assert_eq!(ask(&site, Method::GET, "/", &[]).await.0, 200);
+    let address = site.base.strip_prefix("http://").unwrap().to_owned();
+    let many = allowed(10_000);
+    // Each sends half of its headers, and waits.
+    let dawdling = tokio::spawn(async move {
+        let mut dawdlers = Vec::with_capacity(many);
+        for _ in 0..many {
+            let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+            // One that had to make room already may be closed.
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").await;
+            dawdlers.push(stream);
+        }
+        dawdlers
+    });
+    let (mut pages, mut pulls, mut slowest) = (0, 0, Duration::ZERO);
+    while pages < 50 || !dawdling.is_finished() {
+        let began = Instant::now();
+        let (status, _, body) = ask(&site, Method::GET, "/", &[]).await;
+        assert!(status == 200 && body.contains("A concept"), "{status}");
+        slowest = slowest.max(began.elapsed());
+        pages += 1;
+        if pages % 10 == 0 {
+            site.pull_again(pages % EVERY_VERDICT.len()).await;
+            pulls += 1;
+        }
+    }
+    let dawdlers = dawdling.await.unwrap();
+    let memory = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let memory = memory.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned();
+    println!(
+        "{many} connections without an end to their headers: {pages} pages, the slowest after {} ms, and {pulls} pulls; {memory}",
+        slowest.as_millis()
+    );
     // They are cut off without an answer of ours.
     let mut first = dawdlers.into_iter().next().unwrap();
-    first.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let mut answer = Vec::new();
-    let read = tokio::task::spawn_blocking(move || first.read_to_end(&mut answer).map(|_| answer)).await.unwrap();
-    assert!(read.is_err() || !String::from_utf8_lossy(&read.unwrap()).contains("200 OK"));
+    let read = tokio::time::timeout(Duration::from_mins(1), first.read_to_end(&mut answer)).await;
+    assert!(read.expect("never cut off").is_err() || !String::from_utf8_lossy(&answer).contains("200 OK"));
 }

@@ -36,7 +36,7 @@ pub const EVERY_VERDICT: [Option<Verdict>; 6] = [
 async fn w4_names_that_are_script_elsewhere_are_text_on_every_page() {
     let Some(browser) = Browser::start().await else { return };
     let site = Site::of(&hostile(&EVERY_VERDICT), Some(NAMES[0])).await;
-    for page in Site::every_page() {
+    for page in site.every_page() {
         browser.open(&format!("{}{page}", site.base)).await;
         let said = browser.run("return [window.hurt || null, document.querySelectorAll('iframe, main img, main style, main script').length, document.body.innerText]").await;
         assert!(said[0].is_null() && said[1] == 0, "{page}: {said}");
