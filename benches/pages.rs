@@ -392,8 +392,8 @@ async fn main() {
         catch_up: TimeDelta::days(1),
     });
     let (_keep, known) = watch::channel(Arc::clone(&work));
-    let web = Web { listen: None, is_chosen: false, url: None };
-    let pages = Pages::open("127.0.0.1:0".parse().unwrap(), web, known).await.unwrap();
+    let (_said, web) = watch::channel(Web::default());
+    let pages = Pages::open("127.0.0.1:0".parse().unwrap(), web, known, rand::random).await.unwrap();
     let base = format!("http://{}", pages.address().unwrap());
     let stop = CancellationToken::new();
     tokio::spawn(pages.run(stop.clone()));

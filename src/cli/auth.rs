@@ -2,10 +2,11 @@
 //! program does that by itself.
 
 mod callback;
+mod pages_password;
 
 use std::io::BufRead;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 #[derive(Debug, Args)]
 pub struct AuthArgs {
     /// A source that names the login; all sources that share it can then be asked.
-    #[arg(required_unless_present = "rotate_key")]
+    #[arg(required_unless_present_any = ["rotate_key", "pages_password"])]
     source: Option<String>,
     /// Print the address and read the answer from here, where this machine has no browser.
     #[arg(long)]
@@ -43,6 +44,9 @@ pub struct AuthArgs {
     /// Seal all tokens anew with a new key, instead of logging in.
     #[arg(long, conflicts_with_all = ["source", "no_browser"])]
     rotate_key: bool,
+    /// Make a password for the pages, show it once, and write its hash to a new file for `[web] password`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "no_browser", "rotate_key"])]
+    pages_password: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -63,6 +67,9 @@ struct Rotated {
 /// # Errors
 /// What stood in the way, with what to do.
 pub async fn run(args: &AuthArgs, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    if let Some(file) = &args.pages_password {
+        return pages_password::make(file, output);
+    }
     let app = App::open(path).await?;
     let done = match &args.source {
         Some(source) => log_in(source, args.no_browser, &app, path, output).await,

@@ -47,7 +47,11 @@ pub(super) const ROOT: Shape = Shape {
 };
 pub(super) const NETWORK: Shape = Shape { table: "[network]", keys: &["allow_private"], public: true };
 pub(super) const STORE: Shape = Shape { table: "[store]", keys: &["url", "key", "token_key"], public: false };
-pub(super) const WEB: Shape = Shape { table: "[web]", keys: &["listen", "url"], public: true };
+pub(super) const WEB: Shape = Shape {
+    table: "[web]",
+    keys: &["listen", "url", "password", "certificate", "certificate_key", "proxies"],
+    public: true,
+};
 pub(super) const INBOUND: Shape = Shape {
     table: "[inbound]",
     keys: &["listen", "beyond_this_machine", "public_url", "body_limit_kib"],

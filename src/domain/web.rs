@@ -1,11 +1,14 @@
-//! Where the pages are: which address is listened at, and which names they are called by.
+//! Where the pages are: which address is listened at, which names they are called by, and who may see them.
 
 use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
+use super::password::Password;
+use super::tls::Tls;
+
 /// The pages as configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Web {
     /// Where they are listened for; `None` where they are turned off.
     pub listen: Option<SocketAddr>,
@@ -13,9 +16,40 @@ pub struct Web {
     pub is_chosen: bool,
     /// How people reach them, without a slash at its end, for links in messages; `None` where nobody said.
     pub url: Option<String>,
+    /// What whoever wants to see them must know; `None` where nobody is asked.
+    pub password: Option<Password>,
+    /// What is shown to whoever connects; `None` where they are not encrypted, or a proxy does it.
+    pub tls: Option<Tls>,
+    /// Who alone may connect, and is believed whom it asks for; empty where there is no proxy.
+    pub proxies: Vec<IpAddr>,
 }
 
 impl Web {
+    /// Whether what somebody elsewhere sees goes through the network encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some() || !self.proxies.is_empty()
+    }
+
+    /// Whether somebody may connect at all.
+    pub fn lets_in(&self, from: IpAddr) -> bool {
+        self.proxies.is_empty() || from.is_loopback() || self.proxies.contains(&from.to_canonical())
+    }
+
+    /// Whose request it is: `from` itself, or the one that a stated proxy says it asks for in `forwarded`, the last of whom
+    /// nobody but the proxy wrote.
+    pub fn visitor(&self, from: IpAddr, forwarded: Option<&str>) -> IpAddr {
+        let from = from.to_canonical();
+        let last = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
+        if self.proxies.contains(&from) { last.unwrap_or(from) } else { from }
+    }
+
+    /// Whether a form was sent from a page of ours, called by `host`: only a browser that shows one says so.
+    pub fn is_origin(&self, origin: &str, host: &str) -> bool {
+        let is_https = origin.strip_prefix("https://").is_some_and(|rest| rest == host);
+        let is_http = !self.is_encrypted() && origin.strip_prefix("http://").is_some_and(|rest| rest == host);
+        self.answers_to(host) && (is_https || is_http)
+    }
+
     /// Whether a request that was sent to this `Host` means these pages. Another site may lead a browser here under a name
     /// of its own; it then reads nothing.
     pub fn answers_to(&self, host: &str) -> bool {
@@ -47,8 +81,8 @@ mod tests {
     fn w3_only_names_of_this_machine_and_the_one_that_was_said_are_answered_to() {
         let web = Web {
             listen: Some("127.0.0.1:8437".parse().unwrap()),
-            is_chosen: false,
             url: Some("https://tests.example.com".into()),
+            ..Web::default()
         };
         for host in ["127.0.0.1:8437", "127.0.0.1", "localhost:8437", "LOCALHOST", "[::1]:8437", "tests.example.com"] {
             assert!(web.answers_to(host), "{host}");
@@ -67,6 +101,45 @@ mod tests {
             "localhost, evil.example",
         ] {
             assert!(!web.answers_to(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn w3_only_a_stated_proxy_says_for_whom_it_asks_and_only_it_may_connect() {
+        let proxy: IpAddr = "10.0.0.5".parse().unwrap();
+        let web = Web { proxies: vec![proxy], ..Web::default() };
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(web.lets_in(proxy) && web.lets_in(address("::ffff:10.0.0.5")) && web.lets_in(address("127.0.0.1")));
+        assert!(!web.lets_in(address("10.0.0.6")) && Web::default().lets_in(address("10.0.0.6")));
+        let said = Some("1.1.1.1, 203.0.113.7");
+        assert_eq!(web.visitor(proxy, said), address("203.0.113.7"));
+        assert_eq!(web.visitor(address("127.0.0.1"), said), address("127.0.0.1"));
+        assert_eq!(Web::default().visitor(proxy, said), proxy);
+        for junk in [None, Some(""), Some("evil"), Some("203.0.113.7, ")] {
+            assert_eq!(web.visitor(proxy, junk), proxy, "{junk:?}");
+        }
+    }
+
+    #[test]
+    fn w2_a_form_comes_from_the_page_that_it_is_sent_to() {
+        let plain = Web { listen: Some("127.0.0.1:8437".parse().unwrap()), ..Web::default() };
+        assert!(plain.is_origin("http://127.0.0.1:8437", "127.0.0.1:8437"));
+        let behind = Web {
+            url: Some("https://tests.example.com".into()),
+            proxies: vec!["10.0.0.5".parse().unwrap()],
+            ..plain.clone()
+        };
+        assert!(behind.is_origin("https://tests.example.com", "tests.example.com"));
+        assert!(!behind.is_origin("http://tests.example.com", "tests.example.com"));
+        for (origin, host) in [
+            ("null", "127.0.0.1:8437"),
+            ("", "127.0.0.1:8437"),
+            ("http://127.0.0.1:8438", "127.0.0.1:8437"),
+            ("https://evil.example", "127.0.0.1:8437"),
+            ("http://evil.example", "evil.example"),
+            ("http://127.0.0.1:8437.evil.example", "127.0.0.1:8437"),
+        ] {
+            assert!(!plain.is_origin(origin, host), "{origin}");
         }
     }
 }

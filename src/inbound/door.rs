@@ -124,7 +124,7 @@ impl Door {
             .route("/in/{source}", post(without_key))
             .route("/in/{source}/{key}", post(with_key))
             .with_state(self.shared);
-        listen::answer(self.listener, routes, CONNECTIONS, stop).await;
+        listen::answer(self.listener, routes, CONNECTIONS, |_| listen::Entrance::Open, stop).await;
     }
 }
 

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use std::ops::Range;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use maud::{Markup, html};
 use serde::Serialize;
 
@@ -37,11 +37,15 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     type Rejection = Infallible;
 
     async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let accepts = request.headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-        let accepts = accepts.collect::<Vec<_>>().join(",");
-        let is_json = accepts.contains("application/json") && !accepts.contains("text/html");
-        Ok(Self { is_json, ..Self::of(request.uri.query().unwrap_or_default()) })
+        Ok(Self { is_json: wants_json(&request.headers), ..Self::of(request.uri.query().unwrap_or_default()) })
     }
+}
+
+/// Whether JSON was asked for, and not a page.
+pub fn wants_json(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    let accepts = accepts.collect::<Vec<_>>().join(",");
+    accepts.contains("application/json") && !accepts.contains("text/html")
 }
 
 impl Asked {

@@ -149,11 +149,12 @@ pub fn usual_zone(experiments: &[Experiment]) -> Tz {
 }
 
 /// A page as a browser gets it.
-pub fn framed(assets: &Assets, around: &Around, page: &impl Page) -> Markup {
+pub fn framed(assets: &Assets, around: &Around, has_login: bool, page: &impl Page) -> Markup {
     let foot = html! {
         (page.foot())
         " Times in " span data-zone { (around.zone) } "."
         @if let Some(days) = around.day_zone { " Ad days end at midnight " (days) "." }
+        @if has_login { " " a href="/logout" { "Log out" } }
     };
     let trust = html! { a.trust href="/health" { (trust(around)) } };
     whole(assets, &page.title(), Some(page.place()), &trust, &page.body(), &foot)
@@ -165,15 +166,33 @@ pub fn failed(assets: &Assets, title: &str, what: &str, more: &[&str]) -> Markup
     whole(assets, title, None, &html! {}, &body, &html! { "Other pages may work." })
 }
 
+/// A page for who may not see the others yet, or no more.
+pub fn outside(assets: &Assets, title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (linked_head(assets, title))
+            body { main { div.wrap { (body) } } }
+        }
+    }
+}
+
+fn linked_head(assets: &Assets, title: &str) -> Markup {
+    head(
+        &format!("{title} · Will it sell?"),
+        &html! {
+            link rel="stylesheet" href=(assets.style);
+            link rel="icon" href=(assets.icon) type="image/svg+xml";
+            script defer src=(assets.script) {}
+        },
+    )
+}
+
 fn whole(assets: &Assets, title: &str, here: Option<Place>, trust: &Markup, body: &Markup, foot: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            (head(&format!("{title} · Will it sell?"), &html! {
-                link rel="stylesheet" href=(assets.style);
-                link rel="icon" href=(assets.icon) type="image/svg+xml";
-                script defer src=(assets.script) {}
-            }))
+            (linked_head(assets, title))
             body {
                 a.skip href="#content" { "Skip to content" }
                 header.top {

@@ -8,6 +8,7 @@ pub mod concept;
 mod decisions;
 mod frame;
 mod health;
+mod login;
 pub mod moment;
 mod money;
 pub mod parts;

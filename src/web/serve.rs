@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -25,11 +25,12 @@ use super::concept::{Concept, Stored};
 use super::decisions::{self, Changes, Decisions};
 use super::frame::{self, Around, Page};
 use super::health::{self, Health};
+use super::login::{self, Draw, Login, Visit};
 use super::moment::Moment;
 use super::money::Ledger;
 use super::portfolio::Portfolio;
 use crate::domain::web::Web;
-use crate::listen;
+use crate::listen::{self, Entrance};
 use crate::schedule::daemon::Work;
 use crate::store::StoreError;
 
@@ -47,7 +48,7 @@ const LONGEST_PATH: usize = 2000;
 
 /// Nothing from elsewhere, nothing written into a page, nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action \
-                      'none'; frame-ancestors 'none'";
+                      'self'; frame-ancestors 'none'";
 
 /// The pages cannot be served.
 #[derive(Debug, Error)]
@@ -65,7 +66,8 @@ pub struct Pages {
 
 /// What every request needs.
 struct Site {
-    web: Web,
+    web: watch::Receiver<Web>,
+    login: Login,
     assets: Assets,
     work: watch::Receiver<Arc<Work>>,
     reading: Arc<Semaphore>,
@@ -84,13 +86,24 @@ enum Wrong {
 }
 
 impl Pages {
-    /// Begins to listen.
+    /// Begins to listen. `draw` gives what nobody can guess, for logins.
     ///
     /// # Errors
     /// [`WebError`].
-    pub async fn open(address: SocketAddr, web: Web, work: watch::Receiver<Arc<Work>>) -> Result<Self, WebError> {
+    pub async fn open(
+        address: SocketAddr,
+        web: watch::Receiver<Web>,
+        work: watch::Receiver<Arc<Work>>,
+        draw: Draw,
+    ) -> Result<Self, WebError> {
         let listener = TcpListener::bind(address).await.map_err(|source| WebError { address, source })?;
-        let site = Site { web, assets: Assets::default(), work, reading: Arc::new(Semaphore::new(AT_ONCE)) };
+        let site = Site {
+            web,
+            login: Login::new(draw),
+            assets: Assets::default(),
+            work,
+            reading: Arc::new(Semaphore::new(AT_ONCE)),
+        };
         Ok(Self { listener, site: Arc::new(site) })
     }
 
@@ -102,6 +115,12 @@ impl Pages {
     /// Answers until `stop` is cancelled; connections that are open then are given up.
     pub async fn run(self, stop: CancellationToken) {
         let Self { listener, site } = self;
+        let web = site.web.clone();
+        let entrance = move |from| match &*web.borrow() {
+            web if !web.lets_in(from) => Entrance::Closed,
+            Web { tls: Some(tls), .. } => Entrance::Encrypted(tls.clone()),
+            _ => Entrance::Open,
+        };
         let routes = Router::new()
             .route("/", get(portfolio))
             .route("/concepts/{id}", get(concept))
@@ -112,25 +131,43 @@ impl Pages {
             .fallback(elsewhere)
             .layer(from_fn_with_state(Arc::clone(&site), guarded))
             .with_state(site);
-        listen::answer(listener, routes, CONNECTIONS, stop).await;
+        listen::answer(listener, routes, CONNECTIONS, entrance, stop).await;
     }
 }
 
-/// Turns away what is not meant for these pages, or is more than a question, and says on every answer what a browser may do.
-async fn guarded(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+/// Turns away what is not meant for these pages, who may not see them, and what is more than a question, and says on every
+/// answer what a browser may do.
+async fn guarded(
+    State(site): State<Arc<Site>>,
+    Extension(listen::From(from)): Extension<listen::From>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let web = site.web.borrow().clone();
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let is_ours = host.is_some_and(|host| site.web.answers_to(host));
+    let is_ours = host.is_some_and(|host| web.answers_to(host));
     let is_question = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_short = request.uri().path_and_query().is_none_or(|path| path.as_str().len() <= LONGEST_PATH);
+    let forwarded = request.headers().get("x-forwarded-for").and_then(|list| list.to_str().ok());
+    let visit = Visit {
+        web: &web,
+        assets: &site.assets,
+        from: web.visitor(from, forwarded),
+        now: site.work.borrow().parts.clock.elapsed(),
+    };
     let mut response = if !is_ours {
         let advice = "this name is not one of these pages': ask at 127.0.0.1 or localhost, or write web.url\n";
         (StatusCode::MISDIRECTED_REQUEST, advice).into_response()
+    } else if Login::is_at(request.uri().path()) {
+        site.login.answer(request, &visit).await
     } else if !is_question {
         (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], "these pages only read\n").into_response()
     } else if !is_short {
         (StatusCode::URI_TOO_LONG, "this address is too long\n").into_response()
-    } else {
+    } else if site.login.knows(request.headers(), &visit) || site.assets.answer(request.uri().path()).is_some() {
         next.run(request).await
+    } else {
+        login::turned_away(&request)
     };
     let headers = response.headers_mut();
     for (name, value) in [
@@ -251,7 +288,7 @@ impl Site {
         if asked.is_json {
             (vary, Json(page)).into_response()
         } else {
-            (vary, frame::framed(&self.assets, around, page)).into_response()
+            (vary, frame::framed(&self.assets, around, self.web.borrow().password.is_some(), page)).into_response()
         }
     }
 

@@ -12,7 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("decide", &["domain", "stats"]),
     ("connect", &["domain"]),
     ("store", &["domain"]),
-    ("listen", &[]),
+    ("listen", &["domain"]),
     ("inbound", &["connect", "listen", "store", "domain"]),
     ("themes", &["domain"]),
     ("notify", &["domain"]),

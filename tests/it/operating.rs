@@ -200,6 +200,11 @@ async fn s7_s13_the_guide_upgrades_backs_up_restores_and_rotates() {
     machine.run("upgrade");
     assert_eq!(machine.steps(), steps);
 
+    let hash = machine.at("etc/willitsell/secrets/pages-password");
+    fs::create_dir_all(hash.parent().unwrap()).unwrap();
+    machine.run("pages");
+    assert!(fs::read_to_string(&hash).unwrap().starts_with("$argon2id$"));
+
     // A login, sealed.
     let store = machine.store().await;
     let google = LoginId::new("google");
@@ -295,7 +300,8 @@ async fn s1_a_rotation_killed_at_any_write_leaves_every_login_open() {
 
 #[test]
 fn every_block_of_the_guide_is_run_here() {
-    let run = ["install", "w", "start", "backup", "drill", "restore", "upgrade", "downgrade", "move", "rotate"];
+    let run =
+        ["install", "w", "start", "backup", "drill", "restore", "upgrade", "downgrade", "move", "pages", "rotate"];
     let named: Vec<String> = blocks().into_keys().collect();
     let mut run = run.to_vec();
     run.sort_unstable();

@@ -8,6 +8,7 @@ mod browser;
 mod guards;
 #[path = "pages/hostile.rs"]
 mod hostile;
+mod login;
 #[path = "pages/questions.rs"]
 mod questions;
 #[path = "pages/real.rs"]

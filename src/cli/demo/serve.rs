@@ -67,10 +67,13 @@ pub(super) async fn pages(mut app: App, at: DateTime<Utc>, output: &Output) -> R
     let (_keep, work) = watch::channel(Arc::new(work));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let usual = config.web.listen.unwrap_or(any);
-    let pages = match Pages::open(usual, config.web.clone(), work.clone()).await {
+    let (_said, web) = watch::channel(config.web);
+    let pages = match Pages::open(usual, web.clone(), work.clone(), rand::random).await {
         Ok(pages) => pages,
         // Another demo, or a daemon, is there already.
-        Err(_) => Pages::open(any, config.web, work).await.map_err(|error| Failure::general(error.to_string()))?,
+        Err(_) => {
+            Pages::open(any, web, work, rand::random).await.map_err(|error| Failure::general(error.to_string()))?
+        }
     };
     let address = pages.address().unwrap_or(usual);
     output.say(&format!("The pages: http://{address}/\nOpen them in a browser; stop with Ctrl-C."));

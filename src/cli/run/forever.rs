@@ -61,9 +61,9 @@ pub(super) async fn forever(
         tokio::spawn(async move { heartbeat.run(&health, stop).await });
     }
     let fixed = Fixed::of(&config);
-    let web = config.web.clone();
+    let (say, web) = watch::channel(config.web.clone());
     let (change, work) = watch::channel(Arc::new(work(config, parts)));
-    show_pages(&web, work.clone(), stop, output).await?;
+    show_pages(web, work.clone(), stop, output).await?;
     let (tell, told) = watch::channel(Told::new());
     let receiving = async {
         let ended = match &fixed.listen {
@@ -81,7 +81,7 @@ pub(super) async fn forever(
         ended
     };
     let (ended, received, ()) =
-        tokio::join!(deciding, receiving, read_again_when_asked(path, &fixed, &change, stop, output));
+        tokio::join!(deciding, receiving, read_again_when_asked(path, &fixed, (&change, &say), stop, output));
     received?;
     ended.map_err(|error| Failure::general(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
@@ -89,19 +89,20 @@ pub(super) async fn forever(
 
 /// Serves the pages. That our own address is taken keeps nobody from collecting; one that was chosen must be had.
 async fn show_pages(
-    web: &Web,
+    web: watch::Receiver<Web>,
     work: watch::Receiver<Arc<Work>>,
     stop: &CancellationToken,
     output: &Output,
 ) -> Result<(), Failure> {
-    let Some(address) = web.listen else { return Ok(()) };
-    match web::Pages::open(address, web.clone(), work).await {
+    let Web { listen, is_chosen, url, .. } = web.borrow().clone();
+    let Some(address) = listen else { return Ok(()) };
+    match web::Pages::open(address, web, work, rand::random).await {
         Ok(pages) => {
             let address = pages.address().unwrap_or(address);
-            output.note(&format!("pages: {}", web.url.clone().unwrap_or_else(|| format!("http://{address}/"))));
+            output.note(&format!("pages: {}", url.unwrap_or_else(|| format!("http://{address}/"))));
             tokio::spawn(pages.run(stop.clone()));
         }
-        Err(error) if web.is_chosen => return Err(Failure::general(error.to_string())),
+        Err(error) if is_chosen => return Err(Failure::general(error.to_string())),
         Err(error) => output.note(&format!("no pages are served: {error}")),
     }
     Ok(())
@@ -163,7 +164,7 @@ async fn open(
 struct Fixed {
     store: (String, Option<String>),
     listen: Option<Listen>,
-    web: Web,
+    pages: (Option<std::net::SocketAddr>, bool),
     health: Option<std::net::SocketAddr>,
     heartbeat: Option<String>,
     sources_at_once: u32,
@@ -175,7 +176,7 @@ impl Fixed {
         Self {
             store: (config.store_url.clone(), written(&config.store_key)),
             listen: config.inbound.clone(),
-            web: config.web.clone(),
+            pages: (config.web.listen, config.web.is_chosen),
             health: config.daemon.health,
             heartbeat: written(&config.daemon.heartbeat),
             sources_at_once: config.daemon.sources_at_once,
@@ -187,7 +188,7 @@ impl Fixed {
         let changes = [
             ("[store]", self.store != other.store),
             ("[inbound]", self.listen != other.listen),
-            ("[web]", self.web != other.web),
+            ("[web] listen", self.pages != other.pages),
             ("[health]", (self.health, &self.heartbeat) != (other.health, &other.heartbeat)),
             ("[run] sources_at_once", self.sources_at_once != other.sources_at_once),
         ];
@@ -199,7 +200,7 @@ impl Fixed {
 async fn read_again_when_asked(
     path: &Path,
     fixed: &Fixed,
-    change: &watch::Sender<Arc<Work>>,
+    (change, say): (&watch::Sender<Arc<Work>>, &watch::Sender<Web>),
     stop: &CancellationToken,
     output: &Output,
 ) {
@@ -214,7 +215,8 @@ async fn read_again_when_asked(
             }
             let running = Arc::clone(&change.borrow());
             let wrong = match read_again(path, fixed, &running).await {
-                Ok(work) => {
+                Ok((work, web)) => {
+                    say.send_replace(web);
                     change.send_replace(Arc::new(work));
                     output.note("the configuration was read again and is in use");
                     None
@@ -232,7 +234,7 @@ async fn read_again_when_asked(
     stop.cancelled().await;
 }
 
-async fn read_again(path: &Path, fixed: &Fixed, running: &Work) -> Result<Work, Failure> {
+async fn read_again(path: &Path, fixed: &Fixed, running: &Work) -> Result<(Work, Web), Failure> {
     whole(path).await?;
     let App { loaded: Loaded { config, .. }, parts } = App::again(path, &running.parts)?;
     if config.experiments.is_empty() {
@@ -241,7 +243,8 @@ async fn read_again(path: &Path, fixed: &Fixed, running: &Work) -> Result<Work, 
     if let Some(table) = fixed.changed(&Fixed::of(&config)) {
         return Err(Failure::usage(format!("{table} has changed, which takes another start of `run`")));
     }
-    Ok(work(config, parts))
+    let web = config.web.clone();
+    Ok((work(config, parts), web))
 }
 
 /// Waits until nobody writes to the file any more: half of a file may well be a configuration.

@@ -191,9 +191,9 @@ impl Site {
             themes: app.loaded.config.themes,
             catch_up: TimeDelta::days(1),
         });
-        let web = Web { listen: None, is_chosen: false, url: Some("https://tests.example.com".into()) };
+        let (_, web) = watch::channel(Web { url: Some("https://tests.example.com".into()), ..Web::default() });
         let (keep, receiver) = watch::channel(Arc::clone(&work));
-        let pages = Pages::open("127.0.0.1:0".parse().unwrap(), web, receiver).await.unwrap();
+        let pages = Pages::open("127.0.0.1:0".parse().unwrap(), web, receiver, rand::random).await.unwrap();
         let base = format!("http://{}", pages.address().unwrap());
         let stop = CancellationToken::new();
         tokio::spawn(pages.run(stop.clone()));
