@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use sqlx::postgres::PgDatabaseError;
 use thiserror::Error;
 
+use super::transaction::TooLong;
 use crate::domain::observation::{LostField, Shrink};
 
 /// Why the store did not do what was asked. Nothing is ever deleted because of an error.
@@ -247,6 +248,7 @@ impl From<sqlx::Error> for StoreError {
                     .unwrap_or_else(|| Self::Database(error.into()))
             }
             sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::AnyDriverError(error) if error.is::<TooLong>() => Self::TooLong,
             // Such as a text of which a bit has flipped.
             sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
                 Self::Unreadable("a text or a number in it cannot be read".to_owned())
@@ -287,6 +289,12 @@ impl StoreError {
             (_, "58" | "XX") => Self::Damaged(said("the server cannot read or write its files")),
             _ => Self::Database(said("the server's").into()),
         }
+    }
+
+    /// What was found where a file was read through: a page that the disk did not give says nothing of what stands on it.
+    pub(super) fn found(said: String) -> Self {
+        let code = said.rsplit_once("error code=").and_then(|(_, code)| code.trim().parse().ok());
+        code.and_then(|code| Self::by_code(code, "a page cannot be read")).unwrap_or(Self::Damaged(said))
     }
 
     /// What one of SQLite's result codes (sqlite.org/rescode.html) means to whoever runs this, where it means something.
@@ -350,6 +358,19 @@ mod tests {
 
         fn kind(&self) -> ErrorKind {
             ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn s5_a_page_that_the_disk_does_not_give_is_no_damage() {
+        let found = |said: &str| StoreError::found(format!("*** in database main ***\nTree 4 page 77: {said}"));
+        // 8458: an error of input or output; 11: the page itself.
+        let refused = found("unable to get the page. error code=8458");
+        assert!(matches!(&refused, StoreError::Disk(why) if why.contains("8458")), "{refused}");
+        for damage in
+            ["unable to get the page. error code=11", "btreeInitPage() returns error code 11", "2nd reference"]
+        {
+            assert!(matches!(found(damage), StoreError::Damaged(_)), "{damage}");
         }
     }
 

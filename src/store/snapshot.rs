@@ -85,7 +85,7 @@ pub fn examine(path: &Path, how: &str) -> Result<(), StoreError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA busy_timeout = 75000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF")?;
     let found: String = connection.query_row(&format!("PRAGMA {how}(1)"), [], |row| row.get(0))?;
-    if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
+    if found == "ok" { Ok(()) } else { Err(StoreError::found(found)) }
 }
 
 /// The database at one moment, which is that of the first question.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor};
+use tokio::time::Instant;
 use url::Url;
 
 use super::error::StoreError;
@@ -23,7 +24,7 @@ const APPLICATION_ID: i64 = 0x5769_6c6c;
 /// reliability.md S4 asks for.
 const PATIENCE_MS: u64 = 75_000;
 
-/// How long many rows may be read at a time: as on a server, where a reading that pauses is ended then.
+/// How long may be read at a time: as on a server, where a reading that pauses is ended then.
 const LONGEST_READING: Duration = Duration::from_mins(5);
 
 /// For connections that write. A commit returns once it is on disk; the log shrinks back to 64 MiB; what is deleted is
@@ -68,12 +69,17 @@ impl Sqlite {
     /// Begins a write. It takes the write lock up front, waiting for it, so that no statement inside
     /// finds the store busy.
     pub async fn write(&self) -> Result<Transaction, StoreError> {
-        Ok(Transaction::of_file(self.writes.begin_with("BEGIN IMMEDIATE").await?))
+        Ok(Transaction::of_file(self.writes.begin_with("BEGIN IMMEDIATE").await?, None))
     }
 
     /// Begins a read: everything read in it is of one moment.
     pub async fn read(&self) -> Result<Transaction, StoreError> {
-        Ok(Transaction::of_file(self.reads.begin().await?))
+        self.read_within(LONGEST_READING).await
+    }
+
+    async fn read_within(&self, longest: Duration) -> Result<Transaction, StoreError> {
+        let begun = self.reads.begin().await?;
+        Ok(Transaction::of_file(begun, Some(Instant::now() + longest)))
     }
 
     /// Where it is.
@@ -84,7 +90,7 @@ impl Sqlite {
     /// Reads every page of the database and says whether they fit together, and every index with its table.
     pub async fn check(&self) -> Result<(), StoreError> {
         let found: String = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&self.reads).await?;
-        if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
+        if found == "ok" { Ok(()) } else { Err(StoreError::found(found)) }
     }
 
     /// Writes what is stored at this moment into an empty file, while others read and write.
@@ -221,6 +227,31 @@ mod tests {
                 other => assert!(other.is_ok() && !is_ended, "{other:?}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn s12_a_small_reading_has_a_deadline_too_and_leaves_its_connection_usable() {
+        // One row, after a while.
+        const LONG: &str = "WITH RECURSIVE one(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM one WHERE n < 1000000) \
+             SELECT CAST(COUNT(*) AS BIGINT) FROM one";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        let backend = Sqlite::open(&path).await.unwrap();
+        for (longest, is_ended) in [(Duration::ZERO, true), (LONGEST_READING, false)] {
+            let mut read = backend.read_within(longest).await.unwrap();
+            let counted: Result<i64, _> = sqlx::query_scalar(LONG).fetch_one(&mut *read).await;
+            assert_eq!(matches!(counted.map_err(StoreError::from), Err(StoreError::TooLong)), is_ended);
+            let mut read = backend.read_within(longest).await.unwrap();
+            let listed = sqlx::query_scalar::<_, i64>(LONG).fetch_all(&mut *read).await;
+            assert_eq!(matches!(listed.map_err(StoreError::from), Err(StoreError::TooLong)), is_ended);
+        }
+        for _ in 0..8 {
+            let mut read = backend.read().await.unwrap();
+            let one: i64 = sqlx::query_scalar("SELECT 1").fetch_one(&mut *read).await.unwrap();
+            assert_eq!(one, 1);
+        }
+        backend.close().await;
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! A transaction on either database, and what is said in it. On a server each answer has a deadline of ours too, since one
-//! that is cut off never answers, and a connection that did not end well is not used again.
+//! that is cut off never answers, and a connection that did not end well is not used again. In a file all that is read in a
+//! transaction has one deadline: the log grows for as long as somebody reads.
 
 use std::fmt;
 use std::io;
@@ -10,7 +11,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use sqlx::any::{Any, AnyArguments, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::error::{BoxDynError, DatabaseError};
 use sqlx::{Either, Execute, Executor, SqlStr};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::StoreError;
 use super::postgres::Held;
@@ -20,8 +21,9 @@ use super::postgres::Held;
 pub struct Transaction(Connection);
 
 impl Transaction {
-    pub fn of_file(begun: sqlx::Transaction<'static, Any>) -> Self {
-        Self(Connection(Kind::File(begun)))
+    /// `until` ends one that reads; one that writes ends by itself.
+    pub fn of_file(begun: sqlx::Transaction<'static, Any>, until: Option<Instant>) -> Self {
+        Self(Connection(Kind::File(begun, until)))
     }
 
     pub fn of_server(held: Held) -> Self {
@@ -31,7 +33,7 @@ impl Transaction {
     /// Keeps what was written.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.0.0 {
-            Kind::File(begun) => Ok(begun.commit().await?),
+            Kind::File(begun, _) => Ok(begun.commit().await?),
             Kind::Server(held) => held.keep().await,
         }
     }
@@ -39,7 +41,7 @@ impl Transaction {
     /// Undoes what was written, now.
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.0.0 {
-            Kind::File(begun) => Ok(begun.rollback().await?),
+            Kind::File(begun, _) => Ok(begun.rollback().await?),
             Kind::Server(held) => held.undo().await,
         }
     }
@@ -70,7 +72,7 @@ impl DerefMut for Transaction {
 pub struct Connection(Kind);
 
 enum Kind {
-    File(sqlx::Transaction<'static, Any>),
+    File(sqlx::Transaction<'static, Any>, Option<Instant>),
     Server(Held),
 }
 
@@ -113,6 +115,15 @@ pub fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
 }
 
+/// A reading of a file that went on for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("it took too long")]
+pub struct TooLong;
+
+fn too_long() -> sqlx::Error {
+    sqlx::Error::AnyDriverError(Box::new(TooLong))
+}
+
 type Answer = Result<Either<AnyQueryResult, AnyRow>, sqlx::Error>;
 
 impl<'c> Executor<'c> for &'c mut Connection {
@@ -124,7 +135,17 @@ impl<'c> Executor<'c> for &'c mut Connection {
         E: 'q + Execute<'q, Any>,
     {
         let held = match &mut self.0 {
-            Kind::File(begun) => return (&mut **begun).fetch_many(query),
+            Kind::File(begun, None) => return (&mut **begun).fetch_many(query),
+            Kind::File(begun, Some(until)) => {
+                let (rows, until) = ((&mut **begun).fetch_many(query), *until);
+                let next = move |asked: Option<BoxStream<'e, Answer>>| async move {
+                    let mut rows = asked?;
+                    let answer = timeout_at(until, rows.next()).await.unwrap_or_else(|_| Some(Err(too_long())))?;
+                    let more = answer.is_ok().then_some(rows);
+                    Some((answer, more))
+                };
+                return stream::unfold(Some(rows), next).boxed();
+            }
             Kind::Server(held) => held,
         };
         let Some((link, fate, deadline)) = held.ask() else { return stream::iter([Err(silence())]).boxed() };
@@ -145,7 +166,11 @@ impl<'c> Executor<'c> for &'c mut Connection {
         E: 'q + Execute<'q, Any>,
     {
         let held = match &mut self.0 {
-            Kind::File(begun) => return (&mut **begun).fetch_optional(query),
+            Kind::File(begun, None) => return (&mut **begun).fetch_optional(query),
+            Kind::File(begun, Some(until)) => {
+                let answer = timeout_at(*until, (&mut **begun).fetch_optional(query));
+                return Box::pin(async { answer.await.unwrap_or_else(|_| Err(too_long())) });
+            }
             Kind::Server(held) => held,
         };
         Box::pin(async move {
@@ -166,7 +191,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
     {
         match &mut self.0 {
-            Kind::File(begun) => (&mut **begun).prepare_with(sql, parameters),
+            Kind::File(begun, _) => (&mut **begun).prepare_with(sql, parameters),
             Kind::Server(held) => Box::pin(async move {
                 let (link, _, deadline) = held.ask().ok_or_else(silence)?;
                 timeout_at(deadline, link.prepare_with(sql, parameters)).await.unwrap_or_else(|_| Err(silence()))
