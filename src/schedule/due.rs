@@ -171,6 +171,26 @@ mod tests {
     }
 
     #[test]
+    fn c6_a_slot_at_the_end_of_a_leap_second_runs_once() {
+        let experiments = [experiment("0 0 * * *", "2016-12-01", None)];
+        let (before, midnight) = (ran("2016-12-31T00:00:00Z"), "2017-01-01T00:00:00Z");
+        // A clock that tells it, one that shows the last second twice, as those of computers do, and one that is put back in it.
+        for clock in [
+            ["2016-12-31T23:59:59Z", "2016-12-31T23:59:60Z", "2016-12-31T23:59:60.999Z"],
+            ["2016-12-31T23:59:59Z", "2016-12-31T23:59:59.999Z", "2016-12-31T23:59:59Z"],
+        ] {
+            for now in clock {
+                assert_eq!(runs(&experiments, std::slice::from_ref(&before), at(now)), [], "{now}");
+                assert_eq!(next_slot(&experiments[0], at(now)), Some(at(midnight)), "{now}");
+                assert_eq!(runs(&experiments, &[ran(midnight)], at(now)), [], "{now}: once more");
+            }
+        }
+        let due = runs(&experiments, &[before], at(midnight));
+        assert_eq!((due.len(), due[0].due_at, due[0].missed), (1, at(midnight), 0));
+        assert_eq!(runs(&experiments, &[ran(midnight)], at(midnight)), []);
+    }
+
+    #[test]
     fn the_first_run_comes_with_the_first_slot_after_the_start() {
         let experiments = [experiment("0 6 * * *", "2026-09-01", Some("2026-09-30"))];
         assert_eq!(runs(&experiments, &[], at("2026-08-31T12:00:00Z")), []);

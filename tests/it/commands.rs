@@ -13,6 +13,7 @@ mod replay;
 mod report;
 mod sandbox;
 mod simulate;
+mod stops;
 mod unclaimed;
 
 use willitsell::sandbox::{Endpoint, Sandbox};

@@ -1,4 +1,4 @@
-//! What becomes of messages that wait while newer ones come: order, collapse, and what continues what.
+//! What becomes of messages that wait while newer ones come: order, collapse, and what continues what. On either database.
 
 use super::*;
 use willitsell::domain::decision::Choice;
@@ -39,23 +39,24 @@ const DAYS: [&str; 5] = [
 
 #[tokio::test]
 async fn n5_what_waits_of_an_older_state_gives_way_to_the_newest() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let [build, kill, elsewhere] =
-        [told(Verdict::Build, DAYS[0]), told(Verdict::Kill, DAYS[1]), told(Verdict::Build, DAYS[0])];
-    let elsewhere = Delivery::first(&elsewhere.message, &DestinationId::new("board"));
-    add(&store, &elsewhere).await;
-    add(&store, &build).await;
-    // A long outage: it was tried, and refused.
-    store.begin_attempt(&build.id, at(DAYS[0])).await.unwrap().unwrap();
-    store.postpone(&build.id, at(DAYS[4]), false, "503").await.unwrap();
-    add(&store, &kill).await;
-    assert_eq!(waiting(&store).await, [elsewhere.id.as_str(), &kill.id], "each destination for itself");
-    assert_eq!(store.begin_attempt(&build.id, at(DAYS[4])).await.unwrap(), None);
-    // The same message once more changes nothing.
-    add(&store, &build).await;
-    assert_eq!(waiting(&store).await, [elsewhere.id.as_str(), &kill.id]);
-    assert_eq!(store.begin_attempt(&kill.id, at(DAYS[1])).await.unwrap().map(|it| it.id), Some(kill.id));
+    for home in homes().await {
+        let store = home.open().await;
+        let [build, kill, elsewhere] =
+            [told(Verdict::Build, DAYS[0]), told(Verdict::Kill, DAYS[1]), told(Verdict::Build, DAYS[0])];
+        let elsewhere = Delivery::first(&elsewhere.message, &DestinationId::new("board"));
+        add(&store, &elsewhere).await;
+        add(&store, &build).await;
+        // A long outage: it was tried, and refused.
+        store.begin_attempt(&build.id, at(DAYS[0])).await.unwrap().unwrap();
+        store.postpone(&build.id, at(DAYS[4]), false, "503").await.unwrap();
+        add(&store, &kill).await;
+        assert_eq!(waiting(&store).await, [elsewhere.id.as_str(), &kill.id], "each destination for itself");
+        assert_eq!(store.begin_attempt(&build.id, at(DAYS[4])).await.unwrap(), None);
+        // The same message once more changes nothing.
+        add(&store, &build).await;
+        assert_eq!(waiting(&store).await, [elsewhere.id.as_str(), &kill.id]);
+        assert_eq!(store.begin_attempt(&kill.id, at(DAYS[1])).await.unwrap().map(|it| it.id), Some(kill.id));
+    }
 }
 
 #[tokio::test]
@@ -68,74 +69,78 @@ async fn n5_there_and_back_again_before_anybody_was_told_is_no_news() {
         (Verdict::Blocked, Verdict::Collecting, Verdict::Blocked, true),
         (Verdict::Review, Verdict::Blocked, Verdict::Review, true),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
-        if was_told != Verdict::Collecting {
-            let first = told(was_told, DAYS[0]);
-            add(&store, &first).await;
-            deliver(&store, &first).await;
+        for home in homes().await {
+            let store = home.open().await;
+            if was_told != Verdict::Collecting {
+                let first = told(was_told, DAYS[0]);
+                add(&store, &first).await;
+                deliver(&store, &first).await;
+            }
+            add(&store, &told(between, DAYS[1])).await;
+            let last = told(then, DAYS[2]);
+            add(&store, &last).await;
+            let left: &[String] = if is_told { &[last.id] } else { &[] };
+            assert_eq!(waiting(&store).await, left, "{was_told} {between} {then}");
         }
-        add(&store, &told(between, DAYS[1])).await;
-        let last = told(then, DAYS[2]);
-        add(&store, &last).await;
-        let left: &[String] = if is_told { &[last.id] } else { &[] };
-        assert_eq!(waiting(&store).await, left, "{was_told} {between} {then}");
     }
 }
 
 #[tokio::test]
 async fn n5_what_may_have_arrived_is_never_taken_for_unsaid() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let (blocked, again) = (told(Verdict::Blocked, DAYS[0]), told(Verdict::Collecting, DAYS[1]));
-    add(&store, &blocked).await;
-    // The process ends before the answer is recorded.
-    store.begin_attempt(&blocked.id, at(DAYS[0])).await.unwrap().unwrap();
-    add(&store, &again).await;
-    assert_eq!(waiting(&store).await, [again.id], "whoever may have read of the trouble hears of its end");
+    for home in homes().await {
+        let store = home.open().await;
+        let (blocked, again) = (told(Verdict::Blocked, DAYS[0]), told(Verdict::Collecting, DAYS[1]));
+        add(&store, &blocked).await;
+        // The process ends before the answer is recorded.
+        store.begin_attempt(&blocked.id, at(DAYS[0])).await.unwrap().unwrap();
+        add(&store, &again).await;
+        assert_eq!(waiting(&store).await, [again.id], "whoever may have read of the trouble hears of its end");
+    }
 }
 
 #[tokio::test]
 async fn n5_messages_on_one_concept_arrive_in_their_order() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let (build, decision) = (told(Verdict::Build, DAYS[0]), decided(DAYS[1]));
-    add(&store, &build).await;
-    store.begin_attempt(&build.id, at(DAYS[0])).await.unwrap().unwrap();
-    store.postpone(&build.id, at(DAYS[4]), false, "503").await.unwrap();
-    add(&store, &decision).await;
-    // The first is tried once more, because there is more to say; without losing an attempt.
-    let due: Vec<_> = store.due_deliveries(at(DAYS[1])).await.unwrap();
-    assert_eq!(
-        due.iter().map(|it| (it.id.as_str(), it.attempts)).collect::<Vec<_>>(),
-        [(build.id.as_str(), 0), (&decision.id, 0)]
-    );
-    assert_eq!(store.begin_attempt(&decision.id, at(DAYS[1])).await.unwrap(), None, "not before the verdict");
-    store.begin_attempt(&build.id, at(DAYS[1])).await.unwrap().unwrap();
-    store.postpone(&build.id, at(DAYS[2]), false, "503").await.unwrap();
-    assert_eq!(store.due_deliveries(at(DAYS[1])).await.unwrap(), [], "both wait together");
-    store.begin_attempt(&build.id, at(DAYS[2])).await.unwrap().unwrap();
-    store.mark_delivered(&build.id, at(DAYS[2])).await.unwrap();
-    assert!(store.begin_attempt(&decision.id, at(DAYS[2])).await.unwrap().is_some());
+    for home in homes().await {
+        let store = home.open().await;
+        let (build, decision) = (told(Verdict::Build, DAYS[0]), decided(DAYS[1]));
+        add(&store, &build).await;
+        store.begin_attempt(&build.id, at(DAYS[0])).await.unwrap().unwrap();
+        store.postpone(&build.id, at(DAYS[4]), false, "503").await.unwrap();
+        add(&store, &decision).await;
+        // The first is tried once more, because there is more to say; without losing an attempt.
+        let due: Vec<_> = store.due_deliveries(at(DAYS[1])).await.unwrap();
+        assert_eq!(
+            due.iter().map(|it| (it.id.as_str(), it.attempts)).collect::<Vec<_>>(),
+            [(build.id.as_str(), 0), (&decision.id, 0)]
+        );
+        assert_eq!(store.begin_attempt(&decision.id, at(DAYS[1])).await.unwrap(), None, "not before the verdict");
+        store.begin_attempt(&build.id, at(DAYS[1])).await.unwrap().unwrap();
+        store.postpone(&build.id, at(DAYS[2]), false, "503").await.unwrap();
+        assert_eq!(store.due_deliveries(at(DAYS[1])).await.unwrap(), [], "both wait together");
+        store.begin_attempt(&build.id, at(DAYS[2])).await.unwrap().unwrap();
+        store.mark_delivered(&build.id, at(DAYS[2])).await.unwrap();
+        assert!(store.begin_attempt(&decision.id, at(DAYS[2])).await.unwrap().is_some());
+    }
 }
 
 #[tokio::test]
 async fn a_thread_goes_from_a_state_to_its_end() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
-    let all = [
-        told(Verdict::Build, DAYS[0]),
-        told(Verdict::Blocked, DAYS[1]),
-        decided(DAYS[2]),
-        told(Verdict::Collecting, DAYS[3]),
-        told(Verdict::Kill, DAYS[4]),
-    ];
-    let mut threads = Vec::new();
-    for one in &all {
-        add(&store, one).await;
-        threads.push(store.undelivered().await.unwrap().remove(0).delivery.thread);
-        deliver(&store, one).await;
+    for home in homes().await {
+        let store = home.open().await;
+        let all = [
+            told(Verdict::Build, DAYS[0]),
+            told(Verdict::Blocked, DAYS[1]),
+            decided(DAYS[2]),
+            told(Verdict::Collecting, DAYS[3]),
+            told(Verdict::Kill, DAYS[4]),
+        ];
+        let mut threads = Vec::new();
+        for one in &all {
+            add(&store, one).await;
+            threads.push(store.undelivered().await.unwrap().remove(0).delivery.thread);
+            deliver(&store, one).await;
+        }
+        let first = all[0].id.as_str();
+        assert_eq!(threads, [first, first, first, first, &all[4].id]);
     }
-    let first = all[0].id.as_str();
-    assert_eq!(threads, [first, first, first, first, &all[4].id]);
 }

@@ -50,6 +50,53 @@ async fn s7_a_newer_store_and_an_edited_step_are_refused() {
     assert!(matches!(edited, StoreError::Newer(_)), "{edited}");
 }
 
+/// At how many statements of an upgrade the server ends its connection in `cargo test`; `WILLITSELL_UPGRADE_KILLS` sets another
+/// number.
+const UPGRADE_KILLS: i64 = 6;
+
+/// Ends the connection in which the so manieth table, index or column since is made, once it is.
+const ENDS_AT: &str = "CREATE SCHEMA ends; CREATE TABLE ends.at (number BIGINT NOT NULL); CREATE SEQUENCE ends.made; \
+    INSERT INTO ends.at VALUES (0); CREATE FUNCTION ends.here() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+    IF nextval('ends.made') = (SELECT number FROM ends.at) THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; \
+    END $$; CREATE EVENT TRIGGER ends ON ddl_command_end EXECUTE FUNCTION ends.here();";
+
+#[tokio::test]
+async fn s7_ended_at_any_statement_of_an_upgrade_the_next_start_finishes_it() {
+    let made = async |database: &Database| -> (Vec<String>, i64) {
+        let mut connection = database.connect().await;
+        let columns = "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable AS made \
+             FROM information_schema.columns WHERE table_schema = 'public' UNION ALL SELECT indexdef FROM pg_indexes \
+             WHERE schemaname = 'public' UNION ALL SELECT name || ' ' || checksum FROM migration ORDER BY made";
+        let columns = sqlx::query_scalar(columns).fetch_all(&mut connection).await.unwrap();
+        let count = sqlx::query_scalar("SELECT last_value FROM ends.made").fetch_one(&mut connection).await.unwrap();
+        (columns, count)
+    };
+    let Some(database) = postgres::database().await else { return };
+    database.run(ENDS_AT).await;
+    open_on(&database).await.close().await;
+    let (schema, statements) = made(&database).await;
+    assert!(schema.len() > 100 && statements > 30, "{statements}: {schema:?}");
+    let kills = std::env::var("WILLITSELL_UPGRADE_KILLS").map_or(UPGRADE_KILLS, |kills| kills.parse().unwrap());
+    let kills = kills.min(statements);
+    for kill in 0..kills {
+        let Some(database) = postgres::database().await else { return };
+        let statement = 1 + kill * statements / kills;
+        database.run(ENDS_AT).await;
+        database.run(&format!("UPDATE ends.at SET number = {statement}")).await;
+        match Store::open_with(&database.url, Some(&KEY.into())).await {
+            Err(error) => assert!(error.may_pass(), "{statement}: {error}"),
+            // The table that marks the database as ours is made again.
+            Ok(store) => {
+                assert_eq!(statement, 1);
+                store.close().await;
+            }
+        }
+        open_on(&database).await.close().await;
+        assert_eq!(made(&database).await.0, schema, "{statement}");
+    }
+    println!("{kills} ends among {statements} statements of an upgrade");
+}
+
 #[tokio::test]
 async fn another_key_would_count_a_person_twice_and_is_refused() {
     let Some(database) = postgres::database().await else { return };
