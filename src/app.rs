@@ -49,7 +49,7 @@ pub enum AppError {
 /// # Errors
 /// [`AppError`] when no TLS client can be made, or an embedded manifest is wrong.
 pub fn registry() -> Result<Registry, AppError> {
-    registry_within(None, &Reach::default(), None)
+    registry_within(None, &Reach::default(), &Patience::default(), None)
 }
 
 /// Every connector a configuration may name: those of this program, and those of the folder it names.
@@ -57,17 +57,21 @@ pub fn registry() -> Result<Registry, AppError> {
 /// # Errors
 /// As [`registry`], and [`AppError::Folder`] with everything wrong in the folder's files.
 pub fn registry_of(path: &Path) -> Result<Registry, AppError> {
-    registry_within(Some(path), &Reach::default(), None)
+    registry_within(Some(path), &Reach::default(), &Patience::default(), None)
 }
 
-/// As [`registry_of`], for these networks, in place of what ran `before`.
-fn registry_within(path: Option<&Path>, reach: &Reach, before: Option<&Registry>) -> Result<Registry, AppError> {
+/// As [`registry_of`], for these networks, waiting for vendors as told, in place of what ran `before`.
+fn registry_within(
+    path: Option<&Path>,
+    reach: &Reach,
+    patience: &Patience,
+    before: Option<&Registry>,
+) -> Result<Registry, AppError> {
     let http = Http::within(Limits::default(), reach)?;
     let auth = before.map_or_else(|| Auth::new(http.clone()), |before| before.auth().through(http.clone()));
-    let patience = Patience::default();
-    let registry = Registry::built_in(&http, &auth, &patience)?;
+    let registry = Registry::built_in(&http, &auth, patience)?;
     Ok(match path.and_then(config::connectors_folder) {
-        Some(folder) => registry.with_folder(&folder, &http, &auth, &patience)?,
+        Some(folder) => registry.with_folder(&folder, &http, &auth, patience)?,
         None => registry,
     })
 }
@@ -108,7 +112,15 @@ impl App {
     /// # Errors
     /// [`AppError`] says which part could not be built and what to do.
     pub async fn open(path: &Path) -> Result<Self, AppError> {
-        Self::build(path, None).await
+        Self::open_with(path, &Patience::default()).await
+    }
+
+    /// As [`App::open`], waiting for vendors as told.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn open_with(path: &Path, patience: &Patience) -> Result<Self, AppError> {
+        Self::build(path, None, patience).await
     }
 
     /// Builds everything as it will be once this text stands in the user's file.
@@ -116,11 +128,11 @@ impl App {
     /// # Errors
     /// As [`App::open`].
     pub async fn open_as(path: &Path, text: &str) -> Result<Self, AppError> {
-        Self::build(path, Some(text)).await
+        Self::build(path, Some(text), &Patience::default()).await
     }
 
-    async fn build(path: &Path, text: Option<&str>) -> Result<Self, AppError> {
-        let read = Read::from(path, text, None)?;
+    async fn build(path: &Path, text: Option<&str>, patience: &Patience) -> Result<Self, AppError> {
+        let read = Read::from(path, text, patience, None)?;
         let Config { store_url, store_key, .. } = &read.loaded.config;
         let store = Arc::new(Store::open_with(store_url, store_key.as_ref()).await?);
         let turns = Arc::new(Turns::new(read.loaded.config.daemon.sources_at_once));
@@ -133,7 +145,7 @@ impl App {
     /// As [`App::open`]; what runs is left as it is.
     pub fn again(path: &Path, running: &Parts) -> Result<Self, AppError> {
         let Parts { store, turns, clock, health, registry, .. } = running;
-        Ok(Read::from(path, None, Some(registry))?.on(
+        Ok(Read::from(path, None, &Patience::default(), Some(registry))?.on(
             Arc::clone(store),
             Arc::clone(turns),
             Arc::clone(clock),
@@ -170,9 +182,9 @@ struct Read {
 }
 
 impl Read {
-    fn from(path: &Path, text: Option<&str>, before: Option<&Registry>) -> Result<Self, AppError> {
+    fn from(path: &Path, text: Option<&str>, patience: &Patience, before: Option<&Registry>) -> Result<Self, AppError> {
         let reach = Reach::default();
-        let registry = registry_within(Some(path), &reach, before)?;
+        let registry = registry_within(Some(path), &reach, patience, before)?;
         let loaded = load(path, text, &registry)?;
         reach.allow(loaded.config.private_networks.clone());
         let notifiers = notifiers(&loaded, &reach)?;

@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout};
 use willitsell::sandbox::{Endpoint, Sandbox, Setup, demo};
 
 use crate::canary::CANARY;
+use crate::convergence::Faults;
 use crate::convergence::process::{Process, Said, Start};
 use crate::postgres::{self, Database};
 use crate::project::{KEY, Project, setup};
@@ -164,7 +165,7 @@ struct Fleet<'a> {
 }
 
 fn start(project: &Project, now: DateTime<Utc>) -> Process {
-    Process::start(Start { folder: project.path(), now, clock: None, watch: None, hinder: None })
+    Process::start(Start { folder: project.path(), now, clock: None, hinder: None, faults: &Faults::default() })
 }
 
 impl Fleet<'_> {
@@ -232,7 +233,7 @@ impl Fleet<'_> {
                 Ok(Said::Ready) => daemon.process.pass(TimeDelta::zero()).await,
                 Ok(Said::Settled) => daemon.owes -= 1,
                 Ok(Said::Ended) => {
-                    println!("{} ended by itself: {:?}", daemon.user, daemon.process.said);
+                    println!("{} ended by itself: {:?}", daemon.user, daemon.process.said());
                     self.restart(which);
                 }
                 Err(tokio::time::error::Elapsed { .. }) => {

@@ -11,9 +11,6 @@ use base64::Engine;
 use serde_json::Value;
 use tempfile::TempDir;
 use willitsell::app::{App, AppError};
-use willitsell::connect::Registry;
-use willitsell::connect::auth::Auth;
-use willitsell::connect::http::{Http, Limits};
 use willitsell::connect::manifest::Patience;
 use willitsell::domain::concept::Experiment;
 use willitsell::sandbox::{Endpoint, Sandbox, Secrets, Setup, demo};
@@ -138,15 +135,8 @@ impl Project {
 
 /// The program of a project's folder, which waits for no vendor.
 pub async fn patient(folder: &Path) -> Result<App, AppError> {
-    let mut app = App::open(&folder.join("willitsell.toml")).await?;
     let patience = Patience { sleep: Arc::new(|_| Box::pin(std::future::ready(()))), ..Patience::default() };
-    let http = Http::new(Limits::default())?;
-    let auth = Auth::new(http.clone());
-    let registry = Registry::built_in(&http, &auth, &patience)?;
-    let connectors = folder.join("connectors");
-    app.parts.registry =
-        if connectors.is_dir() { registry.with_folder(&connectors, &http, &auth, &patience)? } else { registry };
-    Ok(app)
+    App::open_with(&folder.join("willitsell.toml"), &patience).await
 }
 
 impl Ended {

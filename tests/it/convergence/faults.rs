@@ -14,6 +14,9 @@ use crate::disk::strace;
 /// More calls of one endpoint than a day has.
 const CALLS: u64 = 4_000;
 
+/// Up to how manyeth read of a connection one fails: early ones are those of daily work, late ones those of reading all through.
+const READS: [u32; 4] = [10, 50, 250, 1_250];
+
 /// Until whoever is to be killed over an answer is.
 const HELD: Duration = Duration::from_secs(20);
 
@@ -76,9 +79,9 @@ impl Vendors {
         drawn
     }
 
-    /// What has gone wrong by now.
-    pub fn told(&self, sandbox: &Sandbox) -> Vec<String> {
-        let came = self.told.iter().filter(|(endpoint, call, _)| *call <= sandbox.calls(*endpoint));
+    /// What has gone wrong since this was last asked.
+    pub fn told(&mut self, sandbox: &Sandbox) -> Vec<String> {
+        let came = self.told.extract_if(.., |(endpoint, call, _)| *call <= sandbox.calls(*endpoint));
         came.map(|(endpoint, call, fault)| format!("call {call} of {endpoint:?}: {fault}")).collect()
     }
 }
@@ -111,21 +114,30 @@ fn one(endpoint: Endpoint, rng: &mut ChaCha8Rng) -> Fault {
     all[rng.random_range(0..all.len())].clone()
 }
 
-/// Runs a process whose store in a file cannot write every hundredth time, or that is killed over a write; `None` without
-/// `strace`. What goes wrong is counted from its start.
+/// Every so manieth write or sync of a connection fails, so often at most: a daemon that begins anew needs some of them for what it
+/// has begun, and would fail at the same one for ever.
+const EVERY: u32 = 100;
+const AT_MOST: u32 = 8;
+
+/// Runs a process whose store in a file cannot write every hundredth time, or that is killed over a write, and to which some read
+/// of the file fails; `None` without `strace`. What goes wrong is counted from its start, by connection and kind of call.
 pub fn hindered(folder: &Path, rng: &mut ChaCha8Rng) -> Option<(Command, String)> {
     let mut command = strace()?;
     for suffix in ["", "-wal", "-shm"] {
         command.arg("-P").arg(folder.join(format!("willitsell.db{suffix}")));
     }
-    let (first, kill) = (rng.random_range(1..=100), rng.random_range(1..=300));
+    let (first, kill) = (rng.random_range(1..=EVERY), rng.random_range(1..=300));
+    let last = first + EVERY * (AT_MOST - 1);
     let [write, sync] = if rng.random() {
-        [format!("error=ENOSPC:when={first}+100"), format!("signal=SIGKILL:when={kill}")]
+        [format!("error=ENOSPC:when={first}..{last}+{EVERY}"), format!("signal=SIGKILL:when={kill}")]
     } else {
-        [format!("signal=SIGKILL:when={kill}"), format!("error=EIO:when={first}+100")]
+        [format!("signal=SIGKILL:when={kill}"), format!("error=EIO:when={first}..{last}+{EVERY}")]
     };
-    command.args(["-e", "trace=pwrite64,write,ftruncate,fdatasync,fsync"]);
+    let most = READS[rng.random_range(0..READS.len())];
+    let read = format!("error=EIO:when={}", rng.random_range(1..=most));
+    command.args(["-e", "trace=pwrite64,write,ftruncate,fdatasync,fsync,pread64"]);
     command.args(["-e", &format!("inject=pwrite64,write,ftruncate:{write}")]);
+    command.args(["-e", &format!("inject=pread64:{read}")]);
     command.args(["-e", &format!("inject=fdatasync,fsync:{sync}"), "-o", "/dev/null"]);
-    Some((command, format!("writes: {write}, syncs: {sync}")))
+    Some((command, format!("writes: {write}, syncs: {sync}, reads: {read}")))
 }

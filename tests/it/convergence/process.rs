@@ -6,6 +6,7 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,27 +18,28 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 use willitsell::app::App;
 use willitsell::domain::inbound::Told;
+use willitsell::health::Health;
 use willitsell::schedule::agreement::Agreement;
 use willitsell::schedule::clock::Clock;
 use willitsell::schedule::daemon::{self, Work};
-use willitsell::store::Store;
 
-use crate::project::{KEY, patient};
+use super::Faults;
+use crate::project::patient;
 
 /// What a process is told when it starts.
 const FOLDER: &str = "WILLITSELL_TEST_FOLDER";
 const NOW: &str = "WILLITSELL_TEST_NOW";
 const CLOCK: &str = "WILLITSELL_TEST_CLOCK";
-const WATCH: &str = "WILLITSELL_TEST_WATCH";
 
-/// Pauses before something is tried again pass by themselves: nobody is there to wait for them.
+/// Pauses before something is tried again pass by themselves, and take no time of day: nobody is there to wait for them.
 const SHORT: Duration = Duration::from_secs(5);
 
-/// A message that waits for an earlier one is due and not sent: so long nothing happens, then it is not waited for.
-const STILL: u32 = 50;
+/// Loops of the daemon that wait for time to pass once all is done: who decides, who delivers, who reads the store through.
+const LOOPS: u32 = 3;
 
 /// One look at the clock in so many shows a time to which somebody has just put it.
 const STEPPED_ONE_IN: u32 = 100;
@@ -45,10 +47,15 @@ const STEPPED_ONE_IN: u32 = 100;
 /// How often the clock is surely looked at while a slot is run. Later looks depend on how fast the machine is.
 const LOOKS: u32 = 8;
 
-/// A clock that is moved from outside, and that somebody puts forward and back at times until it is next moved.
+/// After at most so many more it is right again: one that differs from a server's is waited for.
+const WRONG_FOR: u32 = 30;
+
+/// A clock that is moved from outside, and that somebody puts forward and back at times, and right again.
 struct Driven {
     wall: Mutex<Wall>,
     elapsed: watch::Sender<Duration>,
+    /// Who waits for time to pass.
+    waiting: Arc<AtomicU32>,
 }
 
 struct Wall {
@@ -56,8 +63,8 @@ struct Wall {
     put: TimeDelta,
     steps: Option<ChaCha8Rng>,
     looks: u32,
-    /// At which look since time passed last it is put where.
-    next: Option<(u32, i64)>,
+    /// At which look since time passed last it is put where, and at which it is right again.
+    next: Option<(u32, i64, u32)>,
 }
 
 impl Wall {
@@ -67,8 +74,19 @@ impl Wall {
         if !rng.random_ratio(LOOKS, STEPPED_ONE_IN) {
             return;
         }
-        let by = [1, 60, 60, 3_600, 3_600, 3_600, 86_400][rng.random_range(0..7)];
-        self.next = Some((rng.random_range(1..=LOOKS), if rng.random() { by } else { -by }));
+        // One that is put a day ahead leaves that day out.
+        let by = [1, 60, 3_600, 86_400][[0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3][rng.random_range(0..16)]];
+        let at = rng.random_range(1..=LOOKS);
+        self.next = Some((at, if rng.random() { by } else { -by }, at + rng.random_range(1..=WRONG_FOR)));
+    }
+}
+
+/// Somebody who waits.
+struct Waiting(Arc<AtomicU32>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -76,7 +94,7 @@ impl Driven {
     fn at(time: DateTime<Utc>, steps: Option<u64>) -> Self {
         let steps = steps.map(ChaCha8Rng::seed_from_u64);
         let wall = Wall { time, put: TimeDelta::zero(), steps, looks: 0, next: None };
-        Self { wall: Mutex::new(wall), elapsed: watch::Sender::default() }
+        Self { wall: Mutex::new(wall), elapsed: watch::Sender::default(), waiting: Arc::default() }
     }
 
     /// Time passes, and the clock is right again.
@@ -90,8 +108,18 @@ impl Driven {
         self.elapsed.send_modify(|elapsed| *elapsed += time);
     }
 
-    fn time(&self) -> DateTime<Utc> {
-        self.wall.lock().unwrap().time
+    /// Whether all that is due is done, and the daemon waits for time to pass. One thread does all its work: whoever was woken
+    /// by what happened last comes first.
+    async fn rests(&self, health: &Health, since: Duration) -> bool {
+        for _ in 0..3 {
+            let state = health.state();
+            let has_asked = state.last_round.is_some_and(|(_, then)| then >= since);
+            if !has_asked || !state.under_way.is_empty() || self.waiting.load(Ordering::Relaxed) != LOOPS {
+                return false;
+            }
+            yield_now().await;
+        }
+        true
     }
 }
 
@@ -101,9 +129,13 @@ impl Clock for Driven {
         let mut wall = self.wall.lock().unwrap();
         wall.looks += 1;
         let looks = wall.looks;
-        if let Some((_, by)) = wall.next.take_if(|(at, _)| *at == looks) {
-            say(&format!("fault the clock is put by {by} s"));
-            wall.put += TimeDelta::seconds(by);
+        if let Some((at, by, until)) = wall.next {
+            if looks == at {
+                say(&format!("fault the clock is put by {by} s for {} looks", until - at));
+                wall.put = TimeDelta::seconds(by);
+            } else if looks == until {
+                wall.put = TimeDelta::zero();
+            }
         }
         wall.time + wall.put
     }
@@ -114,11 +146,15 @@ impl Clock for Driven {
 
     fn sleep<'a: 'b, 'b>(&'a self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'b>> {
         let until = self.elapsed() + wait;
-        if wait <= SHORT {
-            self.wall.lock().unwrap().time += TimeDelta::from_std(wait).unwrap();
+        let waiting = if wait <= SHORT {
             self.elapsed.send_modify(|elapsed| *elapsed += wait);
-        }
+            None
+        } else {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            Some(Waiting(Arc::clone(&self.waiting)))
+        };
         Box::pin(async move {
+            let _waiting = waiting;
             self.elapsed.subscribe().wait_for(|elapsed| *elapsed >= until).await.unwrap();
         })
     }
@@ -149,12 +185,7 @@ async fn driven() {
         Ok(claim) => claim,
         Err(error) => return say(&format!("ended {error}")),
     };
-    let (store, health, stop) = (Arc::clone(&parts.store), Arc::clone(&parts.health), CancellationToken::new());
-    // Nothing goes wrong for whoever only looks whether all is at rest.
-    let store = match set(WATCH) {
-        Some(url) => Arc::new(Store::open_with(&url, Some(&KEY.into())).await.unwrap()),
-        None => store,
-    };
+    let (health, stop) = (Arc::clone(&parts.health), CancellationToken::new());
     let (experiments, themes) = (loaded.config.experiments, loaded.config.themes);
     let agreement = Agreement::of(&parts, &experiments, parts.clock.now());
     let work = Work { parts, experiments, themes, catch_up: TimeDelta::days(7), agreement };
@@ -169,18 +200,9 @@ async fn driven() {
     say("ready");
     while let Some(seconds) = lines.recv().await {
         clock.pass(Duration::from_secs(seconds.parse().unwrap()));
-        let (from, mut due, mut still) = (clock.elapsed(), 0, 0);
-        while !running.is_finished() {
-            let state = health.state();
-            if state.last_round.is_some_and(|(_, then)| then >= from) && state.under_way.is_empty() {
-                let now = store.due_deliveries(clock.time()).await.map_or(usize::MAX, |due| due.len());
-                still = if now == due { still + 1 } else { 0 };
-                due = now;
-                if due == 0 || still > STILL {
-                    break;
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+        let from = clock.elapsed();
+        while !running.is_finished() && !clock.rests(&health, from).await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         if running.is_finished() {
             return say(&format!("ended {:?}", running.await));
@@ -197,10 +219,10 @@ pub struct Start<'a> {
     pub now: DateTime<Utc>,
     /// Draws how its clock is put forward and back; `None`: never.
     pub clock: Option<u64>,
-    /// Its store's address as it is without anything between; `None`: a file.
-    pub watch: Option<&'a str>,
     /// What hinders its writes.
     pub hinder: Option<std::process::Command>,
+    /// Where it is noted what goes wrong at its clock, and how it ends.
+    pub faults: &'a Faults,
 }
 
 /// A process that runs; killed when dropped.
@@ -209,8 +231,7 @@ pub struct Process {
     pid: Option<Pid>,
     lines: Lines<BufReader<ChildStdout>>,
     stdin: ChildStdin,
-    /// What went wrong at its clock, and how it ended.
-    pub said: Vec<String>,
+    faults: Faults,
 }
 
 /// What a process says.
@@ -237,13 +258,12 @@ impl Process {
         };
         command.args(["--exact", "convergence::process::driven", "--ignored", "--nocapture"]);
         command.env(FOLDER, start.folder).env(NOW, start.now.to_rfc3339());
-        command.env_remove(CLOCK).env_remove(WATCH);
-        command.envs(start.clock.map(|seed| (CLOCK, seed.to_string()))).envs(start.watch.map(|url| (WATCH, url)));
+        command.env_remove(CLOCK).envs(start.clock.map(|seed| (CLOCK, seed.to_string())));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let stdin = child.stdin.take().unwrap();
-        Self { child, pid: None, lines, stdin, said: Vec::new() }
+        Self { child, pid: None, lines, stdin, faults: Arc::clone(start.faults) }
     }
 
     /// Lets time pass for it; [`Self::says`] tells when it has come to rest.
@@ -261,10 +281,15 @@ impl Process {
                 ("ready", _) => return Said::Ready,
                 ("settled", _) => return Said::Settled,
                 ("pid", pid) => self.pid = Pid::from_raw(pid.parse().unwrap()),
-                (_, what) => self.said.push(what.to_owned()),
+                (_, what) => self.faults.lock().unwrap().push(what.to_owned()),
             }
         }
         Said::Ended
+    }
+
+    /// What went wrong at its clock, and how it ended.
+    pub fn said(&self) -> Vec<String> {
+        self.faults.lock().unwrap().clone()
     }
 
     /// Sends it a signal; one that has ended hears none.
@@ -273,10 +298,9 @@ impl Process {
     }
 
     /// Kills it and waits until it is gone.
-    pub async fn kill(mut self) -> Vec<String> {
+    pub async fn kill(mut self) {
         self.signal(Signal::KILL);
         _ = self.child.wait().await;
-        std::mem::take(&mut self.said)
     }
 }
 
