@@ -14,9 +14,10 @@
 //! number of the call, at a server by the step of the day, a question's words and how often they came in it, at the clock and at a
 //! file by the step and the start of the process in it, and then counted by looks, and by calls of one thread. One thread does the
 //! process's work, one concept is due at a time, its sources are read one after the other, and nothing new begins before all is at
-//! rest. What still moves by itself: which of the file's readers gets which read of the daily reading through, which goes on beside
-//! the rest; whether the clock is looked at a little earlier or later by a loop that delivers beside the one that decides; and by how
-//! much a message that was refused is put off, which the program draws. So most days replay wholly, and others but for single runs.
+//! rest. So what is drawn is the same each time. When it strikes is not wholly: a file's reads are spread over its readers as they
+//! happen to be free, the store is read through beside the rest, a loop that delivers looks at the clock and asks beside the one that
+//! decides, and by how much a refused message is put off is drawn by the program. A process that ends a moment earlier or later draws
+//! another start, so days in a file differ in single runs and in what is drawn after that; `WILLITSELL_TIMES` shows by how much.
 
 mod clock;
 mod faults;
@@ -50,7 +51,7 @@ use crate::project::{Project, setup};
 
 /// Days of `cargo test`: in a debug build one in a file takes about 15 s of a processor, one on a server about a minute. A pull
 /// request is held to twenty.
-const SEEDS: u64 = 2;
+const SEEDS: u64 = 1;
 
 /// Days that pass side by side: each waits for its disk and its processes most of the time.
 const AT_ONCE: u64 = 3;
@@ -330,8 +331,6 @@ async fn examine(app: &App, sandbox: &Sandbox, now: DateTime<Utc>) -> History {
             history.verdicts.push(line);
         }
         nobody_is_woken_for_nothing(&stored, &runs);
-        let by_disk = |run: &&Run| format!("{:?}", run.outcome).contains("the disk will not take");
-        assert_eq!(runs.iter().find(by_disk), None, "trouble of the disk is no answer of a source");
         let last = stored.pop().unwrap().scorecard;
         let run = runs.into_iter().rfind(|run| run.due_at == last.as_of).unwrap();
         cards.insert(concept.id, (last, run.started_at));
