@@ -11,7 +11,7 @@ use super::walk::ordinary;
 const QUESTIONS: [(&str, &[&str], &str, &[&str]); 5] = [
     ("Should I stop the ads?", &["Invoice Autopilot"], "Should the ads stop?", &["Yes, either way", "a day"]),
     ("How sure are we?", &["Invoice Autopilot"], "How sure are we?", &["Even the worst case", "5 in 100"]),
-    ("What did it cost?", &["Invoice Autopilot"], "What did it cost?", &["of $3,500", "per sign-up"]),
+    ("What did it cost?", &["Invoice Autopilot"], "What did it cost?", &["of $3,500", "per conversion"]),
     ("What if Meta is wrong?", &["Invoice Autopilot"], "What if meta is wrong?", &["still stands", "meta alone"]),
     ("Who decided?", &["Invoice Autopilot"], "Who decides", &["Dana chose to kill", "against BUILD"]),
 ];
