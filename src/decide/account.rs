@@ -61,7 +61,7 @@ impl Figure {
         }
         let terms: Vec<String> =
             self.inputs.iter().map(|term| format!("{} {} ({})", term.name, term.value, term.from)).collect();
-        format!("{}: {} = {}. {}.", self.name, self.result, self.formula, explain::capital(&terms.join("; ")))
+        format!("{}: {} = {}. {}.", self.name, self.result, self.formula, figures::capital(&terms.join("; ")))
     }
 }
 

@@ -24,7 +24,7 @@ pub fn sentence(experiment: &Experiment, card: &Scorecard, arm: &ArmScore, lean:
         cap(experiment, card, arm),
         if lately { "With the days since, " } else { "" },
         acted(experiment, &arm.evidence),
-        explain::capital(&stands),
+        figures::capital(&stands),
         leans(experiment, card, arm, lean)
     )
 }

@@ -238,9 +238,11 @@ fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[So
     format!(
         "{carry}, for they may be the same people as the {} that other sources counted. In the configuration file, take {sources} \
          out of the `keys` of the version: then the others count alone. Or have {sources} ask for an address: then new {new} count, and \
-         the test goes on once at most {} in 100 {new} lack one.",
+         the test goes on once no more than {} in 100 of all {new} lack one (now {} of {}).",
         figures::count(counted),
         figures::count(NAMELESS_SHARE_AT_MOST * 100.0),
+        figures::count(acts),
+        figures::count(acts + counted),
         new = figures::many(numerator)
     )
 }

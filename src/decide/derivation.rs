@@ -122,7 +122,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         "Fingerprints",
         vec![
             format!(
-                "One line each for the rule (policy), the data and the program: if one changes, its line changes. `willitsell replay {}` derives the verdict again.",
+                "One line each for the rule as fixed at the start, for the counts and the money of the settled days, and for the program. Where two verdicts have the same line, it was the same for both. `willitsell replay {}` derives the verdict again.",
                 card.concept
             ),
             format!("policy {} (test {})", card.policy_hash, card.generation),
@@ -358,7 +358,7 @@ fn guardrails(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
             (false, false) => "Holds".to_owned(),
         };
         let name = match explain::who(experiment, card, arm) {
-            who if who.is_empty() => explain::capital(&score.name),
+            who if who.is_empty() => figures::capital(&score.name),
             who => who + &score.name,
         };
         format!("{name}: {value}{range}. {limit}. {state}.")

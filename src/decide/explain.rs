@@ -93,7 +93,7 @@ pub fn reason(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
             let sentences: Vec<String> = concerned
                 .filter(|(_, own)| discriminant(*own) == discriminant(why))
                 .map(|(arm, own)| match who(experiment, card, arm) {
-                    name if name.is_empty() => capital(&of_arm(experiment, card, arm, own)),
+                    name if name.is_empty() => figures::capital(&of_arm(experiment, card, arm, own)),
                     name => name + &of_arm(experiment, card, arm, own),
                 })
                 .collect();
@@ -179,12 +179,12 @@ pub fn slipped(experiment: &Experiment, card: &Scorecard) -> Option<String> {
 }
 
 fn kill(experiment: &Experiment, card: &Scorecard) -> Vec<String> {
-    let mut parts = vec![format!("{}.", capital(&best_case(experiment, card)))];
+    let mut parts = vec![format!("{}.", figures::capital(&best_case(experiment, card)))];
     parts.extend(
         card.arms.iter().map(|arm| format!("{}{}.", who(experiment, card, arm), acted(experiment, &arm.evidence))),
     );
     parts.extend(experiment.money.build_cost().map(|cost| format!("Not building it saves up to {cost}.")));
-    parts.extend(money::still_spending(card, today(experiment, card)).map(|ads| capital(&ads) + "."));
+    parts.extend(money::still_spending(card, today(experiment, card)).map(|ads| figures::capital(&ads) + "."));
     parts
 }
 
@@ -216,12 +216,6 @@ pub fn best_case(experiment: &Experiment, card: &Scorecard) -> String {
             format!("on {since} even {whose} {was} the {worth} worth building for; the range has widened since")
         }
     }
-}
-
-/// With its first letter a capital.
-pub fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `break-even, fixed on Mon 2 Mar, is 3.0%`. A later test of the same concept says that it is one.
@@ -354,7 +348,7 @@ fn undecided(experiment: &Experiment, evidence: &Evidence) -> String {
             let bar = measure::bar(policy, policy.kill_bar);
             format!("{counted}: {side} break-even ({bar}), but BUILD is withheld.")
         }
-        _ => format!("{counted}. {}.", capital(&covers(experiment, evidence))),
+        _ => format!("{counted}. {}.", figures::capital(&covers(experiment, evidence))),
     }
 }
 

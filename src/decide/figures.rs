@@ -275,3 +275,15 @@ mod tests {
         assert_eq!(sources(&names[..1]) + "; " + &sources(&names[..2]), "source \"a\"; sources \"a\" and \"b\"");
     }
 }
+
+/// With its first letter a capital.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// As it stands within a sentence: `decide whether to build`.
+pub fn uncapital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}

@@ -247,7 +247,7 @@ fn why(experiment: &Experiment, change: &Change<'_>, now: &Scorecard) -> String 
             parts.push(if now.arms.len() == 1 {
                 format!("{}; {best_case}.", rates(experiment, now, "; "))
             } else {
-                format!("{}. {}.", rates(experiment, now, ". "), explain::capital(&best_case))
+                format!("{}. {}.", rates(experiment, now, ". "), figures::capital(&best_case))
             });
             parts.extend(flags::told(experiment, now));
             parts.extend(notes::told(experiment, now));
@@ -273,7 +273,7 @@ fn rates(experiment: &Experiment, now: &Scorecard, between: &str) -> String {
         Model::Rate => [String::new(), format!(" {}", explain::share_did(experiment))],
         Model::Cpa => [String::new(), format!(" per {}", rate.numerator.metric().noun)],
         Model::Compare => [
-            format!("{} {} ", explain::capital(&figures::many(rate.denominator)), explain::did(experiment)),
+            format!("{} {} ", figures::capital(&figures::many(rate.denominator)), explain::did(experiment)),
             format!(" as often as with {}", explain::control(experiment)),
         ],
     };
@@ -478,15 +478,14 @@ fn next(experiment: &Experiment, change: &Change<'_>, now: &Scorecard, ads: Opti
                 Verdict::Kill => " · undo what was done because of the KILL",
                 _ => "",
             };
-            let next = if now.verdict == Verdict::Collecting {
+            if now.verdict == Verdict::Collecting {
                 let ads = ads.and_then(|ads| economics::ads_spending(ads, "", today(experiment, now)));
                 let run =
                     ads.map_or_else(|| "start the ads again".to_owned(), |ads| format!("let the ads run ({ads})"));
-                format!("the test goes on: {run}")
-            } else {
-                next::to_do(experiment, now, ads)
-            };
-            format!("Find out why the numbers changed{stop} · {}", next.replacen("Decide", "decide", 1))
+                return format!("Find out why the numbers changed{stop} · the test goes on: {run}");
+            }
+            let then = figures::uncapital(&next::to_do(experiment, now, ads));
+            format!("First find out why the numbers changed: decide nothing on wrong numbers{stop} · then {then}")
         }
         Change::Suspended(earlier) => next::to_do_meanwhile(experiment, now, ads, &dated(experiment, earlier, now)),
         Change::Reached | Change::Confirmed | Change::Recovered => next::to_do(experiment, now, ads),

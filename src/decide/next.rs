@@ -34,7 +34,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
             let check = card.arms.iter().flat_map(|arm| &arm.evidence.flags).all(counted);
             let decide = "decide whether to kill, as recommended, or to build all the same";
             if check {
-                format!("{} · {}", explain::capital(decide), stop("in either case"))
+                format!("{} · {}", figures::capital(decide), stop("in either case"))
             } else {
                 let broken = "if it is broken, decide nothing on these numbers";
                 format!("Check the tracking: if it works, {decide}; {broken} · {}", stop("in any case"))

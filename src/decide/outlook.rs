@@ -338,13 +338,16 @@ pub(super) fn caps(experiment: &Experiment, card: &Scorecard) -> String {
     figures::either(&caps)
 }
 
-/// `$1,205 is spent, 80% of the cap of $1,500. The test ends at the cap once its settled days have cost as much: they cost
-/// $1,100 so far.`
+/// `$1,205 is spent, 80% of the cap of $1,500. Only settled days count towards the cap: the test ends once they have cost $1,500.
+/// So far they have cost $1,100.`
 pub fn used(card: &Scorecard, budget: &Budget) -> String {
     let settled = card.arms.iter().filter_map(|arm| arm.spend).reduce(|sum, part| sum.plus(part).unwrap_or(sum));
     let settled = settled.filter(|settled| settled.micros < budget.spent.micros);
     let counts = settled.map_or_else(String::new, |settled| {
-        format!(" The test ends at the cap once its settled days have cost as much: they cost {settled} so far.")
+        format!(
+            " Only settled days count towards the cap: the test ends once they have cost {}. So far they have cost {settled}.",
+            budget.cap
+        )
     });
     format!(
         "{} is spent, {} of the cap of {}.{counts}",

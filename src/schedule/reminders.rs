@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::Parts;
+use crate::decide::figures;
 use crate::domain::acknowledgement::Acknowledgement;
 use crate::domain::audience::{self, Topic};
 use crate::domain::concept::Experiment;
@@ -87,7 +88,7 @@ fn reminder(experiment: &Experiment, Told { delivery: told, at }: &Told, now: Da
     let mut shown = vec![("Since".to_owned(), format!("Told on {since}; {state}"))];
     shown.extend(lines.iter().filter(|(label, _)| label == "Why").cloned());
     let quiet = format!("`willitsell ack {concept} --by NAME` ends these reminders");
-    shown.push(("Next".to_owned(), format!("{} · {quiet}", capital(next))));
+    shown.push(("Next".to_owned(), format!("{} · {quiet}", figures::capital(next))));
     let message = Message {
         concept: concept.clone(),
         verdict: None,
@@ -102,11 +103,6 @@ fn reminder(experiment: &Experiment, Told { delivery: told, at }: &Told, now: Da
     let one = all.find(|one| one.destination == told.destination)?;
     let name = format!("reminder_{concept}_{}_{number}", at.timestamp_millis());
     Some(Delivery { thread: told.thread.clone(), ..one.called(&name) })
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// What could not be delivered, told to everybody else who hears of the concept.

@@ -22,7 +22,7 @@ pub fn sentence(experiment: &Experiment, standing: &Standing) -> String {
     };
     match card.verdict {
         Verdict::Build => worst_case(experiment, card),
-        Verdict::Kill => explain::capital(&explain::best_case(experiment, card)) + ".",
+        Verdict::Kill => figures::capital(&explain::best_case(experiment, card)) + ".",
         Verdict::Review => review(experiment, card),
         Verdict::Collecting | Verdict::Blocked => first(&explain::sentence(experiment, card)).to_owned(),
     }
@@ -39,7 +39,7 @@ fn review(experiment: &Experiment, card: &Scorecard) -> String {
         Lean::Build => "; it leans to BUILD, without a promise",
         Lean::Kill => "; it leans to KILL, without a promise",
     });
-    format!("{} {}{lean}.", first(&all), explain::capital(&explain::covers(experiment, &arm.evidence)))
+    format!("{} {}{lean}.", first(&all), figures::capital(&explain::covers(experiment, &arm.evidence)))
 }
 
 /// `Even the worst case, 4.0%, is above break-even (3.0%).`
@@ -73,7 +73,7 @@ pub fn to_do(experiment: &Experiment, standing: &Standing, urgency: Urgency, tod
             .flatten()
             .collect::<Vec<_>>()
             .join("; "),
-        Urgency::AdsAfter => stop(card, today).map_or_else(String::new, |stop| explain::capital(&stop)),
+        Urgency::AdsAfter => stop(card, today).map_or_else(String::new, |stop| figures::capital(&stop)),
         Urgency::Review if raise::helps(experiment, card) => "Choose: extend, or decide on judgement".to_owned(),
         Urgency::Review => "Decide on judgement: build or kill".to_owned(),
         Urgency::NearCap => "Watch the cap".to_owned(),
@@ -90,19 +90,15 @@ pub fn job(experiment: &Experiment, standing: &Standing, urgency: Urgency, today
     let Some(card) = standing.card().filter(|_| standing.unreadable.is_none()) else {
         return ["its records cannot be read".to_owned(), sentence(experiment, standing) + " Run `willitsell status`."];
     };
-    let lower = |text: String| {
-        let mut letters = text.chars();
-        letters.next().map_or_else(String::new, |letter| letter.to_lowercase().chain(letters).collect())
-    };
     let act = match urgency {
-        Urgency::Blocked => lower(mends(experiment, card)),
+        Urgency::Blocked => figures::uncapital(&mends(experiment, card)),
         Urgency::AdsAfter => stop(card, today).unwrap_or_default(),
         Urgency::Review if raise::helps(experiment, card) => "extend or decide".to_owned(),
-        _ => lower(decide_by(experiment, card, today)),
+        _ => figures::uncapital(&decide_by(experiment, card, today)),
     };
     let ads = match urgency {
         Urgency::Undecided { .. } => {
-            stop(card, today).map(|stop| format!(" {} in either case.", explain::capital(&stop)))
+            stop(card, today).map(|stop| format!(" {} in either case.", figures::capital(&stop)))
         }
         Urgency::AdsAfter => {
             card.spend_after.as_ref().map(|after| format!(" {} spent since the verdict.", after.total))
@@ -173,5 +169,5 @@ pub fn ledger<'a>(concepts: impl Iterator<Item = (&'a Experiment, &'a Standing)>
 
 /// A number that begins a sentence: `Four`, `12`.
 pub fn counted(number: usize) -> String {
-    explain::capital(&figures::in_words(u32::try_from(number).unwrap_or(u32::MAX)))
+    figures::capital(&figures::in_words(u32::try_from(number).unwrap_or(u32::MAX)))
 }

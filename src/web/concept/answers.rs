@@ -94,14 +94,14 @@ fn what_cost(concept: &Concept) -> Answer {
     let of = cap.map_or_else(String::new, |cap| format!(" of {}", cap.as_set()));
     let support = message::per_act(experiment, card)
         .filter(|_| spend.micros > 0)
-        .map(|text| format!("{}.", explain::capital(&text)));
+        .map(|text| format!("{}.", figures::capital(&text)));
     answer(QUESTION, format!("{spend}{of}"), support.unwrap_or_default())
 }
 
 fn ads(concept: &Concept) -> Answer {
     const QUESTION: &str = "Should the ads stop?";
     let (experiment, card, today) = (concept.experiment(), concept.card(), concept.today());
-    let still = money::still_spending(card, today).map(|text| format!("{}.", explain::capital(&text)));
+    let still = money::still_spending(card, today).map(|text| format!("{}.", figures::capital(&text)));
     let is_known = card.spend.is_some();
     let quiet = || {
         let said = if is_known { "None is known to spend any more." } else { "No source tells what they spend." };
@@ -167,9 +167,9 @@ fn wrong_counts(concept: &Concept) -> String {
     let flips = concept.derivation.flips.acts.iter().filter(|flip| !flip.of_control);
     match flips.min_by(|one, other| one.acts.abs().total_cmp(&other.acts.abs())) {
         Some(flip) if flip.acts < 0.0 => {
-            format!("{} would undo it", explain::capital(&figures::fewer(-flip.acts, noun)))
+            format!("{} would undo it", figures::capital(&figures::fewer(-flip.acts, noun)))
         }
-        Some(flip) => format!("{} would change it", explain::capital(&figures::further(flip.acts, noun))),
+        Some(flip) => format!("{} would change it", figures::capital(&figures::further(flip.acts, noun))),
         None => "No count alone changes it".to_owned(),
     }
 }
@@ -190,12 +190,12 @@ fn who(concept: &Concept) -> Answer {
     let (name, role) =
         experiment.owner.as_deref().map_or(("", ""), |owner| owner.split_once(", ").unwrap_or((owner, "")));
     let support =
-        |then: &str| if role.is_empty() { then.to_owned() } else { format!("{}. {then}", explain::capital(role)) };
+        |then: &str| if role.is_empty() { then.to_owned() } else { format!("{}. {then}", figures::capital(role)) };
     match concept.due() {
         Some(due) => {
             let is_over = due < concept.now.with_timezone(&experiment.timezone).date_naive();
             let by = if is_over { format!("was due {}", concept.day(due)) } else { format!("by {}", concept.day(due)) };
-            let short = if name.is_empty() { explain::capital(&by) } else { format!("{name}, {by}") };
+            let short = if name.is_empty() { figures::capital(&by) } else { format!("{name}, {by}") };
             answer(QUESTION, short, support("Approve, override or extend."))
         }
         None if name.is_empty() => answer(QUESTION, "Nobody yet", "No owner is named for this concept."),

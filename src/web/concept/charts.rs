@@ -94,7 +94,7 @@ pub fn over_time(concept: &Concept, arm: &ArmScore, id: &str, is_sheet: bool) ->
         early,
         ends,
         axis: &|value| axis(policy, value),
-        counts: &format!("{} a day", explain::capital(&noun)),
+        counts: &format!("{} a day", figures::capital(&noun)),
         date: &|day| concept.day(day),
         table: table(concept, &course.days),
     };
@@ -190,7 +190,7 @@ fn heading(concept: &Concept, arm: &ArmScore, clear: Option<NaiveDate>) -> Strin
         }
         _ => explain::covers(experiment, &arm.evidence),
     };
-    if whose.is_empty() { explain::capital(&said) } else { whose + &said }
+    if whose.is_empty() { figures::capital(&said) } else { whose + &said }
 }
 
 fn sub(concept: &Concept, arm: &ArmScore) -> String {
@@ -198,8 +198,8 @@ fn sub(concept: &Concept, arm: &ArmScore) -> String {
     let rate = &experiment.policy.primary;
     let (acts, exposures) = (figures::many(rate.numerator), figures::many(rate.denominator));
     let what = match experiment.policy.model {
-        Model::Rate => format!("{} ÷ {exposures}", explain::capital(&acts)),
-        Model::Cpa => format!("{} ÷ {acts}", explain::capital(&exposures)),
+        Model::Rate => format!("{} ÷ {exposures}", figures::capital(&acts)),
+        Model::Cpa => format!("{} ÷ {acts}", figures::capital(&exposures)),
         Model::Compare => format!("Rate as a multiple of that of {}", explain::control(experiment)),
     };
     let shaded = if explain::ends(&arm.evidence).is_some() { " Shaded: the range the verdict uses." } else { "" };
@@ -250,8 +250,8 @@ fn table(concept: &Concept, days: &[CourseDay]) -> Table {
     };
     let heads = [
         "Day".to_owned(),
-        explain::capital(&figures::many(rate.denominator)),
-        explain::capital(&figures::many(rate.numerator)),
+        figures::capital(&figures::many(rate.denominator)),
+        figures::capital(&figures::many(rate.numerator)),
     ];
     let heads = heads.into_iter().chain(["So far", "Range"].map(ToOwned::to_owned)).collect();
     Table { heads, rows: days.iter().map(row).collect() }
@@ -272,7 +272,7 @@ pub fn funnel(concept: &Concept) -> Option<Markup> {
     let depth = |metric: MetricId, count: f64| {
         let per_hundred = visitors.map(|visitors| count / visitors * 100.0);
         funnel::Depth {
-            name: explain::capital(metric.metric().noun),
+            name: figures::capital(metric.metric().noun),
             count,
             printed: figures::count(count),
             per_hundred: per_hundred.map_or_else(String::new, |share| {
@@ -394,7 +394,7 @@ fn rows_heading(concept: &Concept) -> String {
             Some(open) => {
                 let words = |count: usize| figures::in_words(u32::try_from(count).unwrap_or(u32::MAX));
                 let (open, all) = (words(open.len()), words(concept.card().arms.len()));
-                format!("{} of {all} versions cannot be told apart yet", explain::capital(&open))
+                format!("{} of {all} versions cannot be told apart yet", figures::capital(&open))
             }
             None => "Versions side by side".to_owned(),
         },

@@ -105,7 +105,7 @@ fn deciding(concept: &Concept, arm: &ArmScore) -> Measure {
         Model::Cpa => format!("What one {} costs.", policy.primary.numerator.metric().noun),
         _ => format!(
             "{} that {}.",
-            explain::capital(&figures::many(policy.primary.denominator)),
+            figures::capital(&figures::many(policy.primary.denominator)),
             explain::did(experiment)
         ),
     };
@@ -152,7 +152,7 @@ fn guardrail(concept: &Concept, arm: &ArmScore, rail: &Guardrail, score: &Guardr
         None
     };
     Measure {
-        name: explain::capital(&rail.name),
+        name: figures::capital(&rail.name),
         status: if score.value.is_none() { "nothing counted" } else { status },
         value: score.value.map_or_else(|| "none yet".to_owned(), print),
         counts: counts
@@ -230,7 +230,7 @@ fn deeper(concept: &Concept, arm: &ArmScore) -> Option<Measure> {
     let first = deep.next()?;
     let more: Vec<String> = deep.map(|step| figures::counted(step.count, step.metric)).collect();
     Some(Measure {
-        name: explain::capital(&figures::many(first.metric)),
+        name: figures::capital(&figures::many(first.metric)),
         status: "explains",
         value: figures::count(first.count),
         counts: figures::list(&more),

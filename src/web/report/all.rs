@@ -82,7 +82,7 @@ impl Portfolio {
         match number {
             0 => "Nothing needs a person today".to_owned(),
             1 => "One thing needs a person today".to_owned(),
-            more => format!("{} things need a person today", explain::capital(&figures::in_words(more))),
+            more => format!("{} things need a person today", figures::capital(&figures::in_words(more))),
         }
     }
 

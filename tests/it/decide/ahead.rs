@@ -255,7 +255,7 @@ fn a_blocked_test_has_no_future_and_no_flips() {
 
 const BUDGET: &str = "\
 COLLECTING · Invoice Autopilot · 80% of the budget is used without a verdict (owner: Dana, head of product)
-Why       $960 is spent, 80% of the cap of $1,200. The test ends at the cap once its settled days have cost as much: they cost $840 so far. Estimate, if days stay like the last 21: REVIEW (at the cap, leaning to KILL) about Fri 3 Apr, once 9 more days have settled. By then 110 more visitors, 3 more sign-ups and another $360 will count. If the ads run until then, about $1,320 will be spent, $120 more than the cap.
+Why       $960 is spent, 80% of the cap of $1,200. Only settled days count towards the cap: the test ends once they have cost $1,200. So far they have cost $840. Estimate, if days stay like the last 21: REVIEW (at the cap, leaning to KILL) about Fri 3 Apr, once 9 more days have settled. By then 110 more visitors, 3 more sign-ups and another $360 will count. If the ads run until then, about $1,320 will be spent, $120 more than the cap.
 Evidence  7 of 252 visitors, 21 settled days to Sun 22 Mar
 Money     $840 spent to Sun 22 Mar, $120 since · $120 per sign-up (over the limit of $84.27) · building it would cost $46,800
 Next      Raise the cap, stop the ads, or let it run: at the cap you decide";

@@ -479,7 +479,10 @@ const ASKED: [(&str, &str); 92] = [
         "unmapped_acts",
         "Say to which version those sign-ups belong, or that they have no part in the test · the test goes on once this is fixed · the ads may run on",
     ),
-    ("nameless_acts", "then new sign-ups count, and the test goes on once at most 10 in 100 sign-ups lack one."),
+    (
+        "nameless_acts",
+        "then new sign-ups count, and the test goes on once no more than 10 in 100 of all sign-ups lack one (now 60 of 204).",
+    ),
     (
         "nameless_acts",
         "What was left out\n  Answers left out: 60 without an address, of people whom another source may count too.",
@@ -691,7 +694,7 @@ fn all_else_that_is_told_is_read_aloud_too() {
     );
     said(
         "revised",
-        "Find out why the numbers changed · stop any work begun because of the BUILD · decide whether to kill, as recommended, or to build all the same · stop the ads in",
+        "First find out why the numbers changed: decide nothing on wrong numbers · stop any work begun because of the BUILD · then decide whether to kill, as recommended, or to build all the same · stop the ads in",
     );
     said(
         "suspended",
@@ -710,7 +713,7 @@ fn all_else_that_is_told_is_read_aloud_too() {
     said("notice", "If the ads run until then, about $7,800 will be spent, $600 more than the cap.");
     said(
         "notice",
-        "$6,600 is spent, 92% of the cap of $7,200. The test ends at the cap once its settled days have cost as much: they cost $6,000 so far. Estimate",
+        "$6,600 is spent, 92% of the cap of $7,200. Only settled days count towards the cap: the test ends once they have cost $7,200. So far they have cost $6,000. Estimate",
     );
     for (what, message) in told {
         let lines = in_lines(message).join("\n");
