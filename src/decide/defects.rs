@@ -42,8 +42,8 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
         Reason::UnmappedActs { acts, keys } => unmapped_acts(experiment, *acts, keys),
         Reason::NamelessActs { acts, counted, sources } => nameless_acts(experiment, *acts, *counted, sources),
         Reason::MixedZones { source, zones } => format!(
-            "Source {} was read in {} time zones, {}, so its days do not cover the same hours. Read all \
-             days again in one zone: `willitsell pull --source {source} --since {}`.",
+            "Source {} was read in {} time zones, {}, so its days do not cover the same hours. Leave \
+             the account in one of them, and read all days again: `willitsell pull --source {source} --since {}`.",
             quoted(source),
             figures::in_words(u32::try_from(zones.len()).unwrap_or(u32::MAX)),
             figures::list(zones),
@@ -176,7 +176,7 @@ impl<'a> Spending<'a> {
 fn unmapped_spend(experiment: &Experiment, card: &Scorecard, spent: (Option<Money>, f64), keys: &[String]) -> String {
     let settled_by = if keys::can_be_named(keys) {
         format!(
-            "Say in the configuration file which version each belongs to, or that it has no part in the test: {}.",
+            "Say in the configuration file which version each belongs to, or that it has no part in any test: {}.",
             where_to_look(experiment)
         )
     } else {
@@ -190,7 +190,7 @@ fn unmapped_acts(experiment: &Experiment, acts: f64, keys: &[String]) -> String 
     let because = if keys::can_be_named(keys) {
         format!(
             "they are marked {}, of which the configuration file says nothing. Say there which version they belong to (then \
-             they count), or that they have no part in the test (then they stay out): {}.",
+             they count), or that they have no part in any test (then they stay out): {}.",
             figures::list(&keys::named(experiment, &keys::with_a_name(keys))),
             where_to_look(experiment)
         )
@@ -218,14 +218,15 @@ pub fn accept(if_so: &str, today: NaiveDate, source: Option<&Source>) -> String 
     let has_one = source.is_some_and(|source| source.accept_shrink.is_some());
     let instead = if has_one { ", in place of the day there" } else { "" };
     format!(
-        "If {if_so}, write `accept_shrink = \"{today}\"` under `{table}` in the configuration file{instead}: then all that was \
-         read up to that day counts as it is now."
+        "If {if_so}, write `accept_shrink = \"{today}\"` under `{table}` in the configuration file{instead}: then today's numbers \
+         count."
     )
 }
 
 /// Acts that do not say who did them.
 fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[SourceId]) -> String {
     let numerator = experiment.policy.primary.numerator;
+    let without = keys::without(experiment, sources);
     let sources = figures::sources(sources);
     let carry =
         format!("{} of {sources} carry no e-mail address. They do not count", figures::counted(acts, numerator));
@@ -236,8 +237,8 @@ fn nameless_acts(experiment: &Experiment, acts: f64, counted: f64, sources: &[So
         );
     }
     format!(
-        "{carry}, for they may be the same people as the {} that other sources counted. In the configuration file, take {sources} \
-         out of the `keys` of the version: then the others count alone. Or have {sources} ask for an address: then new {new} count, and \
+        "{carry}, for they may be the same people as the {} that other sources counted. In the configuration file, {without}: then \
+         the others count alone. Or have {sources} ask for an address: then new {new} count, and \
          the test goes on once no more than {} in 100 of all {new} lack one (now {} of {}).",
         figures::count(counted),
         figures::count(NAMELESS_SHARE_AT_MOST * 100.0),

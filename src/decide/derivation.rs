@@ -122,7 +122,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
         "Fingerprints",
         vec![
             format!(
-                "One line each for the rule as fixed at the start, for the counts and the money of the settled days, and for the program. Where two verdicts have the same line, it was the same for both. `willitsell replay {}` derives the verdict again.",
+                "One line each for the rule as fixed at the start, for the numbers that count, and for the program. Same line in two verdicts: same rule, numbers or program. `willitsell replay {}` derives the verdict again.",
                 card.concept
             ),
             format!("policy {} (test {})", card.policy_hash, card.generation),
@@ -214,7 +214,7 @@ fn rule(experiment: &Experiment, card: &Scorecard, beside_others: bool) -> Vec<S
     lines.extend(limits(experiment, card));
     if tested > 1 {
         lines.push(
-            "One version that is BUILD makes the whole test BUILD; it is KILL only when every version is.".into(),
+            "One version at BUILD makes the whole test BUILD; the test is KILL only when every version is.".into(),
         );
         if explain::caps(experiment, card).1.is_some() {
             lines.push("Each version has an equal share of the money up to the cap.".into());
@@ -430,7 +430,7 @@ fn meanings(experiment: &Experiment, data: &Inputs, tally: &Tally<'_>) -> Vec<St
         ];
         let known: Vec<String> = parts.into_iter().flatten().collect();
         Some(format!(
-            "{}: {}. A day counts after {}.",
+            "{}: {}. A day settles after {}.",
             figures::quoted(&source.id),
             known.join("; "),
             figures::days(source.maturity_lag_days)

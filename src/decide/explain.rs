@@ -262,18 +262,19 @@ pub fn weak_point(experiment: &Experiment, card: &Scorecard) -> Option<String> {
     let name = name(experiment, &weakest.arm);
     let policy = &experiment.policy;
     let weak = match (&weakest.reason, ends(&weakest.evidence)) {
-        (Some(Reason::Guardrail { name: rail }), _) => format!("it breaches {rail}"),
+        (Some(Reason::Guardrail { name: rail }), _) => format!("by itself it breaches {rail}"),
         (_, Some(ends)) if weakest.verdict == Verdict::Kill && measure::misses_worth(policy, ends) => format!(
-            "it is a KILL (range {}; {} would be worth building for)",
+            "by itself it is a KILL (range {}; {} would be worth building for)",
             measure::range(policy, ends),
             measure::bar(policy, policy.build_bar)
         ),
         (_, Some(ends)) if !measure::clears_break_even(policy, ends) => {
-            format!("it is not yet {} break-even (range {})", measure::good_side(policy), measure::range(policy, ends))
+            let range = measure::range(policy, ends);
+            format!("its range ({range}) is not yet all {} break-even", measure::good_side(policy))
         }
-        _ => "it has not settled".to_owned(),
+        _ => "by itself it has not settled".to_owned(),
     };
-    Some(format!("{name} is not part of this BUILD: by itself {weak}."))
+    Some(format!("{name} is not part of this BUILD: {weak}."))
 }
 
 /// Which version a sentence is about, where there are several.

@@ -192,6 +192,18 @@ fn joined(names: &[String], word: &str) -> String {
     }
 }
 
+/// With its first letter a capital.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// As it stands within a sentence: `decide whether to build`.
+pub fn uncapital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,16 +286,4 @@ mod tests {
         assert_eq!((either(&names[..2]), either(&names)), ("a or b".into(), "a, b or c".into()));
         assert_eq!(sources(&names[..1]) + "; " + &sources(&names[..2]), "source \"a\"; sources \"a\" and \"b\"");
     }
-}
-
-/// With its first letter a capital.
-pub fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// As it stands within a sentence: `decide whether to build`.
-pub fn uncapital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

@@ -144,6 +144,19 @@ pub fn to_write<'k>(experiment: &Experiment, keys: impl IntoIterator<Item = &'k 
     by_source.into_iter().flat_map(|(source, keys)| of_source(experiment, &SourceId::new(source), &keys)).collect()
 }
 
+/// What to delete so that no version counts what these sources bring.
+pub fn without(experiment: &Experiment, sources: &[SourceId]) -> String {
+    let claims = |arm: &&Arm| sources.iter().any(|source| arm.keys.contains_key(source));
+    let of_arm = |arm: &Arm| format!("`[experiment.{}.arm.{}]`", experiment.concept.id, arm.id);
+    let tables: Vec<String> = experiment.arms.iter().filter(claims).map(of_arm).collect();
+    if tables.is_empty() {
+        let named = figures::list(&sources.iter().map(|source| format!("`\"{source}\"`")).collect::<Vec<_>>());
+        return format!("delete {named} from the line `sources` under `[experiment.{}]`", experiment.concept.id);
+    }
+    let named = figures::list(&sources.iter().map(|source| format!("`{source} = …`")).collect::<Vec<_>>());
+    format!("delete {named} from the line `keys` under {}", figures::list(&tables))
+}
+
 /// `If "7003" of source "ads" belongs to Plan a, change the line `keys` under `[…]` in the configuration file to:`, and the
 /// line.
 fn of_source(experiment: &Experiment, source: &SourceId, keys: &BTreeSet<&str>) -> Vec<String> {

@@ -36,7 +36,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
             if check {
                 format!("{} · {}", figures::capital(decide), stop("in either case"))
             } else {
-                let broken = "if it is broken, decide nothing on these numbers";
+                let broken = "if it is broken, repair it and leave the days out";
                 format!("Check the tracking: if it works, {decide}; {broken} · {}", stop("in any case"))
             }
         }
@@ -248,10 +248,10 @@ fn mends(experiment: &Experiment, why: &Reason) -> Option<String> {
         }
         Reason::Stale { .. } => "Run `willitsell pull`".to_owned(),
         Reason::UnmappedSpend { .. } => {
-            "Say to which version each campaign belongs, or that it has no part in the test".to_owned()
+            "Say to which version each campaign belongs, or that it has no part in any test".to_owned()
         }
         Reason::UnmappedActs { keys, .. } if keys::can_be_named(keys) => {
-            format!("Say to which version those {acts} belong, or that they have no part in the test")
+            format!("Say to which version those {acts} belong, or that they have no part in any test")
         }
         Reason::UnmappedActs { .. } => {
             "Have the form record where each person came from, then leave out the days up to the repair".to_owned()

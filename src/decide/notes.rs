@@ -10,7 +10,7 @@ use super::keys;
 use super::tally::{Calendar, Tally};
 use crate::domain::concept::{Experiment, Model};
 use crate::domain::day_note::{DayNote, Word};
-use crate::domain::verdict::{ArmScore, Reason, Scorecard};
+use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard};
 
 /// Those that speak of a settled day of the test.
 pub fn settled(experiment: &Experiment, calendar: &Calendar) -> Vec<DayNote> {
@@ -51,8 +51,8 @@ pub fn look_below(experiment: &Experiment, sentence: &str) -> String {
     sentence.replace(&where_to_look(experiment), "the lines to write stand below")
 }
 
-/// The lines to write for it, for every doubt about days, days that cannot be right, and every key that no version claims,
-/// that blocks.
+/// The lines to write for it: for every doubt about days, days that cannot be right, and every key that no version claims, that
+/// blocks, and where nobody acted, for the tracking may be broken.
 pub fn how_to_settle(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecard) -> Vec<String> {
     let mut doubts: Vec<Vec<[NaiveDate; 2]>> =
         card.reasons.iter().map(doubted).filter(|days| !days.is_empty()).collect();
@@ -73,7 +73,9 @@ pub fn how_to_settle(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecar
         Reason::UnmappedSpend { keys, .. } | Reason::UnmappedActs { keys, .. } => &keys[..],
         _ => &[],
     });
-    doubts.chain(wrong).chain(keys::to_write(experiment, unclaimed)).collect()
+    let none_came = |arm: &ArmScore| arm.evidence.flags.contains(&Flag::ZeroConversions);
+    let broken = card.arms.iter().any(none_came).then(|| leave_out_until_mended(experiment));
+    doubts.chain(wrong).chain(keys::to_write(experiment, unclaimed)).chain(broken).collect()
 }
 
 /// The stretches of days that a reason speaks of.

@@ -259,8 +259,8 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
     )
 }
 
-/// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days). Only if more than 4.7%
-/// (best end of the range) signed up on the days left could that change. KILL can still be reached.`
+/// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days). That could change only if more than 4.7%
+/// (best end of the range) signed up on the days left. KILL can still be reached.`
 pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Option<String> {
     let cap = caps(experiment, card);
     let acts: f64 = card.arms.iter().map(|arm| arm.evidence.successes).sum();
@@ -271,7 +271,7 @@ pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook
     let beyond = |many: &str, verdict: Verdict, other: Verdict, how: &str| {
         let but = beyond_which(experiment, card, verdict).map_or_else(
             || format!("That holds even if every day left were as {how} as the numbers still allow."),
-            |but| format!("Only if {but} on the days left could that change."),
+            |but| format!("That could change only if {but} on the days left."),
         );
         // What is as good as reached is told by the estimate.
         let is_ahead = |ahead: &Ahead| ahead.likely.as_ref().is_some_and(|likely| likely.verdict == other);

@@ -306,7 +306,7 @@ fn every_verdict_and_reason_has_a_story_read_aloud() {
 
 /// What somebody who heard it once asked about it: what to do with the ads, where the rest of the money went, whether a
 /// number is good, since when. Each sentence stands in a story of this name.
-const ASKED: [(&str, &str); 92] = [
+const ASKED: [(&str, &str); 94] = [
     ("BUILD", "Money     $4,200 spent to Sun 15 Mar, $600 since · $37.50 per sign-up (limit $84)"),
     (
         "BUILD",
@@ -325,7 +325,7 @@ const ASKED: [(&str, &str); 92] = [
     ("undecided", "With about 3 fewer sign-ups on the same days, it would be KILL."),
     (
         "insufficient",
-        "The 64 sign-ups so far are too many for KILL before the cap (60 settled days). Only if fewer than 3.0% (break-even) signed up on the days left could that change.",
+        "The 64 sign-ups so far are too many for KILL before the cap (60 settled days). That could change only if fewer than 3.0% (break-even) signed up on the days left.",
     ),
     ("cap_reached", "$85.71 per sign-up (over the limit of $84, perhaps by chance) ·"),
     ("stale", "Readings were planned since then, but nothing has come, so its later days are missing."),
@@ -352,17 +352,17 @@ const ASKED: [(&str, &str); 92] = [
     ("restated", "BLOCKED · Invoice Autopilot · no verdict for now (owner"),
     (
         "restated",
-        "then all that was read up to that day counts as it is now. If nobody does anything, today's numbers count from about Sun 29 Mar on, once enough new days have come in.",
+        "then today's numbers count. If nobody does anything, today's numbers count from about Sun 29 Mar on, once enough new days have come in.",
     ),
     ("restated", "the test goes on then, or about Sun 29 Mar · the ads may run on"),
     (
         "unmapped_spend",
-        "Say in the configuration file which version each belongs to, or that it has no part in the test: `willitsell explain invoice-autopilot` shows the lines to write.",
+        "Say in the configuration file which version each belongs to, or that it has no part in any test: `willitsell explain invoice-autopilot` shows the lines to write.",
     ),
     ("unmapped_acts", "The form must record, for each person, the campaign or the version of the page they came from."),
     (
         "unmapped_acts",
-        "they are marked \"newsletter\" of source \"form\", of which the configuration file says nothing. Say there which version they belong to (then they count), or that they have no part in the test (then they stay out)",
+        "they are marked \"newsletter\" of source \"form\", of which the configuration file says nothing. Say there which version they belong to (then they count), or that they have no part in any test (then they stay out)",
     ),
     (
         "impossible_counts",
@@ -409,7 +409,7 @@ const ASKED: [(&str, &str); 92] = [
         "Cost per sign-up of Plan b: $86.21 = its cost ÷ its sign-ups. Its cost $7,500 (settled days, from",
     ),
     ("arms_disagree", "Decide whether to build Plan b, to kill both, or to test longer with a larger cap ·"),
-    ("unmapped_spend", "no part in the test: the lines to write stand below.\n"),
+    ("unmapped_spend", "no part in any test: the lines to write stand below.\n"),
     ("unmapped_spend", "Why       $5,400 of the $10,800 spent to Thu 19 Mar (50%) went to campaigns"),
     (
         "unmapped_spend",
@@ -422,7 +422,7 @@ const ASKED: [(&str, &str); 92] = [
     ("unmapped_acts", "keys = { ads = [\"a\"], form = [\"a\", \"newsletter\"] }\n"),
     ("unmapped_spend", "one ad is spending $300 a day, not counting campaigns of no version"),
     ("unmapped_acts", "1,800 visitors over 18 days; which of the 144 sign-ups are theirs is not known."),
-    ("unmapped_acts", "Say to which version those sign-ups belong, or that they have no part in the test ·"),
+    ("unmapped_acts", "Say to which version those sign-ups belong, or that they have no part in any test ·"),
     ("mixed_currencies", "\"ads\": days in UTC; money in EUR and USD."),
     ("mixed_zones", "\"ads\": days in Europe/Berlin and UTC; money in USD."),
     ("tracking_broken", "Plan a: from Thu 12 Mar to Thu 19 Mar no sign-up was counted for 720 visitors;"),
@@ -431,10 +431,7 @@ const ASKED: [(&str, &str); 92] = [
         "KILL",
         "Cost per sign-up: no sign-up on any settled day. Limit: at most $84. Breached: to keep to $84 each, $4,200 would have had to bring 50 sign-ups.",
     ),
-    (
-        "BUILD",
-        "Plan b is not part of this BUILD: by itself it is not yet above break-even (range 2.4 to 4.9%).\nEvidence",
-    ),
+    ("BUILD", "Plan b is not part of this BUILD: its range (2.4 to 4.9%) is not yet all above break-even.\nEvidence"),
     ("BUILD", "KILL when the whole range is below 1.2 times the rate of Plan old (worth building for)."),
     (
         "nameless_acts",
@@ -445,7 +442,12 @@ const ASKED: [(&str, &str); 92] = [
         "The cap of $5,000 was reached on Sat 21 Mar. No visitor was counted on any settled day, so it leans to neither side.",
     ),
     ("cap_reached", "Find out why no visitor was counted, then decide whether to build, to kill, or to test longer"),
-    ("nameless_acts", "In the configuration file, take source \"poll\" out of the `keys` of the version:"),
+    (
+        "nameless_acts",
+        "In the configuration file, delete `poll = …` from the line `keys` under `[experiment.invoice-autopilot.arm.a]`: then",
+    ),
+    ("KILL", "if it is broken, repair it and leave the days out · stop the ads in any case"),
+    ("KILL", "\n  To leave out the days up to and including the day of the repair, write `set_aside_days = ["),
     ("no_data", "check that it has a column of sign-ups."),
     ("tracking_gap", "there were only 720 visitors for 1,800 clicks; 1,440 to 1,800 are usual."),
     ("tracking_broken", "leave that day out: the lines to write stand below."),
@@ -477,7 +479,7 @@ const ASKED: [(&str, &str); 92] = [
     ),
     (
         "unmapped_acts",
-        "Say to which version those sign-ups belong, or that they have no part in the test · the test goes on once this is fixed · the ads may run on",
+        "Say to which version those sign-ups belong, or that they have no part in any test · the test goes on once this is fixed · the ads may run on",
     ),
     (
         "nameless_acts",
@@ -493,7 +495,7 @@ const ASKED: [(&str, &str); 92] = [
     ),
     (
         "fewer_rows",
-        "write `accept_shrink = \"2026-03-22\"` under `[source.ads]` in the configuration file: then all that was read up to that day counts as it is now.",
+        "write `accept_shrink = \"2026-03-22\"` under `[source.ads]` in the configuration file: then today's numbers count.",
     ),
     ("impossible_counts", "Check how both numbers are counted, then leave the wrong days out ·"),
     (
@@ -708,7 +710,7 @@ fn all_else_that_is_told_is_read_aloud_too() {
     said("confirmed", "Why       The data can be trusted again, and the BUILD stands. 8.0% signed up");
     said(
         "notice",
-        "too few for BUILD before the cap (60 settled days or $7,200). Only if more than 4.6% (best end of the range 2.6 to 4.6%) signed up on the days left could that change.",
+        "too few for BUILD before the cap (60 settled days or $7,200). That could change only if more than 4.6% (best end of the range 2.6 to 4.6%) signed up on the days left.",
     );
     said("notice", "If the ads run until then, about $7,800 will be spent, $600 more than the cap.");
     said(

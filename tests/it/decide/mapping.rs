@@ -139,7 +139,7 @@ fn explain_says_what_each_sources_numbers_mean() {
     assert_eq!(
         means[0],
         "\"ads\": clicks: link clicks; credited for: 7-day click; days in UTC; money in USD; conversions need not be \
-         whole. A day counts after 3 days."
+         whole. A day settles after 3 days."
     );
 }
 
