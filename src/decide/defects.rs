@@ -218,8 +218,7 @@ pub fn accept(if_so: &str, today: NaiveDate, source: Option<&Source>) -> String 
     let has_one = source.is_some_and(|source| source.accept_shrink.is_some());
     let instead = if has_one { ", in place of the day there" } else { "" };
     format!(
-        "If {if_so}, write `accept_shrink = \"{today}\"` under `{table}` in the configuration file{instead}: then today's numbers \
-         count."
+        "If {if_so}, write `accept_shrink = \"{today}\"` under `{table}` in the configuration file{instead}: then they count."
     )
 }
 

@@ -33,6 +33,7 @@ pub mod raise;
 pub mod removed;
 mod restated;
 pub mod revision;
+mod rule;
 pub mod spending;
 mod tally;
 mod topics;

@@ -37,7 +37,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
                 format!("{} · {}", figures::capital(decide), stop("in either case"))
             } else {
                 let broken = "if it is broken, repair it and leave the days out";
-                format!("Check the tracking: if it works, {decide}; {broken} · {}", stop("in any case"))
+                format!("Check the tracking: if it works, {decide}; {broken} · {}", stop("until you know"))
             }
         }
         Verdict::Review => {

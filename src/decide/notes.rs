@@ -10,7 +10,7 @@ use super::keys;
 use super::tally::{Calendar, Tally};
 use crate::domain::concept::{Experiment, Model};
 use crate::domain::day_note::{DayNote, Word};
-use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard};
+use crate::domain::verdict::{ArmScore, Flag, Reason, Scorecard, Verdict};
 
 /// Those that speak of a settled day of the test.
 pub fn settled(experiment: &Experiment, calendar: &Calendar) -> Vec<DayNote> {
@@ -52,7 +52,7 @@ pub fn look_below(experiment: &Experiment, sentence: &str) -> String {
 }
 
 /// The lines to write for it: for every doubt about days, days that cannot be right, and every key that no version claims, that
-/// blocks, and where nobody acted, for the tracking may be broken.
+/// blocks, and for a KILL because nobody acted, for the tracking may be broken.
 pub fn how_to_settle(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecard) -> Vec<String> {
     let mut doubts: Vec<Vec<[NaiveDate; 2]>> =
         card.reasons.iter().map(doubted).filter(|days| !days.is_empty()).collect();
@@ -74,7 +74,8 @@ pub fn how_to_settle(experiment: &Experiment, tally: &Tally<'_>, card: &Scorecar
         _ => &[],
     });
     let none_came = |arm: &ArmScore| arm.evidence.flags.contains(&Flag::ZeroConversions);
-    let broken = card.arms.iter().any(none_came).then(|| leave_out_until_mended(experiment));
+    let broken = card.verdict == Verdict::Kill && card.arms.iter().any(none_came);
+    let broken = broken.then(|| leave_out_until_mended(experiment));
     doubts.chain(wrong).chain(keys::to_write(experiment, unclaimed)).chain(broken).collect()
 }
 

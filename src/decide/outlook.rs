@@ -260,7 +260,7 @@ pub fn ahead(experiment: &Experiment, card: &Scorecard, ahead: &Ahead) -> String
 }
 
 /// `The 70 sign-ups so far are too few for BUILD before the cap (60 settled days). That could change only if more than 4.7%
-/// (best end of the range) signed up on the days left. KILL can still be reached.`
+/// (the best case so far, range 2.6 to 4.7%) signed up on the days left. KILL can still be reached.`
 pub fn out_of_reach(experiment: &Experiment, card: &Scorecard, outlook: &Outlook) -> Option<String> {
     let cap = caps(experiment, card);
     let acts: f64 = card.arms.iter().map(|arm| arm.evidence.successes).sum();
@@ -302,11 +302,12 @@ fn beyond_which(experiment: &Experiment, card: &Scorecard, verdict: Verdict) -> 
     let which = match verdict {
         _ if is(policy.build_bar) => "worth building for",
         _ if is(policy.kill_bar) => "break-even",
-        Verdict::Build => "best end of the range",
-        _ => "worst end of the range",
+        Verdict::Build => "the best case so far",
+        _ => "the worst case so far",
     };
-    let range = explain::ends(&arm.evidence).filter(|_| which.ends_with("range"));
-    let which = range.map_or_else(|| which.to_owned(), |ends| format!("{which} {}", measure::range(policy, ends)));
+    let range = explain::ends(&arm.evidence).filter(|_| which.ends_with("so far"));
+    let which =
+        range.map_or_else(|| which.to_owned(), |ends| format!("{which}, range {}", measure::range(policy, ends)));
     let level = Some(level).filter(|level| level.is_finite()).map(|level| measure::end(policy, level))?;
     Some(match policy.model {
         Model::Rate => {
@@ -357,10 +358,11 @@ pub fn used(card: &Scorecard, budget: &Budget) -> String {
     )
 }
 
-/// What is spent from now on until the only version comes to what it is heading for.
-pub fn rest(outlook: &Outlook) -> Option<Money> {
-    let [ahead] = &outlook.arms[..] else { return None };
-    ahead.likely.as_ref()?.spend.filter(|spend| spend.micros > 0)
+/// What is spent from now on until the only version comes to what it is heading for, and what will have been spent in all then.
+pub fn rest(outlook: &Outlook) -> Option<[Money; 2]> {
+    let ([ahead], Some(budget)) = (&outlook.arms[..], &outlook.budget) else { return None };
+    let rest = ahead.likely.as_ref()?.spend.filter(|spend| spend.micros > 0)?;
+    Some([rest, budget.spent.plus(rest).ok()?])
 }
 
 /// What will have been spent when the only version comes to the cap: `If the ads run until then, about $7,800 will be spent,

@@ -142,14 +142,11 @@ pub fn told(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String {
         String::new()
     };
     let anyway = counts_anyway(experiment, card, why).map_or_else(String::new, |day| {
-        format!(
-            " If nobody does anything, today's numbers count from about {} on, once enough new days have come in.",
-            figures::day(day, today)
-        )
+        format!(" If nobody does anything, they count once enough new days are in, about {}.", figures::day(day, today))
     });
     format!(
         "{what} after {when}. Find out what changed in {source}. {}{late}{anyway}",
-        defects::accept("today's numbers are the right ones", today, only)
+        defects::accept("the new numbers are right", today, only)
     )
 }
 

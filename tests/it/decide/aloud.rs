@@ -350,10 +350,7 @@ const ASKED: [(&str, &str); 94] = [
         "40 of 144 sign-ups were taken away after their days had counted (5 days from Mon 2 Mar to Fri 6 Mar). Find out what changed in source \"form\".",
     ),
     ("restated", "BLOCKED · Invoice Autopilot · no verdict for now (owner"),
-    (
-        "restated",
-        "then today's numbers count. If nobody does anything, today's numbers count from about Sun 29 Mar on, once enough new days have come in.",
-    ),
+    ("restated", "then they count. If nobody does anything, they count once enough new days are in, about Sun 29 Mar."),
     ("restated", "the test goes on then, or about Sun 29 Mar · the ads may run on"),
     (
         "unmapped_spend",
@@ -446,7 +443,7 @@ const ASKED: [(&str, &str); 94] = [
         "nameless_acts",
         "In the configuration file, delete `poll = …` from the line `keys` under `[experiment.invoice-autopilot.arm.a]`: then",
     ),
-    ("KILL", "if it is broken, repair it and leave the days out · stop the ads in any case"),
+    ("KILL", "if it is broken, repair it and leave the days out · stop the ads until you know"),
     ("KILL", "\n  To leave out the days up to and including the day of the repair, write `set_aside_days = ["),
     ("no_data", "check that it has a column of sign-ups."),
     ("tracking_gap", "there were only 720 visitors for 1,800 clicks; 1,440 to 1,800 are usual."),
@@ -495,7 +492,7 @@ const ASKED: [(&str, &str); 94] = [
     ),
     (
         "fewer_rows",
-        "write `accept_shrink = \"2026-03-22\"` under `[source.ads]` in the configuration file: then today's numbers count.",
+        "write `accept_shrink = \"2026-03-22\"` under `[source.ads]` in the configuration file: then they count.",
     ),
     ("impossible_counts", "Check how both numbers are counted, then leave the wrong days out ·"),
     (
@@ -705,12 +702,12 @@ fn all_else_that_is_told_is_read_aloud_too() {
     said("suspended", "Money     at least $5,100 spent to Wed 18 Mar ·");
     said(
         "notice",
-        "Next      Stop the ads, raise the cap for a chance of BUILD, or let it run (about $1,200 more): this is no verdict",
+        "Next      Stop the ads, raise the cap for a chance of BUILD, or let it run (about $1,200 more, $7,800 in all): this is no verdict",
     );
     said("confirmed", "Why       The data can be trusted again, and the BUILD stands. 8.0% signed up");
     said(
         "notice",
-        "too few for BUILD before the cap (60 settled days or $7,200). That could change only if more than 4.6% (best end of the range 2.6 to 4.6%) signed up on the days left.",
+        "too few for BUILD before the cap (60 settled days or $7,200). That could change only if more than 4.6% (the best case so far, range 2.6 to 4.6%) signed up on the days left.",
     );
     said("notice", "If the ads run until then, about $7,800 will be spent, $600 more than the cap.");
     said(

@@ -173,9 +173,9 @@ async fn d1_there_is_no_verdict_while_much_of_what_had_counted_moves() {
     assert!(
         last.contains(
             "25 of 87 sign-ups were taken away after their days had counted (5 days from Mon 2 Mar to Fri 6 Mar). \
-             Find out what changed in source \"form\". If today's numbers are the right ones, write `accept_shrink = \"2026-03-23\"` \
-             under `[source.form]` in the configuration file: then today's numbers count. If nobody \
-             does anything, today's numbers count from about Wed 1 Apr on, once enough new days have come in."
+             Find out what changed in source \"form\". If the new numbers are right, write `accept_shrink = \"2026-03-23\"` \
+             under `[source.form]` in the configuration file: then they count. If nobody \
+             does anything, they count once enough new days are in, about Wed 1 Apr."
         ),
         "{last}"
     );
