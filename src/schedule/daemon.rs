@@ -105,7 +105,11 @@ pub async fn run(
     loop {
         let now = Arc::clone(&work.borrow());
         let Parts { store, clock, .. } = &now.parts;
-        match live(work.clone(), told.clone(), &stop.child_token()).await {
+        let ended = match live(work.clone(), told.clone(), &stop.child_token()).await {
+            Err(Died::Store(error)) => Err(Died::Store(store.looked_into(error).await)),
+            ended => ended,
+        };
+        match ended {
             Err(Died::Store(error)) if store.is_on_a_server() && error.may_pass() && !stop.is_cancelled() => {
                 tracing::warn!(%error, "all that was under way is given up, and begun anew in a moment");
             }

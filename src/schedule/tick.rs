@@ -91,13 +91,13 @@ pub async fn open(parts: &Parts, due: &DueRun, now: DateTime<Utc>) -> Result<Opt
 /// Asks the sources of an open run.
 ///
 /// # Errors
-/// [`StoreError`] when a store on a server is away for a while, or the disk of one in a file fails. That is no answer of any
-/// source: the run stays open, and its slot is taken up again.
+/// [`StoreError`] when a store on a server is away for a while, or the disk of one in a file fails, or what is in it. That is no
+/// answer of any source: the run stays open, and its slot is taken up again.
 pub async fn ask(parts: &Parts, experiment: &Experiment, run: Run) -> Result<Asked, StoreError> {
     let errand = Errand { run_id: &run.id, zone: experiment.timezone, due_at: run.due_at, now: run.started_at };
     let (pulled, failures) = pull_sources(parts, experiment, errand).await;
     let away = |failure: &SourceFailed| match failure {
-        SourceFailed::Store(_, StoreError::Disk(_)) => true,
+        SourceFailed::Store(_, StoreError::Disk(_) | StoreError::Damaged(_)) => true,
         SourceFailed::Store(_, error) => error.may_pass() && parts.store.is_on_a_server(),
         _ => false,
     };

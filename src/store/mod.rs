@@ -120,6 +120,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`], each saying what to do. No part of the address is in it but host and port.
     pub async fn open_with(url: &str, key: Option<&SecretString>) -> Result<Self, StoreError> {
+        match Self::opened(url, key).await {
+            Err(error @ StoreError::Damaged(_)) if !PostgresAddress::is_meant(url) => {
+                Err(sqlite::looked_into(&files::path_of(url)?, error).await)
+            }
+            opened => opened,
+        }
+    }
+
+    async fn opened(url: &str, key: Option<&SecretString>) -> Result<Self, StoreError> {
         let given = key.map(People::given).transpose()?;
         let (backend, people, key_of_tokens) = if PostgresAddress::is_meant(url) {
             let people = given.ok_or(StoreError::GivenKey("is missing"))?;
@@ -178,6 +187,16 @@ impl Store {
     /// [`StoreError::Damaged`] when it is not.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.backend.check().await
+    }
+
+    /// What a failure of the store is, once the store was read through where it is told as damage: SQLite says so too where the
+    /// disk only did not give a page, and then nothing has to be restored.
+    pub async fn looked_into(&self, error: StoreError) -> StoreError {
+        match self.backend.path() {
+            Some(path) => sqlite::looked_into(path, error).await,
+            // A server has looked itself.
+            None => error,
+        }
     }
 
     /// Takes what only one process does at a time, waiting for it. In a file, whoever has the claim is alone.

@@ -27,10 +27,14 @@ const PATIENCE_MS: u64 = 75_000;
 /// How long may be read at a time: as on a server, where a reading that pauses is ended then.
 const LONGEST_READING: Duration = Duration::from_mins(5);
 
-/// For connections that write. A commit returns once it is on disk; the log shrinks back to 64 MiB; what is deleted is
-/// overwritten.
-const WRITER: &str = "PRAGMA busy_timeout = 75000; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
-    PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY";
+/// For connections that write; as [`READER`], it touches no file. What is deleted is overwritten.
+const WRITER: &str =
+    "PRAGMA busy_timeout = 75000; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY";
+
+/// Begins a write. A commit returns once it is on disk; the log shrinks back to 64 MiB. The first of these to be said on a
+/// connection opens the files, which a full disk refuses: of what fails when a connection is made, sqlx tells nobody, and tries
+/// again for minutes.
+const WRITING: &str = "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; BEGIN IMMEDIATE";
 
 /// For connections that read: a read that turned into a write would fail at once when the store is busy.
 const READER: &str = "PRAGMA busy_timeout = 75000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF";
@@ -49,11 +53,8 @@ impl Sqlite {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let options = options(path)?;
-        let looked_at = path.to_owned();
         // Before anything could be written to it, an old log included.
-        tokio::task::spawn_blocking(move || snapshot::examine(&looked_at, "quick_check"))
-            .await
-            .map_err(|error| StoreError::Database(error.into()))??;
+        examine(path, "quick_check").await?;
         let mut first = options.connect().await?;
         let ready = make_ready(&mut first, path).await;
         first.close().await?;
@@ -69,7 +70,7 @@ impl Sqlite {
     /// Begins a write. It takes the write lock up front, waiting for it, so that no statement inside
     /// finds the store busy.
     pub async fn write(&self) -> Result<Transaction, StoreError> {
-        Ok(Transaction::of_file(self.writes.begin_with("BEGIN IMMEDIATE").await?, None))
+        Ok(Transaction::of_file(self.writes.begin_with(WRITING).await?, None))
     }
 
     /// Begins a read: everything read in it is of one moment.
@@ -125,6 +126,18 @@ impl Sqlite {
         self.reads.close().await;
         self.writes.close().await;
     }
+}
+
+/// What an error is once the file was read through: one that is called damaged and is whole was not given by the disk.
+pub async fn looked_into(path: &Path, error: StoreError) -> StoreError {
+    let StoreError::Damaged(said) = error else { return error };
+    examine(path, "integrity_check").await.err().unwrap_or(StoreError::Disk(said))
+}
+
+async fn examine(path: &Path, how: &'static str) -> Result<(), StoreError> {
+    let path = path.to_owned();
+    let found = tokio::task::spawn_blocking(move || snapshot::examine(&path, how)).await;
+    found.map_err(|error| StoreError::Database(error.into()))?
 }
 
 fn options(path: &Path) -> Result<AnyConnectOptions, StoreError> {
@@ -208,6 +221,44 @@ mod tests {
         let mut read = backend.read().await.unwrap();
         let error = sqlx::query("CREATE TABLE a (b TEXT)").execute(&mut *read).await.unwrap_err();
         assert!(error.to_string().contains("readonly"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn s3_files_that_cannot_be_opened_any_more_are_told_at_once_and_not_as_somebody_elses_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        let backend = Sqlite::open(&path).await.unwrap();
+        // In the way of the log's index, which the next connection would make.
+        let index = folder.path().join("a.db-shm");
+        std::os::unix::fs::symlink("nowhere", &index).unwrap();
+        let refused = backend.write().await.unwrap_err();
+        assert!(matches!(refused, StoreError::Disk(_)), "{refused}");
+        std::fs::remove_file(&index).unwrap();
+        backend.write().await.unwrap().commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn s5_what_is_whole_when_it_is_read_through_was_not_given_by_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        files::prepare(&path).unwrap();
+        let backend = Sqlite::open(&path).await.unwrap();
+        let mut write = backend.write().await.unwrap();
+        sqlx::query("CREATE TABLE a (b TEXT)").execute(&mut *write).await.unwrap();
+        sqlx::query("INSERT INTO a VALUES (hex(zeroblob(20000)))").execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+        // As said by a statement that met an EIO.
+        let malformed = || StoreError::Damaged("database disk image is malformed, code 11".to_owned());
+        let told = looked_into(&path, malformed()).await;
+        assert!(matches!(&told, StoreError::Disk(why) if why.contains("code 11")), "{told}");
+        backend.close().await;
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[4_096..4_200].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+        let told = looked_into(&path, malformed()).await;
+        assert!(matches!(told, StoreError::Damaged(_)), "{told}");
+        assert!(matches!(looked_into(&path, StoreError::Busy).await, StoreError::Busy));
     }
 
     #[tokio::test]
