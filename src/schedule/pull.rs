@@ -139,9 +139,17 @@ const A_MOMENT: TimeDelta = TimeDelta::minutes(2);
 
 /// [`due_window`], of a source with these pulls whose days may change for `lookback` days.
 fn window_after(mut pulls: Vec<Pull>, lookback: u32, start: NaiveDate, errand: Errand<'_>) -> Option<DateWindow> {
-    // One from the future was dated by a clock that has been put right since: when it was made is not known. One of a moment
-    // later was made for another slot that began while this one waited for its turn, here or on a machine with its own clock.
-    pulls.retain(|pull| pull.committed_at <= errand.now + A_MOMENT);
+    // One from the future was dated by a clock that has been put right since: when it was made is not known. Nor is it once that
+    // time has come, which is seen by a later one that is dated before it. One of a moment later was made for another slot that
+    // began while this one waited for its turn, here or on a machine with its own clock.
+    let mut latest = errand.now + A_MOMENT;
+    pulls.reverse();
+    pulls.retain(|pull| {
+        let is_credible = pull.committed_at <= latest;
+        latest = latest.min(pull.committed_at + A_MOMENT);
+        is_credible
+    });
+    pulls.reverse();
     let today = errand.now.with_timezone(&errand.zone).date_naive();
     let again = today.checked_sub_days(Days::new(u64::from(lookback))).unwrap_or(start);
     let first = first_open_day(&pulls, start, today, lookback).min(again).max(start);
@@ -469,6 +477,11 @@ mod tests {
         assert_eq!(ask(&[later], now), None);
         let future = pull(1, "2026-03-01", "2026-03-21", "2026-03-21");
         assert_eq!(ask(&[future], now), window(day("2026-03-01")));
+        // The time has come that a clock a day ahead once showed: what was read since says that it was not then.
+        let (ahead, since) = (Pull { id: 2, ..whole.clone() }, pull(3, "2026-03-16", "2026-03-19", "2026-03-19"));
+        let before = pull(1, "2026-03-01", "2026-03-18", "2026-03-18");
+        assert_eq!(ask(&[before.clone(), ahead.clone(), since], now), window(again));
+        assert_eq!(ask(&[before, ahead], now), None, "nothing says that it was not");
     }
 
     #[test]
