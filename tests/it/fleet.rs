@@ -5,10 +5,9 @@
 //! ```sh
 //! WILLITSELL_FLEET="500 1200" cargo test --release --test it fleet -- --nocapture    # sources, minutes
 //! ```
-//! The clock of the server is simulated too: `clock_timestamp()` of the database is a function of the test's, which stands before
-//! the server's own on the search path. So leases run out by themselves when half a minute has passed on it. What runs by the
-//! machine's clock is done by the test in the minutes that pass in a moment: those who live renew their leases, and transactions
-//! that a stopped daemon left open for half a minute are ended. `daemons.rs` waits for real leases.
+//! The clock of the server is simulated too (`convergence/clock.rs`), so leases run out by themselves when half a minute has passed
+//! on it. What runs by the machine's clock is done by the test in the minutes that pass in a moment: those who live renew their
+//! leases, and transactions that a stopped daemon left open for half a minute are ended. `daemons.rs` waits for real leases.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -22,8 +21,8 @@ use tokio::time::{Instant, timeout};
 use willitsell::sandbox::{Endpoint, Sandbox, Setup, demo};
 
 use crate::canary::CANARY;
-use crate::convergence::Faults;
 use crate::convergence::process::{Process, Said, Start};
+use crate::convergence::{Faults, clock};
 use crate::postgres::{self, Database};
 use crate::project::{KEY, Project, setup};
 
@@ -37,17 +36,6 @@ const LAPSE: TimeDelta = TimeDelta::seconds(31);
 
 /// Nothing takes so long, however busy the machine.
 const PATIENCE: Duration = Duration::from_mins(3);
-
-/// The server's clock, moved by the test. A sequence, because what it shows is no part of any transaction's moment.
-const SIMULATED: &str = "
-    CREATE SCHEMA sim;
-    CREATE SEQUENCE sim.millis MINVALUE 0;
-    CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
-        AS 'SELECT to_timestamp(last_value / 1000.0) FROM sim.millis';
-    DO $$ BEGIN
-        EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database());
-    END $$;
-";
 
 /// What of a store is watched: who got which number, whether whoever writes a row still has its last one, and how often a slot
 /// came to its end.
@@ -165,7 +153,7 @@ struct Fleet<'a> {
 }
 
 fn start(project: &Project, now: DateTime<Utc>) -> Process {
-    Process::start(Start { folder: project.path(), now, clock: None, hinder: None, faults: &Faults::default() })
+    Process::start(Start { folder: project.path(), now, hinder: None, faults: &Faults::default() })
 }
 
 impl Fleet<'_> {
@@ -194,13 +182,8 @@ impl Fleet<'_> {
     async fn pass(&mut self, time: TimeDelta, living: &[usize]) {
         self.now += time;
         let users: Vec<String> = living.iter().map(|which| format!("'{}'", self.daemons[*which].user)).collect();
-        let (by, until) = (time.num_milliseconds(), self.now.timestamp_millis());
-        self.run(format!(
-            "BEGIN; UPDATE node SET until = until + {by} WHERE until > extract(epoch FROM clock_timestamp()) * 1000 \
-             AND fence IN (SELECT fence FROM sim.number WHERE who IN ({})); SELECT setval('sim.millis', {until}); COMMIT",
-            users.join(", ")
-        ))
-        .await;
+        let whose = format!("fence IN (SELECT fence FROM sim.number WHERE who IN ({}))", users.join(", "));
+        self.run(clock::put(self.now, &whose)).await;
         self.sandbox.set_now(self.now);
         for which in living {
             self.tell(*which).await;
@@ -210,7 +193,7 @@ impl Fleet<'_> {
     /// A daemon hears what time it is.
     async fn tell(&mut self, which: usize) {
         let (now, daemon) = (self.now, &mut self.daemons[which]);
-        daemon.process.pass(now - daemon.clock).await;
+        daemon.process.pass(now - daemon.clock, None).await;
         (daemon.clock, daemon.owes) = (now, daemon.owes + 1);
     }
 
@@ -230,7 +213,7 @@ impl Fleet<'_> {
         while self.daemons[which].owes > 0 {
             let daemon = &mut self.daemons[which];
             match timeout(Duration::from_millis(100), daemon.process.says()).await {
-                Ok(Said::Ready) => daemon.process.pass(TimeDelta::zero()).await,
+                Ok(Said::Ready) => daemon.process.pass(TimeDelta::zero(), None).await,
                 Ok(Said::Settled) => daemon.owes -= 1,
                 Ok(Said::Ended) => {
                     println!("{} ended by itself: {:?}", daemon.user, daemon.process.said());
@@ -306,8 +289,7 @@ async fn s8_s9_three_daemons_of_which_one_is_killed_and_one_is_stopped_every_min
     let began = "2026-04-09T13:59:00Z".parse::<DateTime<Utc>>().unwrap();
     let sandbox = Sandbox::start(Setup { google_page_rows: 10_000, ..setup(&began.to_rfc3339()) }).await.unwrap();
     let projects = projects(&database, &sandbox, &configuration(&sandbox, experiments, every)).await;
-    database.run(SIMULATED).await;
-    database.run(&format!("SELECT setval('sim.millis', {})", began.timestamp_millis())).await;
+    clock::stop(&database, began).await;
     projects[0].1.app().await.parts.store.close().await;
     database.run(WATCHED).await;
 

@@ -112,7 +112,7 @@ pub async fn compare_with_truth(store: &Store, sandbox: &Sandbox, now: DateTime<
     let stored = store.inputs(&[SourceId::new("search")], window, None).await.unwrap();
     let stored: BTreeMap<_, _> =
         stored.observations.into_iter().map(|row| ((row.day, row.arm_key), row.values)).collect();
-    assert!(truth.len() > 80);
+    assert!(truth.len() > 60);
     assert_eq!(stored, truth);
 
     for concept in demo::concepts() {

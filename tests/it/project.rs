@@ -37,9 +37,18 @@ pub fn setup(now: &str) -> Setup {
     Setup { google_page_rows: 25, secrets, ..Setup::new(world, now.parse().unwrap()) }
 }
 
-/// Removed when dropped.
+/// Removed when dropped; kept where a test fails and `WILLITSELL_KEEP` is set.
 pub struct Project {
     folder: TempDir,
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("WILLITSELL_KEEP").is_some() {
+            self.folder.disable_cleanup(true);
+            println!("kept: {}", self.folder.path().display());
+        }
+    }
 }
 
 /// How a command of the program ended.

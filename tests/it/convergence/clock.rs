@@ -7,22 +7,24 @@ use crate::postgres::Database;
 
 /// From now on the time there is what the test says it is; see [`put`]. For connections that are made later.
 pub async fn stop(database: &Database, now: DateTime<Utc>) {
-    // The program's tables go into the first of the schemas, so the clock stands behind them.
+    // A sequence, because what it shows is no part of any transaction's moment. The program's tables go into the first of the
+    // schemas that are looked through.
     let stopped = format!(
-        "CREATE SCHEMA put; CREATE TABLE put.clock (shows TIMESTAMPTZ NOT NULL); \
-         INSERT INTO put.clock VALUES ('{now}'); \
-         CREATE FUNCTION put.clock_timestamp() RETURNS TIMESTAMPTZ LANGUAGE sql VOLATILE \
-         AS 'SELECT shows FROM put.clock'; DO $$ BEGIN EXECUTE \
-         format('ALTER DATABASE %I SET search_path = public, put, pg_catalog', current_database()); END $$"
+        "CREATE SCHEMA sim; CREATE SEQUENCE sim.millis MINVALUE 0; SELECT setval('sim.millis', {}); \
+         CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE \
+         AS 'SELECT to_timestamp(last_value / 1000.0) FROM sim.millis'; DO $$ BEGIN EXECUTE \
+         format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$",
+        now.timestamp_millis()
     );
     database.run(&stopped).await;
 }
 
-/// Time passes; leases that hold now still do, for as long as before: whoever renews them does so by its own clock.
-pub async fn put(database: &Database, now: DateTime<Utc>) {
-    let put = format!(
-        "UPDATE node SET until = until + CAST(EXTRACT(EPOCH FROM TIMESTAMPTZ '{now}' - shows) * 1000 AS BIGINT) \
-         FROM put.clock; UPDATE put.clock SET shows = '{now}'"
-    );
-    database.run(&put).await;
+/// Statements by which it becomes `now`. Those of `whose` processes (a condition) that hold a lease still do, for as long as
+/// before: they renew it, by the machine's clock, while time passes. Of those whose leases have run out there is nothing to renew.
+pub fn put(now: DateTime<Utc>, whose: &str) -> String {
+    let now = now.timestamp_millis();
+    format!(
+        "BEGIN; UPDATE node SET until = until + {now} - (SELECT last_value FROM sim.millis) \
+         WHERE until > (SELECT last_value FROM sim.millis) AND {whose}; SELECT setval('sim.millis', {now}); COMMIT"
+    )
 }

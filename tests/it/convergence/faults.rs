@@ -79,6 +79,12 @@ impl Vendors {
         drawn
     }
 
+    /// Nothing goes wrong there any more.
+    pub fn calm(&mut self) {
+        self.deaths.clear();
+        self.told.clear();
+    }
+
     /// What has gone wrong since this was last asked.
     pub fn told(&mut self, sandbox: &Sandbox) -> Vec<String> {
         let came = self.told.extract_if(.., |(endpoint, call, _)| *call <= sandbox.calls(*endpoint));
@@ -138,6 +144,8 @@ pub fn hindered(folder: &Path, rng: &mut ChaCha8Rng) -> Option<(Command, String)
     command.args(["-e", "trace=pwrite64,write,ftruncate,fdatasync,fsync,pread64"]);
     command.args(["-e", &format!("inject=pwrite64,write,ftruncate:{write}")]);
     command.args(["-e", &format!("inject=pread64:{read}")]);
-    command.args(["-e", &format!("inject=fdatasync,fsync:{sync}"), "-o", "/dev/null"]);
+    command
+        .args(["-e", &format!("inject=fdatasync,fsync:{sync}"), "-Z", "-A", "-tt", "-o"])
+        .arg(folder.join("disk.log"));
     Some((command, format!("writes: {write}, syncs: {sync}, reads: {read}")))
 }

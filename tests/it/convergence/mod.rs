@@ -2,24 +2,28 @@
 //! every vendor, at the store, at the clock, and in which the process is killed again and again. Then the store holds the truth
 //! row for row, the verdicts are an oracle's (`oracle.rs`), every slot ran once or is counted as missed, and every message came.
 //!
-//! Each seed is another day. Even ones have their store in a file, whose reads, writes and syncs `strace` lets fail; odd ones have
-//! it on a PostgreSQL behind a line that loses questions and answers, and whose clock shows the day's time.
+//! Each seed is another day. Most have their store in a file, whose reads, writes and syncs `strace` lets fail; every fifth has it
+//! on a PostgreSQL behind a line that loses questions and answers, and whose clock shows the day's time.
 //!
 //! ```sh
-//! WILLITSELL_SEEDS=200 cargo test --release --test it convergence::p1 -- --ignored --nocapture
-//! WILLITSELL_SEED=17 cargo test --test it convergence::p1 -- --ignored --nocapture    # one day again
-//! WILLITSELL_SEED=17 WILLITSELL_TIMES=2 cargo test --test it convergence::p1 -- --ignored --nocapture    # twice, and what differed
+//! WILLITSELL_SEEDS=200 cargo test --test it convergence::p1 -- --nocapture
+//! WILLITSELL_SEED=17 cargo test --test it convergence::p1 -- --nocapture    # one day again
+//! WILLITSELL_SEED=17 WILLITSELL_TIMES=2 cargo test --test it convergence::p1 -- --nocapture    # twice, and what differed
 //! ```
-//! What goes wrong is printed with a failing seed. It is drawn by what it happens to, never by the machine's time: at a vendor by the
-//! number of the call, at a server by the step of the day, a question's words and how often they came in it, at the clock and at a
-//! file by the step and the start of the process in it, and then counted by looks, and by calls of one thread. One thread does the
-//! process's work, one concept is due at a time, its sources are read one after the other, and nothing new begins before all is at
-//! rest. So what is drawn is the same each time. When it strikes is not wholly: a file's reads are spread over its readers as they
-//! happen to be free, the store is read through beside the rest, a loop that delivers looks at the clock and asks beside the one that
-//! decides, and by how much a refused message is put off is drawn by the program. A process that ends a moment earlier or later draws
-//! another start, so days in a file differ in single runs and in what is drawn after that; `WILLITSELL_TIMES` shows by how much.
+//! What goes wrong is printed with a failing seed, and the command that repeats it; with `WILLITSELL_KEEP` set its folder stays,
+//! with the daemon's log, and the calls that the disk refused in `disk.log`.
+//!
+//! What goes wrong is a function of the seed and of what it happens to, never of the machine's time: at a vendor of the number of the
+//! call, at a server of the step of the day, a question's words and how often they came in it, at the clock of the step and the start
+//! of the process in it, and there counted by looks; at a file of the step and the start of the process, and then counted by calls
+//! of one thread. One thread does the process's work, one concept is due at a time, its sources are read one after the other, and
+//! nothing new begins before all is at rest. What cannot be exact is which call meets a fault where two threads ask at once: a file's
+//! reads are spread over its readers as they happen to be free, the store is read through beside the rest, a loop that delivers looks
+//! at the clock and asks beside the one that decides, and by how much a refused message is put off is drawn by the program. A process
+//! that ends a moment earlier or later has another number of starts in that step, so days in a file differ in single runs;
+//! `WILLITSELL_TIMES` shows by how much.
 
-mod clock;
+pub mod clock;
 mod faults;
 mod line;
 mod oracle;
@@ -49,12 +53,17 @@ use crate::kill::compare_with_truth;
 use crate::postgres::{self, Database};
 use crate::project::{Project, setup};
 
-/// Days of `cargo test`: in a debug build one in a file takes about 15 s of a processor, one on a server about a minute. A pull
-/// request is held to twenty.
+/// Days of `cargo test`. A pull request is held to twenty: see `.ci/run`.
 const SEEDS: u64 = 1;
 
-/// Days that pass side by side: each waits for its disk and its processes most of the time.
-const AT_ONCE: u64 = 3;
+/// Every so manieth day has its store on a server, which takes longer.
+const ON_A_SERVER: u64 = 5;
+
+/// Days that pass side by side: each waits for its disk and its processes part of the time.
+const AT_ONCE: u64 = 2;
+
+/// How often it is looked whether the process is to be killed over a call, whose answer is held back for longer.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// How much time passes at once: one concept has a slot in it.
 const STEP: TimeDelta = TimeDelta::minutes(20);
@@ -91,6 +100,8 @@ struct Day<'a> {
     starts: u64,
     process: Option<Process>,
     now: DateTime<Utc>,
+    /// Nothing goes wrong any more.
+    is_clean: bool,
     /// Killed, or ended by itself.
     ended: u32,
     faults: &'a Faults,
@@ -98,19 +109,20 @@ struct Day<'a> {
 
 impl Day<'_> {
     /// Time passes, and all that is then due is done, however often the process has to be started for it.
-    async fn pass(&mut self, is_clean: bool) {
+    async fn pass(&mut self) {
         self.now += STEP;
         (self.step, self.starts) = (self.step + 1, 0);
+        let (clock, _) = self.drawn();
         if let Some((database, line)) = &self.server {
             line.step();
-            clock::put(database, self.now).await;
+            database.run(&clock::put(self.now, "TRUE")).await;
         }
         if let Some(process) = &mut self.process {
-            process.pass(STEP).await;
+            process.pass(STEP, clock).await;
         }
         for _ in 0..STARTS {
             if self.process.is_none() {
-                self.process = Some(self.start(is_clean));
+                self.process = Some(self.start());
             }
             let rested = tokio::time::timeout(PATIENCE, self.rests()).await;
             let told = self.vendors.told(self.sandbox);
@@ -131,11 +143,17 @@ impl Day<'_> {
         panic!("{}: it was started {STARTS} times and never got through", self.now);
     }
 
-    fn start(&mut self, is_clean: bool) -> Process {
-        self.starts += 1;
+    /// What puts the clock of the process that was started last, and what hinders its disk.
+    fn drawn(&self) -> (Option<u64>, ChaCha8Rng) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ self.step << 32 ^ self.starts << 48);
-        let clock = (!is_clean).then(|| rng.random());
-        let hinder = if is_clean || self.server.is_some() {
+        let clock = rng.random();
+        ((!self.is_clean).then_some(clock), rng)
+    }
+
+    fn start(&mut self) -> Process {
+        self.starts += 1;
+        let (_, mut rng) = self.drawn();
+        let hinder = if self.is_clean || self.server.is_some() {
             None
         } else {
             hindered(self.project.path(), &mut rng).map(|(command, what)| {
@@ -146,7 +164,7 @@ impl Day<'_> {
         if let Some((_, line)) = &mut self.server {
             line.begin();
         }
-        Process::start(Start { folder: self.project.path(), now: self.now, clock, hinder, faults: self.faults })
+        Process::start(Start { folder: self.project.path(), now: self.now, hinder, faults: self.faults })
     }
 
     fn note(&self, fault: String) {
@@ -155,15 +173,16 @@ impl Day<'_> {
 
     /// Whether the process comes to rest; it does not where it is killed, or ends.
     async fn rests(&mut self) -> bool {
+        let (clock, _) = self.drawn();
         let process = self.process.as_mut().unwrap();
-        let mut looks = tokio::time::interval(Duration::from_millis(1));
+        let mut looks = tokio::time::interval(LOOK);
         loop {
             let line = self.server.as_mut().map(|(_, line)| line);
             tokio::select! {
                 biased;
                 said = process.says() => match said {
                     // It does what is due at once; that is waited for.
-                    Said::Ready => process.pass(TimeDelta::zero()).await,
+                    Said::Ready => process.pass(TimeDelta::zero(), clock).await,
                     Said::Settled => return true,
                     Said::Ended => return false,
                 },
@@ -189,7 +208,8 @@ impl Day<'_> {
 
 /// One day, held against the truth at its end.
 async fn day(seed: u64, faults: Faults) -> Option<History> {
-    let database = if seed % 2 == 1 { Some(postgres::database().await?) } else { None };
+    let database =
+        if seed % ON_A_SERVER == ON_A_SERVER - 1 { Some(postgres::database().await?.quick().await) } else { None };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Days on which nothing is decided yet, and days on which all is.
     let began = "2026-03-20T12:10:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::days(rng.random_range(0..20));
@@ -228,23 +248,25 @@ async fn day(seed: u64, faults: Faults) -> Option<History> {
         starts: 0,
         process: None,
         now: began,
+        is_clean: false,
         ended: 0,
         faults: &faults,
     };
     for _ in 0..STEPS {
         sandbox.set_now(day.now + STEP);
-        day.pass(false).await;
+        day.pass().await;
     }
+    day.is_clean = true;
     let questions = day.server.as_ref().map_or(0, |(_, line)| line.questions());
     sandbox.calm();
-    day.vendors.deaths.clear();
+    day.vendors.calm();
     if let Some((_, line)) = &day.server {
         line.calm();
     }
     if let Some(process) = day.process.take() {
         process.kill().await;
     }
-    let number = faults.lock().unwrap().len();
+    let before = faults.lock().unwrap().clone();
     if let Some((database, line)) = &mut day.server {
         database.run("UPDATE node SET until = 0").await;
         line.begin();
@@ -253,12 +275,13 @@ async fn day(seed: u64, faults: Faults) -> Option<History> {
     // The vendors' time stands still: what they tell is compared once all has read it.
     let ended = day.now;
     let app = project.app().await;
+    let shown = shown(&app).await.max(ended);
     let mut read = BTreeMap::new();
     for _ in 0..(AHEAD.num_minutes() / STEP.num_minutes()) {
-        day.pass(true).await;
+        day.pass().await;
         for concept in demo::concepts() {
             let runs = runs(&app, concept.id).await;
-            let clean = runs.into_iter().rfind(|run| run.started_at > ended && run.outcome == Some(Outcome::Decided));
+            let clean = runs.into_iter().rfind(|run| run.due_at > shown && run.outcome == Some(Outcome::Decided));
             read.extend(clean.map(|run| (concept.id, run)));
         }
         if read.len() == 3 && app.parts.store.undelivered().await.unwrap().is_empty() {
@@ -267,9 +290,12 @@ async fn day(seed: u64, faults: Faults) -> Option<History> {
     }
     assert_eq!(read.len(), 3, "after two clean days: {read:?}");
     day.process.take().unwrap().kill().await;
-    assert_eq!(faults.lock().unwrap().len(), number, "nothing goes wrong in a clean cycle");
+    let during = faults.lock().unwrap().split_off(before.len());
+    assert!(during.is_empty(), "something goes wrong in a clean cycle: {during:?}");
     let mut history = examine(&app, &sandbox, ended).await;
     history.faults.clone_from(&faults.lock().unwrap());
+    let damage = history.faults.iter().find(|fault| fault.contains("Damaged") || fault.contains("is damaged"));
+    assert_eq!(damage, None, "the store is whole");
     // Some of what goes wrong at the same time is noted in another order the next time.
     history.faults.sort();
     app.parts.store.close().await;
@@ -286,6 +312,19 @@ async fn day(seed: u64, faults: Faults) -> Option<History> {
         history.verdicts.last().map_or("", |last| last)
     );
     Some(history)
+}
+
+/// The latest time that a clock has shown to whoever stored anything. One that was put ahead is taken at its word: what ran and
+/// what was read then counts as of that time, until it has come (`due.rs`). Slots after it know nothing of a wrong clock.
+async fn shown(app: &App) -> DateTime<Utc> {
+    let mut shown = Vec::new();
+    for source in app.parts.sources.keys() {
+        shown.extend(app.parts.store.pulls(source).await.unwrap().into_iter().map(|pull| pull.committed_at));
+    }
+    for concept in demo::concepts() {
+        shown.extend(runs(app, concept.id).await.into_iter().map(|run| run.started_at.max(run.due_at)));
+    }
+    shown.into_iter().max().unwrap()
 }
 
 async fn runs(app: &App, concept: &str) -> Vec<Run> {
@@ -367,7 +406,6 @@ fn set(name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "goes wrong in one of some ten days, by the program or by this test: not known yet; run it by hand"]
 async fn p1_p7_after_a_day_of_faults_one_clean_cycle_makes_all_as_if_there_had_been_none() {
     let seeds = match set("WILLITSELL_SEED") {
         Some(seed) => seed..seed + 1,
@@ -380,6 +418,9 @@ async fn p1_p7_after_a_day_of_faults_one_clean_cycle_makes_all_as_if_there_had_b
         let ended = tokio::spawn(day(seed, Arc::clone(&faults))).await;
         if ended.is_err() {
             println!("seed {seed} went wrong after {:#?}", faults.lock().unwrap());
+            println!(
+                "again: WILLITSELL_SEED={seed} WILLITSELL_KEEP=1 cargo test --test it convergence::p1 -- --nocapture"
+            );
         }
         (seed, ended)
     });
@@ -403,7 +444,7 @@ async fn p1_p7_after_a_day_of_faults_one_clean_cycle_makes_all_as_if_there_had_b
     println!("{passed} days of faults, {skipped} skipped, {} went wrong", wrong.len());
     assert!(
         wrong.is_empty(),
-        "seeds {wrong:?} went wrong; WILLITSELL_SEED=N cargo test --test it convergence::p1 -- --ignored --nocapture repeats one"
+        "seeds {wrong:?} went wrong; WILLITSELL_SEED=N cargo test --test it convergence::p1 -- --nocapture repeats one"
     );
 }
 

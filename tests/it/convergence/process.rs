@@ -33,7 +33,6 @@ use crate::project::patient;
 /// What a process is told when it starts.
 const FOLDER: &str = "WILLITSELL_TEST_FOLDER";
 const NOW: &str = "WILLITSELL_TEST_NOW";
-const CLOCK: &str = "WILLITSELL_TEST_CLOCK";
 
 /// Pauses before something is tried again pass by themselves, and take no time of day: nobody is there to wait for them.
 const SHORT: Duration = Duration::from_secs(5);
@@ -61,16 +60,15 @@ struct Driven {
 struct Wall {
     time: DateTime<Utc>,
     put: TimeDelta,
-    steps: Option<ChaCha8Rng>,
     looks: u32,
     /// At which look since time passed last it is put where, and at which it is right again.
     next: Option<(u32, i64, u32)>,
 }
 
 impl Wall {
-    fn draw(&mut self) {
+    fn draw(&mut self, seed: Option<u64>) {
         (self.looks, self.next) = (0, None);
-        let Some(rng) = &mut self.steps else { return };
+        let Some(mut rng) = seed.map(ChaCha8Rng::seed_from_u64) else { return };
         if !rng.random_ratio(LOOKS, STEPPED_ONE_IN) {
             return;
         }
@@ -91,19 +89,18 @@ impl Drop for Waiting {
 }
 
 impl Driven {
-    fn at(time: DateTime<Utc>, steps: Option<u64>) -> Self {
-        let steps = steps.map(ChaCha8Rng::seed_from_u64);
-        let wall = Wall { time, put: TimeDelta::zero(), steps, looks: 0, next: None };
+    fn at(time: DateTime<Utc>) -> Self {
+        let wall = Wall { time, put: TimeDelta::zero(), looks: 0, next: None };
         Self { wall: Mutex::new(wall), elapsed: watch::Sender::default(), waiting: Arc::default() }
     }
 
-    /// Time passes, and the clock is right again.
-    fn pass(&self, time: Duration) {
+    /// Time passes, and the clock is right again, until somebody puts it as `seed` draws.
+    fn pass(&self, time: Duration, seed: Option<u64>) {
         {
             let mut wall = self.wall.lock().unwrap();
             wall.time += TimeDelta::from_std(time).unwrap();
             wall.put = TimeDelta::zero();
-            wall.draw();
+            wall.draw(seed);
         }
         self.elapsed.send_modify(|elapsed| *elapsed += time);
     }
@@ -171,7 +168,6 @@ fn say(what: &str) {
 #[ignore = "run as a process by other tests"]
 async fn driven() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
-    let set = |name: &str| std::env::var(name).ok();
     say(&format!("pid {}", std::process::id()));
     let log = File::options().append(true).create(true).open(folder.join("daemon.log")).unwrap();
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(log).with_ansi(false).init();
@@ -179,7 +175,7 @@ async fn driven() {
         Ok(app) => app,
         Err(error) => return say(&format!("ended {error}")),
     };
-    let clock = Arc::new(Driven::at(set(NOW).unwrap().parse().unwrap(), set(CLOCK).map(|seed| seed.parse().unwrap())));
+    let clock = Arc::new(Driven::at(std::env::var(NOW).unwrap().parse().unwrap()));
     parts.clock = Arc::<Driven>::clone(&clock);
     let _claim = match parts.store.claim().await {
         Ok(claim) => claim,
@@ -198,8 +194,10 @@ async fn driven() {
         std::io::stdin().lock().lines().map_while(Result::ok).for_each(|line| _ = heard.send(line));
     });
     say("ready");
-    while let Some(seconds) = lines.recv().await {
-        clock.pass(Duration::from_secs(seconds.parse().unwrap()));
+    while let Some(line) = lines.recv().await {
+        let mut numbers = line.split(' ').map(|number| number.parse().unwrap());
+        clock.pass(Duration::from_secs(numbers.next().unwrap()), numbers.next());
+        tracing::info!("it is {}", clock.wall.lock().unwrap().time);
         let from = clock.elapsed();
         while !running.is_finished() && !clock.rests(&health, from).await {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -217,8 +215,6 @@ pub struct Start<'a> {
     pub folder: &'a Path,
     /// What its clock shows.
     pub now: DateTime<Utc>,
-    /// Draws how its clock is put forward and back; `None`: never.
-    pub clock: Option<u64>,
     /// What hinders its writes.
     pub hinder: Option<std::process::Command>,
     /// Where it is noted what goes wrong at its clock, and how it ends.
@@ -258,7 +254,6 @@ impl Process {
         };
         command.args(["--exact", "convergence::process::driven", "--ignored", "--nocapture"]);
         command.env(FOLDER, start.folder).env(NOW, start.now.to_rfc3339());
-        command.env_remove(CLOCK).envs(start.clock.map(|seed| (CLOCK, seed.to_string())));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -266,10 +261,12 @@ impl Process {
         Self { child, pid: None, lines, stdin, faults: Arc::clone(start.faults) }
     }
 
-    /// Lets time pass for it; [`Self::says`] tells when it has come to rest.
-    pub async fn pass(&mut self, time: TimeDelta) {
+    /// Lets time pass for it; [`Self::says`] tells when it has come to rest. `clock` draws how somebody then puts its clock
+    /// forward or back; nobody does for `None`.
+    pub async fn pass(&mut self, time: TimeDelta, clock: Option<u64>) {
+        let seed = clock.map(|seed| format!(" {seed}")).unwrap_or_default();
         // One that is dead hears nothing.
-        _ = self.stdin.write_all(format!("{}\n", time.num_seconds()).as_bytes()).await;
+        _ = self.stdin.write_all(format!("{}{seed}\n", time.num_seconds()).as_bytes()).await;
     }
 
     /// What it says next.
