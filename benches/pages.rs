@@ -10,13 +10,17 @@
 //! ```sh
 //! cargo bench --bench pages                     # 1,000 concepts, 10 to a source, 200 requests of each page
 //! cargo bench --bench pages -- 1000 1 500       # so many concepts, so many to a source, so many requests
+//! cargo bench --bench pages -- health money     # these pages alone
+//! cargo bench --bench pages -- server 100       # the same store on a PostgreSQL that this makes for itself
+//! WILLITSELL_KEPT=/tmp/kept cargo bench --bench pages     # keeps the store there, and takes it from there again the same day
 //! ```
-//! The file lies in memory where the system has such a place, so that work is measured and not a disk.
+//! The file lies in memory where the system has such a place, so that work is measured and not a disk. Linux only (/proc).
 
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on should say where")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on should say where")]
 #![allow(clippy::cast_precision_loss, reason = "thousands of concepts, small counts")]
 
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +46,13 @@ use willitsell::schedule::daemon::Work;
 use willitsell::schedule::verdicts::{self, Case};
 use willitsell::store::{Slice, Store};
 use willitsell::web::Pages;
+
+#[allow(dead_code)]
+#[path = "../tests/it/canary.rs"]
+mod canary;
+#[allow(dead_code, unused_imports)]
+#[path = "../tests/it/postgres.rs"]
+mod postgres;
 
 const DAYS: u64 = 365;
 const ARMS: usize = 3;
@@ -222,9 +233,9 @@ fn lived_through(database: &Path, size: Size) {
                FROM days, verdicts;
              INSERT INTO run (id, concept_id, due_at, started_at, finished_at, outcome, missed)
                SELECT concept_id || ':' || n, concept_id, {began} + n * {day}, {began} + n * {day}, {began} + n * {day} + 900,
-                 '{{\"result\":\"completed\"}}', 0
+                 '{{\"result\":\"decided\"}}', 0
                FROM days, verdicts;
-             COMMIT; PRAGMA wal_checkpoint(TRUNCATE); ANALYZE;"
+             COMMIT; PRAGMA wal_checkpoint(TRUNCATE);"
         ))
         .unwrap();
 }
@@ -297,10 +308,22 @@ fn cpu() -> f64 {
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
+/// How many processes wanted to run in the last minute.
+fn load() -> String {
+    std::fs::read_to_string("/proc/loadavg").unwrap().split(' ').next().unwrap().to_owned()
+}
+
+/// Memory of this process that is no file's, in KiB: its own, the client's and the store's.
+fn memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// The address of a request, by its number.
 type Address = Box<dyn Fn(usize) -> String>;
 
-async fn measure(base: &str, size: Size) -> f64 {
+async fn measure(base: &str, size: Size, only: &[String]) -> f64 {
     let http = client(&Reach::default()).unwrap();
     let concept = move |number: usize| format!("/concepts/concept-{}", number * 37 % size.concepts);
     let pages: [(&str, Address); 6] = [
@@ -311,12 +334,13 @@ async fn measure(base: &str, size: Size) -> f64 {
         ("decisions", Box::new(|_| "/decisions".to_owned())),
         ("health", Box::new(|_| "/health".to_owned())),
     ];
+    println!("load of the machine {}, anonymous memory {} MB", load(), memory() >> 10);
     println!(
         "{:<10} {:>5} {:>9} {:>9} {:>9} {:>9} {:>8} {:>9}",
         "page", "", "median", "p99", "longest", "cpu", "store", "bytes"
     );
     let mut worst = 0.0_f64;
-    for (name, path) in &pages {
+    for (name, path) in pages.iter().filter(|(name, _)| only.is_empty() || only.iter().any(|one| one == name)) {
         for (form, accept) in [("html", "text/html"), ("json", "application/json")] {
             let mut took = Vec::with_capacity(size.requests);
             let before = cpu();
@@ -343,22 +367,12 @@ async fn measure(base: &str, size: Size) -> f64 {
     worst
 }
 
-#[tokio::main]
-async fn main() {
-    let given: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
-    let size = Size {
-        concepts: given.first().copied().unwrap_or(1_000),
-        per_source: given.get(1).copied().unwrap_or(10),
-        requests: given.get(2).copied().unwrap_or(200),
-        today: Utc::now().date_naive(),
-    };
-    let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-    let (path, database) = (folder.path().join("willitsell.toml"), folder.path().join("willitsell.db"));
-    std::fs::write(folder.path().join("ads.csv"), "Day,Campaign,Clicks\n").unwrap();
-    std::fs::write(&path, configuration(size)).unwrap();
-
+/// Makes the store, with its configuration, in a folder.
+async fn make(folder: &Path, size: Size) {
     let began = Instant::now();
+    let (path, database) = (folder.join("willitsell.toml"), folder.join("willitsell.db"));
+    std::fs::write(folder.join("ads.csv"), "Day,Campaign,Clicks\n").unwrap();
+    std::fs::write(&path, configuration(size)).unwrap();
     let app = App::open(&path).await.unwrap();
     let read = size.today.and_hms_opt(6, 0, 0).unwrap().and_utc();
     let all = DateWindow::new(size.first_day(), size.yesterday()).unwrap();
@@ -371,16 +385,83 @@ async fn main() {
     let app = App::open(&path).await.unwrap();
     judge(&app.parts.store, &app.loaded.config.experiments, read + TimeDelta::minutes(1)).await;
     decide(&app.parts.store, &app.loaded.config.experiments, read + TimeDelta::minutes(2)).await;
+    app.parts.store.close().await;
+    println!("made in {:.0} s", began.elapsed().as_secs_f64());
+}
+
+/// Copies what a folder holds into another one.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+/// The same in `folder`, made now, or taken from where it is kept.
+async fn put(folder: &Path, size: Size) {
+    let Some(kept) = std::env::var_os("WILLITSELL_KEPT") else { return make(folder, size).await };
+    let name = format!("pages-{}-{}-{}", size.concepts, size.per_source, size.today);
+    let kept = Path::new(&kept).join(name);
+    if !kept.is_dir() {
+        make(folder, size).await;
+        copy(folder, &kept);
+    }
+    copy(&kept, folder);
+}
+
+/// Moves the store of a folder to a server of its own, and has its configuration name that.
+async fn moved(folder: &Path, path: &Path, database: &Path) {
+    let began = Instant::now();
+    let server = postgres::database().await.expect("PostgreSQL is needed: Debian's package `postgresql` will do");
+    for (name, secret) in [("server", server.url.as_str()), ("key", canary::TOKEN_KEY)] {
+        std::fs::write(folder.join(name), secret).unwrap();
+        // Secrets are to be read by their owner alone.
+        std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let there = "url = \"file:server\"\nkey = \"file:key\"";
+    let text = std::fs::read_to_string(path).unwrap();
+    std::fs::write(path, text.replace("url = \"sqlite://willitsell.db\"", there)).unwrap();
+    let from = Store::open(&format!("sqlite://{}", database.display())).await.unwrap();
+    let app = App::open(path).await.unwrap();
+    app.parts.store.restore(&from).await.unwrap();
+    from.close().await;
+    app.parts.store.close().await;
+    // As its own housekeeping does within minutes.
+    server.run("VACUUM (ANALYZE)").await;
+    println!("moved to a server in {:.0} s", began.elapsed().as_secs_f64());
+}
+
+#[tokio::main]
+async fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let given: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let size = Size {
+        concepts: given.first().copied().unwrap_or(1_000),
+        per_source: given.get(1).copied().unwrap_or(10),
+        requests: given.get(2).copied().unwrap_or(200),
+        today: Utc::now().date_naive(),
+    };
+    let is_on_server = words.iter().any(|word| word == "server");
+    let only: Vec<String> =
+        words.into_iter().filter(|word| word.parse::<usize>().is_err() && word != "server").collect();
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let (path, database) = (folder.path().join("willitsell.toml"), folder.path().join("willitsell.db"));
+    put(folder.path(), size).await;
+    if is_on_server {
+        moved(folder.path(), &path, &database).await;
+    }
+    let app = App::open(&path).await.unwrap();
     let mut verdicts = std::collections::BTreeMap::new();
     for stored in app.parts.store.latest_scorecards().await.unwrap() {
         *verdicts.entry(stored.scorecard.verdict.word()).or_insert(0) += 1;
     }
     println!(
-        "{} concepts, {} to a source, {DAYS} days, {ARMS} versions: {verdicts:?}; {} MB, made in {:.0} s",
+        "{} concepts, {} to a source, {DAYS} days, {ARMS} versions: {verdicts:?}; {} MB",
         size.concepts,
         size.per_source,
         std::fs::metadata(&database).unwrap().len() >> 20,
-        began.elapsed().as_secs_f64()
     );
 
     let agreement = Agreement::of(&app.parts, &app.loaded.config.experiments, Utc::now());
@@ -400,11 +481,11 @@ async fn main() {
     let done: Arc<[AtomicU64; 2]> = Arc::default();
 
     println!("\nNothing else goes on:");
-    measure(&base, size).await;
+    measure(&base, size, &only).await;
     println!("\nPulls and verdicts go on beside it, as fast as they can:");
     let pulling = tokio::spawn(pulling(Arc::clone(&work), size, stop.clone(), Arc::clone(&done)));
     let began = Instant::now();
-    let worst = measure(&base, size).await;
+    let worst = measure(&base, size, &only).await;
     let seconds = began.elapsed().as_secs_f64();
     let [pulls, judged] = [0, 1].map(|position| done[position].load(Ordering::Relaxed) as f64 / seconds);
     println!(

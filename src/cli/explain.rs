@@ -35,7 +35,7 @@ pub async fn run(concept: &str, path: &Path, output: &Output) -> Result<ExitCode
     let experiments = &app.loaded.config.experiments;
     let configured = experiment_named(experiments, concept)?;
     let store = &app.parts.store;
-    let Some(Latest { stored, setup, inputs }) = recall::latest(store, configured).await? else {
+    let Some(Latest { stored, setup, inputs }) = recall::latest(store, &mut store.view(), configured).await? else {
         return Err(Failure::general(format!("{concept} has no verdict yet: run `willitsell run --once`")));
     };
     let card = &stored.scorecard;

@@ -83,7 +83,7 @@ async fn text(app: &App, concept: &str, format: Format, now: DateTime<Utc>) -> R
     }
     let configured = experiment_named(experiments, concept)?;
     let rules = app.loaded.config.themes.get(&configured.concept.id).map_or(&[][..], Vec::as_slice);
-    let Some(stored) = Stored::read(store, configured, rules, now).await? else {
+    let Some(stored) = Stored::read(store, &mut store.view(), configured, rules, now).await? else {
         return Err(Failure::general(format!("{concept} has no verdict yet: run `willitsell run --once`")));
     };
     let concept = stored.concept(now);

@@ -126,19 +126,19 @@ pub struct Latest {
     pub inputs: Inputs,
 }
 
-/// Reads the latest verdict on a concept with all that it was decided with; `None` where there is none yet.
+/// Reads the latest verdict on a concept in a view, with all that it was decided with; `None` where there is none yet.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn latest(store: &Store, configured: &Experiment) -> Result<Option<Latest>, StoreError> {
-    let Some(stored) = store.latest_scorecard(&configured.concept.id).await? else { return Ok(None) };
+pub async fn latest(store: &Store, view: &mut View, configured: &Experiment) -> Result<Option<Latest>, StoreError> {
+    let Some((stored, basis)) = view.latest_kept(configured.concept.id.clone()).await? else { return Ok(None) };
     let card = &stored.scorecard;
-    let basis = store.basis(stored.id).await?;
     let setup = match basis.setup {
         Some(setup) => setup,
         None => todays_setup(store, configured, card).await?,
     };
-    let mut inputs = inputs(store, &setup, card.as_of, Some(basis.known)).await?;
+    let mut recalled = Recalled::of(view, &[(&setup, card.as_of)], Some(basis.known)).await?;
+    let mut inputs = recalled.inputs(store, &setup, card.as_of).map(std::mem::take)?;
     // A BUILD stays, whatever others do; what would make one of another verdict depends on them.
     if setup.experiment.false_build_rate == FalseBuildRate::Together && card.verdict != Verdict::Build {
         portfolio::recall(store, &setup, &mut inputs, card.as_of, basis.known).await?;

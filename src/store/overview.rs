@@ -9,15 +9,27 @@ use chrono_tz::Tz;
 
 use super::columns::{self, Fields};
 use super::error::StoreError;
+use super::newest::newest;
 use super::rows::View;
 use super::snapshot::{InPlace, Reading, Value};
-use super::standings::{OfConcepts, each_its_own};
+use super::standings::OfConcepts;
 use crate::domain::id::{ConceptId, SourceId};
-use crate::domain::run::Run;
+use crate::domain::run::{Outcome, Run};
 use crate::domain::verdict::{Scorecard, Verdict};
 
-/// Most readings of one source, and failed runs of one concept, that are looked at.
+/// Most readings of one source that are looked at.
 const MOST_READINGS: i64 = 1000;
+
+/// Most failed runs that are.
+const MOST_FAILED: i64 = 20_000;
+
+/// By concept, for that is how runs are found by their slots.
+const FAILED: &str = "WITH RECURSIVE one(concept_id) AS (SELECT MIN(concept_id) FROM run UNION ALL \
+                      SELECT (SELECT MIN(concept_id) FROM run AS next WHERE next.concept_id > one.concept_id) FROM one \
+                      WHERE one.concept_id IS NOT NULL) SELECT run.concept_id, run.id, run.due_at, run.started_at, \
+                      run.finished_at, run.outcome, run.missed FROM one JOIN run ON run.concept_id = one.concept_id \
+                      WHERE run.due_at >= $1 AND run.outcome LIKE '{\"result\":\"failed\"%' \
+                      ORDER BY run.due_at DESC LIMIT $2";
 
 /// When a source was read, and how far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,17 +40,6 @@ pub struct Reached {
     pub last_day: NaiveDate,
     /// Where its days end.
     pub zone: Tz,
-}
-
-/// A concept as the head of a page tells of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Glance {
-    /// What its latest verdict says.
-    pub verdict: Option<Verdict>,
-    /// Up to which day.
-    pub last_settled_day: Option<NaiveDate>,
-    /// When the run of its latest slot ended.
-    pub last_run_ended: Option<DateTime<Utc>>,
 }
 
 /// A verdict that took the place of another one.
@@ -53,74 +54,40 @@ pub struct ChangeOfVerdict {
 }
 
 impl View {
-    /// A glance at each of some concepts: no scorecard is read for it.
-    pub async fn glances(&mut self, concepts: Vec<ConceptId>) -> Result<OfConcepts<Glance>, StoreError> {
+    /// The run with the latest slot of each concept in which a source failed then, or why it cannot be read.
+    pub async fn failing(&mut self) -> Result<OfConcepts<Run>, StoreError> {
         let read = |at: &Reading<'_>| {
-            let mut verdicts = at.question(
-                "SELECT verdict, last_settled_day FROM scorecard WHERE concept_id = $1 ORDER BY id DESC LIMIT 1",
-            )?;
-            let mut runs =
-                at.question("SELECT finished_at FROM run WHERE concept_id = $1 ORDER BY due_at DESC LIMIT 1")?;
-            each_its_own(concepts, |concept| {
-                let (mut glance, asked) = (Glance::default(), [Value::Text(concept.as_str())]);
-                verdicts.each(&asked, |row| {
-                    glance.verdict = Some(read_verdict(row)?);
-                    glance.last_settled_day = Some(columns::day(row.text()?)?);
-                    Ok(())
-                })?;
-                runs.each(&asked, |row| {
-                    glance.last_run_ended = row.optional_number()?.map(columns::instant).transpose()?;
-                    Ok(())
-                })?;
-                Ok(Some(glance))
-            })
+            let mut runs = at.question(newest!(
+                "last.concept_id, last.id, last.due_at, last.started_at, last.finished_at, last.outcome, last.missed" of
+                "run" by "due_at" ""
+            ))?;
+            let mut failing = BTreeMap::new();
+            runs.each(&[], |row| {
+                let concept = ConceptId::new(row.text()?);
+                match read_run(&concept, row) {
+                    Ok(run) if matches!(run.outcome, Some(Outcome::Failed { .. })) => failing.insert(concept, Ok(run)),
+                    Err(error @ StoreError::Unreadable(_)) => failing.insert(concept, Err(error)),
+                    Err(error) => return Err(error),
+                    Ok(_) => None,
+                };
+                Ok(())
+            })?;
+            Ok(failing)
         };
         self.at.read(read).await
     }
 
-    /// The run with the latest slot of each of some concepts.
-    pub async fn last_runs(&mut self, concepts: Vec<ConceptId>) -> Result<OfConcepts<Run>, StoreError> {
-        let read = |at: &Reading<'_>| {
-            let mut runs = at.question(
-                "SELECT id, concept_id, due_at, started_at, finished_at, outcome, missed FROM run \
-                 WHERE concept_id = $1 ORDER BY due_at DESC LIMIT 1",
-            )?;
-            each_its_own(concepts, |concept| {
-                let mut last = None;
-                runs.each(&[Value::Text(concept.as_str())], |row| {
-                    last = Some(read_run(row)?);
-                    Ok(())
-                })?;
-                Ok(last)
-            })
-        };
-        self.at.read(read).await
-    }
-
-    /// The runs of some concepts since an instant in which a source failed, newest first.
-    pub async fn failed_runs(
-        &mut self,
-        concepts: Vec<ConceptId>,
-        since: DateTime<Utc>,
-    ) -> Result<Vec<Run>, StoreError> {
+    /// The runs since an instant in which a source failed, newest first.
+    pub async fn failed_runs(&mut self, since: DateTime<Utc>) -> Result<Vec<Run>, StoreError> {
         let read = move |at: &Reading<'_>| {
-            let mut runs = at.question(
-                "SELECT id, concept_id, due_at, started_at, finished_at, outcome, missed FROM run \
-                 WHERE concept_id = $1 AND due_at >= $2 AND outcome LIKE '{\"result\":\"failed\"%' \
-                 ORDER BY due_at DESC LIMIT $3",
-            )?;
+            let mut runs = at.question(FAILED)?;
             let mut failed = Vec::new();
-            for concept in &concepts {
-                let asked = [
-                    Value::Text(concept.as_str()),
-                    Value::Number(since.timestamp_millis()),
-                    Value::Number(MOST_READINGS),
-                ];
-                runs.each(&asked, |row| {
-                    failed.push(read_run(row)?);
-                    Ok(())
-                })?;
-            }
+            let asked = [Value::Number(since.timestamp_millis()), Value::Number(MOST_FAILED)];
+            runs.each(&asked, |row| {
+                let concept = ConceptId::new(row.text()?);
+                failed.push(read_run(&concept, row)?);
+                Ok(())
+            })?;
             Ok(failed)
         };
         self.at.read(read).await
@@ -214,10 +181,10 @@ fn read_verdict(row: &mut InPlace<'_>) -> Result<Verdict, StoreError> {
     columns::from_json(&format!("\"{}\"", row.text()?))
 }
 
-fn read_run(row: &mut InPlace<'_>) -> Result<Run, StoreError> {
+fn read_run(concept: &ConceptId, row: &mut InPlace<'_>) -> Result<Run, StoreError> {
     Ok(Run {
         id: row.text()?.to_owned(),
-        concept: ConceptId::new(row.text()?),
+        concept: concept.clone(),
         due_at: columns::instant(row.number()?)?,
         started_at: columns::instant(row.number()?)?,
         finished_at: row.optional_number()?.map(columns::instant).transpose()?,

@@ -11,6 +11,7 @@ use super::bulk::Bulk;
 use super::columns;
 use super::error::StoreError;
 use super::lease;
+use super::newest::newest;
 use super::scorecards::Ending;
 use super::transaction::Connection;
 use crate::domain::id::ConceptId;
@@ -100,15 +101,17 @@ impl Store {
     /// As [`Self::last_runs`], of slots up to an instant.
     pub async fn last_runs_until(&self, until: DateTime<Utc>) -> Result<Vec<Run>, StoreError> {
         let mut read = self.backend.read().await?;
-        let rows = sqlx::query(
-            "SELECT id, concept_id, due_at, started_at, finished_at, outcome, missed FROM run AS last \
-             WHERE due_at = (SELECT MAX(due_at) FROM run WHERE concept_id = last.concept_id AND due_at <= $1) \
-             ORDER BY concept_id",
-        )
+        // Looked at whenever a daemon wakes: what it costs must not grow with the runs of years.
+        let rows = sqlx::query(newest!(
+            "last.id, last.concept_id, last.due_at, last.started_at, last.finished_at, last.outcome, last.missed" of
+            "run" by "due_at" " AND any_of.due_at <= $1"
+        ))
         .bind(until.timestamp_millis())
         .fetch_all(&mut *read)
         .await?;
-        rows.iter().map(read_run).collect()
+        let mut runs = rows.iter().map(read_run).collect::<Result<Vec<Run>, _>>()?;
+        runs.sort_by(|one, other| one.concept.cmp(&other.concept));
+        Ok(runs)
     }
 
     /// The latest runs of a concept, newest slot first.

@@ -5,11 +5,15 @@ use ring::digest::{SHA256, digest};
 use sqlx::Row;
 
 use super::Store;
-use super::columns;
+use super::columns::{self, Fields};
 use super::error::StoreError;
+use super::rows::View;
+use super::snapshot::{Reading, Value};
+use super::standings::read_scorecard;
 use super::transaction::Connection;
 use crate::domain::decision::{Basis, Cause, Known, Setup};
 use crate::domain::id::ConceptId;
+use crate::domain::verdict::StoredScorecard;
 
 /// A stored verdict, word for word, and what it can be derived from again.
 #[derive(Debug)]
@@ -56,6 +60,37 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let id = row.try_get("id")?;
         Ok(Some(Kept { id, body: row.try_get("body")?, basis: self.basis(id).await? }))
+    }
+}
+
+impl View {
+    /// The latest verdict on a concept, and what it rests on.
+    pub async fn latest_kept(&mut self, concept: ConceptId) -> Result<Option<(StoredScorecard, Basis)>, StoreError> {
+        let read = move |at: &Reading<'_>| {
+            let (mut found, mut hash) = (None, None);
+            let mut verdicts = at.question(
+                "SELECT id, replaces, known_at, body, setup, cause, last_decision, last_scorecard, tested FROM scorecard \
+                 WHERE concept_id = $1 ORDER BY id DESC LIMIT 1",
+            )?;
+            verdicts.each(&[Value::Text(concept.as_str())], |row| {
+                let stored = read_scorecard(row)?;
+                hash = row.optional()?.map(str::to_owned);
+                let cause = cause(row.optional()?)?;
+                let [decision, scorecard, tested] = [row.number()?, row.number()?, row.number()?];
+                let known = Known { pull: stored.known_at, decision, scorecard, tested };
+                found = Some((stored, Basis { setup: None, cause, known }));
+                Ok(())
+            })?;
+            if let Some(((_, basis), hash)) = found.as_mut().zip(hash) {
+                at.question("SELECT body FROM setup WHERE hash = $1")?.each(&[Value::Text(&hash)], |row| {
+                    basis.setup = Some(columns::from_json(row.text()?)?);
+                    Ok(())
+                })?;
+                basis.setup.as_ref().ok_or_else(|| columns::unreadable("what a verdict was decided with"))?;
+            }
+            Ok(found)
+        };
+        self.at.read(read).await
     }
 }
 

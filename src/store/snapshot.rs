@@ -72,6 +72,8 @@ impl Snapshots {
     fn connect(&self) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(&self.path, WITH_INDEX)?;
         connection.execute_batch(self.settings)?;
+        // Where somebody ran ANALYZE, each question would be compiled anew for each value that it is asked of.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(COMPILED);
         Ok(connection)
     }

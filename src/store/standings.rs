@@ -162,7 +162,7 @@ fn read_generation(row: &mut InPlace<'_>) -> Result<Generation, StoreError> {
     })
 }
 
-fn read_scorecard(row: &mut InPlace<'_>) -> Result<StoredScorecard, StoreError> {
+pub(super) fn read_scorecard(row: &mut InPlace<'_>) -> Result<StoredScorecard, StoreError> {
     Ok(StoredScorecard {
         id: row.number()?,
         replaces: row.optional_number()?,

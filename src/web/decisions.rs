@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::asked::{Asked, Part};
 use super::frame::{Page, Place};
-use super::moment::Moment;
+use super::moment::{Known, Moment};
 use super::parts;
 use super::words;
 use crate::decide::decision::{Overrides, said};
@@ -81,9 +81,9 @@ pub type Changes = Vec<ChangeOfVerdict>;
 ///
 /// # Errors
 /// [`StoreError`] where the store cannot be read.
-pub async fn read(work: Arc<Work>) -> Result<(Moment, Changes), StoreError> {
+pub async fn read(work: Arc<Work>, known: Arc<Known>) -> Result<(Moment, Changes), StoreError> {
     let mut view = work.parts.store.view();
-    let moment = Moment::seen(work, &mut view).await?;
+    let moment = Moment::seen(work, &known, &mut view).await?;
     Ok((moment, view.changes_of_verdict(LISTED).await?))
 }
 
@@ -168,7 +168,8 @@ impl Decisions {
             }
         };
         let part = asked.part(Place::Decisions.path(), open.len());
-        let decisions: Vec<Decision> = moment.concepts().flat_map(|(_, standing)| standing.decisions.clone()).collect();
+        let decisions: Vec<Decision> =
+            moment.concepts().flat_map(|(_, standing)| standing.decisions.iter().cloned()).collect();
         Self {
             open: open[part.range()].iter().map(waiting).collect(),
             waiting: open.len(),

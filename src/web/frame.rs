@@ -1,7 +1,6 @@
 //! What stands around every page: head, navigation, the line that says whether the data can be trusted, foot.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -9,12 +8,10 @@ use maud::{DOCTYPE, Markup, html};
 use serde::Serialize;
 
 use super::assets::Assets;
-use super::moment::Moment;
+use super::moment::{Moment, Standing};
 use super::parts;
 use crate::domain::concept::Experiment;
 use crate::domain::verdict::Verdict;
-use crate::schedule::daemon::Work;
-use crate::store::{Glance, StoreError};
 
 /// Where a page stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,58 +76,29 @@ pub struct Around {
     blocked: Vec<String>,
     /// The last day that counts for any of them.
     settled_to: Option<NaiveDate>,
-    /// When the last run that any verdict came of ended.
+    /// When a source was last read.
     last_pull: Option<DateTime<Utc>>,
 }
 
 impl Around {
-    /// Of a moment that was read whole.
+    /// Of a moment.
     pub fn of(moment: &Moment) -> Self {
-        let glances = moment.concepts().map(|(experiment, standing)| {
-            let glance = Glance {
-                verdict: standing.verdict(),
-                last_settled_day: standing.card().map(|card| card.last_settled_day),
-                last_run_ended: standing.last_run.as_ref().and_then(|run| run.finished_at),
-            };
-            (experiment, (standing.unreadable.is_none()).then_some(glance))
-        });
-        Self::made(&moment.work.experiments, moment.now, glances)
-    }
-
-    /// Reads no more than this.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot be read.
-    pub async fn read(work: &Arc<Work>) -> Result<Self, StoreError> {
-        let concepts = work.experiments.iter().map(|experiment| experiment.concept.id.clone()).collect();
-        let mut glances = work.parts.store.view().glances(concepts).await?;
-        let glances = work.experiments.iter().map(|experiment| {
-            (experiment, glances.remove(&experiment.concept.id).unwrap_or_else(|| Ok(Glance::default())).ok())
-        });
-        Ok(Self::made(&work.experiments, work.parts.clock.now(), glances))
-    }
-
-    fn made<'e>(
-        experiments: &[Experiment],
-        now: DateTime<Utc>,
-        glances: impl Iterator<Item = (&'e Experiment, Option<Glance>)>,
-    ) -> Self {
-        let zone = usual_zone(experiments);
+        let experiments = &moment.work.experiments;
         let mut zones = experiments.iter().map(|experiment| experiment.timezone);
         let first = zones.next();
         let day_zone = first.filter(|first| zones.all(|zone| zone == *first));
-        let mut around =
-            Self { now, zone, day_zone, judged: 0, blocked: Vec::new(), settled_to: None, last_pull: None };
-        for (experiment, glance) in glances {
-            if glance.is_none_or(|glance| glance.verdict == Some(Verdict::Blocked)) {
-                around.blocked.push(experiment.concept.title.clone());
-            }
-            let Some(glance) = glance else { continue };
-            around.judged += usize::from(glance.verdict.is_some());
-            around.settled_to = around.settled_to.max(glance.last_settled_day);
-            around.last_pull = around.last_pull.max(glance.last_run_ended);
+        let is_blocked =
+            |standing: &Standing| standing.unreadable.is_some() || standing.verdict() == Some(Verdict::Blocked);
+        let blocked = moment.concepts().filter(|(_, standing)| is_blocked(standing));
+        Self {
+            now: moment.now,
+            zone: moment.zone(),
+            day_zone,
+            judged: moment.concepts().filter(|(_, standing)| standing.latest.is_some()).count(),
+            blocked: blocked.map(|(experiment, _)| experiment.concept.title.clone()).collect(),
+            settled_to: moment.concepts().filter_map(|(_, standing)| Some(standing.card()?.last_settled_day)).max(),
+            last_pull: moment.last_reading,
         }
-        around
     }
 
     /// What day it is in an experiment's zone.

@@ -15,7 +15,7 @@ use self::moved::Moved;
 use self::sources::{Mark, Source};
 use super::asked::{Asked, Part};
 use super::frame::{Page, Place, tick};
-use super::moment::{Moment, Standing};
+use super::moment::{Known, Moment, Standing};
 use super::parts;
 use super::words;
 use crate::decide::{explain, figures, flags, next};
@@ -24,7 +24,7 @@ use crate::domain::run::{Outcome, Run};
 use crate::domain::verdict::{Reason, Verdict};
 use crate::schedule::daemon::Work;
 use crate::schedule::logins::findings;
-use crate::store::{StoreError, Undelivered};
+use crate::store::{OfConcepts, StoreError, Undelivered};
 
 /// Days of a source's strip.
 pub(super) const DAYS: i64 = 14;
@@ -82,6 +82,8 @@ struct Message {
 pub struct Read {
     part: Part,
     sources: Vec<Source>,
+    /// The last runs that failed.
+    failing: OfConcepts<Run>,
     moved: Vec<Moved>,
     undelivered: Vec<Undelivered>,
 }
@@ -90,13 +92,12 @@ pub struct Read {
 ///
 /// # Errors
 /// [`StoreError`] where the store cannot be read.
-pub async fn read(work: Arc<Work>, asked: Asked) -> Result<(Moment, Read), StoreError> {
+pub async fn read(work: Arc<Work>, known: Arc<Known>, asked: Asked) -> Result<(Moment, Read), StoreError> {
     let mut view = work.parts.store.view();
-    let moment = Moment::seen(work, &mut view).await?;
+    let moment = Moment::seen(work, &known, &mut view).await?;
     let parts = &moment.work.parts;
     let since = moment.now - TimeDelta::days(DAYS);
-    let concepts = moment.concepts().map(|(experiment, _)| experiment.concept.id.clone()).collect();
-    let failed = view.failed_runs(concepts, since).await?;
+    let (failing, failed) = (view.failing().await?, view.failed_runs(since).await?);
     let configured = sources::of(&moment);
     let readings = view.readings(configured.keys().copied().cloned().collect(), since).await?;
     // Tokens that cannot be read stop no page: the sources say that they fail.
@@ -108,15 +109,17 @@ pub async fn read(work: Arc<Work>, asked: Asked) -> Result<(Moment, Read), Store
     let settled = sources.iter().filter_map(|source| Some((*configured.get(&source.id)?, source.settled_to)));
     let moved = moved::read(&moment, &mut view, &settled.collect::<Vec<_>>()).await?;
     let undelivered = parts.store.undelivered().await?;
-    Ok((moment, Read { part, sources, moved, undelivered }))
+    Ok((moment, Read { part, sources, failing, moved, undelivered }))
 }
 
 impl Health {
     /// As everything stands.
     pub fn of(moment: &Moment, read: Read) -> Self {
-        let Read { part, sources, moved, undelivered } = read;
-        let gates: Vec<Gate> =
-            moment.concepts().flat_map(|(experiment, standing)| gates(experiment, standing)).collect();
+        let Read { part, sources, failing, moved, undelivered } = read;
+        let gate = |(experiment, standing): (&Experiment, &Standing)| {
+            gates(experiment, standing, failing.get(&experiment.concept.id))
+        };
+        let gates: Vec<Gate> = moment.concepts().flat_map(gate).collect();
         let looked_at: BTreeSet<&str> = gates.iter().map(|gate| gate.concept.as_str()).collect();
         let judged = moment.concepts().filter(|(_, standing)| standing.latest.is_some());
         let sound = judged.filter(|(experiment, _)| !looked_at.contains(experiment.concept.id.as_str())).count();
@@ -179,7 +182,7 @@ fn causes(moment: &Moment) -> Vec<Cause> {
     found.into_values().take(ROWS).collect()
 }
 
-fn gates(experiment: &Experiment, standing: &Standing) -> Vec<Gate> {
+fn gates(experiment: &Experiment, standing: &Standing, failing: Option<&Result<Run, StoreError>>) -> Vec<Gate> {
     let gate = |what: String, stops| Gate {
         concept: experiment.concept.id.to_string(),
         title: experiment.concept.title.clone(),
@@ -187,8 +190,12 @@ fn gates(experiment: &Experiment, standing: &Standing) -> Vec<Gate> {
         stops,
     };
     let mut gates = Vec::new();
-    if let Some(Run { outcome: Some(Outcome::Failed { advice }), .. }) = &standing.last_run {
-        gates.extend(advice.iter().map(|advice| gate(format!("Its last run failed: {advice}"), false)));
+    match failing {
+        Some(Ok(Run { outcome: Some(Outcome::Failed { advice }), .. })) => {
+            gates.extend(advice.iter().map(|advice| gate(format!("Its last run failed: {advice}"), false)));
+        }
+        Some(Err(why)) => gates.push(gate(format!("Its last run cannot be read: {why}"), false)),
+        _ => {}
     }
     let Some(card) = standing.card() else { return gates };
     if card.verdict == Verdict::Blocked {

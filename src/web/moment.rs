@@ -1,6 +1,6 @@
 //! Where everything stands, read from the store at one moment: what every page begins from.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -8,10 +8,9 @@ use chrono_tz::Tz;
 use crate::decide::decision;
 use crate::domain::concept::Experiment;
 use crate::domain::decision::Decision;
-use crate::domain::run::Run;
-use crate::domain::verdict::{Scorecard, StoredScorecard, Verdict};
+use crate::domain::verdict::{Scorecard, Verdict};
 use crate::schedule::daemon::Work;
-use crate::store::{StoreError, View};
+use crate::store::{Added, Bookmark, News, StoreError, View};
 use crate::web::frame::usual_zone;
 
 /// Everything at one moment.
@@ -20,27 +19,62 @@ pub struct Moment {
     pub work: Arc<Work>,
     /// When it was read.
     pub now: DateTime<Utc>,
-    /// Of each experiment, in the order of the configuration.
-    standings: Vec<Standing>,
+    /// When a source was last read.
+    pub last_reading: Option<DateTime<Utc>>,
+    standings: Standings,
 }
 
+/// Of each experiment, in the order of the configuration.
+type Standings = Arc<Vec<Standing>>;
+
 /// Where one concept stands.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Standing {
-    /// The latest verdict.
-    pub latest: Option<StoredScorecard>,
+    /// The latest verdict, without its proof, which is for other concepts' verdicts and is long.
+    pub latest: Option<Arc<Scorecard>>,
     /// What people decided on it, oldest first.
-    pub decisions: Vec<Decision>,
-    /// The run of its latest slot.
-    pub last_run: Option<Run>,
+    pub decisions: Arc<Vec<Decision>>,
     /// Why some of it is not known, where it cannot be read.
     pub unreadable: Option<String>,
+}
+
+/// Where everything stood when it was read last, so that only what was added since is read again: verdicts and decisions are
+/// never changed and never taken away. Nothing is known before a page was asked for, and nothing of another configuration.
+#[derive(Debug, Default)]
+pub struct Known(Mutex<Option<Arc<Before>>>);
+
+#[derive(Debug)]
+struct Before {
+    configured: Weak<Work>,
+    verdicts: Bookmark,
+    decisions: Bookmark,
+    standings: Standings,
+}
+
+impl Known {
+    fn of(&self, work: &Arc<Work>) -> Arc<Before> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = known.filter(|known| std::ptr::eq(known.configured.as_ptr(), Arc::as_ptr(work)));
+        known.unwrap_or_else(|| {
+            Arc::new(Before {
+                configured: Arc::downgrade(work),
+                verdicts: Bookmark::default(),
+                decisions: Bookmark::default(),
+                standings: Arc::new(vec![Standing::default(); work.experiments.len()]),
+            })
+        })
+    }
+
+    /// Whoever looked earlier and ends later makes the next one read a little more, and nothing wrong.
+    fn keep(&self, before: Before) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(before));
+    }
 }
 
 impl Standing {
     /// The latest verdict.
     pub fn card(&self) -> Option<&Scorecard> {
-        self.latest.as_ref().map(|stored| &stored.scorecard)
+        self.latest.as_deref()
     }
 
     /// The word.
@@ -59,37 +93,38 @@ impl Moment {
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot be read; a record of one concept that cannot be read is in its [`Standing`].
-    pub async fn of(work: Arc<Work>) -> Result<Self, StoreError> {
+    pub async fn of(work: Arc<Work>, known: Arc<Known>) -> Result<Self, StoreError> {
         let mut view = work.parts.store.view();
-        Self::seen(work, &mut view).await
+        Self::seen(work, &known, &mut view).await
     }
 
     /// As [`Self::of`], in a view that more is to be read in.
     ///
     /// # Errors
     /// As [`Self::of`].
-    pub async fn seen(work: Arc<Work>, view: &mut View) -> Result<Self, StoreError> {
-        let concepts: Vec<_> = work.experiments.iter().map(|experiment| experiment.concept.id.clone()).collect();
-        let mut stored = view.standings(concepts.clone()).await?;
-        let mut decisions = view.decisions(concepts.clone(), None).await?;
-        let mut runs = view.last_runs(concepts.clone()).await?;
-        let standings = concepts.iter().map(|concept| {
-            let mut standing = Standing::default();
-            let mut whole = || -> Result<(), StoreError> {
-                standing.latest = stored.remove(concept).transpose()?.and_then(|stored| stored.latest);
-                standing.decisions = decisions.remove(concept).transpose()?.unwrap_or_default();
-                standing.last_run = runs.remove(concept).transpose()?;
-                Ok(())
-            };
-            standing.unreadable = whole().err().map(|error| error.to_string());
-            standing
-        });
-        Ok(Self { standings: standings.collect(), now: work.parts.clock.now(), work })
+    pub async fn seen(work: Arc<Work>, known: &Known, view: &mut View) -> Result<Self, StoreError> {
+        let before = known.of(&work);
+        let News { verdicts, decisions, last_reading } =
+            view.news(before.verdicts.clone(), before.decisions.clone()).await?;
+        let is_as_before = verdicts.is_nothing() && decisions.is_nothing();
+        let standings = if is_as_before {
+            Arc::clone(&before.standings)
+        } else {
+            let ends = (verdicts.end.clone(), decisions.end.clone());
+            let standings = Arc::new(added(&work, &before.standings, verdicts, decisions));
+            // What cannot be read now is looked for again.
+            if standings.iter().all(|standing| standing.unreadable.is_none()) {
+                let (configured, standings) = (Arc::downgrade(&work), Arc::clone(&standings));
+                known.keep(Before { configured, verdicts: ends.0, decisions: ends.1, standings });
+            }
+            standings
+        };
+        Ok(Self { now: work.parts.clock.now(), last_reading, standings, work })
     }
 
     /// Every concept with where it stands, in the order of the configuration.
     pub fn concepts(&self) -> impl Iterator<Item = (&Experiment, &Standing)> {
-        self.work.experiments.iter().zip(&self.standings)
+        self.work.experiments.iter().zip(&*self.standings)
     }
 
     /// What day it is in an experiment's zone.
@@ -106,4 +141,35 @@ impl Moment {
     pub fn date(&self) -> NaiveDate {
         self.now.with_timezone(&self.zone()).date_naive()
     }
+}
+
+/// Where everything stands with what was added.
+fn added(
+    work: &Work,
+    before: &Standings,
+    mut verdicts: Added<Scorecard>,
+    mut decisions: Added<Vec<Decision>>,
+) -> Vec<Standing> {
+    let mut standings = before.to_vec();
+    for (experiment, standing) in work.experiments.iter().zip(&mut standings) {
+        let concept = &experiment.concept.id;
+        let mut whole = || -> Result<(), StoreError> {
+            if verdicts.is_all {
+                standing.latest = None;
+            }
+            if let Some(mut card) = verdicts.found.remove(concept).transpose()? {
+                card.proof = Vec::new();
+                standing.latest = Some(Arc::new(card));
+            }
+            if decisions.is_all {
+                standing.decisions = Arc::default();
+            }
+            if let Some(taken) = decisions.found.remove(concept).transpose()? {
+                Arc::make_mut(&mut standing.decisions).extend(taken);
+            }
+            Ok(())
+        };
+        standing.unreadable = whole().err().map(|error| error.to_string());
+    }
+    standings
 }

@@ -26,7 +26,7 @@ use super::decisions::{self, Changes, Decisions};
 use super::frame::{self, Around, Page};
 use super::health::{self, Health};
 use super::login::{self, Draw, Login, Visit};
-use super::moment::Moment;
+use super::moment::{Known, Moment};
 use super::money::Ledger;
 use super::portfolio::Portfolio;
 use crate::domain::web::Web;
@@ -71,6 +71,7 @@ struct Site {
     assets: Assets,
     work: watch::Receiver<Arc<Work>>,
     reading: Arc<Semaphore>,
+    known: Arc<Known>,
 }
 
 /// Why there is no page.
@@ -103,6 +104,7 @@ impl Pages {
             assets: Assets::default(),
             work,
             reading: Arc::new(Semaphore::new(AT_ONCE)),
+            known: Arc::default(),
         };
         Ok(Self { listener, site: Arc::new(site) })
     }
@@ -190,7 +192,7 @@ type Here = State<Arc<Site>>;
 async fn portfolio(State(site): Here, asked: Asked) -> Response {
     let make =
         move |site: &Site, moment: Moment| site.show(asked, &Around::of(&moment), &Portfolio::of(&moment, asked));
-    site.page(asked, Moment::of(site.work()), make).await
+    site.page(asked, Moment::of(site.work(), site.known()), make).await
 }
 
 async fn concept(State(site): Here, asked: Asked, Path(id): Path<String>) -> Response {
@@ -203,21 +205,21 @@ async fn arms(State(site): Here, asked: Asked, Path(id): Path<String>) -> Respon
 
 async fn money(State(site): Here, asked: Asked) -> Response {
     let make = move |site: &Site, moment: Moment| site.show(asked, &Around::of(&moment), &Ledger::of(&moment, asked));
-    site.page(asked, Moment::of(site.work()), make).await
+    site.page(asked, Moment::of(site.work(), site.known()), make).await
 }
 
 async fn decisions(State(site): Here, asked: Asked) -> Response {
     let make = move |site: &Site, (moment, changes): (Moment, Changes)| {
         site.show(asked, &Around::of(&moment), &Decisions::of(&moment, &changes, asked))
     };
-    site.page(asked, decisions::read(site.work()), make).await
+    site.page(asked, decisions::read(site.work(), site.known()), make).await
 }
 
 async fn health(State(site): Here, asked: Asked) -> Response {
     let make = move |site: &Site, (moment, read): (Moment, health::Read)| {
         site.show(asked, &Around::of(&moment), &Health::of(&moment, read))
     };
-    site.page(asked, health::read(site.work(), asked), make).await
+    site.page(asked, health::read(site.work(), site.known(), asked), make).await
 }
 
 async fn elsewhere(State(site): Here, asked: Asked, request: Request) -> Response {
@@ -229,17 +231,23 @@ impl Site {
         Arc::clone(&self.work.borrow())
     }
 
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known)
+    }
+
     /// One concept as it stands, or that it has no verdict yet.
     async fn concept<P: Page + 'static>(self: &Arc<Self>, asked: Asked, id: &str, page: fn(Concept) -> P) -> Response {
         let work = self.work();
         let Some(at) = work.experiments.iter().position(|experiment| experiment.concept.id.as_str() == id) else {
             return self.wrong(asked, &Wrong::Unknown);
         };
+        let known = self.known();
         let read = async move {
-            let around = Around::read(&work).await?;
+            let mut view = work.parts.store.view();
+            let around = Around::of(&Moment::seen(Arc::clone(&work), &known, &mut view).await?);
             let experiment = &work.experiments[at];
             let rules = work.themes.get(&experiment.concept.id).map_or(&[][..], Vec::as_slice);
-            let found = Stored::read(&work.parts.store, experiment, rules, around.now).await?;
+            let found = Stored::read(&work.parts.store, &mut view, experiment, rules, around.now).await?;
             let waiting = || Waiting::of(experiment, around.today(experiment), &work.parts.health.state());
             Ok((found.ok_or_else(waiting), around))
         };

@@ -8,6 +8,8 @@ mod browser;
 mod guards;
 #[path = "pages/hostile.rs"]
 mod hostile;
+#[path = "pages/known.rs"]
+mod known;
 mod login;
 #[path = "pages/questions.rs"]
 mod questions;

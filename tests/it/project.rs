@@ -81,12 +81,17 @@ impl Project {
     /// The same with its store on a server.
     pub fn demo_on(sandbox: &Sandbox, database: &Database) -> Self {
         let project = Self::demo(sandbox);
-        project.secret("store", &database.url);
-        project.secret("key", KEY);
-        let text = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
-        let server = "url = \"file:secrets/store\"\nkey = \"file:secrets/key\"";
-        project.write("willitsell.toml", text.replace("url = \"sqlite://willitsell.db\"", server));
+        project.put_on(database);
         project
+    }
+
+    /// Has its configuration name a store on a server in place of the file.
+    pub fn put_on(&self, database: &Database) {
+        self.secret("store", &database.url);
+        self.secret("key", KEY);
+        let text = std::fs::read_to_string(self.path().join("willitsell.toml")).unwrap();
+        let server = "url = \"file:secrets/store\"\nkey = \"file:secrets/key\"";
+        self.write("willitsell.toml", text.replace("url = \"sqlite://willitsell.db\"", server));
     }
 
     pub fn path(&self) -> &Path {

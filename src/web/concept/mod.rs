@@ -20,7 +20,7 @@ use crate::domain::decision::Decision;
 use crate::domain::theme::Theme;
 use crate::domain::verdict::{ArmScore, Scorecard, StoredScorecard, Verdict};
 use crate::schedule::recall::{self, Latest};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, View};
 use crate::themes::Themes;
 use crate::web::range;
 
@@ -56,21 +56,23 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Reads it; `None` where there is no verdict yet.
+    /// Reads it in a view; `None` where there is no verdict yet.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn read(
         store: &Store,
+        view: &mut View,
         configured: &Experiment,
         rules: &[Theme],
         now: DateTime<Utc>,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(latest) = recall::latest(store, configured).await? else { return Ok(None) };
+        let Some(latest) = recall::latest(store, view, configured).await? else { return Ok(None) };
         let card = &latest.stored.scorecard;
-        let decisions = store.decisions(&card.concept, None).await?;
+        let mut decisions = view.decisions(vec![card.concept.clone()], None).await?;
+        let decisions = decisions.remove(&card.concept).transpose()?.unwrap_or_default();
+        let replaced = view.replaced(card.concept.clone(), card.generation, REPLACED).await?;
         let themes = themes::said(store, configured, rules, now).await?;
-        let replaced = store.view().replaced(card.concept.clone(), card.generation, REPLACED).await?;
         Ok(Some(Self { latest, decisions, themes, replaced }))
     }
 

@@ -26,6 +26,7 @@ use willitsell::schedule::verdicts::{self, Case};
 use willitsell::store::Slice;
 use willitsell::web::Pages;
 
+use crate::postgres::Database;
 use crate::project::Project;
 
 /// How many days of ads there are.
@@ -35,8 +36,8 @@ const DAYS: u64 = 30;
 pub struct Site {
     pub base: String,
     pub work: Arc<Work>,
-    _project: Project,
-    _keep: watch::Sender<Arc<Work>>,
+    pub project: Project,
+    keep: watch::Sender<Arc<Work>>,
     stop: CancellationToken,
 }
 
@@ -163,9 +164,17 @@ fn arms<'a>(wanted: &Wanted<'a>) -> Vec<(&'a str, u32)> {
 impl Site {
     /// Concepts as wanted, each with days enough for its verdict, and one decision in `said`'s words on the first.
     pub async fn of(concepts: &[Wanted<'_>], said: Option<&str>) -> Self {
+        Self::on(None, concepts, said).await
+    }
+
+    /// The same from a store on a server, where one is named.
+    pub async fn on(database: Option<&Database>, concepts: &[Wanted<'_>], said: Option<&str>) -> Self {
         let project = Project::new("");
         project.write("ads.csv", "Day,Campaign,Clicks\n");
         project.write("willitsell.toml", configuration(concepts));
+        if let Some(database) = database {
+            project.put_on(database);
+        }
         let site = Self::opened(project).await;
         for (number, wanted) in concepts.iter().enumerate() {
             if let Some(verdict) = wanted.verdict {
@@ -181,23 +190,20 @@ impl Site {
 
     /// The pages of a folder with a configuration.
     pub async fn opened(project: Project) -> Self {
-        let path: PathBuf = project.path().join("willitsell.toml");
-        let app = App::open(&path).await.unwrap_or_else(|error| panic!("{error:?}"));
-        let agreement = Agreement::of(&app.parts, &app.loaded.config.experiments, app.parts.clock.now());
-        let work = Arc::new(Work {
-            agreement,
-            parts: app.parts,
-            experiments: app.loaded.config.experiments,
-            themes: app.loaded.config.themes,
-            catch_up: TimeDelta::days(1),
-        });
+        let work = work(&project).await;
         let (_, web) = watch::channel(Web { url: Some("https://tests.example.com".into()), ..Web::default() });
         let (keep, receiver) = watch::channel(Arc::clone(&work));
         let pages = Pages::open("127.0.0.1:0".parse().unwrap(), web, receiver, rand::random).await.unwrap();
         let base = format!("http://{}", pages.address().unwrap());
         let stop = CancellationToken::new();
         tokio::spawn(pages.run(stop.clone()));
-        Self { base, work, _project: project, _keep: keep, stop }
+        Self { base, work, project, keep, stop }
+    }
+
+    /// Has the pages work with what the configuration says now.
+    pub async fn reload(&mut self) {
+        self.work = work(&self.project).await;
+        self.keep.send_replace(Arc::clone(&self.work));
     }
 
     /// Writes the days of a concept as pulls do.
@@ -278,7 +284,7 @@ impl Site {
         assert_eq!(judged.scorecard.verdict, verdict, "{:#?}", judged.scorecard);
     }
 
-    async fn decide(&self, number: usize, verdict: Verdict, said: &str) {
+    pub async fn decide(&self, number: usize, verdict: Verdict, said: &str) {
         let concept = &self.work.experiments[number].concept.id;
         let store = &self.work.parts.store;
         let decision = Decision {
@@ -302,6 +308,20 @@ impl Site {
         let concepts = self.work.experiments.iter().map(|experiment| experiment.concept.id.as_str());
         every_page(concepts)
     }
+}
+
+/// What the configuration of a folder says, and its store.
+async fn work(project: &Project) -> Arc<Work> {
+    let path: PathBuf = project.path().join("willitsell.toml");
+    let app = App::open(&path).await.unwrap_or_else(|error| panic!("{error:?}"));
+    let agreement = Agreement::of(&app.parts, &app.loaded.config.experiments, app.parts.clock.now());
+    Arc::new(Work {
+        agreement,
+        parts: app.parts,
+        experiments: app.loaded.config.experiments,
+        themes: app.loaded.config.themes,
+        catch_up: TimeDelta::days(1),
+    })
 }
 
 /// The address of every page of some concepts.
