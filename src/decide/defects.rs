@@ -42,7 +42,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
         Reason::UnmappedActs { acts, keys } => unmapped_acts(experiment, *acts, keys),
         Reason::NamelessActs { acts, counted, sources } => nameless_acts(experiment, *acts, *counted, sources),
         Reason::MixedZones { source, zones } => format!(
-            "Source {} was read in {} time zones, {}, so its days do not cover the same hours. Leave \
+            "Source {} was read in {} time zones, {}, so its days do not cover the same hours. Keep \
              the account in one of them, and read all days again: `willitsell pull --source {source} --since {}`.",
             quoted(source),
             figures::in_words(u32::try_from(zones.len()).unwrap_or(u32::MAX)),
@@ -101,7 +101,7 @@ pub fn defect(experiment: &Experiment, card: &Scorecard, why: &Reason) -> String
                 format!("{} got {} of them: {got} instead of {meant}", name(experiment, arm), figures::count(*visitors))
             });
             format!(
-                "Visitors are not split between the versions as planned. {}. By {} the split was too uneven to be chance, so \
+                "Visitors are not split between the versions as planned. {}. Already by {} that was too uneven for chance, so \
                  this test can give no verdict any more. Repair what splits them, then begin a new test: in the configuration \
                  file, change `start` under `[experiment.{}]` to the day after the repair.",
                 shares.collect::<Vec<_>>().join(". "),
@@ -189,7 +189,7 @@ fn unmapped_spend(experiment: &Experiment, card: &Scorecard, spent: (Option<Mone
 fn unmapped_acts(experiment: &Experiment, acts: f64, keys: &[String]) -> String {
     let because = if keys::can_be_named(keys) {
         format!(
-            "they are marked {}, of which the configuration file says nothing. Say there which version they belong to (then \
+            "the configuration file does not mention their marks ({}). Say there which version they belong to (then \
              they count), or that they have no part in any test (then they stay out): {}.",
             figures::list(&keys::named(experiment, &keys::with_a_name(keys))),
             where_to_look(experiment)

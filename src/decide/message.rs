@@ -108,8 +108,10 @@ pub fn notices(experiment: &Experiment, now: &Scorecard, outlook: &Outlook) -> V
     };
     let mut notices = Vec::new();
     if outlook.build_out_of_reach {
-        let rest = outlook::rest(outlook)
-            .map_or_else(String::new, |[rest, all]| format!(" (about {rest} more, {all} in all)"));
+        let rest = outlook::rest(outlook).map_or_else(String::new, |(rest, over)| {
+            let over = over.map_or_else(String::new, |over| format!(", {over} over the cap"));
+            format!(" (about {rest} more{over})")
+        });
         // Nobody raises the day named as the last one.
         let raise = if experiment.stop.is_none() { ", raise the cap for a chance of BUILD," } else { "" };
         let next = format!("Stop the ads{raise} or let it run{rest}: this is no verdict");

@@ -36,7 +36,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
             if check {
                 format!("{} · {}", figures::capital(decide), stop("in either case"))
             } else {
-                let broken = "if it is broken, repair it and leave the days out";
+                let broken = "if it is broken, repair it and leave out all days up to the repair";
                 format!("Check the tracking: if it works, {decide}; {broken} · {}", stop("until you know"))
             }
         }
@@ -59,7 +59,7 @@ pub fn to_do(experiment: &Experiment, card: &Scorecard, ads: Option<&SpendAfter>
             });
             let goes_on = if let Some(currencies) = currencies {
                 match Spending::of(experiment, currencies) {
-                    Spending::OneSource(_) => " · the test goes on once all its money is in one currency",
+                    Spending::OneSource(_) => " · the test goes on then",
                     Spending::BesideLimits(..) | Spending::Several => "",
                 }
             } else {
@@ -265,11 +265,15 @@ fn mends(experiment: &Experiment, why: &Reason) -> Option<String> {
             }
         }
         Reason::MixedCurrencies { currencies } => match Spending::of(experiment, currencies) {
-            Spending::OneSource(source) => format!("Read all days of source {} again", quoted(source)),
+            Spending::OneSource(source) => {
+                format!("Set source {} to one currency, then read all its days again", quoted(source))
+            }
             Spending::BesideLimits(..) => "Set the limits in the currency of the account".to_owned(),
             Spending::Several => "Use one currency, or split the test: one for each".to_owned(),
         },
-        Reason::MixedZones { source, .. } => format!("Read all days of source {} again", quoted(source)),
+        Reason::MixedZones { source, .. } => {
+            format!("Keep source {} in one time zone, then read all its days again", quoted(source))
+        }
         Reason::DayZones { .. } => "Set the same time zone in both accounts, then read all days again".to_owned(),
         Reason::FewerRows { source, .. } => format!("Check what the account of source {} shows", quoted(source)),
         Reason::Restated { .. } => "Find out what changed, then repair the source or confirm the numbers".to_owned(),

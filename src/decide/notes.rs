@@ -147,11 +147,11 @@ pub fn no_sooner(missing: u32, today: NaiveDate) -> String {
     first.map_or_else(String::new, |day| format!("; no BUILD or KILL before {}", figures::day(day, today)))
 }
 
-/// `18 days`; where the money and the list of days speak of more, `17 days with visitors`.
+/// `18 days`; where the money and the list of days speak of more, `17 of 18 settled days`.
 pub fn days_seen(experiment: &Experiment, arm: &ArmScore, settled: usize) -> String {
     let (days, policy) = (figures::days(arm.evidence.days), &experiment.policy);
     let all = policy.model == Model::Cpa || usize::try_from(arm.evidence.days).is_ok_and(|days| days >= settled);
-    if all { days } else { format!("{days} with {}", figures::many(policy.primary.denominator)) }
+    if all { days } else { format!("{} of {settled} settled days", arm.evidence.days) }
 }
 
 /// When the last day known today is settled.

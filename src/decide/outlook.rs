@@ -358,21 +358,22 @@ pub fn used(card: &Scorecard, budget: &Budget) -> String {
     )
 }
 
-/// What is spent from now on until the only version comes to what it is heading for, and what will have been spent in all then.
-pub fn rest(outlook: &Outlook) -> Option<[Money; 2]> {
-    let ([ahead], Some(budget)) = (&outlook.arms[..], &outlook.budget) else { return None };
+/// What is spent from now on until the only version comes to what it is heading for, and by how much the cap is passed then: as
+/// much as has not settled today will not have settled then.
+pub fn rest(outlook: &Outlook) -> Option<(Money, Option<Money>)> {
+    let [ahead] = &outlook.arms[..] else { return None };
     let rest = ahead.likely.as_ref()?.spend.filter(|spend| spend.micros > 0)?;
-    Some([rest, budget.spent.plus(rest).ok()?])
+    let over = |budget: Budget| budget.spent.plus(rest).ok()?.minus(budget.cap).ok().filter(|over| over.micros > 0);
+    Some((rest, outlook.budget.and_then(over)))
 }
 
 /// What will have been spent when the only version comes to the cap: `If the ads run until then, about $7,800 will be spent,
 /// $600 more than the cap.`
 pub fn overrun(outlook: &Outlook) -> Option<String> {
     let ([ahead], Some(budget)) = (&outlook.arms[..], &outlook.budget) else { return None };
-    let likely = ahead.likely.as_ref().filter(|it| matches!(it.reason, Some(Reason::CapReached { .. })))?;
-    // As much as has not settled today will not have settled then.
-    let spent = budget.spent.plus(likely.spend?).ok()?;
-    let over = spent.minus(budget.cap).ok().filter(|over| over.micros > 0)?;
+    ahead.likely.as_ref().filter(|it| matches!(it.reason, Some(Reason::CapReached { .. })))?;
+    let (rest, Some(over)) = rest(outlook)? else { return None };
+    let spent = budget.spent.plus(rest).ok()?;
     Some(format!("If the ads run until then, about {spent} will be spent, {over} more than the cap."))
 }
 

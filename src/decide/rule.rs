@@ -75,6 +75,11 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, beside_others: bool)
             notes::settles_on(experiment, today)
         ),
     ];
+    if policy.model == Model::Compare && policy.srm.is_none() {
+        let audiences = "Both hold for each version with the people who saw it: a difference may come from the people.";
+        // Behind what BUILD and KILL promise.
+        lines.insert(4, audiences.to_owned());
+    }
     lines.extend(limits(experiment, card));
     if tested > 1 {
         lines.push(
@@ -84,14 +89,9 @@ pub fn sentences(experiment: &Experiment, card: &Scorecard, beside_others: bool)
             lines.push("Each version has an equal share of the money up to the cap.".into());
         }
     }
-    if policy.model == Model::Compare && policy.srm.is_none() {
+    if policy.model != Model::Compare && tested > 1 && policy.srm.is_none() {
         lines.push(
-            "Both promises hold for each version with the people who saw it: a difference may come from the people."
-                .into(),
-        );
-    } else if tested > 1 && policy.srm.is_none() {
-        lines.push(
-            "Each version is delivered with its own audience: a difference between versions may be the audience's."
+            "Each version is shown to people of its own: a difference between versions may come from the people."
                 .into(),
         );
     }

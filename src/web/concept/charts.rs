@@ -365,7 +365,7 @@ pub fn rows(concept: &Concept, room: Room) -> Option<Markup> {
         .collect::<Vec<_>>()
         .join(" ");
     let warning = if concept.cells.is_empty() {
-        "Each version is delivered with its own audience: a difference between versions may be the audience's."
+        "Each version is shown to people of its own: a difference between versions may come from the people."
     } else {
         "Each platform chose who saw the ads, so these rows compare delivery with its audience, not the channel alone. The verdict uses them together."
     };

@@ -265,4 +265,4 @@ COLLECTING · Invoice Autopilot · BUILD is out of reach (owner: Dana, head of p
 Why       Neither BUILD nor KILL can be reached before the cap (60 settled days or $1,200), however the days left turn out: you will have to decide.
 Evidence  6 of 204 visitors, 17 settled days to Wed 18 Mar
 Money     $680 spent to Wed 18 Mar, $120 since · $113 per sign-up (over the limit of $84.27) · building it would cost $46,800
-Next      Stop the ads, raise the cap for a chance of BUILD, or let it run (about $520 more, $1,320 in all): this is no verdict";
+Next      Stop the ads, raise the cap for a chance of BUILD, or let it run (about $520 more, $120 over the cap): this is no verdict";

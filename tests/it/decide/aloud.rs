@@ -343,7 +343,7 @@ const ASKED: [(&str, &str); 94] = [
     ("mixed_currencies", "Money     spent in EUR and USD, not added up ·"),
     (
         "mixed_currencies",
-        "Next      Read all days of source \"ads\" again · the test goes on once all its money is in one currency · pause the ads until then",
+        "Next      Set source \"ads\" to one currency, then read all its days again · the test goes on then · pause the ads until then",
     ),
     (
         "restated",
@@ -359,7 +359,7 @@ const ASKED: [(&str, &str); 94] = [
     ("unmapped_acts", "The form must record, for each person, the campaign or the version of the page they came from."),
     (
         "unmapped_acts",
-        "they are marked \"newsletter\" of source \"form\", of which the configuration file says nothing. Say there which version they belong to (then they count), or that they have no part in any test (then they stay out)",
+        "the configuration file does not mention their marks (\"newsletter\" of source \"form\"). Say there which version they belong to (then they count), or that they have no part in any test (then they stay out)",
     ),
     (
         "impossible_counts",
@@ -443,13 +443,13 @@ const ASKED: [(&str, &str); 94] = [
         "nameless_acts",
         "In the configuration file, delete `poll = …` from the line `keys` under `[experiment.invoice-autopilot.arm.a]`: then",
     ),
-    ("KILL", "if it is broken, repair it and leave the days out · stop the ads until you know"),
+    ("KILL", "if it is broken, repair it and leave out all days up to the repair · stop the ads until you know"),
     ("KILL", "\n  To leave out the days up to and including the day of the repair, write `set_aside_days = ["),
     ("no_data", "check that it has a column of sign-ups."),
     ("tracking_gap", "there were only 720 visitors for 1,800 clicks; 1,440 to 1,800 are usual."),
     ("tracking_broken", "leave that day out: the lines to write stand below."),
     ("fewer_rows", "two ads are spending $300 a day together"),
-    ("uneven_split", "By Sun 8 Mar the split was too uneven to be chance, so this test can give no verdict any more."),
+    ("uneven_split", "Already by Sun 8 Mar that was too uneven for chance, so this test can give no verdict any more."),
     ("guardrail", "Limit: at most $20. Breached: to keep to $20 each, $4,200 would have had to bring 210 sign-ups."),
     ("arms_disagree", "Breached: to keep to $84 each, $7,500 would have had to bring 90 sign-ups."),
     ("cap_reached", "Breached: to keep to $84 each, $5,100 would have had to bring 61 sign-ups."),
@@ -702,7 +702,7 @@ fn all_else_that_is_told_is_read_aloud_too() {
     said("suspended", "Money     at least $5,100 spent to Wed 18 Mar ·");
     said(
         "notice",
-        "Next      Stop the ads, raise the cap for a chance of BUILD, or let it run (about $1,200 more, $7,800 in all): this is no verdict",
+        "Next      Stop the ads, raise the cap for a chance of BUILD, or let it run (about $1,200 more, $600 over the cap): this is no verdict",
     );
     said("confirmed", "Why       The data can be trusted again, and the BUILD stands. 8.0% signed up");
     said(

@@ -423,7 +423,11 @@ fn money_in_two_currencies_is_laid_to_the_source_or_to_the_limits_that_have_it()
     let mut two_accounts = limits.clone();
     two_accounts.sources.push(Source { id: SourceId::new("meta"), ..two_accounts.sources[0].clone() });
     for (experiment, says, mends) in [
-        (autopilot(), "Source \"ads\" brought money in EUR and USD.", "Read all days of source \"ads\" again"),
+        (
+            autopilot(),
+            "Source \"ads\" brought money in EUR and USD.",
+            "Set source \"ads\" to one currency, then read all its days again",
+        ),
         (
             limits,
             "Source \"ads\" brought money in EUR, and the configuration file sets limits in USD.",
