@@ -31,7 +31,7 @@ use chrono_tz::Tz;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use willitsell::app::App;
-use willitsell::connect::http::{Reach, client};
+use willitsell::connect::http::{Http, Limits};
 use willitsell::domain::concept::Experiment;
 use willitsell::domain::connector::{Facts, RowSink, SourceRow};
 use willitsell::domain::decision::{Choice, Decision};
@@ -324,7 +324,7 @@ fn memory() -> u64 {
 type Address = Box<dyn Fn(usize) -> String>;
 
 async fn measure(base: &str, size: Size, only: &[String]) -> f64 {
-    let http = client(&Reach::default()).unwrap();
+    let http = Http::new(Limits::default()).unwrap().client();
     let concept = move |number: usize| format!("/concepts/concept-{}", number * 37 % size.concepts);
     let pages: [(&str, Address); 6] = [
         ("portfolio", Box::new(|_| "/".to_owned())),

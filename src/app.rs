@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use reqwest::Client;
 use thiserror::Error;
 
 use crate::config::{self, Config, Known, Loaded, Problems};
 use crate::connect::Registry;
 use crate::connect::auth::Auth;
 use crate::connect::folder::FolderError;
-use crate::connect::http::{self, Http, HttpError, Limits, Reach};
+use crate::connect::http::{Http, HttpError, Limits, Reach};
 use crate::connect::manifest::{ManifestError, Patience};
 use crate::domain::id::DestinationId;
 use crate::health::Health;
@@ -49,7 +48,7 @@ pub enum AppError {
 /// # Errors
 /// [`AppError`] when no TLS client can be made, or an embedded manifest is wrong.
 pub fn registry() -> Result<Registry, AppError> {
-    registry_within(None, &Reach::default(), &Patience::default(), None)
+    registry_through(&Http::new(Limits::default())?, None, &Patience::default(), None)
 }
 
 /// Every connector a configuration may name: those of this program, and those of the folder it names.
@@ -57,21 +56,20 @@ pub fn registry() -> Result<Registry, AppError> {
 /// # Errors
 /// As [`registry`], and [`AppError::Folder`] with everything wrong in the folder's files.
 pub fn registry_of(path: &Path) -> Result<Registry, AppError> {
-    registry_within(Some(path), &Reach::default(), &Patience::default(), None)
+    registry_through(&Http::new(Limits::default())?, Some(path), &Patience::default(), None)
 }
 
-/// As [`registry_of`], for these networks, waiting for vendors as told, in place of what ran `before`.
-fn registry_within(
+/// As [`registry_of`], asking through this client, waiting for vendors as told, in place of what ran `before`.
+fn registry_through(
+    http: &Http,
     path: Option<&Path>,
-    reach: &Reach,
     patience: &Patience,
     before: Option<&Registry>,
 ) -> Result<Registry, AppError> {
-    let http = Http::within(Limits::default(), reach)?;
     let auth = before.map_or_else(|| Auth::new(http.clone()), |before| before.auth().through(http.clone()));
-    let registry = Registry::built_in(&http, &auth, patience)?;
+    let registry = Registry::built_in(http, &auth, patience)?;
     Ok(match path.and_then(config::connectors_folder) {
-        Some(folder) => registry.with_folder(&folder, &http, &auth, patience)?,
+        Some(folder) => registry.with_folder(&folder, http, &auth, patience)?,
         None => registry,
     })
 }
@@ -104,6 +102,8 @@ pub struct App {
     pub loaded: Loaded,
     /// Store, connectors, sources, tokens, notifiers.
     pub parts: Parts,
+    /// What every call goes through, for the networks this configuration allows.
+    pub http: Http,
 }
 
 impl App {
@@ -153,30 +153,16 @@ impl App {
         ))
     }
 
-    /// What calls from outside `connect` are made with, such as the heartbeat, for the networks this configuration allows.
-    ///
-    /// # Errors
-    /// [`AppError::Http`].
-    pub fn client(config: &Config) -> Result<Client, AppError> {
-        let reach = Reach::default();
-        reach.allow(config.private_networks.clone());
-        Ok(http::client(&reach)?)
-    }
-
     /// What a login is got with, for the networks this configuration allows.
-    ///
-    /// # Errors
-    /// [`AppError::Http`].
-    pub fn auth(&self) -> Result<Auth, AppError> {
-        let reach = Reach::default();
-        reach.allow(self.loaded.config.private_networks.clone());
-        Ok(Auth::new(Http::within(Limits::default(), &reach)?))
+    pub fn auth(&self) -> Auth {
+        Auth::new(self.http.clone())
     }
 }
 
 /// What a file says, built as far as it needs no store.
 struct Read {
     loaded: Loaded,
+    http: Http,
     registry: Registry,
     notifiers: BTreeMap<DestinationId, Box<dyn Notifier>>,
 }
@@ -184,27 +170,27 @@ struct Read {
 impl Read {
     fn from(path: &Path, text: Option<&str>, patience: &Patience, before: Option<&Registry>) -> Result<Self, AppError> {
         let reach = Reach::default();
-        let registry = registry_within(Some(path), &reach, patience, before)?;
+        let http = Http::within(Limits::default(), &reach)?;
+        let registry = registry_through(&http, Some(path), patience, before)?;
         let loaded = load(path, text, &registry)?;
         reach.allow(loaded.config.private_networks.clone());
-        let notifiers = notifiers(&loaded, &reach)?;
-        Ok(Self { loaded, registry, notifiers })
+        let notifiers = notifiers(&loaded, &http)?;
+        Ok(Self { loaded, http, registry, notifiers })
     }
 
     fn on(self, store: Arc<Store>, turns: Arc<Turns>, clock: Arc<dyn Clock>, health: Arc<Health>) -> App {
-        let Self { loaded, registry, notifiers } = self;
+        let Self { loaded, http, registry, notifiers } = self;
         let sources = loaded.config.sources.clone();
         let tokens = Box::new(store.tokens(loaded.config.token_key.clone()));
         let telling = loaded.config.telling.clone();
         let parts = Parts { store, registry, sources, tokens, notifiers, telling, turns, clock, health };
-        App { loaded, parts }
+        App { loaded, parts, http }
     }
 }
 
-fn notifiers(loaded: &Loaded, reach: &Reach) -> Result<BTreeMap<DestinationId, Box<dyn Notifier>>, AppError> {
-    let client = http::client(reach)?;
+fn notifiers(loaded: &Loaded, http: &Http) -> Result<BTreeMap<DestinationId, Box<dyn Notifier>>, AppError> {
     let built = loaded.config.destinations.iter().map(|destination| {
-        notify::build(destination, client.clone())
+        notify::build(destination, http.client())
             .map(|notifier| (destination.id.clone(), notifier))
             .map_err(|error| AppError::Notifier(destination.id.to_string(), error))
     });

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Statement, Transaction, params};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 use willitsell::app;
+use willitsell::connect::http::{Http, Limits};
 use willitsell::domain::observation::{DateWindow, first_instant};
 
 use crate::{cpu_seconds, peak_mib, window};
@@ -35,7 +36,7 @@ pub fn run(vendor: &str, address: &str, days: u64) {
     database.pragma_update(None, "journal_mode", "WAL").expect("WAL");
     database.pragma_update(None, "synchronous", "FULL").expect("FULL");
     database.execute_batch(SCHEMA).expect("schema");
-    let client = willitsell::connect::http::client(&willitsell::connect::http::Reach::default()).expect("a client");
+    let client = Http::new(Limits::default()).expect("a client").client();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     // The same spans as the manifest asks for.
     let longest = app::registry().expect("a registry").get(vendor).expect("built in").info().longest_days;

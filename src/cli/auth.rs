@@ -127,7 +127,7 @@ async fn log_in(name: &str, no_browser: bool, app: &App, path: &Path, output: &O
             .map_err(|_| too_late())??;
         (code, Some(answered))
     };
-    let auth = app.auth()?;
+    let auth = app.auth();
     let grant = Grant { login, vault: app.parts.tokens.as_ref(), oauth2 };
     let now = Utc::now();
     let kept = consent.redeem(&auth, &grant, &code, now).await;

@@ -34,6 +34,7 @@ use crate::domain::id::{ConceptId, SourceId};
 use crate::domain::pattern;
 use crate::domain::portfolio::FalseBuildRate;
 use crate::domain::postgres::PostgresAddress;
+use crate::domain::schedule::{BadSchedule, Schedule};
 
 /// What every check needs: where to report, what may be named, where secrets come from.
 pub(super) struct Check<'t> {
@@ -45,6 +46,8 @@ pub(super) struct Check<'t> {
     pub(super) program: String,
     /// Forms that settings have, each made once: hundreds of sources have the same.
     pub(super) patterns: RefCell<BTreeMap<String, Option<Regex>>>,
+    /// Schedules, likewise.
+    pub(super) schedules: RefCell<BTreeMap<String, Result<Schedule, BadSchedule>>>,
     /// Environment variables that gave a secret.
     variables: RefCell<Vec<(Span, String)>>,
     /// Destinations, logins and sources, and those of them that something refers to.
@@ -135,6 +138,7 @@ fn read<'t>(
         folder: secret::folder_of(path),
         program: super::program(path),
         patterns: RefCell::default(),
+        schedules: RefCell::default(),
         variables: RefCell::default(),
         declared: RefCell::default(),
         used: RefCell::default(),

@@ -111,11 +111,12 @@ pub(super) fn experiment(
 fn schedule(check: &Check<'_>, section: &Section<'_>) -> Option<Schedule> {
     const EXAMPLE: &str = "for example \"0 6 * * MON-FRI\": six in the morning, Monday to Friday";
     let written = section.need("schedule", &format!("write when to ask and decide, {EXAMPLE}"))?;
-    let schedule = written.get_ref().parse::<Schedule>();
-    if let Err(error) = &schedule {
+    let mut known = check.schedules.borrow_mut();
+    let schedule = known.entry((*written.get_ref()).to_owned()).or_insert_with(|| written.get_ref().parse());
+    if let Err(error) = &*schedule {
         check.report.error(written.span(), format!("{}: {error}", section.dotted("schedule")), EXAMPLE);
     }
-    schedule.ok()
+    schedule.clone().ok()
 }
 
 fn timezone(check: &Check<'_>, section: &Section<'_>) -> Option<Tz> {

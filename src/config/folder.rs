@@ -12,6 +12,10 @@ use super::secret::folder_of;
 /// file's own folder; `None` where there is no such line or no readable file.
 pub fn connectors_folder(path: &Path) -> Option<PathBuf> {
     let text = fs::read_to_string(path).ok()?;
+    // Most files have no such line, and a long one takes a while to parse.
+    if !text.contains("connectors") {
+        return None;
+    }
     let table = DeTable::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)).ok()?;
     let folder = table.get_ref().get("connectors")?.get_ref().as_str().filter(|folder| !folder.trim().is_empty())?;
     Some(folder_of(path).join(folder))

@@ -2,7 +2,7 @@
 //! all in one go. A line that may hold a secret never enters a problem, so that no printer, log or
 //! JSON can let it out.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -132,16 +132,16 @@ pub(super) struct Report<'t> {
     text: &'t str,
     /// Where its lines begin, in bytes: counting them anew for each of a thousand warnings would take longer than all else.
     lines: Vec<usize>,
-    shown: Vec<bool>,
+    /// Which of them may be shown; asked where something is wrong, which is seldom.
+    shown: OnceCell<Vec<bool>>,
     found: RefCell<Vec<(usize, Problem)>>,
 }
 
 impl<'t> Report<'t> {
     /// For one file and its text.
     pub(super) fn new(file: &Path, text: &'t str) -> Self {
-        let shown = excerpt::lines_that_may_be_shown(text);
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
-        Self { file: file.display().to_string(), text, lines, shown, found: RefCell::default() }
+        Self { file: file.display().to_string(), text, lines, shown: OnceCell::new(), found: RefCell::default() }
     }
 
     /// Adds an error at a place.
@@ -173,7 +173,8 @@ impl<'t> Report<'t> {
         let line = self.text[line_start..].lines().next().unwrap_or_default();
         let from = (start - line_start).min(line.len());
         let to = line.ceil_char_boundary(span.end.max(start).saturating_sub(line_start).min(line.len()));
-        let shown = self.shown.get(number).is_some_and(|&shown| shown);
+        let shown = self.shown.get_or_init(|| excerpt::lines_that_may_be_shown(self.text));
+        let shown = shown.get(number).is_some_and(|&shown| shown);
         Place {
             line: number + 1,
             column: line[..from].chars().count() + 1,

@@ -12,10 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Client;
 pub use reqwest::Method;
 use reqwest::StatusCode;
 pub use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, ClientBuilder};
 use secrecy::SecretString;
 use thiserror::Error;
 pub use url::Url;
@@ -28,6 +28,9 @@ pub use wait::{Backoff, Pace, WaitUnit, retry_after, wait_hint};
 
 /// Most redirects followed for one call.
 const MOST_REDIRECTS: u32 = 5;
+
+/// How much later than ours the library's own limit on a whole call comes.
+const LATER: Duration = Duration::from_secs(5);
 
 /// What no call may exceed.
 #[derive(Clone, Copy, Debug)]
@@ -175,33 +178,6 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Builds a client with the default limits on time, without redirects and without a proxy from the
-/// environment. For callers outside `connect`; inside, [`Http`] adds what this cannot hold.
-///
-/// # Errors
-/// [`HttpError::Setup`] where this machine has no CA certificates.
-pub fn client(reach: &Reach) -> Result<Client, HttpError> {
-    let limits = Limits::default();
-    builder(&limits, reach).timeout(limits.whole).build().map_err(|error| setup(&error))
-}
-
-/// Where every client begins. Without a provider installed first, building one panics.
-fn builder(limits: &Limits, reach: &Reach) -> ClientBuilder {
-    // An error means that one is installed already, which is all that is wanted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .user_agent(concat!("willitsell/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(limits.connect)
-        .read_timeout(limits.silence)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .dns_resolver(Arc::new(Guard::new(reach.clone())))
-}
-
-fn setup(error: &reqwest::Error) -> HttpError {
-    HttpError::Setup { why: root_cause(error) }
-}
-
 /// The client every connector shares. Clones share connections and turns.
 #[derive(Clone, Debug)]
 pub struct Http {
@@ -225,9 +201,28 @@ impl Http {
     /// # Errors
     /// As [`Http::new`].
     pub fn within(limits: Limits, reach: &Reach) -> Result<Self, HttpError> {
-        // Without the library's limit on the whole: ours counts redirects too and knows its name.
-        let client = builder(&limits, reach).build().map_err(|error| setup(&error))?;
+        // Without a provider installed first, building a client panics. An error means that one is installed already, which is
+        // all that is wanted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .user_agent(concat!("willitsell/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.silence)
+            // Our own limit on the whole counts redirects too, knows its name, and comes first: this one is for whoever asks
+            // for the client itself.
+            .timeout(limits.whole + LATER)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .dns_resolver(Arc::new(Guard::new(reach.clone())))
+            .build()
+            .map_err(|error| HttpError::Setup { why: root_cause(&error) })?;
         Ok(Self { client, limits, reach: reach.clone(), turns: wait::Turns::default() })
+    }
+
+    /// What is beneath, for callers outside `connect`: with the limits on time, without redirects and without a proxy from the
+    /// environment, and nothing else of what a call of ours holds.
+    pub fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// Makes one call, after waiting for its turn, and returns the whole answer whatever its status.

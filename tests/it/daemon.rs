@@ -153,7 +153,7 @@ impl Rig {
         let project = Project::demo(&sandbox);
         let text = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
         project.write("willitsell.toml", text.replace("0 8 * * *", schedule));
-        let App { loaded, mut parts } = project.app().await;
+        let App { loaded, mut parts, .. } = project.app().await;
         let inner = Arc::clone(parts.registry.get("typeform").unwrap());
         let forms = Arc::new(Moody { inner, moods: Mutex::default(), asked: Mutex::default() });
         parts.registry.add(Arc::<Moody>::clone(&forms));

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use secrecy::SecretString;
-use willitsell::connect::http::{
-    self, Answer, Call, HeaderMap, HeaderValue, Http, HttpError, Limits, Method, Reach, Url,
-};
+use willitsell::connect::http::{self, Answer, Call, HeaderMap, HeaderValue, Http, HttpError, Limits, Method, Url};
 
 use crate::canary::{CANARY, assert_no_canary};
 use crate::fake_server::{FakeServer, Seen, Step, answer, head, json};
@@ -234,7 +232,7 @@ fn no_proxy_is_taken_from_the_environment() {
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let server = FakeServer::always(json(200, "[]")).await;
             get(hurried(), &server, "/").await.unwrap();
-            http::client(&Reach::default()).unwrap().get(server.url("/")).send().await.unwrap();
+            Http::new(Limits::default()).unwrap().client().get(server.url("/")).send().await.unwrap();
         });
     }
 }

@@ -500,7 +500,7 @@ async fn an_act_counts_once_whether_sent_before_it_is_read_or_after() {
 async fn listed(sandbox: &Sandbox, form: &str) -> Vec<Value> {
     let url =
         format!("{}/forms/{form}/responses?page_size=1000&response_type=completed", sandbox.url(Endpoint::Typeform));
-    let client = willitsell::connect::http::client(&willitsell::connect::http::Reach::default()).unwrap();
+    let client = willitsell::connect::http::Http::new(willitsell::connect::http::Limits::default()).unwrap().client();
     let request = client.get(url).bearer_auth(&sandbox.secrets().typeform_token);
     let page: Value = serde_json::from_slice(&request.send().await.unwrap().bytes().await.unwrap()).unwrap();
     page["items"].as_array().unwrap().clone()

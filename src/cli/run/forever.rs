@@ -43,7 +43,7 @@ pub(super) async fn forever(
     stop: &CancellationToken,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let App { loaded: Loaded { config, .. }, parts } = app;
+    let App { loaded: Loaded { config, .. }, parts, http } = app;
     output.note(&format!("running {}; stop with Ctrl-C", counted(config.experiments.len() as u64, "experiment")));
     let health = Arc::clone(&parts.health);
     if let Some(address) = config.daemon.health {
@@ -55,7 +55,7 @@ pub(super) async fn forever(
         tokio::spawn(pages.run(stop.clone()));
     }
     if let Some(address) = &config.daemon.heartbeat
-        && let Some(heartbeat) = Heartbeat::to(address, App::client(&config)?)
+        && let Some(heartbeat) = Heartbeat::to(address, http.client())
     {
         let (health, stop) = (Arc::clone(&health), stop.clone());
         tokio::spawn(async move { heartbeat.run(&health, stop).await });
@@ -236,7 +236,7 @@ async fn read_again_when_asked(
 
 async fn read_again(path: &Path, fixed: &Fixed, running: &Work) -> Result<(Work, Web), Failure> {
     whole(path).await?;
-    let App { loaded: Loaded { config, .. }, parts } = App::again(path, &running.parts)?;
+    let App { loaded: Loaded { config, .. }, parts, .. } = App::again(path, &running.parts)?;
     if config.experiments.is_empty() {
         return Err(Failure::usage("there is no [experiment.…] in it"));
     }

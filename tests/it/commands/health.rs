@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
-use willitsell::connect::http::{Method, Reach, client};
+use willitsell::connect::http::{Http, Limits, Method};
 use willitsell::sandbox::{Endpoint, Sandbox};
 
 use super::NOW;
@@ -60,7 +60,7 @@ impl Rig {
 
     /// Status and body of a page; nothing while nobody listens.
     async fn page(&self, page: &str, host: &str) -> Option<(u16, String)> {
-        let client = client(&Reach::default()).unwrap();
+        let client = Http::new(Limits::default()).unwrap().client();
         let url = format!("http://127.0.0.1:{}{page}", self.port);
         let answer = client.request(Method::GET, url).header("host", host).send().await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.unwrap()))

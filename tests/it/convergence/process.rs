@@ -171,7 +171,7 @@ async fn driven() {
     say(&format!("pid {}", std::process::id()));
     let log = File::options().append(true).create(true).open(folder.join("daemon.log")).unwrap();
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(log).with_ansi(false).init();
-    let App { loaded, mut parts } = match patient(&folder).await {
+    let App { loaded, mut parts, .. } = match patient(&folder).await {
         Ok(app) => app,
         Err(error) => return say(&format!("ended {error}")),
     };

@@ -23,7 +23,7 @@ impl Node {
         let project = Project::demo_on(sandbox, database);
         let text = std::fs::read_to_string(project.path().join("willitsell.toml")).unwrap();
         project.write("willitsell.toml", text.replace(from, to));
-        let App { loaded, mut parts } = project.app().await;
+        let App { loaded, mut parts, .. } = project.app().await;
         let hands = Hands::at(&(Utc::now() + clock).to_rfc3339());
         parts.clock = Arc::<Hands>::clone(&hands);
         let (store, health) = (Arc::clone(&parts.store), Arc::clone(&parts.health));

@@ -60,7 +60,7 @@ impl Waiting {
 
 fn browser() -> reqwest::Client {
     // Redirects are followed by hand: what stands in the address bar is what is looked at.
-    willitsell::connect::http::client(&willitsell::connect::http::Reach::default()).unwrap()
+    willitsell::connect::http::Http::new(willitsell::connect::http::Limits::default()).unwrap().client()
 }
 
 async fn agree(page: &Url) -> Url {

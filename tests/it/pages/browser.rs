@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use willitsell::connect::http::{Reach, client};
+use willitsell::connect::http::{Http, Limits};
 
 /// Generous, because the machine may be busy; nothing waits this long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -33,7 +33,7 @@ impl Browser {
             eprintln!("skipped: there is no chromedriver (apt-get install chromium chromium-driver)");
             return None;
         };
-        let http = client(&Reach::default()).unwrap();
+        let http = Http::new(Limits::default()).unwrap().client();
         let base = format!("http://127.0.0.1:{port}");
         let mut browser = Self { driver, session: base.clone(), http, profile };
         let arguments = [

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use willitsell::connect::http::{Method, Reach, client};
+use willitsell::connect::http::{Http, Limits, Method};
 
 use super::hostile::EVERY_VERDICT;
 use super::site::{Site, Wanted};
@@ -20,7 +20,7 @@ async fn ask(
     path: &str,
     headers: &[(&str, &str)],
 ) -> (u16, reqwest::header::HeaderMap, String) {
-    let mut request = client(&Reach::default()).unwrap().request(method, format!("{}{path}", site.base));
+    let mut request = Http::new(Limits::default()).unwrap().client().request(method, format!("{}{path}", site.base));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

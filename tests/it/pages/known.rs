@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor};
-use willitsell::connect::http::{Reach, client};
+use willitsell::connect::http::{Http, Limits};
 use willitsell::domain::decision::{Cause, Known};
 use willitsell::domain::verdict::{Scorecard, StoredScorecard, Verdict};
 use willitsell::store::{Finding, NewVerdict};
@@ -32,7 +32,7 @@ async fn both() -> Vec<(Site, Option<Database>)> {
 }
 
 async fn asked(site: &Site, path: &str) -> Value {
-    let request = client(&Reach::default()).unwrap().get(format!("{}{path}", site.base));
+    let request = Http::new(Limits::default()).unwrap().client().get(format!("{}{path}", site.base));
     let answer = request.header("accept", "application/json").send().await.unwrap();
     assert_eq!(answer.status(), 200, "{path}");
     serde_json::from_str(&answer.text().await.unwrap()).unwrap()
