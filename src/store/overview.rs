@@ -9,27 +9,17 @@ use chrono_tz::Tz;
 
 use super::columns::{self, Fields};
 use super::error::StoreError;
-use super::newest::newest;
 use super::rows::View;
 use super::snapshot::{InPlace, Reading, Value};
-use super::standings::OfConcepts;
 use crate::domain::id::{ConceptId, SourceId};
-use crate::domain::run::{Outcome, Run};
+use crate::domain::run::Run;
 use crate::domain::verdict::{Scorecard, Verdict};
 
 /// Most readings of one source that are looked at.
 const MOST_READINGS: i64 = 1000;
 
 /// Most failed runs that are.
-const MOST_FAILED: i64 = 20_000;
-
-/// By concept, for that is how runs are found by their slots.
-const FAILED: &str = "WITH RECURSIVE one(concept_id) AS (SELECT MIN(concept_id) FROM run UNION ALL \
-                      SELECT (SELECT MIN(concept_id) FROM run AS next WHERE next.concept_id > one.concept_id) FROM one \
-                      WHERE one.concept_id IS NOT NULL) SELECT run.concept_id, run.id, run.due_at, run.started_at, \
-                      run.finished_at, run.outcome, run.missed FROM one JOIN run ON run.concept_id = one.concept_id \
-                      WHERE run.due_at >= $1 AND run.outcome LIKE '{\"result\":\"failed\"%' \
-                      ORDER BY run.due_at DESC LIMIT $2";
+const MOST_FAILED: i64 = 10_000;
 
 /// When a source was read, and how far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,38 +44,22 @@ pub struct ChangeOfVerdict {
 }
 
 impl View {
-    /// The run with the latest slot of each concept in which a source failed then, or why it cannot be read.
-    pub async fn failing(&mut self) -> Result<OfConcepts<Run>, StoreError> {
-        let read = |at: &Reading<'_>| {
-            let mut runs = at.question(newest!(
-                "last.concept_id, last.id, last.due_at, last.started_at, last.finished_at, last.outcome, last.missed" of
-                "run" by "due_at" ""
-            ))?;
-            let mut failing = BTreeMap::new();
-            runs.each(&[], |row| {
-                let concept = ConceptId::new(row.text()?);
-                match read_run(&concept, row) {
-                    Ok(run) if matches!(run.outcome, Some(Outcome::Failed { .. })) => failing.insert(concept, Ok(run)),
-                    Err(error @ StoreError::Unreadable(_)) => failing.insert(concept, Err(error)),
-                    Err(error) => return Err(error),
-                    Ok(_) => None,
-                };
-                Ok(())
-            })?;
-            Ok(failing)
-        };
-        self.at.read(read).await
-    }
-
-    /// The runs since an instant in which a source failed, newest first.
-    pub async fn failed_runs(&mut self, since: DateTime<Utc>) -> Result<Vec<Run>, StoreError> {
+    /// The runs since an instant in which a source failed, newest first, each with whether its concept has had none since.
+    pub async fn failed_runs(&mut self, since: DateTime<Utc>) -> Result<Vec<(Run, bool)>, StoreError> {
         let read = move |at: &Reading<'_>| {
-            let mut runs = at.question(FAILED)?;
+            // The first condition on the outcome is the index's own.
+            let mut runs = at.question(
+                "SELECT id, concept_id, due_at, started_at, finished_at, outcome, missed, \
+                 (SELECT MAX(due_at) FROM run AS any_of WHERE any_of.concept_id = run.concept_id) AS last FROM run \
+                 WHERE due_at >= $1 AND outcome <> '{\"result\":\"decided\"}' AND outcome LIKE '{\"result\":\"failed\"%' \
+                 ORDER BY due_at DESC LIMIT $2",
+            )?;
             let mut failed = Vec::new();
             let asked = [Value::Number(since.timestamp_millis()), Value::Number(MOST_FAILED)];
             runs.each(&asked, |row| {
-                let concept = ConceptId::new(row.text()?);
-                failed.push(read_run(&concept, row)?);
+                let run = read_run(row)?;
+                let is_last = columns::instant(row.number()?)? <= run.due_at;
+                failed.push((run, is_last));
                 Ok(())
             })?;
             Ok(failed)
@@ -181,10 +155,10 @@ fn read_verdict(row: &mut InPlace<'_>) -> Result<Verdict, StoreError> {
     columns::from_json(&format!("\"{}\"", row.text()?))
 }
 
-fn read_run(concept: &ConceptId, row: &mut InPlace<'_>) -> Result<Run, StoreError> {
+fn read_run(row: &mut InPlace<'_>) -> Result<Run, StoreError> {
     Ok(Run {
         id: row.text()?.to_owned(),
-        concept: concept.clone(),
+        concept: ConceptId::new(row.text()?),
         due_at: columns::instant(row.number()?)?,
         started_at: columns::instant(row.number()?)?,
         finished_at: row.optional_number()?.map(columns::instant).transpose()?,

@@ -20,14 +20,18 @@ use super::parts;
 use super::words;
 use crate::decide::{explain, figures, flags, next};
 use crate::domain::concept::Experiment;
+use crate::domain::id::ConceptId;
 use crate::domain::run::{Outcome, Run};
 use crate::domain::verdict::{Reason, Verdict};
 use crate::schedule::daemon::Work;
 use crate::schedule::logins::findings;
-use crate::store::{OfConcepts, StoreError, Undelivered};
+use crate::store::{StoreError, Undelivered};
 
 /// Days of a source's strip.
 pub(super) const DAYS: i64 = 14;
+
+/// Days within which a schedule has a slot: a last run that failed is told of for so long.
+const SLOT_WITHIN: i64 = 35;
 
 /// Most rows of each table.
 const ROWS: usize = 200;
@@ -83,7 +87,7 @@ pub struct Read {
     part: Part,
     sources: Vec<Source>,
     /// The last runs that failed.
-    failing: OfConcepts<Run>,
+    failing: BTreeMap<ConceptId, Run>,
     moved: Vec<Moved>,
     undelivered: Vec<Undelivered>,
 }
@@ -97,19 +101,20 @@ pub async fn read(work: Arc<Work>, known: Arc<Known>, asked: Asked) -> Result<(M
     let moment = Moment::seen(work, &known, &mut view).await?;
     let parts = &moment.work.parts;
     let since = moment.now - TimeDelta::days(DAYS);
-    let (failing, failed) = (view.failing().await?, view.failed_runs(since).await?);
+    let failed = view.failed_runs(moment.now - TimeDelta::days(SLOT_WITHIN)).await?;
     let configured = sources::of(&moment);
     let readings = view.readings(configured.keys().copied().cloned().collect(), since).await?;
     // Tokens that cannot be read stop no page: the sources say that they fail.
     let logins = findings(&parts.sources, &parts.registry, Some(parts.tokens.as_ref()), moment.now).await;
-    let mut sources = sources::all(&moment, &readings, &failed, &logins.unwrap_or_default());
+    let mut sources = sources::all(&moment, &readings, failed.iter().map(|(run, _)| run), &logins.unwrap_or_default());
     let part = asked.part(Place::Health.path(), sources.len());
     sources.truncate(part.range().end);
     sources.drain(..part.range().start);
     let settled = sources.iter().filter_map(|source| Some((*configured.get(&source.id)?, source.settled_to)));
     let moved = moved::read(&moment, &mut view, &settled.collect::<Vec<_>>()).await?;
     let undelivered = parts.store.undelivered().await?;
-    Ok((moment, Read { part, sources, failing, moved, undelivered }))
+    let failing = failed.into_iter().filter(|(_, is_last)| *is_last).map(|(run, _)| (run.concept.clone(), run));
+    Ok((moment, Read { part, sources, failing: failing.collect(), moved, undelivered }))
 }
 
 impl Health {
@@ -182,7 +187,7 @@ fn causes(moment: &Moment) -> Vec<Cause> {
     found.into_values().take(ROWS).collect()
 }
 
-fn gates(experiment: &Experiment, standing: &Standing, failing: Option<&Result<Run, StoreError>>) -> Vec<Gate> {
+fn gates(experiment: &Experiment, standing: &Standing, failing: Option<&Run>) -> Vec<Gate> {
     let gate = |what: String, stops| Gate {
         concept: experiment.concept.id.to_string(),
         title: experiment.concept.title.clone(),
@@ -190,12 +195,8 @@ fn gates(experiment: &Experiment, standing: &Standing, failing: Option<&Result<R
         stops,
     };
     let mut gates = Vec::new();
-    match failing {
-        Some(Ok(Run { outcome: Some(Outcome::Failed { advice }), .. })) => {
-            gates.extend(advice.iter().map(|advice| gate(format!("Its last run failed: {advice}"), false)));
-        }
-        Some(Err(why)) => gates.push(gate(format!("Its last run cannot be read: {why}"), false)),
-        _ => {}
+    if let Some(Run { outcome: Some(Outcome::Failed { advice }), .. }) = failing {
+        gates.extend(advice.iter().map(|advice| gate(format!("Its last run failed: {advice}"), false)));
     }
     let Some(card) = standing.card() else { return gates };
     if card.verdict == Verdict::Blocked {

@@ -87,7 +87,12 @@ pub(super) fn of(moment: &Moment) -> BTreeMap<&SourceId, &concept::Source> {
 }
 
 /// Every source: those with a fault first, then in order of name.
-pub(super) fn all(moment: &Moment, readings: &Readings, failed: &[Run], logins: &[Finding]) -> Vec<Source> {
+pub(super) fn all<'r>(
+    moment: &Moment,
+    readings: &Readings,
+    failed: impl Iterator<Item = &'r Run>,
+    logins: &[Finding],
+) -> Vec<Source> {
     let mut failures: BTreeMap<&str, Vec<DateTime<Utc>>> = BTreeMap::new();
     for run in failed {
         let Some(Outcome::Failed { advice }) = &run.outcome else { continue };

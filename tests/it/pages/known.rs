@@ -8,8 +8,9 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use willitsell::connect::http::{Http, Limits};
 use willitsell::domain::decision::{Cause, Known};
+use willitsell::domain::run::{Outcome, Run};
 use willitsell::domain::verdict::{Scorecard, StoredScorecard, Verdict};
-use willitsell::store::{Finding, NewVerdict};
+use willitsell::store::{Ending, Finding, NewVerdict};
 
 use super::site::{Site, Wanted};
 use crate::postgres::{self, Database};
@@ -106,6 +107,52 @@ async fn what_is_new_stands_on_the_next_page() {
         for page in site.every_page() {
             asked(&site, &page).await;
         }
+    }
+}
+
+/// A slot of a concept, so many minutes from now, came to this.
+async fn ran(site: &Site, number: usize, minutes: i64, outcome: Outcome) {
+    let (store, concept) = (&site.work.parts.store, &site.work.experiments[number].concept.id);
+    let due_at = site.work.parts.clock.now() + TimeDelta::minutes(minutes);
+    let id = Run::key(concept, due_at);
+    let run = Run {
+        id: id.clone(),
+        concept: concept.clone(),
+        due_at,
+        started_at: due_at,
+        finished_at: None,
+        outcome: None,
+        missed: 0,
+    };
+    assert!(store.start_run(&run).await.unwrap());
+    let ending = Ending { id: &id, at: due_at, outcome };
+    let last = store.view().last_scorecard().await.unwrap();
+    let finding = Finding { concept, opened: None, verdict: None, run: Some(ending) };
+    store.write_down(vec![finding], last).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_of_a_run_that_failed_until_a_later_one_does_not() {
+    for (site, _database) in both().await {
+        let failed = |why: &str| Outcome::Failed { advice: vec![format!("search-0: {why}")] };
+        ran(&site, 0, -90, failed("too long ago")).await;
+        ran(&site, 1, -80, Outcome::Decided).await;
+        ran(&site, 0, -70, failed("no answer")).await;
+        ran(&site, 0, -35 * 24 * 60 - 1, failed("another month")).await;
+        let gates = async || asked(&site, "/health").await["gates"].to_string();
+        let said = gates().await;
+        assert!(said.contains("Its last run failed: search-0: no answer"), "{said}");
+        assert!(!said.contains("too long ago") && !said.contains("another month"), "{said}");
+        ran(&site, 0, -60, Outcome::Decided).await;
+        assert!(!gates().await.contains("last run failed"), "{}", gates().await);
+        // It was read on that day all the same.
+        let sources = asked(&site, "/health").await["sources"].clone();
+        let of = |name: &str| sources.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().to_string();
+        assert!(of("search-0").contains("late") || of("search-0").contains("failed"), "{}", of("search-0"));
+        assert!(!of("search-1").contains("late"), "{}", of("search-1"));
+        let last = site.work.parts.store.last_runs().await.unwrap();
+        let last: Vec<_> = last.iter().map(|run| (run.concept.as_str(), &run.outcome)).collect();
+        assert_eq!(last, [("c0", &Some(Outcome::Decided)), ("c1", &Some(Outcome::Decided))]);
     }
 }
 
