@@ -93,7 +93,7 @@ pub fn derive(experiment: &Experiment, generation: &Generation, data: &Inputs, c
             if card.verdict == Verdict::Blocked { vec![] } else { guardrails(experiment, card) },
         ),
     ];
-    let funnel = funnel::funnels(&tally);
+    let funnel = funnel::funnels(&tally, experiment.policy.primary.numerator);
     let by_version = |lines: fn(&Funnel) -> Vec<String>| {
         let of_version = |((arm, _), funnel): (&(&Arm, Vec<DayCounts>), &Funnel)| {
             let who = if tally.arms.len() == 1 { String::new() } else { format!("{}: ", arm.title) };

@@ -57,8 +57,12 @@ pub struct Left {
     pub acts: u32,
 }
 
-/// The funnel of every arm, the control's too.
-pub fn funnels(tally: &Tally<'_>) -> Vec<Funnel> {
+/// The depths that only an address which somebody verified can reach.
+const VERIFIED: [MetricId; 2] = [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS];
+
+/// The funnel of every arm, the control's too. `decides` is what the deciding rate counts: a depth beside it that nobody could
+/// reach because no source verifies addresses is none.
+pub fn funnels(tally: &Tally<'_>, decides: MetricId) -> Vec<Funnel> {
     let of_arm = |(position, (arm, days)): (usize, &(&Arm, Vec<DayCounts>))| {
         let total = |metric: MetricId| {
             let known: Vec<i128> = tally.settled(days).filter_map(|day| day.count(metric)).collect();
@@ -76,7 +80,14 @@ pub fn funnels(tally: &Tally<'_>) -> Vec<Funnel> {
             left_out: left.into_iter().map(|(why, acts)| Left { why, acts }).collect(),
         }
     };
-    tally.arms.iter().enumerate().map(of_arm).collect()
+    let mut funnels: Vec<Funnel> = tally.arms.iter().enumerate().map(of_arm).collect();
+    let verified = |funnel: &Funnel| funnel.count(MetricId::VERIFIED_SIGNUPS).is_some_and(|count| count > 0.0);
+    if !VERIFIED.contains(&decides) && !funnels.iter().any(verified) {
+        for funnel in &mut funnels {
+            funnel.steps.retain(|step| !VERIFIED.contains(&step.metric));
+        }
+    }
+    funnels
 }
 
 impl Funnel {

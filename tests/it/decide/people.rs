@@ -118,6 +118,21 @@ fn a_person_counts_once_however_many_sources_tell_of_them_and_each_depth_is_show
 }
 
 #[test]
+fn a_depth_that_no_source_can_tell_of_is_not_shown_as_zero() {
+    let mut experiment = deep();
+    let mut data = mixed(&experiment);
+    data.responses.retain(|response| response.source.as_str() != "list");
+    let verified = [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS];
+    let shown = |experiment: &Experiment| {
+        let steps = funnel(experiment, &data).steps;
+        verified.map(|metric| steps.iter().find(|step| step.metric == metric).map(|step| step.count))
+    };
+    assert_eq!(shown(&experiment), [None, None]);
+    experiment.policy.primary.numerator = MetricId::VERIFIED_SIGNUPS;
+    assert_eq!(shown(&experiment)[0], Some(0.0), "what decides is shown");
+}
+
+#[test]
 fn every_depth_can_decide_and_icp_share_and_refunds_can_be_limits() {
     let mut experiment = deep();
     let data = mixed(&experiment);
