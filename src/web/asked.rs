@@ -120,7 +120,7 @@ impl Part {
     pub fn pages(&self, what: &str) -> Markup {
         html! {
             @if self.pages > 1 {
-                nav.part aria-label={ "Pages of " (what) } {
+                nav.paging aria-label={ "Pages of " (what) } {
                     @if self.page > 0 { a href=(self.address(self.page - 1, self.verdict)) rel="prev" { "Earlier " (what) } }
                     span { "Page " (self.page + 1) " of " (self.pages) }
                     @if self.page + 1 < self.pages { a href=(self.address(self.page + 1, self.verdict)) rel="next" { "Further " (what) } }
@@ -136,7 +136,7 @@ impl Part {
         let kinds = counts.iter().filter(|(_, count)| *count > 0 && *count < all).count();
         html! {
             @if kinds > 0 && all >= NARROWED_FROM {
-                nav.part aria-label="Verdicts" {
+                nav.paging aria-label="Verdicts" {
                     a href=(self.path) aria-current=[self.verdict.is_none().then_some("true")] { "All (" (all) ")" }
                     @for (verdict, count) in counts.iter().filter(|(_, count)| *count > 0) {
                         a href=(self.address(0, Some(*verdict))) aria-current=[(self.verdict == Some(*verdict)).then_some("true")] {

@@ -230,11 +230,28 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use regex::Regex;
+
     use super::*;
 
     #[test]
     fn words_of_others_make_no_markdown() {
         assert_eq!(plain("a | b\n# c ![x](y) <i>"), "a \\| b \\# c \\!\\[x\\](y) \\<i\\>");
+    }
+
+    #[test]
+    fn what_the_sheet_calls_its_own_the_pages_do_not_lay_out() {
+        let classes = |form: &str, text: &'static str| -> BTreeSet<&str> {
+            let form = Regex::new(form).unwrap();
+            form.captures_iter(text).filter_map(|found| found.get(1)).map(|class| class.as_str()).collect()
+        };
+        let both: Vec<_> = classes(r"(?m)(?:^|[},])\s*\.([a-z][a-z-]*)", STYLE)
+            .intersection(&classes(r"\.report \.([a-z][a-z-]*)", SHEET))
+            .copied()
+            .collect();
+        assert_eq!(both, ["badge", "banner", "pairs"], "the parts that pages and sheet share on purpose");
     }
 
     #[test]
