@@ -29,6 +29,13 @@ pub(super) fn web(check: &Check<'_>, root: &Section<'_>) -> Web {
     if web.listen.is_some_and(|address| !address.ip().is_loopback()) {
         beyond_this_machine(check, &section);
     }
+    if web.password.is_some() && !web.is_encrypted() && web.url.as_deref().is_some_and(|url| url.starts_with("https:"))
+    {
+        let advice = "write proxies = [\"127.0.0.1\"], with the address that the proxy connects from";
+        let what = "web.url is https, which somebody must speak in front of these pages; to them all its visitors look like \
+                    one, so that wrong guesses of one slow everybody down";
+        check.report.warn(section.key_span("url"), what, advice);
+    }
     web
 }
 
@@ -54,7 +61,7 @@ fn beyond_this_machine(check: &Check<'_>, section: &Section<'_>) {
             "`password = \"file:pages-password\"`, a file that `willitsell auth --pages-password pages-password` writes",
         );
     }
-    if !section.has("certificate") && !section.has("proxies") {
+    if !section.has("certificate") && section.texts("proxies").is_none_or(|proxies| proxies.is_empty()) {
         missing.push(
             "`certificate` and `certificate_key` for https, or `proxies = [\"…\"]` with the addresses of those that speak it \
              in front of the pages",
@@ -120,7 +127,11 @@ fn tls(check: &Check<'_>, section: &Section<'_>) -> Option<Tls> {
 
 /// Who alone may connect: a name may lead elsewhere tomorrow, so they are addresses.
 fn proxies(check: &Check<'_>, section: &Section<'_>) -> Vec<IpAddr> {
-    let written = section.texts("proxies").unwrap_or_default();
+    let Some(written) = section.texts("proxies") else { return Vec::new() };
+    if written.is_empty() {
+        let advice = "name the address that the proxy connects from: \"10.0.0.5\"; or take the line out";
+        check.report.error(section.key_span("proxies"), "web.proxies names nobody", advice);
+    }
     let read = |text: &serde_spanned::Spanned<&str>| {
         let address = text.get_ref().parse::<IpAddr>().ok();
         if address.is_none() {

@@ -1,9 +1,11 @@
 //! The password of the pages as it is kept: not itself, but a hash that takes much memory to try a guess against. Not who has
 //! said it: see `web::login`.
 
-use argon2::Argon2;
+use std::ops::RangeInclusive;
+
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Argon2, Params};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
@@ -15,9 +17,14 @@ const GROUPS: usize = 4;
 
 /// The algorithm (RFC 9106) whose hashes are taken, with its memory of 19 MiB and two passes (OWASP, Password Storage).
 const ALGORITHM: &str = "argon2id";
+const VERSION: u32 = 19;
 
 /// Least memory of a hash in KiB, and most: guesses must be dear, and a login must not be a burden.
-const MEMORY_KIB: std::ops::RangeInclusive<u32> = 8 * 1024..=256 * 1024;
+const MEMORY_KIB: RangeInclusive<u32> = 8 * 1024..=64 * 1024;
+
+/// Passes over it, and lanes: nobody may wait for minutes.
+const PASSES: RangeInclusive<u32> = 1..=10;
+const LANES: RangeInclusive<u32> = 1..=4;
 
 /// What a password is held against.
 #[derive(Clone)]
@@ -25,7 +32,9 @@ pub struct Password(SecretString);
 
 /// A text that is no hash of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("is not the hash of a password: $argon2id$ with its salt, and with 8 to 256 MiB of memory")]
+#[error(
+    "is not the hash of a password: $argon2id$ with its salt, and 8 to 64 MiB of memory, at most 10 passes and 4 lanes"
+)]
 pub struct NotAHash;
 
 impl Password {
@@ -35,9 +44,12 @@ impl Password {
     /// [`NotAHash`] for everything else, a password itself included.
     pub fn from_hash(hash: &SecretString) -> Result<Self, NotAHash> {
         let parsed = PasswordHash::new(hash.expose_secret()).map_err(|_| NotAHash)?;
-        let memory = parsed.params.get_decimal("m").ok_or(NotAHash)?;
-        let is_whole = parsed.salt.is_some() && parsed.hash.is_some();
-        if parsed.algorithm.as_str() != ALGORITHM || !MEMORY_KIB.contains(&memory) || !is_whole {
+        let has = |name: &str, range: RangeInclusive<u32>| {
+            parsed.params.get_decimal(name).is_some_and(|value| range.contains(&value))
+        };
+        let is_known = parsed.algorithm.as_str() == ALGORITHM && parsed.version == Some(VERSION);
+        let is_whole = parsed.salt.is_some() && parsed.hash.is_some() && Params::try_from(&parsed).is_ok();
+        if !is_known || !is_whole || !has("m", MEMORY_KIB) || !has("t", PASSES) || !has("p", LANES) {
             return Err(NotAHash);
         }
         Ok(Self(hash.clone()))
@@ -103,7 +115,10 @@ mod tests {
             "$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZQ1y7jQ3J5Z0jx6t6Y7p5S3m1k9e2G",
             &whole.replace("argon2id", "argon2i"),
             &whole.replace("m=19456", "m=64"),
-            &whole.replace("m=19456", "m=4000000"),
+            &whole.replace("m=19456", "m=262144"),
+            &whole.replace("t=2", "t=4294967295"),
+            &whole.replace("p=1", "p=0"),
+            &whole.replace("v=19", "v=16"),
             whole.rsplit_once('$').unwrap().0,
         ] {
             assert_eq!(Password::from_hash(&text.into()).err(), Some(NotAHash), "{text}");

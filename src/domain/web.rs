@@ -32,19 +32,31 @@ impl Web {
 
     /// Whether somebody may connect at all.
     pub fn lets_in(&self, from: IpAddr) -> bool {
-        self.proxies.is_empty() || from.is_loopback() || self.proxies.contains(&from.to_canonical())
-    }
-
-    /// Whose request it is: `from` itself, or the one that a stated proxy says it asks for in `forwarded`, the last of whom
-    /// nobody but the proxy wrote.
-    pub fn visitor(&self, from: IpAddr, forwarded: Option<&str>) -> IpAddr {
         let from = from.to_canonical();
-        let last = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
-        if self.proxies.contains(&from) { last.unwrap_or(from) } else { from }
+        self.proxies.is_empty() || from.is_loopback() || self.proxies.contains(&from)
     }
 
-    /// Whether a form was sent from a page of ours, called by `host`: only a browser that shows one says so.
+    /// Whose request it is: `from` itself, or the one that a stated proxy says it asks for. `forwarded` are the values of
+    /// `X-Forwarded-For` in their order: the last one that no stated proxy is, for what stands before it anybody may have written.
+    pub fn visitor<'a>(&self, from: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
+        let from = from.to_canonical();
+        if !self.proxies.contains(&from) {
+            return from;
+        }
+        let said = forwarded.rev().flat_map(|list| list.rsplit(',')).map(str::trim).map_while(|one| {
+            let with_port = || one.parse::<SocketAddr>().ok().map(|address| address.ip());
+            one.parse::<IpAddr>().ok().or_else(with_port).map(|address| address.to_canonical())
+        });
+        said.into_iter().find(|address| !self.proxies.contains(address)).unwrap_or(from)
+    }
+
+    /// Whether a form was sent from a page of ours, called by `host` or, behind a proxy that calls us otherwise, by the address
+    /// that was said: only a browser that shows one says so.
     pub fn is_origin(&self, origin: &str, host: &str) -> bool {
+        let said = self.url.as_deref().and_then(|url| Url::parse(url).ok()).map(|url| url.origin());
+        if said.is_some_and(|said| said.is_tuple() && Url::parse(origin).is_ok_and(|origin| origin.origin() == said)) {
+            return self.answers_to(host);
+        }
         let is_https = origin.strip_prefix("https://").is_some_and(|rest| rest == host);
         let is_http = !self.is_encrypted() && origin.strip_prefix("http://").is_some_and(|rest| rest == host);
         self.answers_to(host) && (is_https || is_http)
@@ -111,12 +123,23 @@ mod tests {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         assert!(web.lets_in(proxy) && web.lets_in(address("::ffff:10.0.0.5")) && web.lets_in(address("127.0.0.1")));
         assert!(!web.lets_in(address("10.0.0.6")) && Web::default().lets_in(address("10.0.0.6")));
-        let said = Some("1.1.1.1, 203.0.113.7");
-        assert_eq!(web.visitor(proxy, said), address("203.0.113.7"));
-        assert_eq!(web.visitor(address("127.0.0.1"), said), address("127.0.0.1"));
-        assert_eq!(Web::default().visitor(proxy, said), proxy);
-        for junk in [None, Some(""), Some("evil"), Some("203.0.113.7, ")] {
-            assert_eq!(web.visitor(proxy, junk), proxy, "{junk:?}");
+        assert!(web.lets_in(address("::ffff:127.0.0.1")));
+        let said = ["1.1.1.1, 203.0.113.7"];
+        for lines in [
+            &said[..],
+            // A proxy that writes a line of its own leaves what the visitor wrote before it.
+            &["1.1.1.1", "203.0.113.7"],
+            &["1.1.1.1, 203.0.113.7:51234"],
+            &["1.1.1.1, 203.0.113.7, 10.0.0.5"],
+            &["203.0.113.7", "::ffff:10.0.0.5"],
+        ] {
+            assert_eq!(web.visitor(proxy, lines.iter().copied()), address("203.0.113.7"), "{lines:?}");
+        }
+        assert_eq!(web.visitor(proxy, ["[2001:db8::1]:443"].into_iter()), address("2001:db8::1"));
+        assert_eq!(web.visitor(address("127.0.0.1"), said.into_iter()), address("127.0.0.1"));
+        assert_eq!(Web::default().visitor(proxy, said.into_iter()), proxy);
+        for junk in [&[][..], &[""], &["evil"], &["203.0.113.7, "], &["203.0.113.7, evil"], &["203.0.113.7", "evil"]] {
+            assert_eq!(web.visitor(proxy, junk.iter().copied()), proxy, "{junk:?}");
         }
     }
 
@@ -130,6 +153,11 @@ mod tests {
             ..plain.clone()
         };
         assert!(behind.is_origin("https://tests.example.com", "tests.example.com"));
+        assert!(
+            behind.is_origin("https://tests.example.com", "127.0.0.1:8437"),
+            "a proxy may call us by our own address"
+        );
+        assert!(!behind.is_origin("https://tests.example.com", "evil.example"));
         assert!(!behind.is_origin("http://tests.example.com", "tests.example.com"));
         for (origin, host) in [
             ("null", "127.0.0.1:8437"),

@@ -57,9 +57,14 @@ impl View {
             let mut failed = Vec::new();
             let asked = [Value::Number(since.timestamp_millis()), Value::Number(MOST_FAILED)];
             runs.each(&asked, |row| {
-                let run = read_run(row)?;
-                let is_last = columns::instant(row.number()?)? <= run.due_at;
-                failed.push((run, is_last));
+                // One that cannot be read hides no other.
+                match read_run(row) {
+                    Ok(run) => {
+                        let is_last = columns::instant(row.number()?)? <= run.due_at;
+                        failed.push((run, is_last));
+                    }
+                    Err(error) => tracing::warn!(%error, "a run that failed cannot be read"),
+                }
                 Ok(())
             })?;
             Ok(failed)

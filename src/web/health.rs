@@ -30,8 +30,8 @@ use crate::store::{StoreError, Undelivered};
 /// Days of a source's strip.
 pub(super) const DAYS: i64 = 14;
 
-/// Days within which a schedule has a slot: a last run that failed is told of for so long.
-const SLOT_WITHIN: i64 = 35;
+/// Days within which nearly every schedule has a slot: a last run that failed is told of for so long.
+const SLOT_WITHIN: i64 = 366;
 
 /// Most rows of each table.
 const ROWS: usize = 200;

@@ -169,7 +169,11 @@ fn added(
             }
             Ok(())
         };
-        standing.unreadable = whole().err().map(|error| error.to_string());
+        // What stood before is not shown in place of what cannot be read.
+        match whole() {
+            Ok(()) => standing.unreadable = None,
+            Err(error) => *standing = Standing { unreadable: Some(error.to_string()), ..Standing::default() },
+        }
     }
     standings
 }

@@ -150,22 +150,26 @@ async fn guarded(
     let is_ours = host.is_some_and(|host| web.answers_to(host));
     let is_question = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_short = request.uri().path_and_query().is_none_or(|path| path.as_str().len() <= LONGEST_PATH);
-    let forwarded = request.headers().get("x-forwarded-for").and_then(|list| list.to_str().ok());
+    // What cannot be read is nobody's address.
+    let forwarded = request.headers().get_all("x-forwarded-for").iter().map(|list| list.to_str().unwrap_or_default());
     let visit = Visit {
         web: &web,
         assets: &site.assets,
         from: web.visitor(from, forwarded),
         now: site.work.borrow().parts.clock.elapsed(),
     };
-    let mut response = if !is_ours {
+    let mut response = if !web.lets_in(from) {
+        // A connection from before the configuration was read again.
+        (StatusCode::FORBIDDEN, "these pages are reached through their proxy alone\n").into_response()
+    } else if !is_short {
+        (StatusCode::URI_TOO_LONG, "this address is too long\n").into_response()
+    } else if !is_ours {
         let advice = "this name is not one of these pages': ask at 127.0.0.1 or localhost, or write web.url\n";
         (StatusCode::MISDIRECTED_REQUEST, advice).into_response()
     } else if Login::is_at(request.uri().path()) {
         site.login.answer(request, &visit).await
     } else if !is_question {
         (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], "these pages only read\n").into_response()
-    } else if !is_short {
-        (StatusCode::URI_TOO_LONG, "this address is too long\n").into_response()
     } else if site.login.knows(request.headers(), &visit) || site.assets.answer(request.uri().path()).is_some() {
         next.run(request).await
     } else {
@@ -297,7 +301,9 @@ impl Site {
         if asked.is_json {
             (vary, Json(page)).into_response()
         } else {
-            (vary, frame::framed(&self.assets, around, self.web.borrow().password.is_some(), page)).into_response()
+            // Not held while the page is laid out: whoever reads the configuration again would wait for that.
+            let has_login = self.web.borrow().password.is_some();
+            (vary, frame::framed(&self.assets, around, has_login, page)).into_response()
         }
     }
 

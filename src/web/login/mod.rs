@@ -5,7 +5,7 @@ mod sessions;
 mod throttle;
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -13,6 +13,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::html;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::form_urlencoded;
@@ -34,9 +35,11 @@ const LOGOUT: &str = "/logout";
 const SESSION: &str = "__Host-session";
 const FORM: &str = "__Host-form";
 
-/// Largest form in bytes, and how long it may take to come.
+/// Largest form in bytes, how long it may take to come, and how many may be coming at one time: whoever dawdles over one takes
+/// no place from who only reads.
 const LARGEST_FORM: usize = 4096;
-const FORM_WITHIN: Duration = Duration::from_secs(10);
+const FORM_WITHIN: Duration = Duration::from_secs(3);
+const FORMS: usize = 16;
 
 /// Passwords looked at at one time: each takes the memory of its hash.
 const AT_ONCE: usize = 2;
@@ -51,7 +54,9 @@ pub type Draw = fn() -> [u8; 32];
 pub struct Login {
     sessions: Sessions,
     throttle: Throttle,
-    looking: Semaphore,
+    looking: Arc<Semaphore>,
+    /// Forms that are on their way.
+    coming: Semaphore,
     draw: Draw,
     /// The password that sessions began with: another one ends them.
     of: Mutex<Option<Password>>,
@@ -72,7 +77,8 @@ impl Login {
         Self {
             sessions: Sessions::new(draw()),
             throttle: Throttle::default(),
-            looking: Semaphore::new(AT_ONCE),
+            looking: Arc::new(Semaphore::new(AT_ONCE)),
+            coming: Semaphore::new(FORMS),
             draw,
             of: Mutex::default(),
         }
@@ -121,9 +127,15 @@ impl Login {
         if !visit.web.is_origin(text(header::ORIGIN), text(header::HOST)) {
             return (StatusCode::FORBIDDEN, "this form was not sent from these pages\n").into_response();
         }
+        let Ok(coming) = self.coming.try_acquire() else {
+            let wait = FORM_WITHIN.as_secs().to_string();
+            let why = "too many forms are being sent at this moment\n";
+            return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, wait)], why).into_response();
+        };
         let Ok(Ok(form)) = timeout(FORM_WITHIN, to_bytes(body, LARGEST_FORM)).await else {
             return (StatusCode::PAYLOAD_TOO_LARGE, "this form is too large, or took too long\n").into_response();
         };
+        drop(coming);
         let (kept, token) = (if path == LOGIN { FORM } else { SESSION }, field(&form, "token"));
         let kept = cookie(headers, kept);
         if !kept.is_some_and(|kept| self.sessions.is_token(kept, &token)) {
@@ -144,7 +156,7 @@ impl Login {
         if let Some(wait) = self.throttle.wait(visit.from, visit.now) {
             return self.wait(visit, headers, wait, &to);
         }
-        let Ok(Ok(_turn)) = timeout(TURN_WITHIN, self.looking.acquire()).await else {
+        let Ok(Ok(turn)) = timeout(TURN_WITHIN, Arc::clone(&self.looking).acquire_owned()).await else {
             return self.wait(visit, headers, TURN_WITHIN, &to);
         };
         // Others of the same place may have been wrong meanwhile.
@@ -152,19 +164,32 @@ impl Login {
             return self.wait(visit, headers, wait, &to);
         }
         self.throttle.guess(visit.from, visit.now);
-        let guess = field(form, "password");
-        if !tokio::task::spawn_blocking(move || password.is(&guess)).await.unwrap_or(false) {
-            tracing::warn!(from = %visit.from, "a wrong password was tried at the pages");
+        let (guess, held_against) = (SecretString::from(field(form, "password")), password.clone());
+        // The turn is kept until the hash is there, also where nobody waits for it any more: it takes its memory until then.
+        let look = move || {
+            let _turn = turn;
+            held_against.is(guess.expose_secret())
+        };
+        if !tokio::task::spawn_blocking(look).await.unwrap_or(false) {
+            tracing::warn!(from = %throttle::place(visit.from), "a wrong password was tried at the pages");
             let why = "That is not the password.";
             return self.form(visit, headers, StatusCode::FORBIDDEN, Some(why), &to);
         }
+        // Another password may have been configured while this one was looked at: a session must not outlive its own.
+        let of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        if of.as_ref() != Some(&password) {
+            drop(of);
+            let why = "The password was changed just now. Say the new one.";
+            return self.form(visit, headers, StatusCode::FORBIDDEN, Some(why), &to);
+        }
         self.throttle.forgive(visit.from);
-        tracing::info!(from = %visit.from, "somebody logged in to the pages");
+        tracing::info!(from = %throttle::place(visit.from), "somebody logged in to the pages");
         // Whatever session the browser came with is none any more.
         if let Some(before) = cookie(headers, SESSION) {
             self.sessions.end(before, visit.now);
         }
         let session = set(SESSION, &self.sessions.begin((self.draw)(), visit.now), LASTS);
+        drop(of);
         let mut response = see(&local(&to));
         for kept in [session, set(FORM, "", Duration::ZERO)] {
             if let Ok(kept) = HeaderValue::from_str(&kept) {
@@ -268,7 +293,86 @@ fn set(name: &str, value: &str, lasts: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::stream;
+
     use super::*;
+
+    const HOST: &str = "127.0.0.1:8437";
+
+    fn web(password: &str) -> Web {
+        let hash = Password::hash(&password.into(), [7; 16]).unwrap();
+        Web { password: Some(Password::from_hash(&hash).unwrap()), ..Web::default() }
+    }
+
+    /// The form as a browser sends it that was given one.
+    fn form(login: &Login, body: Option<&str>) -> Request {
+        let body = match body {
+            Some(password) => Body::from(format!("token={}&password={password}", login.sessions.token("kept"))),
+            None => Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>()),
+        };
+        Request::post(LOGIN)
+            .header(header::HOST, HOST)
+            .header(header::ORIGIN, format!("http://{HOST}"))
+            .header(header::COOKIE, format!("{FORM}=kept"))
+            .body(body)
+            .unwrap()
+    }
+
+    fn visit<'a>(web: &'a Web, assets: &'a Assets) -> Visit<'a> {
+        Visit { web, assets, from: "203.0.113.7".parse().unwrap(), now: Duration::ZERO }
+    }
+
+    /// Until a hash is under way.
+    async fn is_looking(login: &Login) {
+        while login.looking.available_permits() == AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn w1_a_guess_takes_its_turn_until_its_hash_is_there_also_where_nobody_waits_for_it() {
+        let (login, web, assets) = (Login::new(|| [1; 32]), web("right"), Assets::default());
+        let visit = visit(&web, &assets);
+        tokio::select! {
+            _ = login.answer(form(&login, Some("wrong")), &visit) => panic!("answered before it was given up"),
+            () = is_looking(&login) => {}
+        }
+        assert_eq!(login.looking.available_permits(), AT_ONCE - 1, "its memory is taken still");
+        let all = login.looking.acquire_many(AT_ONCE.try_into().unwrap()).await;
+        assert!(all.is_ok(), "and given back");
+    }
+
+    #[tokio::test]
+    async fn w1_a_password_that_is_changed_while_it_is_looked_at_opens_nothing() {
+        let (login, old, new, assets) = (Login::new(|| [1; 32]), web("old"), web("new"), Assets::default());
+        let (before, after) = (visit(&old, &assets), visit(&new, &assets));
+        let change = async {
+            is_looking(&login).await;
+            assert!(!login.knows(&HeaderMap::new(), &after));
+        };
+        let (answer, ()) = tokio::join!(login.answer(form(&login, Some("old")), &before), change);
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        let kept = answer.headers().get_all(header::SET_COOKIE);
+        assert!(kept.iter().all(|kept| !kept.to_str().unwrap().starts_with(SESSION)));
+        let answer = login.answer(form(&login, Some("new")), &after).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "the new one does");
+    }
+
+    #[tokio::test]
+    async fn w6_whoever_dawdles_over_a_form_keeps_so_many_from_theirs_and_no_more() {
+        let (login, web, assets) = (Login::new(|| [1; 32]), web("right"), Assets::default());
+        let visit = visit(&web, &assets);
+        let mut dawdling: Vec<_> = (0..FORMS).map(|_| Box::pin(login.answer(form(&login, None), &visit))).collect();
+        for one in &mut dawdling {
+            assert!(timeout(Duration::ZERO, one).await.is_err());
+        }
+        let answer = login.answer(form(&login, Some("right")), &visit).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.headers().contains_key(header::RETRY_AFTER));
+        dawdling.clear();
+        let answer = login.answer(form(&login, Some("right")), &visit).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    }
 
     #[test]
     fn w1_a_login_leads_to_a_page_of_ours_and_nowhere_else() {

@@ -66,7 +66,7 @@ impl Throttle {
 }
 
 /// One subscriber has 2⁶⁴ addresses of version 6.
-fn place(from: IpAddr) -> IpAddr {
+pub fn place(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
