@@ -32,12 +32,14 @@ pub(super) fn make(file: &Path, output: &Output) -> Result<ExitCode, Failure> {
         )),
         _ => failed(&error),
     })?;
+    // Whole, for a relative path would start at the configuration's folder there.
+    let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     output.show(&Made { password: made.expose_secret(), hash_in: file.display().to_string() }, || {
         format!(
             "The password of the pages, shown this once: {}\n\nIts hash is in {}. Point to that:\n\n[web]\npassword = \"file:{}\"",
             made.expose_secret(),
             file.display(),
-            file.display()
+            whole.display()
         )
     });
     Ok(ExitCode::SUCCESS)
