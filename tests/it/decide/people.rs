@@ -121,7 +121,7 @@ fn a_person_counts_once_however_many_sources_tell_of_them_and_each_depth_is_show
 fn a_depth_that_no_source_can_tell_of_is_not_shown_as_zero() {
     let mut experiment = deep();
     let mut data = mixed(&experiment);
-    data.responses.retain(|response| response.source.as_str() != "list");
+    data.responses.retain(|response| response.source.as_str() == "form");
     let verified = [MetricId::VERIFIED_SIGNUPS, MetricId::QUALIFIED_SIGNUPS];
     let shown = |experiment: &Experiment| {
         let steps = funnel(experiment, &data).steps;
