@@ -39,7 +39,7 @@ trap 'exit 1' HUP INT TERM
 trap '[ -z "$server" ] || kill -QUIT "$server" && wait; rm -rf "$folder"' EXIT
 eval "$make" >log 2>&1
 $as "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$folder" \
-  -c fsync=off >>log 2>&1 &
+  -c fsync=off -c dynamic_shared_memory_type=mmap >>log 2>&1 &
 server=$!
 cat >/dev/null
 "#;
