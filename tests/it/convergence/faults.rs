@@ -125,6 +125,9 @@ fn one(endpoint: Endpoint, rng: &mut ChaCha8Rng) -> Fault {
 const EVERY: u32 = 100;
 const AT_MOST: u32 = 8;
 
+/// What the disk refused, in a day's folder.
+pub const DISK_LOG: &str = "disk.log";
+
 /// Runs a process whose store in a file cannot write every hundredth time, or that is killed over a write, and to which some read
 /// of the file fails; `None` without `strace`. What goes wrong is counted from its start, by connection and kind of call.
 pub fn hindered(folder: &Path, rng: &mut ChaCha8Rng) -> Option<(Command, String)> {
@@ -144,8 +147,6 @@ pub fn hindered(folder: &Path, rng: &mut ChaCha8Rng) -> Option<(Command, String)
     command.args(["-e", "trace=pwrite64,write,ftruncate,fdatasync,fsync,pread64"]);
     command.args(["-e", &format!("inject=pwrite64,write,ftruncate:{write}")]);
     command.args(["-e", &format!("inject=pread64:{read}")]);
-    command
-        .args(["-e", &format!("inject=fdatasync,fsync:{sync}"), "-Z", "-A", "-tt", "-o"])
-        .arg(folder.join("disk.log"));
+    command.args(["-e", &format!("inject=fdatasync,fsync:{sync}"), "-Z", "-A", "-tt", "-o"]).arg(folder.join(DISK_LOG));
     Some((command, format!("writes: {write}, syncs: {sync}, reads: {read}")))
 }

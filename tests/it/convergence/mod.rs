@@ -31,6 +31,7 @@ pub mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -305,13 +306,26 @@ async fn day(seed: u64, faults: Faults) -> Option<History> {
         .map(|endpoint| sandbox.calls(endpoint))
         .sum();
     println!(
-        "seed {seed}: {calls} calls, {questions} questions to a server, {} faults, {} ends of the process, {} runs, {}",
-        history.faults.len(),
+        "seed {seed}: {calls} calls, {questions} questions to a server, {}, {} ends of the process, {} runs",
+        kinds(&history.faults, project.path()),
         day.ended,
         history.runs.len(),
-        history.verdicts.last().map_or("", |last| last)
     );
     Some(history)
+}
+
+/// How much went wrong where.
+fn kinds(faults: &[String], folder: &Path) -> String {
+    let disk = std::fs::read_to_string(folder.join(faults::DISK_LOG)).unwrap_or_default();
+    let begins = |with: &str| faults.iter().filter(|fault| fault.starts_with(with)).count();
+    format!(
+        "{} calls of vendors went wrong, {} kills over one, {} questions, {} steps of the clock, {} calls refused by the disk",
+        begins("call "),
+        begins("killed at "),
+        begins("step "),
+        begins("the clock is put "),
+        disk.lines().filter(|line| line.ends_with("(INJECTED)")).count()
+    )
 }
 
 /// The latest time that a clock has shown to whoever stored anything. One that was put ahead is taken at its word: what ran and
